@@ -1,0 +1,59 @@
+//! Per-CPU counters of the kernel side.
+
+use crate::Kind;
+
+/// Number of record kinds.
+pub const KINDS: usize = 3;
+/// Number of counters of a kind.
+pub const COUNTERS: usize = 10;
+
+/// What is counted, for each [`Kind`].
+///
+/// At rest `Seen = FilteredHost + FilteredTree + FilteredOther + Written +
+/// RingFull + NoScratch`; the rest describes what was written.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Counter {
+    /// The program ran for it.
+    Seen = 0,
+    /// Entered the ring buffer.
+    Written = 1,
+    /// Not wanted: not in a container.
+    FilteredHost = 2,
+    /// Not wanted: the sensor's own, or not of the observed process tree.
+    FilteredTree = 3,
+    /// Not wanted: address family, loopback, result.
+    FilteredOther = 4,
+    /// Lost: the ring buffer had no room.
+    RingFull = 5,
+    /// Lost: no scratch memory for this CPU.
+    NoScratch = 6,
+    /// Written with argv cut at the limit.
+    Truncated = 7,
+    /// Written with something missing that could not be read.
+    Unreadable = 8,
+    /// Written with a path that did not reach its root.
+    PathIncomplete = 9,
+}
+
+impl Counter {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; COUNTERS] = [
+        Self::Seen,
+        Self::Written,
+        Self::FilteredHost,
+        Self::FilteredTree,
+        Self::FilteredOther,
+        Self::RingFull,
+        Self::NoScratch,
+        Self::Truncated,
+        Self::Unreadable,
+        Self::PathIncomplete,
+    ];
+
+    /// Index in the counters' map.
+    #[must_use]
+    pub const fn index(self, kind: Kind) -> u32 {
+        kind as u32 * COUNTERS as u32 + self as u32
+    }
+}

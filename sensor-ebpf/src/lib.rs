@@ -1,0 +1,21 @@
+//! What the eBPF programs and user space share: the wire format of the ring
+//! buffer, the table of kernel offsets, the settings of the kernel side and its
+//! counters.
+//!
+//! Everything here is `repr(C)`, in the byte order of the machine, and free of
+//! implicit padding, so that both sides read the same bytes.
+#![no_std]
+
+mod counter;
+mod offsets;
+mod settings;
+mod wire;
+
+pub use counter::{COUNTERS, Counter, KINDS};
+pub use offsets::{ABSENT, Offsets};
+pub use settings::{CgroupClass, CgroupKey, Image, Settings, Tree, want};
+pub use wire::{
+    ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, ARGV_LIMIT_MIN, Ancestor, CGROUP_MAX,
+    COMM_LEN, COMPONENTS_MAX, CWD_MAX, Connect, ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Header,
+    Kind, NAME_MAX, Task, WIRE_VERSION, connect_flag, exec_flag, task_flag,
+};

@@ -1,0 +1,91 @@
+//! What user space tells the kernel side, in maps.
+
+/// Whose events are wanted.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tree {
+    /// Everybody's.
+    #[default]
+    All = 0,
+    /// All but those of marked processes and what they start.
+    Exclude = 1,
+    /// Only those of marked processes and of what they start.
+    Only = 2,
+}
+
+/// Bits of [`Settings::wants`].
+pub mod want {
+    /// Events of processes outside containers.
+    pub const HOST: u32 = 1 << 0;
+    /// Connects to unix sockets.
+    pub const UNIX: u32 = 1 << 1;
+    /// Connects to a loopback address.
+    pub const LOOPBACK: u32 = 1 << 2;
+    /// Connects of any family but unix, IPv4 and IPv6.
+    pub const OTHER_FAMILIES: u32 = 1 << 3;
+    /// Successful execs.
+    pub const EXEC: u32 = 1 << 4;
+    /// Failed execs.
+    pub const EXEC_FAILED: u32 = 1 << 5;
+    /// Connects.
+    pub const CONNECT: u32 = 1 << 6;
+}
+
+/// The only value of the `SETTINGS` map; may change while the programs run.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Bits of [`want`].
+    pub wants: u32,
+    /// A [`Tree`].
+    pub tree: u32,
+    /// Most bytes of argv to capture.
+    pub argv_limit: u32,
+    /// Most bytes of the environment to capture (0: none).
+    pub env_limit: u32,
+    /// Ancestors to report.
+    pub ancestors: u32,
+    /// Explicit padding.
+    pub reserved: u32,
+}
+
+/// The program that a process runs, value of the `IMAGES` map (key: tgid).
+///
+/// A fork inherits it, an exec makes a new one; so a process that forked without
+/// exec can be traced to the exec whose command line it shows. `time` 0 is a
+/// program that was there before the sensor.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// When the program was executed, nanoseconds since boot (0: before the sensor).
+    pub time: u64,
+    /// When the process that executed it had started, nanoseconds since boot.
+    pub start: u64,
+    /// The process that executed it.
+    pub tgid: u32,
+    /// 1: of the marked process tree, see [`Tree`].
+    pub marked: u32,
+}
+
+/// Key of the `CGROUPS` map.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CgroupKey {
+    /// Address of the kernfs node: ids are unique in one hierarchy only.
+    pub node: u64,
+    /// Id of the kernfs node.
+    pub id: u64,
+}
+
+/// Value of the `CGROUPS` map: what user space found a cgroup to be.
+///
+/// A cgroup that is not in the map is let through, so that user space sees its
+/// names and can answer.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CgroupClass {
+    /// Of the host.
+    Host = 1,
+    /// Of a container.
+    Container = 2,
+}

@@ -1,0 +1,20 @@
+//! What is known of the program that a process runs.
+
+use crate::event::{Exec, Names, Strings};
+
+/// A program as its exec event told it, or `/proc` at start.
+#[derive(Clone, Copy, Debug)]
+pub struct Program<'a> {
+    /// Name (`comm`) at the exec.
+    pub comm: &'a [u8],
+    /// argv.
+    pub argv: Strings<'a>,
+    /// Path of the executable.
+    pub exe: Names<'a>,
+    /// Facts of the executable; none for a program that was there before the sensor.
+    pub exec: Option<&'a Exec>,
+    /// Environment, if it was asked for.
+    pub env: Strings<'a>,
+    /// Working directory at the exec.
+    pub cwd: Names<'a>,
+}

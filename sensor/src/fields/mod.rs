@@ -1,0 +1,17 @@
+//! The registry of fields: one table that output, rules and `--list` read.
+//!
+//! A field is a row of a table in the module of its class (`evt`, `proc`,
+//! `user`, `container`, `k8s`, `fd`): name, type, meaning, for which kinds of
+//! event it has a value, what it needs, and its accessor.
+
+mod context;
+mod reference;
+mod registry;
+mod sanitize;
+mod value;
+
+pub use context::Context;
+pub use reference::{Argument, FieldError, FieldRef};
+pub use registry::{ArgumentKind, Field, Kinds, Needs, all, find};
+pub use sanitize::sanitize;
+pub use value::{TimeForm, Type, Value};

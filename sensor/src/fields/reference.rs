@@ -1,0 +1,120 @@
+//! `proc.aname[2]`: a field and its argument, as rules and outputs write it.
+
+use super::{ArgumentKind, Context, Field, Value, find};
+
+/// What stands in brackets after a field's name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Argument {
+    /// Nothing.
+    None,
+    /// A number.
+    Index(u32),
+    /// A name.
+    Name(Box<str>),
+}
+
+/// Why a text is not a field.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FieldError {
+    /// No field has that name.
+    #[error("unknown field '{0}'")]
+    Unknown(String),
+    /// The field takes no argument.
+    #[error("field '{0}' takes no argument")]
+    NoArgument(&'static str),
+    /// The field needs an argument.
+    #[error("field '{0}' needs an argument in brackets")]
+    ArgumentNeeded(&'static str),
+    /// The argument must be a number.
+    #[error("field '{0}' takes a number in brackets, not '{1}'")]
+    NotANumber(&'static str, String),
+    /// No closing bracket.
+    #[error("field '{0}' has no closing bracket")]
+    Unclosed(&'static str),
+}
+
+/// A field with its argument.
+#[derive(Clone, Debug)]
+pub struct FieldRef {
+    /// The row of the registry.
+    pub field: &'static Field,
+    /// Its argument.
+    pub argument: Argument,
+    /// As it was written, the key in `output_fields`.
+    pub key: Box<str>,
+}
+
+impl FieldRef {
+    /// The field that a text begins with (the longest name that fits), and how
+    /// many bytes of the text it takes.
+    ///
+    /// # Errors
+    /// If the text begins with no known field, or its argument is wrong.
+    pub fn parse_prefix(text: &str) -> Result<(Self, usize), FieldError> {
+        let word = text
+            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_'))
+            .unwrap_or(text.len());
+        let (name, field) = (1..=word)
+            .rev()
+            .find_map(|end| find(&text[..end]).map(|field| (&text[..end], field)))
+            .ok_or_else(|| FieldError::Unknown(text[..word].to_owned()))?;
+        let rest = &text[name.len()..];
+        let (argument, len) = if rest.starts_with('[') && field.argument != ArgumentKind::None {
+            let end = rest.find(']').ok_or(FieldError::Unclosed(field.name))?;
+            let inner = &rest[1..end];
+            (argument(field, inner)?, name.len() + end + 1)
+        } else if rest.starts_with('[') {
+            return Err(FieldError::NoArgument(field.name));
+        } else {
+            if field.argument == ArgumentKind::Name {
+                return Err(FieldError::ArgumentNeeded(field.name));
+            }
+            (Argument::None, name.len())
+        };
+        let key = text[..len].into();
+        Ok((
+            Self {
+                field,
+                argument,
+                key,
+            },
+            len,
+        ))
+    }
+
+    /// The field that a whole text names.
+    ///
+    /// # Errors
+    /// If the text is not one field with its argument.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        match Self::parse_prefix(text)? {
+            (field, len) if len == text.len() => Ok(field),
+            _ => Err(FieldError::Unknown(text.to_owned())),
+        }
+    }
+
+    /// Its value for an event.
+    #[must_use]
+    pub fn get<'a>(&self, context: &Context<'a>) -> Value<'a> {
+        if self.field.kinds.contains(context.event.kind) {
+            (self.field.get)(context, &self.argument)
+        } else {
+            Value::Absent
+        }
+    }
+}
+
+fn argument(field: &'static Field, text: &str) -> Result<Argument, FieldError> {
+    let unquoted = ['"', '\'']
+        .into_iter()
+        .find_map(|q| text.strip_prefix(q)?.strip_suffix(q))
+        .unwrap_or(text);
+    match field.argument {
+        ArgumentKind::None => Err(FieldError::NoArgument(field.name)),
+        ArgumentKind::Index | ArgumentKind::OptionalIndex => unquoted
+            .parse()
+            .map(Argument::Index)
+            .map_err(|_| FieldError::NotANumber(field.name, text.to_owned())),
+        ArgumentKind::Name | ArgumentKind::OptionalName => Ok(Argument::Name(unquoted.into())),
+    }
+}

@@ -1,0 +1,12 @@
+//! A node sensor for Kubernetes: every exec and connect of the node, with its
+//! container and pod, as Falco-compatible JSON.
+//!
+//! Data flows one way, and a module uses only what stands before it:
+//!
+//! ```text
+//! capture → event → enrich → fields → rules → output
+//! ```
+
+pub mod enrich;
+pub mod event;
+pub mod fields;
