@@ -320,7 +320,10 @@ mod tests {
             assert!(path.ends_with(b"/bin/ls"));
             assert_eq!(exec.filename, b"/bin/ls");
             assert_eq!(event.task.ppid, std::process::id());
-            assert_eq!(event.ancestors().next().map(|a| a.tgid), Some(std::process::id()));
+            assert_eq!(
+                event.ancestors().next().map(|a| a.tgid),
+                Some(std::process::id())
+            );
         });
         assert!(found);
         let totals = counts.read().expect("counters");
