@@ -308,7 +308,8 @@ pub(super) fn by_name<'a>(c: &Context<'a>, name: &str) -> Value<'a> {
     let Some(exec) = c.event.exec() else {
         return super::fd::argument(c, name);
     };
-    let text = |s: std::fmt::Arguments<'_>| Value::Str(format!(in c.arena, "{}", s).into_bump_str());
+    let text =
+        |s: std::fmt::Arguments<'_>| Value::Str(format!(in c.arena, "{}", s).into_bump_str());
     match name {
         "filename" => Value::Str(c.text(exec.filename)),
         "exe" => Value::Str(c.text(exec.argv.first().unwrap_or_default())),
