@@ -10,4 +10,5 @@
 pub mod enrich;
 pub mod event;
 pub mod fields;
+pub mod rules;
 pub mod yaml;
