@@ -100,9 +100,7 @@ fn ask_for_offset(seconds: i64) -> i64 {
     ZONE.call_once(|| unsafe { tzset() });
     // SAFETY: `tm` consists of integers and one pointer: all zeroes is a value of it.
     let mut tm: libc::tm = unsafe { std::mem::zeroed() };
-    let Ok(seconds) = libc::time_t::try_from(seconds) else {
-        return 0;
-    };
+    let seconds: libc::time_t = seconds;
     // SAFETY: both pointers are valid for the call, which keeps neither.
     let done = unsafe { libc::localtime_r(&raw const seconds, &raw mut tm) };
     if done.is_null() { 0 } else { tm.tm_gmtoff }

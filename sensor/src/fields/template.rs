@@ -146,20 +146,13 @@ impl Template {
                     Some(value) => value.write_text(out),
                     None => Value::Absent.write_text(out),
                 },
-                Content::Transformed(operand) => shorten(operand, context, out),
+                Content::Transformed(operand) => operand.get(context).write_text(out),
             }
             if let Some(width) = piece.width {
                 fit(out, start, width);
             }
         }
     }
-}
-
-/// Appends a transformed value. (Its own function: a value borrows the operand
-/// for as long as the event lives, so the operand is evaluated in a copy of the
-/// context that lives shorter.)
-fn shorten(operand: &Operand, context: &Context<'_>, out: &mut Vec<u8>) {
-    operand.get(context).write_text(out);
 }
 
 enum Part {
