@@ -216,10 +216,7 @@ fn compile(compiler: &Compiler, linker: &Path, target: &str, log: bool) -> Resul
         .arg(&target_dir)
         .env("RUSTC", &compiler.rustc)
         // For the unstable `asm_experimental_arch`, in these two crates.
-        .env(
-            "RUSTC_BOOTSTRAP",
-            "aya_ebpf,sensor_ebpf",
-        )
+        .env("RUSTC_BOOTSTRAP", "aya_ebpf,sensor_ebpf")
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     if log {
         cargo.args(["--features", "log"]);

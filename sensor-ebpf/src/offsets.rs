@@ -10,6 +10,10 @@ macro_rules! offsets {
         /// Byte offsets of kernel structure members.
         #[repr(C)]
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[cfg_attr(
+            not(target_arch = "bpf"),
+            derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+        )]
         pub struct Offsets { $($(#[$m])* #[doc = concat!("`", $($path, "` ",)+)] pub $field: u32),* }
 
         impl Offsets {

@@ -7,6 +7,7 @@
 //! capture → event → enrich → fields → rules → output
 //! ```
 
+pub mod capture;
 pub mod enrich;
 pub mod event;
 pub mod fields;

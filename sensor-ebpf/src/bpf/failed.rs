@@ -1,0 +1,1 @@
+//! Failed execs, at the exit of the system call.

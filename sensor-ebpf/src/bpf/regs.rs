@@ -1,0 +1,1 @@
+//! Arguments of a system call, from the registers that the task saved.
