@@ -77,6 +77,14 @@ impl LargeExecScratch {
         unsafe { core::ptr::write_volatile(&raw mut self.depth, depth) }
     }
 
+    /// Whether the system call is a 32-bit one, as the record says.
+    #[inline(always)]
+    pub fn is_compat(&self) -> bool {
+        // SAFETY: a plain read of a member, volatile so that it stays one.
+        let flags = unsafe { core::ptr::read_volatile(&raw const self.exec.flags) };
+        flags & sensor_ebpf::exec_flag::COMPAT != 0
+    }
+
     /// Fills the header and takes the time.
     #[inline(always)]
     pub fn begin(&mut self, kind: Kind) {

@@ -30,15 +30,27 @@ pub struct Hook {
     pub purpose: Purpose,
 }
 
-/// What a hook is for, which decides when it is attached.
+/// What a hook is for, which decides in which mode it is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Needed always.
+    /// Needed whatever the mode.
     Base,
     /// A system call's exit, through perf.
-    SyscallPerf,
+    Perf,
     /// System calls' exits, raw.
-    SyscallRaw,
+    Raw,
+}
+
+impl Hook {
+    /// Whether it is needed by `wants` in a mode ([`HookMode::Auto`] is resolved by then).
+    pub(super) fn needed(&self, wants: &Wants, mode: HookMode) -> bool {
+        (self.wanted)(wants)
+            && match self.purpose {
+                Purpose::Base => true,
+                Purpose::Perf => mode == HookMode::Perf,
+                Purpose::Raw => mode == HookMode::Raw,
+            }
+    }
 }
 
 const fn btf(program: &'static str, tracepoint: &'static str, wanted: fn(&Wants) -> bool) -> Hook {
@@ -51,9 +63,27 @@ const fn btf(program: &'static str, tracepoint: &'static str, wanted: fn(&Wants)
     }
 }
 
+const fn perf(program: &'static str, tracepoint: &'static str, wanted: fn(&Wants) -> bool) -> Hook {
+    Hook {
+        category: Some("syscalls"),
+        purpose: Purpose::Perf,
+        ..btf(program, tracepoint, wanted)
+    }
+}
+
+const fn raw(program: &'static str, wanted: fn(&Wants) -> bool) -> Hook {
+    Hook {
+        purpose: Purpose::Raw,
+        ..btf(program, "sys_exit", wanted)
+    }
+}
+
 /// All hooks, in the order in which they are attached: lineage before execs, so
 /// that no process is seen whose parent was missed.
 pub(super) const HOOKS: &[Hook] = &[
     btf("process_fork", "sched_process_fork", |_| true),
     btf("process_exec", "sched_process_exec", |_| true),
+    perf("exit_execve", "sys_exit_execve", |w| w.exec_failed),
+    perf("exit_execveat", "sys_exit_execveat", |w| w.exec_failed),
+    raw("exit_exec_raw", |w| w.exec_failed),
 ];

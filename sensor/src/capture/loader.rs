@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf},
-    programs::{BtfTracePoint, TracePoint},
+    programs::{BtfTracePoint, TracePoint, tp_btf::BtfTracePointLink, trace_point::TracePointLink},
 };
 use sensor_ebpf::{ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, Image, Settings};
 use zerocopy::IntoBytes;
@@ -26,7 +26,9 @@ pub struct Capture {
     cgroups: HashMap<MapData, [u64; 2], u32>,
     tree: TreeMode,
     mode: HookMode,
-    attached: Vec<&'static str>,
+    /// The attached programs; dropping a link detaches it.
+    links: Vec<(&'static str, Link)>,
+    refused: Option<CaptureError>,
     argv_capacity: u32,
 }
 
@@ -78,20 +80,16 @@ impl Capture {
             cgroups,
             tree: options.tree,
             mode: options.hooks,
-            attached: Vec::new(),
+            links: Vec::new(),
+            refused: None,
             argv_capacity: capacity,
         };
         capture.set(wants)?;
         // Forks are followed before the existing tree is marked, so that a
         // process forked meanwhile is found by one or by the other.
-        for hook in HOOKS {
-            if (hook.wanted)(wants) {
-                capture.attach(hook)?;
-            }
-            if hook.program == "process_fork" {
-                mark(&mut images, options.tree)?;
-            }
-        }
+        capture.attach(&HOOKS[0])?;
+        mark(&mut images, options.tree)?;
+        capture.attach_needed(wants)?;
         Ok((capture, ring, counts))
     }
 
@@ -100,15 +98,58 @@ impl Capture {
     /// # Errors
     /// If the kernel refuses.
     pub fn apply(&mut self, wants: &Wants) -> Result<(), CaptureError> {
+        self.set(wants)?;
+        self.attach_needed(wants)
+    }
+
+    /// Attaches what is needed and detaches what is not. In mode
+    /// [`HookMode::Auto`] a refused per-syscall tracepoint settles it: from then
+    /// on system calls are hooked raw.
+    fn attach_needed(&mut self, wants: &Wants) -> Result<(), CaptureError> {
+        if self.mode == HookMode::Auto {
+            self.mode = HookMode::Perf;
+            match self.attach_in_mode(wants) {
+                Err(error)
+                    if HOOKS
+                        .iter()
+                        .any(|h| h.needed(wants, HookMode::Raw) && h.purpose == Purpose::Raw) =>
+                {
+                    self.refused = Some(error);
+                    self.mode = HookMode::Raw;
+                }
+                done => {
+                    if !HOOKS
+                        .iter()
+                        .any(|h| h.needed(wants, HookMode::Perf) && h.purpose == Purpose::Perf)
+                    {
+                        self.mode = HookMode::Auto; // not put to the test yet
+                    }
+                    return done;
+                }
+            }
+        }
+        self.attach_in_mode(wants)
+    }
+
+    fn attach_in_mode(&mut self, wants: &Wants) -> Result<(), CaptureError> {
         for hook in HOOKS {
-            let attached = self.attached.contains(&hook.program);
-            match ((hook.wanted)(wants), attached) {
+            let attached = self
+                .links
+                .iter()
+                .any(|(program, _)| *program == hook.program);
+            match (hook.needed(wants, self.mode), attached) {
                 (true, false) => self.attach(hook)?,
-                (false, true) => self.detach(hook)?,
+                (false, true) => self.links.retain(|(program, _)| *program != hook.program),
                 _ => {}
             }
         }
-        self.set(wants)
+        Ok(())
+    }
+
+    /// Why per-syscall tracepoints were refused, if they were.
+    #[must_use]
+    pub fn refused(&self) -> Option<&CaptureError> {
+        self.refused.as_ref()
     }
 
     /// Tells the kernel what a cgroup is.
@@ -126,8 +167,8 @@ impl Capture {
 
     /// Names of the attached programs.
     #[must_use]
-    pub fn attached(&self) -> &[&'static str] {
-        &self.attached
+    pub fn attached(&self) -> impl Iterator<Item = &'static str> {
+        self.links.iter().map(|(program, _)| *program)
     }
 
     /// How system calls are hooked.
@@ -170,7 +211,7 @@ impl Capture {
             }
         };
         let loaded = program.fd().is_ok();
-        match hook.category {
+        let link = match hook.category {
             None => {
                 let program: &mut BtfTracePoint = program.try_into().map_err(failed("load"))?;
                 if !loaded {
@@ -178,26 +219,30 @@ impl Capture {
                         .load(hook.tracepoint, &self.btf)
                         .map_err(failed("load"))?;
                 }
-                program.attach().map_err(failed("attach"))?;
+                let id = program.attach().map_err(failed("attach"))?;
+                Link::Btf(program.take_link(id).map_err(failed("attach"))?)
             }
             Some(category) => {
                 let program: &mut TracePoint = program.try_into().map_err(failed("load"))?;
                 if !loaded {
                     program.load().map_err(failed("load"))?;
                 }
-                program
+                let id = program
                     .attach(category, hook.tracepoint)
                     .map_err(failed("attach"))?;
+                Link::Perf(program.take_link(id).map_err(failed("attach"))?)
             }
-        }
-        self.attached.push(hook.program);
+        };
+        self.links.push((hook.program, link));
         Ok(())
     }
+}
 
-    fn detach(&mut self, hook: &'static Hook) -> Result<(), CaptureError> {
-        let _ = (hook, Purpose::Base);
-        Ok(())
-    }
+/// What keeps a program attached.
+#[expect(dead_code, reason = "held for their drop, which detaches")]
+enum Link {
+    Btf(BtfTracePointLink),
+    Perf(TracePointLink),
 }
 
 /// Takes a map out of the object.
@@ -320,10 +365,62 @@ mod tests {
             assert!(path.ends_with(b"/bin/ls"));
             assert_eq!(exec.filename, b"/bin/ls");
             assert_eq!(event.task.ppid, std::process::id());
-            assert_eq!(event.ancestors().next().map(|a| a.tgid), Some(std::process::id()));
+            assert_eq!(
+                event.ancestors().next().map(|a| a.tgid),
+                Some(std::process::id())
+            );
         });
         assert!(found);
         let totals = counts.read().expect("counters");
         assert!(totals.get(Kind::Exec, Counter::Written) >= 1);
+    }
+
+    fn failed_exec_arrives(hooks: HookMode) {
+        let options = Options {
+            tree: TreeMode::Only(std::process::id()),
+            hooks,
+            ..Options::default()
+        };
+        let wants = Wants {
+            exec_failed: true,
+            ..Wants::default()
+        };
+        let (capture, mut ring, counts) =
+            Capture::start(&options, &wants).expect("the programs run");
+        assert_eq!(capture.mode(), hooks);
+        Command::new("/nonexistent/program")
+            .args(["one", "", "three"])
+            .spawn()
+            .expect_err("there is no such file");
+        let mut found = 0;
+        ring.drain(10_000, |bytes| {
+            let event = Event::decode(bytes).expect("a whole record");
+            let Some(exec) = event.exec().filter(|_| event.kind == Kind::ExecFailed) else {
+                return;
+            };
+            if exec.filename != b"/nonexistent/program" {
+                return;
+            }
+            found += 1;
+            assert_eq!(exec.fixed.result, -2);
+            let argv: Vec<_> = exec.argv.iter().collect();
+            assert_eq!(
+                argv,
+                [b"/nonexistent/program".as_slice(), b"one", b"", b"three"]
+            );
+        });
+        assert_eq!(found, 1);
+        let totals = counts.read().expect("counters");
+        assert!(totals.get(Kind::ExecFailed, Counter::Written) >= 1);
+    }
+
+    #[test]
+    fn a_failed_exec_arrives_through_perf_tracepoints() {
+        failed_exec_arrives(HookMode::Perf);
+    }
+
+    #[test]
+    fn a_failed_exec_arrives_through_the_raw_tracepoint() {
+        failed_exec_arrives(HookMode::Raw);
     }
 }

@@ -6,9 +6,11 @@
 //! two batches. Nothing on the event's path waits for them.
 
 mod container;
+mod lineage;
 mod program;
 mod users;
 
 pub use container::{Container, ContainerKind, ContainerState, Mount, Owner, Pod};
+pub use lineage::{Lineage, comm};
 pub use program::Program;
 pub use users::Users;

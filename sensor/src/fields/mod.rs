@@ -4,13 +4,21 @@
 //! `user`, `container`, `k8s`, `fd`): name, type, meaning, for which kinds of
 //! event it has a value, what it needs, and its accessor.
 
+mod ancestors;
 mod context;
+mod entity;
+mod errno;
+mod evt;
+mod fd;
+mod process;
 mod reference;
 mod registry;
 mod sanitize;
+mod thread;
+mod user;
 mod value;
 
-pub use context::Context;
+pub use context::{Context, Memo};
 pub use reference::{Argument, FieldError, FieldRef};
 pub use registry::{ArgumentKind, Field, Kinds, Needs, all, find};
 pub use sanitize::sanitize;
