@@ -50,4 +50,22 @@ impl Seen {
             ),
         }
     }
+
+    /// Events that the sensor says it has lost, whatever the cause.
+    ///
+    /// # Panics
+    /// If it said nothing about that.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        let text = self
+            .stderr
+            .rsplit_once(" lost=")
+            .unwrap_or_else(|| panic!("the sensor did not say how much it lost:\n{}", self.stderr));
+        let digits = text
+            .1
+            .split(|c: char| !c.is_ascii_digit())
+            .next()
+            .unwrap_or_default();
+        digits.parse().expect("digits are a number")
+    }
 }
