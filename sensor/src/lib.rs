@@ -11,3 +11,5 @@ pub mod capture;
 pub mod enrich;
 pub mod event;
 pub mod fields;
+pub mod rules;
+pub mod yaml;

@@ -211,12 +211,7 @@ fn append_filename(record: &mut LargeExecScratch, filename: u64) {
 
 /// Appends the strings of an array of pointers, which ends with a null pointer.
 #[inline(always)]
-fn append_strings(
-    record: &mut LargeExecScratch,
-    array: u64,
-    limit: u32,
-    capacity: u32,
-) {
+fn append_strings(record: &mut LargeExecScratch, array: u64, limit: u32, capacity: u32) {
     let start = record.position();
     let mut most = limit;
     if most > capacity {

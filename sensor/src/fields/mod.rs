@@ -5,21 +5,33 @@
 //! event it has a value, what it needs, and its accessor.
 
 mod ancestors;
+mod clock;
 mod context;
 mod entity;
 mod errno;
 mod evt;
 mod fd;
+pub mod foreign;
+mod operand;
 mod process;
 mod reference;
 mod registry;
 mod sanitize;
+mod template;
+#[cfg(test)]
+mod template_tests;
+mod text;
 mod thread;
+mod transform;
 mod user;
 mod value;
 
+pub use clock::write_time;
 pub use context::{Context, Memo};
+pub use operand::{Operand, ParseError, quoted};
 pub use reference::{Argument, FieldError, FieldRef};
 pub use registry::{ArgumentKind, Field, Kinds, Needs, all, find};
 pub use sanitize::sanitize;
+pub use template::Template;
+pub use transform::Transformer;
 pub use value::{TimeForm, Type, Value};
