@@ -15,6 +15,7 @@
 //! They need root, and a sensor: `SENSOR_BIN`, or `target/release/sensor`.
 
 pub mod act;
+pub mod container;
 pub mod elf;
 pub mod event;
 pub mod programs;
@@ -23,6 +24,7 @@ pub mod seen;
 pub mod sensor;
 
 pub use act::Act;
+pub use container::Container;
 pub use event::Event;
 pub use scene::Scene;
 pub use seen::Seen;
