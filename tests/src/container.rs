@@ -28,7 +28,11 @@ impl Container {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         // As engines name them: 64 hexadecimal digits.
-        let id = format!("{:032x}{number:032x}", std::process::id());
+        let unique = format!("{:08x}{number:04x}", std::process::id());
+        let id = format!(
+            "{unique}{}",
+            "0123456789abcdef".repeat(4).split_at(unique.len()).1
+        );
         let directory = scene.directory(&format!("container-{number}"));
         for name in ["bin", "dev", "etc", "proc", "tmp"] {
             scene.directory(&format!("container-{number}/rootfs/{name}"));

@@ -16,6 +16,7 @@
 
 pub mod act;
 pub mod container;
+pub mod counters;
 pub mod elf;
 pub mod event;
 pub mod programs;
@@ -25,6 +26,7 @@ pub mod sensor;
 
 pub use act::Act;
 pub use container::Container;
+pub use counters::Counters;
 pub use event::Event;
 pub use scene::Scene;
 pub use seen::Seen;

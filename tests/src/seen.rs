@@ -1,6 +1,6 @@
 //! What a sensor wrote in its life.
 
-use crate::event::Event;
+use crate::{counters::Counters, event::Event};
 
 /// Everything that a stopped sensor left.
 #[derive(Debug)]
@@ -51,21 +51,9 @@ impl Seen {
         }
     }
 
-    /// Events that the sensor says it has lost, whatever the cause.
-    ///
-    /// # Panics
-    /// If it said nothing about that.
+    /// What became of the events.
     #[must_use]
-    pub fn lost(&self) -> u64 {
-        let text = self
-            .stderr
-            .rsplit_once(" lost=")
-            .unwrap_or_else(|| panic!("the sensor did not say how much it lost:\n{}", self.stderr));
-        let digits = text
-            .1
-            .split(|c: char| !c.is_ascii_digit())
-            .next()
-            .unwrap_or_default();
-        digits.parse().expect("digits are a number")
+    pub fn counters(&self) -> Counters<'_> {
+        Counters::new(&self.stderr)
     }
 }

@@ -96,5 +96,5 @@ fn twenty_thousand_execs_in_a_container_are_twenty_thousand_right_lines() {
         }
     }
     assert_ne!(parents[0], parents[1]);
-    assert_eq!(seen.lost(), 0, "{}", seen.stderr);
+    assert_eq!(seen.counters().lost(), 0, "{}", seen.stderr);
 }

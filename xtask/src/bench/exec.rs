@@ -85,7 +85,7 @@ fn measure(variant: Variant, series: &mut Series, tiny: &Path, execs: u32) -> Re
         let ours = |event: &&tests::Event| event.field("proc.name") == "tiny";
         let lines = u32::try_from(seen.events.iter().filter(ours).count())?;
         series.lines.push(f64::from(lines) / done);
-        series.lost += seen.lost();
+        series.lost += seen.counters().lost();
     }
     Ok(())
 }
