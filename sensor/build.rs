@@ -15,85 +15,21 @@
 //!
 //! It runs again when the eBPF crate or the tools change, and not otherwise.
 
+#[path = "build/tools.rs"]
+mod tools;
+
 use std::{
     env, fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
+use tools::{Compiler, find_linker, path_directories, stdout};
+
 /// Name of the package, its directory and its object.
 const CRATE: &str = "sensor-ebpf";
 
 type Result<T> = std::result::Result<T, String>;
-
-/// A compiler that can make BPF code.
-struct Compiler {
-    rustc: PathBuf,
-    cargo: PathBuf,
-    /// `core` is compiled along, its sysroot having the source only.
-    build_core: bool,
-}
-
-impl Compiler {
-    /// Looks whether this compiler has what it takes.
-    fn inspect(rustc: &Path, target: &str) -> Option<Self> {
-        let sysroot = PathBuf::from(stdout(Command::new(rustc).args(["--print", "sysroot"]))?);
-        let rustlib = sysroot.join("lib/rustlib");
-        let ready = fs::read_dir(rustlib.join(target).join("lib"))
-            .into_iter()
-            .flatten()
-            .flatten()
-            .any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"));
-        if !ready && !rustlib.join("src/rust/library/core/Cargo.toml").exists() {
-            return None;
-        }
-        // What lies in the sysroot is the compiler itself; what was found in PATH may be
-        // rustup's proxy, which would choose again.
-        let own = |name: &str| Some(sysroot.join("bin").join(name)).filter(|path| path.exists());
-        Some(Self {
-            rustc: own("rustc").unwrap_or_else(|| rustc.to_owned()),
-            cargo: own("cargo").unwrap_or_else(|| env::var_os("CARGO").unwrap_or_default().into()),
-            build_core: !ready,
-        })
-    }
-
-    fn find(target: &str) -> Result<Self> {
-        if let Some(rustc) = env::var_os("SENSOR_BPF_RUSTC").map(PathBuf::from) {
-            return Self::inspect(&rustc, target).ok_or_else(|| {
-                format!(
-                    "SENSOR_BPF_RUSTC={}: it does not run, or has neither core for {target} nor \
-                     core's source. Name another compiler, or unset the variable.",
-                    rustc.display()
-                )
-            });
-        }
-        let nightly =
-            stdout(Command::new("rustup").args(["which", "--toolchain=nightly", "rustc"]));
-        [
-            env::var_os("RUSTC").map(PathBuf::from),
-            nightly.map(PathBuf::from),
-            Some("/usr/bin/rustc".into()),
-        ]
-        .into_iter()
-        .flatten()
-        .find_map(|rustc| Self::inspect(&rustc, target))
-        .ok_or_else(|| {
-            format!(
-                "no Rust compiler here has core for {target}, nor its source. Run `cargo xtask \
-                 setup`, or by hand: `rustup component add rust-src` (rustup), or `apt-get install \
-                 rustc-web libstd-rust-web-dev-bpf` (Debian). SENSOR_BPF_RUSTC names a compiler \
-                 elsewhere, SENSOR_BPF_OBJECT an object that is ready."
-            )
-        })
-    }
-}
-
-/// What a command prints, if it succeeds.
-fn stdout(command: &mut Command) -> Option<String> {
-    let output = command.output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| text.trim().to_owned())
-}
 
 /// Runs a command; if it fails, its output is the error.
 fn run(command: &mut Command) -> Result<()> {
@@ -109,35 +45,6 @@ fn run(command: &mut Command) -> Result<()> {
 
 fn var(name: &str) -> Result<String> {
     env::var(name).map_err(|error| format!("{name}: {error}; cargo sets it, so run me by cargo"))
-}
-
-/// Directories in which programs are looked for.
-fn path_directories() -> Vec<PathBuf> {
-    let cargo_home = env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| env::home_dir().map(|home| home.join(".cargo")));
-    env::split_paths(&env::var_os("PATH").unwrap_or_default())
-        .chain(cargo_home.map(|home| home.join("bin")))
-        .collect()
-}
-
-fn find_linker() -> Result<PathBuf> {
-    match env::var_os("SENSOR_BPF_LINKER").map(PathBuf::from) {
-        Some(linker) if linker.is_file() => Ok(linker),
-        Some(linker) => Err(format!(
-            "SENSOR_BPF_LINKER={}: no such file. Name a bpf-linker, or unset the variable.",
-            linker.display()
-        )),
-        None => path_directories()
-            .into_iter()
-            .map(|directory| directory.join("bpf-linker"))
-            .find(|path| path.is_file())
-            .ok_or_else(|| {
-                "bpf-linker is neither in PATH nor in cargo's bin. Run `cargo xtask setup`, or \
-                 `cargo install bpf-linker` with the feature for your compiler's LLVM."
-                    .to_owned()
-            }),
-    }
 }
 
 /// An objcopy that knows BPF: LLVM's from the system, or the one that rustc brings.
@@ -204,6 +111,7 @@ fn compile(compiler: &Compiler, linker: &Path, target: &str, log: bool) -> Resul
     }
     cargo
         .current_dir(root.join(CRATE))
+        .env_remove("LD_LIBRARY_PATH")
         .args([
             "build",
             "--release",
@@ -216,10 +124,7 @@ fn compile(compiler: &Compiler, linker: &Path, target: &str, log: bool) -> Resul
         .arg(&target_dir)
         .env("RUSTC", &compiler.rustc)
         // For the unstable `asm_experimental_arch`, in these two crates.
-        .env(
-            "RUSTC_BOOTSTRAP",
-            "aya_ebpf,sensor_ebpf",
-        )
+        .env("RUSTC_BOOTSTRAP", "aya_ebpf,sensor_ebpf")
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     if log {
         cargo.args(["--features", "log"]);

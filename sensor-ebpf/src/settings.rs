@@ -34,6 +34,15 @@ pub mod want {
 /// The only value of the `SETTINGS` map; may change while the programs run.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    not(target_arch = "bpf"),
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct Settings {
     /// Bits of [`want`].
     pub wants: u32,
@@ -56,6 +65,15 @@ pub struct Settings {
 /// program that was there before the sensor.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    not(target_arch = "bpf"),
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct Image {
     /// When the program was executed, nanoseconds since boot (0: before the sensor).
     pub time: u64,
@@ -70,6 +88,15 @@ pub struct Image {
 /// Key of the `CGROUPS` map.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    not(target_arch = "bpf"),
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 pub struct CgroupKey {
     /// Address of the kernfs node: ids are unique in one hierarchy only.
     pub node: u64,

@@ -18,7 +18,7 @@ pub const EXE_MAX: usize = 4096;
 /// Most bytes of a working directory's path.
 pub const CWD_MAX: usize = 16384;
 /// Most bytes of a cgroup's path.
-pub const CGROUP_MAX: usize = 4096;
+pub const CGROUP_MAX: usize = 8192;
 /// Most bytes of the path given to exec, with its NUL.
 pub const FILENAME_MAX: usize = 4096;
 /// Most ancestors in a record.

@@ -7,6 +7,9 @@
 //! capture → event → enrich → fields → rules → output
 //! ```
 
+pub mod capture;
 pub mod enrich;
 pub mod event;
 pub mod fields;
+pub mod rules;
+pub mod yaml;

@@ -15,6 +15,7 @@ mod hold;
 mod image;
 mod kube;
 mod labels;
+mod lineage;
 mod metadata;
 mod oci;
 mod options;
@@ -30,6 +31,7 @@ pub use container::{
 pub use counters::Counters;
 pub use health::{Health, Notice, Notify, SocketHealth};
 pub use hold::{Hold, HoldOptions, HoldOutcome, HoldStatistics, Released};
+pub use lineage::{Lineage, comm};
 pub use metadata::{Lookup, Metadata};
 pub use options::{
     CacheOptions, ContainerdOptions, KNOWN_SOCKETS, KubeAccess, KubeOptions, MetadataOptions,
