@@ -53,7 +53,9 @@ impl fmt::Display for Notice {
                 write!(f, "containerd on {}: {reason}", socket.display())
             }
             Self::ContainerdAbsent { sockets } => {
-                f.write_str("no containerd socket was found, events of containers have no metadata; tried")?;
+                f.write_str(
+                    "no containerd socket was found, events of containers have no metadata; tried",
+                )?;
                 for socket in sockets {
                     write!(f, " {}", socket.display())?;
                 }

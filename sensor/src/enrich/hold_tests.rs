@@ -25,7 +25,11 @@ fn popped(hold: &mut Hold) -> Vec<(String, String, HoldOutcome)> {
         .collect()
 }
 
-fn released(id: &str, records: &[&str], outcome: HoldOutcome) -> Vec<(String, String, HoldOutcome)> {
+fn released(
+    id: &str,
+    records: &[&str],
+    outcome: HoldOutcome,
+) -> Vec<(String, String, HoldOutcome)> {
     records
         .iter()
         .map(|r| (id.to_owned(), (*r).to_owned(), outcome))

@@ -53,7 +53,12 @@ mod tests {
 
     #[test]
     fn a_port_is_no_tag() {
-        check("peer.local:5000/team/app", "peer.local:5000/team/app", None, None);
+        check(
+            "peer.local:5000/team/app",
+            "peer.local:5000/team/app",
+            None,
+            None,
+        );
         check(
             "peer.local:5000/team/app:v1.2",
             "peer.local:5000/team/app",

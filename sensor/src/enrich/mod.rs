@@ -25,9 +25,7 @@ mod text;
 mod users;
 
 pub use clock::boot_now;
-pub use container::{
-    Container, ContainerKind, ContainerState, IdMap, Mount, Owner, Pod, label,
-};
+pub use container::{Container, ContainerKind, ContainerState, IdMap, Mount, Owner, Pod, label};
 pub use counters::Counters;
 pub use health::{Health, Notice, Notify, SocketHealth};
 pub use hold::{Hold, HoldOptions, HoldOutcome, HoldStatistics, Released};
@@ -39,4 +37,4 @@ pub use options::{
 };
 pub use program::Program;
 pub use tasks::{MetadataTasks, start};
-pub use users::Users;
+pub use users::{Users, UsersOptions};

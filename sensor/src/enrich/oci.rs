@@ -128,7 +128,9 @@ impl Spec {
             r.devices.iter().any(|d| {
                 d.allow
                     && d.major.is_none_or(|major| major < 0)
-                    && d.kind.as_deref().is_none_or(|kind| matches!(kind, "" | "a"))
+                    && d.kind
+                        .as_deref()
+                        .is_none_or(|kind| matches!(kind, "" | "a"))
                     && d.access.as_deref() == Some("rwm")
             })
         });
@@ -155,8 +157,8 @@ impl Spec {
     /// What is mounted from the host.
     pub(super) fn mounts(&self, counters: &Counters) -> Box<[Mount]> {
         let from_host = |mount: &&SpecMount| {
-            let is_bind = mount.kind == "bind"
-                || mount.options.iter().any(|o| o == "bind" || o == "rbind");
+            let is_bind =
+                mount.kind == "bind" || mount.options.iter().any(|o| o == "bind" || o == "rbind");
             is_bind && !mount.source.contains(CRI_SANDBOXES)
         };
         let all = self.mounts.iter().filter(from_host);
@@ -214,9 +216,9 @@ mod tests {
         Spec::parse(json.as_bytes()).unwrap()
     }
 
-    const ALL: &str =
-        r#""process":{"capabilities":{"bounding":["CAP_SYS_ADMIN","CAP_SYS_MODULE","CAP_SYS_RAWIO","CAP_SYS_PTRACE"]}}"#;
-    const DEVICES: &str = r#""resources":{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"access":"rwm"}]}"#;
+    const ALL: &str = r#""process":{"capabilities":{"bounding":["CAP_SYS_ADMIN","CAP_SYS_MODULE","CAP_SYS_RAWIO","CAP_SYS_PTRACE"]}}"#;
+    const DEVICES: &str =
+        r#""resources":{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"access":"rwm"}]}"#;
 
     #[test]
     fn all_capabilities_and_devices_and_nothing_hidden_is_privileged() {
@@ -226,7 +228,9 @@ mod tests {
 
     #[test]
     fn all_capabilities_alone_are_not_privileged() {
-        let s = spec(&format!(r#"{{{ALL},"linux":{{"maskedPaths":["/proc/kcore"],{DEVICES}}}}}"#));
+        let s = spec(&format!(
+            r#"{{{ALL},"linux":{{"maskedPaths":["/proc/kcore"],{DEVICES}}}}}"#
+        ));
         assert_eq!(s.privileged(), Some(false));
         let s = spec(&format!(r#"{{{ALL},"linux":{{}}}}"#));
         assert_eq!(s.privileged(), Some(false));

@@ -9,8 +9,7 @@ use tokio::{
 };
 
 use super::{
-    Counters, Health, Metadata, MetadataOptions, Notify, containerd, kube,
-    metadata::Updates,
+    Counters, Health, Metadata, MetadataOptions, Notify, containerd, kube, metadata::Updates,
 };
 
 /// The running tasks; they end when this is dropped.

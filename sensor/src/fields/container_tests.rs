@@ -19,7 +19,10 @@ fn id(text: &str) -> ContainerId {
 }
 
 fn pairs_of(pairs: &[(&str, &str)]) -> Box<[(Box<str>, Box<str>)]> {
-    pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect()
+    pairs
+        .iter()
+        .map(|(k, v)| ((*k).into(), (*v).into()))
+        .collect()
 }
 
 fn demo() -> Container {
@@ -83,7 +86,10 @@ fn text(container: ContainerState<'_>, field: &str) -> std::string::String {
         memo: crate::fields::Memo::default(),
     };
     let mut out = Vec::new();
-    FieldRef::parse(field).unwrap().get(&context).write_text(&mut out);
+    FieldRef::parse(field)
+        .unwrap()
+        .get(&context)
+        .write_text(&mut out);
     std::string::String::from_utf8(out).unwrap()
 }
 
@@ -202,6 +208,10 @@ fn wildcards_cross_slashes() {
         ("a*b*c", "a1c2b", false),
         ("", "x", false),
     ] {
-        assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
+        assert_eq!(
+            matches(pattern.as_bytes(), text.as_bytes()),
+            expected,
+            "{pattern} {text}"
+        );
     }
 }

@@ -4,9 +4,7 @@
 //! server knows (owner, service account, annotations, node, address, labels
 //! changed later) is null without it.
 
-use super::{
-    Argument, ArgumentKind, Context, Field, Kinds, Needs, Type, Value, container::known,
-};
+use super::{Argument, ArgumentKind, Context, Field, Kinds, Needs, Type, Value, container::known};
 use crate::{
     enrich::{ContainerState, Pod, label},
     event::ContainerId,

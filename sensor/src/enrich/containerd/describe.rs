@@ -76,7 +76,11 @@ pub(super) struct Described {
 /// Reads a record of that namespace; none if its id is none.
 pub(super) fn describe(namespace: &str, record: Record, counters: &Counters) -> Option<Described> {
     let id = ContainerId::new(record.id.as_bytes())?;
-    let runtime = if namespace == MOBY { "docker" } else { "containerd" };
+    let runtime = if namespace == MOBY {
+        "docker"
+    } else {
+        "containerd"
+    };
     let mut container = Box::new(Container::new(id, runtime));
     let spec = record.spec.as_ref().and_then(|any| {
         Spec::parse(&any.value)
@@ -90,7 +94,11 @@ pub(super) fn describe(namespace: &str, record: Record, counters: &Counters) -> 
         seconds.saturating_mul(1_000_000_000) + u64::try_from(t.nanos).unwrap_or(0)
     });
     container.labels = labels(pairs(&record.labels), counters);
-    if record.labels.get(KIND).is_some_and(|kind| kind == "sandbox") {
+    if record
+        .labels
+        .get(KIND)
+        .is_some_and(|kind| kind == "sandbox")
+    {
         container.kind = ContainerKind::Sandbox;
     }
     let is_sandbox = container.kind == ContainerKind::Sandbox;
@@ -103,16 +111,24 @@ pub(super) fn describe(namespace: &str, record: Record, counters: &Counters) -> 
             .or(Some(record.sandbox.as_str()))
             .and_then(|sandbox| ContainerId::new(sandbox.as_bytes()))
     };
-    container.name = Some(match record.labels.get(NAME).or_else(|| record.labels.get(NERDCTL_NAME)) {
-        Some(name) => clean(name, TEXT_MAX),
-        None if is_sandbox => SANDBOX_NAME.into(),
-        None => id.full().into(),
-    });
+    container.name = Some(
+        match record
+            .labels
+            .get(NAME)
+            .or_else(|| record.labels.get(NERDCTL_NAME))
+        {
+            Some(name) => clean(name, TEXT_MAX),
+            None if is_sandbox => SANDBOX_NAME.into(),
+            None => id.full().into(),
+        },
+    );
     container.pod = pod(&record.labels, is_sandbox, counters);
 
     let image_name = if record.image.starts_with("sha256:") {
         // Its name was given to another image since; what it was when the container was made:
-        annotation(IMAGE_NAME).cloned().unwrap_or_else(|| record.image.clone())
+        annotation(IMAGE_NAME)
+            .cloned()
+            .unwrap_or_else(|| record.image.clone())
     } else {
         record.image.clone()
     };
@@ -143,7 +159,11 @@ pub(super) fn describe(namespace: &str, record: Record, counters: &Counters) -> 
         container.mounts = spec.mounts(counters);
         (container.uid_map, container.gid_map) = spec.id_maps();
     }
-    let key = if image_ref.is_empty() { &record.image } else { image_ref };
+    let key = if image_ref.is_empty() {
+        &record.image
+    } else {
+        image_ref
+    };
     Some(Described {
         image_key: (!key.is_empty()).then(|| key.to_owned()),
         container,
@@ -151,14 +171,18 @@ pub(super) fn describe(namespace: &str, record: Record, counters: &Counters) -> 
 }
 
 fn extension(record: &Record, counters: &Counters) -> Option<Extension> {
-    let any = record.extensions.get("io.cri-containerd.container.metadata")?;
+    let any = record
+        .extensions
+        .get("io.cri-containerd.container.metadata")?;
     serde_json::from_slice(&any.value)
         .inspect_err(|_| count(&counters.containerd_invalid_total))
         .ok()
 }
 
 fn pairs(labels: &HashMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
-    labels.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    labels
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
 }
 
 /// What the labels tell of the pod; those of a sandbox are the pod's too.

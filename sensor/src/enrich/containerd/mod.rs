@@ -86,9 +86,8 @@ pub(super) async fn run(task: Task, mut questions: mpsc::Receiver<ContainerId>) 
             Ok((socket, channel)) => {
                 count(&task.counters.containerd_connects_total);
                 let session = Session::new(&task, channel, &epoch);
-                let (error, was_ready) = session
-                    .run(&socket, &mut questions, &mut outstanding)
-                    .await;
+                let (error, was_ready) =
+                    session.run(&socket, &mut questions, &mut outstanding).await;
                 count(&task.counters.containerd_disconnects_total);
                 if was_ready {
                     backoff.reset();

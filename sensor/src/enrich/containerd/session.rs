@@ -15,11 +15,14 @@ use std::{
 use containerd_client::{
     events::{ContainerCreate, ContainerDelete, ContainerUpdate, TaskCreate},
     services::v1::{
-        Container as Record, GetContainerRequest, GetImageRequest, GetRequest, ListContainersRequest, ListTasksRequest,
-        SubscribeRequest, containers_client::ContainersClient, events_client::EventsClient,
+        Container as Record, GetContainerRequest, GetImageRequest, GetRequest,
+        ListContainersRequest, ListTasksRequest, SubscribeRequest,
+        containers_client::ContainersClient, events_client::EventsClient,
         images_client::ImagesClient, tasks_client::TasksClient,
     },
-    tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataValue, transport::Channel},
+    tonic::{
+        Code, Request, Response, Status, Streaming, metadata::MetadataValue, transport::Channel,
+    },
     types::Envelope,
 };
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -227,17 +230,16 @@ impl<'a> Session<'a> {
         let body = envelope.event?;
         let told = |id: &str| {
             let id = ContainerId::new(id.as_bytes())?;
-            Some(
-                async move { Done::Told(self.find(namespace, id).await.map(|_| ())) }
-                    .boxed(),
-            )
+            Some(async move { Done::Told(self.find(namespace, id).await.map(|_| ())) }.boxed())
         };
         match envelope.topic.as_str() {
             "/containers/create" => told(&body_of::<ContainerCreate>(&body)?.id),
             "/containers/update" => told(&body_of::<ContainerUpdate>(&body)?.id),
             "/containers/delete" => {
                 let id = ContainerId::new(body_of::<ContainerDelete>(&body)?.id.as_bytes())?;
-                let at = envelope.timestamp.map_or_else(boot_now, |t| boot_at(nanoseconds(&t)));
+                let at = envelope
+                    .timestamp
+                    .map_or_else(boot_now, |t| boot_at(nanoseconds(&t)));
                 let update = Update::Gone { origin, id, at };
                 self.task.updates.send(update).await;
                 None
@@ -271,10 +273,13 @@ impl<'a> Session<'a> {
         let request = GetContainerRequest {
             id: id.full().to_owned(),
         };
-        let mut client = ContainersClient::new(self.channel.clone())
-            .max_decoding_message_size(MESSAGE_MAX);
+        let mut client =
+            ContainersClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_MAX);
         let answer = self
-            .call("Containers.Get", client.get(self.request(namespace, request)))
+            .call(
+                "Containers.Get",
+                client.get(self.request(namespace, request)),
+            )
             .await?;
         let Some(record) = answer.and_then(|a| a.container) else {
             return Ok(false);
@@ -315,7 +320,11 @@ impl<'a> Session<'a> {
         {
             container.digest = Some(digest);
         }
-        let rootfs = self.bundles().join(name).join(container.id.full()).join("rootfs");
+        let rootfs = self
+            .bundles()
+            .join(name)
+            .join(container.id.full())
+            .join("rootfs");
         container.rootfs = rootfs.to_str().map(Into::into);
         let created = container.created.map_or_else(boot_now, boot_at);
         let update = Update::Container {
@@ -331,9 +340,7 @@ impl<'a> Session<'a> {
     /// Digest of an image's manifest.
     async fn digest(&self, namespace: u8, name: String) -> Result<Option<Box<str>>, Error> {
         let is_id = name.starts_with("sha256:");
-        if is_id
-            && let Some(known) = self.digests().get(&name)
-        {
+        if is_id && let Some(known) = self.digests().get(&name) {
             return Ok(known.clone());
         }
         let request = GetImageRequest { name: name.clone() };
@@ -374,8 +381,8 @@ impl<'a> Session<'a> {
 
     async fn list(&self, namespace: u8) -> Result<usize, Error> {
         const WHAT: &str = "Containers.ListStream";
-        let mut client = ContainersClient::new(self.channel.clone())
-            .max_decoding_message_size(MESSAGE_MAX);
+        let mut client =
+            ContainersClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_MAX);
         let request = self.request(namespace, ListContainersRequest::default());
         let wait = self.task.options.timeout;
         let mut stream = match timeout(wait, client.list_stream(request)).await {
@@ -474,7 +481,10 @@ impl<'a> Session<'a> {
             return known.clone();
         }
         let beside = self.task.socket.parent().unwrap_or(&self.task.socket);
-        let places = [beside.join(BUNDLES), beside.join("containerd").join(BUNDLES)];
+        let places = [
+            beside.join(BUNDLES),
+            beside.join("containerd").join(BUNDLES),
+        ];
         let found = places.iter().find(|place| place.is_dir());
         match found {
             Some(found) => self.bundles.get_or_init(|| found.clone()).clone(),

@@ -23,7 +23,12 @@ pub(in crate::enrich) fn sockets(options: &ContainerdOptions) -> Vec<PathBuf> {
         Some(root) => root.join(socket.strip_prefix("/").unwrap_or(socket)),
         None => socket.clone(),
     };
-    options.sockets.iter().take(SOCKETS_MAX).map(place).collect()
+    options
+        .sockets
+        .iter()
+        .take(SOCKETS_MAX)
+        .map(place)
+        .collect()
 }
 
 /// A socket that was there.

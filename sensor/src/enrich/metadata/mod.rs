@@ -19,13 +19,13 @@ use std::{os::fd::BorrowedFd, sync::Arc, time::Duration};
 use rustc_hash::FxHashMap;
 use tokio::sync::mpsc;
 
+pub(super) use self::updates::{Origin, Update, Updates};
 use self::{
     entry::{Entry, Found, Generation, Question},
     pods::Pods,
     sources::Sources,
     updates::Inbox,
 };
-pub(super) use self::updates::{Origin, Update, Updates};
 use super::{
     CacheOptions, Container, ContainerKind, Counters,
     counters::{add, count},
@@ -280,7 +280,12 @@ impl Metadata {
         for member in members {
             let entry = self.entries.get_mut(member);
             for generation in entry.into_iter().flat_map(|e| &mut e.generations) {
-                if generation.container.pod.as_ref().is_some_and(|p| *p.uid == *key) {
+                if generation
+                    .container
+                    .pod
+                    .as_ref()
+                    .is_some_and(|p| *p.uid == *key)
+                {
                     generation.container.pod = Some(Arc::clone(pod));
                 }
             }
@@ -290,9 +295,11 @@ impl Metadata {
     /// A sandbox was answered for: those who waited for it are complete.
     fn complete(&mut self, sandbox: ContainerId, waiters: &[ContainerId]) {
         for waiter in waiters {
-            let facts = self.entries.get(&sandbox).and_then(newest_sandbox).map(|c| {
-                (c.host_network, c.host_pid, c.host_ipc)
-            });
+            let facts = self
+                .entries
+                .get(&sandbox)
+                .and_then(newest_sandbox)
+                .map(|c| (c.host_network, c.host_pid, c.host_ipc));
             let entry = self.entries.get_mut(waiter);
             for generation in entry.into_iter().flat_map(|e| &mut e.generations) {
                 if generation.container.sandbox == Some(sandbox) {
@@ -393,7 +400,9 @@ impl Metadata {
         let waiting: Vec<_> = self
             .entries
             .iter()
-            .filter(|(_, e)| matches!(e.question, Question::Asked { waiting } if waiting & lost != 0))
+            .filter(
+                |(_, e)| matches!(e.question, Question::Asked { waiting } if waiting & lost != 0),
+            )
             .map(|(id, _)| *id)
             .collect();
         for id in waiting {
@@ -403,7 +412,9 @@ impl Metadata {
 
     fn tidy(&mut self) {
         let before = self.now.saturating_sub(nanoseconds(self.options.deleted));
-        let unused = self.now.saturating_sub(2 * nanoseconds(self.options.missing));
+        let unused = self
+            .now
+            .saturating_sub(2 * nanoseconds(self.options.missing));
         let pods = &mut self.pods;
         self.entries.retain(|id, entry| {
             let is_old = |g: &Generation| g.deleted.is_some_and(|deleted| deleted <= before);

@@ -34,8 +34,8 @@ impl Pods {
         if !state.members.contains(&id) {
             state.members.push(id);
         }
-        let is_other =
-            state.from_api && (state.pod.name != view.name || state.pod.namespace != view.namespace);
+        let is_other = state.from_api
+            && (state.pod.name != view.name || state.pod.namespace != view.namespace);
         if !state.from_runtime && (!state.from_api || is_other) {
             // What the API server told under this uid is of another pod: somebody
             // wrote a static pod's hash into the annotations of his own.
@@ -57,7 +57,8 @@ impl Pods {
     /// The API server's description; whether the pod's containers must be told.
     pub(super) fn describe(&mut self, key: Box<str>, pod: Pod) -> bool {
         let state = self.states.entry(key.clone()).or_default();
-        if state.from_runtime && (state.pod.name != pod.name || state.pod.namespace != pod.namespace)
+        if state.from_runtime
+            && (state.pod.name != pod.name || state.pod.namespace != pod.namespace)
         {
             return false;
         }
