@@ -7,12 +7,14 @@
 mod ancestors;
 mod clock;
 mod community;
+mod container;
 mod context;
 mod entity;
 mod errno;
 mod evt;
 mod fd;
 pub mod foreign;
+mod k8s;
 mod operand;
 mod process;
 mod reference;
