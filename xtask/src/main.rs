@@ -9,6 +9,7 @@ mod run;
 mod setup;
 mod shell;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,8 @@ enum Command {
     Test(test::Arguments),
     /// What CI runs
     Ci,
+    /// Run the integration tests on other kernels, in QEMU
+    Vm(vm::Arguments),
     /// Run the fuzz targets for a bounded time
     Fuzz(fuzz::Arguments),
     /// Measure what the sensor costs, as ratios within one run
@@ -59,6 +62,7 @@ fn run(command: Command) -> Result<()> {
         Command::Run(arguments) => run::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Ci => ci::run(),
+        Command::Vm(arguments) => vm::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bench(command) => bench::run(command),
     }
