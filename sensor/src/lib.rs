@@ -10,3 +10,4 @@
 pub mod enrich;
 pub mod event;
 pub mod fields;
+pub mod yaml;
