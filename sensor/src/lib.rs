@@ -7,7 +7,11 @@
 //! capture → event → enrich → fields → rules → output
 //! ```
 
+pub mod cli;
+pub mod config;
 pub mod enrich;
 pub mod event;
 pub mod fields;
+pub mod output;
+pub mod telemetry;
 pub mod yaml;
