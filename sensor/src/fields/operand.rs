@@ -163,7 +163,7 @@ impl Operand {
     pub fn get<'v, 'a: 'v>(&'v self, context: &Context<'a>) -> Value<'v> {
         match self {
             Self::Field(field) => field.get(context),
-            Self::Text(text) => Value::Str(text),
+            Self::Text(text) => Value::Str(context.arena.alloc_str(text)),
             Self::List(items) => {
                 let mut values = Vec::with_capacity_in(items.len(), context.arena);
                 values.extend(items.iter().map(|item| item.get(context)));
