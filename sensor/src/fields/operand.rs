@@ -160,7 +160,7 @@ impl Operand {
 
     /// Its value for an event.
     #[must_use]
-    pub fn get<'v, 'a: 'v>(&'v self, context: &Context<'a>) -> Value<'v> {
+    pub fn get<'a>(&self, context: &Context<'a>) -> Value<'a> {
         match self {
             Self::Field(field) => field.get(context),
             Self::Text(text) => Value::Str(context.arena.alloc_str(text)),

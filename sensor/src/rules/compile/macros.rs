@@ -80,6 +80,18 @@ impl<'d> Compiler<'d> {
         }
     }
 
+    /// The node of a tree, or the first mistake in it.
+    pub fn tree(
+        &mut self,
+        tree: &Condition,
+        sees: usize,
+        remarks: &mut Remarks,
+    ) -> (NodeId, Option<ParseError>) {
+        let node = self.resolve(tree, sees, remarks);
+        let error = std::mem::take(&mut remarks.errors).into_iter().next();
+        (node, error)
+    }
+
     /// The items of a list, those of lists in it included, each once.
     ///
     /// # Errors

@@ -13,6 +13,6 @@ mod versions;
 pub use definitions::{Definition, Definitions, ListDefinition, MacroDefinition, RuleDefinition};
 pub use document::load;
 pub use exceptions::{Comparison, Exception};
-pub use files::{RuleFile, read};
+pub use files::{RuleFile, digest, read};
 pub use located::Located;
 pub use reader::Problems;
