@@ -6,12 +6,15 @@
 
 mod ancestors;
 mod clock;
+mod community;
+mod container;
 mod context;
 mod entity;
 mod errno;
 mod evt;
 mod fd;
 pub mod foreign;
+mod k8s;
 mod operand;
 mod process;
 mod reference;

@@ -103,6 +103,8 @@ pub fn all() -> impl Iterator<Item = &'static Field> {
         super::thread::FIELDS,
         super::user::FIELDS,
         super::fd::FIELDS,
+        super::container::FIELDS,
+        super::k8s::FIELDS,
     ]
     .into_iter()
     .flatten()
