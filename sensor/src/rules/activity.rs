@@ -32,7 +32,10 @@ pub(super) fn activity(graph: &Graph, checks: &Checks, node: NodeId, matches: bo
         if positive
             && info.operand.to_string() == "evt.type"
             && let Test::Symbols(symbols, _) = &check.test
-            && matches!(check.operator, Operator::Eq | Operator::In | Operator::Intersects)
+            && matches!(
+                check.operator,
+                Operator::Eq | Operator::In | Operator::Intersects
+            )
         {
             for (name, number) in &info.symbols {
                 if !symbols.contains(*number) {
@@ -66,9 +69,7 @@ pub(super) fn activity(graph: &Graph, checks: &Checks, node: NodeId, matches: bo
             }
             Activity::Inactive(reasons.into())
         }
-        (false, true) => {
-            Activity::Inactive(Box::new(["its condition is never true".into()]))
-        }
+        (false, true) => Activity::Inactive(Box::new(["its condition is never true".into()])),
     }
 }
 

@@ -110,17 +110,18 @@ impl Builder<'_, '_> {
             (Graph::FALSE, Vec::new(), Vec::new(), Some(inactive))
         };
         let foreign = activity.is_some();
-        let (output, extra) = match output::build(&definition.name, rule, &self.options.append_output) {
-            Ok(built) => built,
-            // The output of a rule of another source is nothing that can be judged.
-            Err(_) if foreign => output::Built::default(),
-            Err(error) => {
-                let severity = self.severity(rule, std::slice::from_ref(&error.error));
-                let diagnostic = error.diagnostic(severity, &rule.output);
-                self.push(definition, code(severity, Code::CompileOutput), diagnostic);
-                return None;
-            }
-        };
+        let (output, extra) =
+            match output::build(&definition.name, rule, &self.options.append_output) {
+                Ok(built) => built,
+                // The output of a rule of another source is nothing that can be judged.
+                Err(_) if foreign => output::Built::default(),
+                Err(error) => {
+                    let severity = self.severity(rule, std::slice::from_ref(&error.error));
+                    let diagnostic = error.diagnostic(severity, &rule.output);
+                    self.push(definition, code(severity, Code::CompileOutput), diagnostic);
+                    return None;
+                }
+            };
         let names = |numbers: Vec<usize>, of: &dyn Fn(usize) -> Box<str>| {
             let mut names: Vec<_> = numbers.into_iter().map(of).collect();
             names.sort();
@@ -161,19 +162,26 @@ impl Builder<'_, '_> {
         definition: &Definition<RuleDefinition>,
     ) -> Option<(NodeId, Vec<usize>, Vec<usize>)> {
         let rule = &definition.value;
-        let (node, mut remarks) = self.compiler.condition(&rule.condition.text, definition.last);
+        let (node, mut remarks) = self
+            .compiler
+            .condition(&rule.condition.text, definition.last);
         let errors = std::mem::take(&mut remarks.errors);
         let mut good = errors.is_empty();
         let severity = self.severity(rule, &errors);
         for error in &errors {
             let diagnostic = rule.condition.diagnostic(severity, error);
-            self.push(definition, code(severity, Code::CompileCondition), diagnostic);
+            self.push(
+                definition,
+                code(severity, Code::CompileCondition),
+                diagnostic,
+            );
         }
         for index in std::mem::take(&mut remarks.bad_macros) {
             good = false;
             self.bad_macro(index, rule, definition);
         }
-        let exceptions = super::exceptions::build(&mut self.compiler, rule, definition.last, &mut remarks);
+        let exceptions =
+            super::exceptions::build(&mut self.compiler, rule, definition.last, &mut remarks);
         let exceptions = match exceptions {
             Ok(nodes) => nodes,
             Err(diagnostics) => {
@@ -193,7 +201,13 @@ impl Builder<'_, '_> {
         let node = self.compiler.graph.and([node, exceptions]);
         if rule.warn_evttypes {
             let Compiler { graph, checks, .. } = &mut self.compiler;
-            let other = fold(graph, checks, &Facts::of_other_type(), node, &mut FxHashMap::default());
+            let other = fold(
+                graph,
+                checks,
+                &Facts::of_other_type(),
+                node,
+                &mut FxHashMap::default(),
+            );
             if other != Graph::FALSE {
                 self.warn(
                     definition,
@@ -257,7 +271,8 @@ impl Builder<'_, '_> {
             open.extend(&remarks.bad_macros);
         }
         if self.severity(rule, &errors) == Severity::Warning {
-            let message = "the rule is left out: a macro of its condition has an unknown field or event type";
+            let message =
+                "the rule is left out: a macro of its condition has an unknown field or event type";
             let diagnostic = Diagnostic::warning(&definition.source, definition.position, message);
             self.push(definition, Code::UnknownFilter, diagnostic);
             return;
@@ -299,19 +314,30 @@ impl Builder<'_, '_> {
         for (definition, used) in definitions.macros.all().iter().zip(used) {
             if !used {
                 let message = format!("macro '{}' is not used", definition.name);
-                let diagnostic = Diagnostic::warning(&definition.source, definition.position, message);
+                let diagnostic =
+                    Diagnostic::warning(&definition.source, definition.position, message);
                 let problem = Problem::new(Code::UnusedMacro, diagnostic);
-                self.problems
-                    .push(definition.file, problem.of(ItemKind::Macro, &definition.name));
+                self.problems.push(
+                    definition.file,
+                    problem.of(ItemKind::Macro, &definition.name),
+                );
             }
         }
-        for (definition, used) in definitions.lists.all().iter().zip(&self.compiler.used_lists) {
+        for (definition, used) in definitions
+            .lists
+            .all()
+            .iter()
+            .zip(&self.compiler.used_lists)
+        {
             if !used {
                 let message = format!("list '{}' is not used", definition.name);
-                let diagnostic = Diagnostic::warning(&definition.source, definition.position, message);
+                let diagnostic =
+                    Diagnostic::warning(&definition.source, definition.position, message);
                 let problem = Problem::new(Code::UnusedList, diagnostic);
-                self.problems
-                    .push(definition.file, problem.of(ItemKind::List, &definition.name));
+                self.problems.push(
+                    definition.file,
+                    problem.of(ItemKind::List, &definition.name),
+                );
             }
         }
     }
@@ -330,7 +356,12 @@ impl Builder<'_, '_> {
         self.push(definition, code, diagnostic);
     }
 
-    fn push(&mut self, definition: &Definition<RuleDefinition>, code: Code, diagnostic: Diagnostic) {
+    fn push(
+        &mut self,
+        definition: &Definition<RuleDefinition>,
+        code: Code,
+        diagnostic: Diagnostic,
+    ) {
         let problem = Problem::new(code, diagnostic).of(ItemKind::Rule, &definition.name);
         self.problems.push(definition.file, problem);
     }
@@ -374,8 +405,10 @@ fn assemble(
     built: Vec<Built>,
 ) -> RuleSet {
     let mut programs: [Program; 6] = Default::default();
-    let (mut rules, mut info): (Vec<_>, Vec<_>) =
-        built.into_iter().map(|built| (built.rule, built.info)).unzip();
+    let (mut rules, mut info): (Vec<_>, Vec<_>) = built
+        .into_iter()
+        .map(|built| (built.rule, built.info))
+        .unzip();
     for kind in [Kind::Exec, Kind::ExecFailed, Kind::Connect] {
         for host in [false, true] {
             let facts = Facts::of(kind, host);

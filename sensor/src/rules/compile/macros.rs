@@ -149,7 +149,9 @@ impl<'d> Compiler<'d> {
                 }
             }
             if self.items > ITEMS_MAX {
-                return Err(format!("lists have more than {ITEMS_MAX} items, lists in them included"));
+                return Err(format!(
+                    "lists have more than {ITEMS_MAX} items, lists in them included"
+                ));
             }
         }
         Ok(out.into())
@@ -168,7 +170,9 @@ impl<'d> Compiler<'d> {
             .map(|tree| {
                 let mut names = Vec::new();
                 if let Ok(tree) = tree {
-                    references(tree, &mut |name| names.extend(definitions.macros.index(name)));
+                    references(tree, &mut |name| {
+                        names.extend(definitions.macros.index(name))
+                    });
                 }
                 names
             })

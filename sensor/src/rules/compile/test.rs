@@ -3,7 +3,10 @@
 use regex::Regex;
 
 use super::{OperandId, number::Numbers, paths::Paths, text::TextTest};
-use crate::{fields::Value, rules::condition::{Modifier, Operator}};
+use crate::{
+    fields::Value,
+    rules::condition::{Modifier, Operator},
+};
 
 /// A text that is looked for in another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,9 +163,9 @@ impl Test {
     #[must_use]
     pub fn several(&self) -> Several {
         match self {
-            Self::Symbols(_, several)
-            | Self::NotSymbol(_, several)
-            | Self::Numbers(_, several) => *several,
+            Self::Symbols(_, several) | Self::NotSymbol(_, several) | Self::Numbers(_, several) => {
+                *several
+            }
             _ => Several::Any,
         }
     }
