@@ -16,6 +16,7 @@
 #[cfg(target_arch = "bpf")]
 mod bpf {
     pub mod cgroup;
+    pub mod connect;
     pub mod count;
     pub mod exec;
     pub mod failed;
@@ -26,6 +27,7 @@ mod bpf {
     pub mod path;
     pub mod record;
     pub mod regs;
+    pub mod socket;
     pub mod strings;
     pub mod task;
 }

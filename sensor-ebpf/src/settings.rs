@@ -29,6 +29,8 @@ pub mod want {
     pub const EXEC_FAILED: u32 = 1 << 5;
     /// Connects.
     pub const CONNECT: u32 = 1 << 6;
+    /// System calls are hooked raw, so 32-bit ones are seen at their exit.
+    pub const RAW: u32 = 1 << 7;
 }
 
 /// The only value of the `SETTINGS` map; may change while the programs run.
@@ -115,4 +117,26 @@ pub enum CgroupClass {
     Host = 1,
     /// Of a container.
     Container = 2,
+}
+
+/// A TCP connection attempt that the kernel began, value of the `ATTEMPTS` map
+/// (key: address of the socket). After a failed blocking connect the socket has
+/// forgotten its peer; this has not.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attempt {
+    /// Local address; IPv4 in the first four bytes.
+    pub local: [u8; 16],
+    /// Remote address.
+    pub remote: [u8; 16],
+    /// Thread that began it (`bpf_get_current_pid_tgid`).
+    pub pid_tgid: u64,
+    /// Local port, host byte order (0: not bound yet).
+    pub local_port: u16,
+    /// Remote port, host byte order.
+    pub remote_port: u16,
+    /// `AF_INET` or `AF_INET6`.
+    pub family: u16,
+    /// 1: a signal interrupted it, and it was reported then.
+    pub reported: u16,
 }

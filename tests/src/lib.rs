@@ -15,6 +15,8 @@
 //! They need root, and a sensor: `SENSOR_BIN`, or `target/release/sensor`.
 
 pub mod act;
+pub mod container;
+pub mod counters;
 pub mod elf;
 pub mod event;
 pub mod programs;
@@ -23,6 +25,8 @@ pub mod seen;
 pub mod sensor;
 
 pub use act::Act;
+pub use container::Container;
+pub use counters::Counters;
 pub use event::Event;
 pub use scene::Scene;
 pub use seen::Seen;

@@ -105,7 +105,7 @@ impl Scene {
         self.act_under(act, |setup| setup).0
     }
 
-    /// The same with other settings; also returns what the actor printed, and its pid.
+    /// The same with other settings; checks that the counters add up. Also returns what the actor printed, and its pid.
     #[must_use]
     pub fn act_under(
         &self,
@@ -116,7 +116,9 @@ impl Scene {
         let pid = actor.pid();
         let sensor = settings(Setup::watching(pid)).start();
         let printed = actor.go();
-        (sensor.stop(), printed, pid)
+        let seen = sensor.stop();
+        seen.counters().assert_complete();
+        (seen, printed, pid)
     }
 
     /// The same with failed calls wanted.

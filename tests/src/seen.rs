@@ -1,6 +1,6 @@
 //! What a sensor wrote in its life.
 
-use crate::event::Event;
+use crate::{counters::Counters, event::Event};
 
 /// Everything that a stopped sensor left.
 #[derive(Debug)]
@@ -49,5 +49,11 @@ impl Seen {
                 self.stderr
             ),
         }
+    }
+
+    /// What became of the events.
+    #[must_use]
+    pub fn counters(&self) -> Counters<'_> {
+        Counters::new(&self.stderr)
     }
 }

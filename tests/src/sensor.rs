@@ -39,6 +39,15 @@ impl Setup {
         .option("sensor.capture.tree.root", root)
     }
 
+    /// A sensor that observes everybody but itself, as in production.
+    #[must_use]
+    pub fn of_the_machine() -> Self {
+        Self {
+            rules: include_str!("rules.yaml").to_owned(),
+            options: Vec::new(),
+        }
+    }
+
     /// Sets a configuration key.
     #[must_use]
     pub fn option(mut self, key: &str, value: impl std::fmt::Display) -> Self {
@@ -133,6 +142,26 @@ impl Sensor {
     pub fn lines(&self) -> Vec<String> {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         text.split_terminator('\n').map(str::to_owned).collect()
+    }
+
+    /// Waits until it has been idle for a moment: nothing waits in its buffers.
+    pub fn settle(&self) {
+        let cpu = || {
+            let tasks = fs::read_dir(format!("/proc/{}/task", self.pid()))
+                .into_iter()
+                .flatten();
+            tasks
+                .flatten()
+                .map(|task| fs::read_to_string(task.path().join("schedstat")).unwrap_or_default())
+                .filter_map(|text| text.split(' ').next()?.parse::<u64>().ok())
+                .sum::<u64>()
+        };
+        let mut last = cpu();
+        wait_for(|| {
+            thread::sleep(Duration::from_millis(50));
+            let before = std::mem::replace(&mut last, cpu());
+            last - before < 500_000
+        });
     }
 
     /// Stops it with TERM, which makes it write what it still has.

@@ -54,8 +54,6 @@ fn check(total: usize, limit: Option<usize>) {
         expected.len()
     );
     assert_eq!(event.text("proc.cmdline"), format!("tool {expected}"));
-    assert_eq!(event.is("proc.args.truncated"), total > limit);
-    assert_eq!(event.field("proc.args.size"), total);
 }
 
 #[test]

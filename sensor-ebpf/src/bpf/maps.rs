@@ -4,9 +4,9 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, LruHashMap, PerCpuArray, RingBuf},
 };
-use sensor_ebpf::{COUNTERS, CgroupKey, Image, KINDS, Settings};
+use sensor_ebpf::{Attempt, COUNTERS, CgroupKey, Image, KINDS, Settings};
 
-use super::record::{ExecScratch, LargeExecScratch};
+use super::record::{ExecScratch, HeadScratch, LargeExecScratch};
 
 /// All records, in the kernel's order. User space sets the size.
 #[map]
@@ -44,3 +44,13 @@ pub static SCRATCH_FAILED: Array<ExecScratch> = Array::with_max_entries(1, 0);
 /// The same, for argv limits above the default.
 #[map]
 pub static SCRATCH_FAILED_LARGE: Array<LargeExecScratch> = Array::with_max_entries(1, 0);
+/// Where connects are put together at the exit of the system call.
+#[map]
+pub static SCRATCH_CONNECT: Array<HeadScratch> = Array::with_max_entries(1, 0);
+/// Where connects are put together that make no system call of that name.
+#[map]
+pub static SCRATCH_ATTEMPT: Array<HeadScratch> = Array::with_max_entries(1, 0);
+
+/// TCP connection attempts under way, by the socket's address.
+#[map]
+pub static ATTEMPTS: LruHashMap<u64, Attempt> = LruHashMap::with_max_entries(8192, 0);

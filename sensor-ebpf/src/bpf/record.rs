@@ -4,8 +4,9 @@ use aya_ebpf::helpers::generated::{
     bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output,
 };
 use sensor_ebpf::{
-    ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, Ancestor, CGROUP_MAX, CWD_MAX, Counter,
-    ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Header, Kind, NAME_MAX, Task, WIRE_VERSION,
+    ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, Ancestor, CGROUP_MAX, CWD_MAX, Connect,
+    Counter, ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Header, Kind, NAME_MAX, Task,
+    WIRE_VERSION,
 };
 
 use super::{count::count, maps::EVENTS};
@@ -40,8 +41,12 @@ pub type ExecScratch =
 pub type LargeExecScratch =
     Scratch<{ HEAD + NAME_MAX + ARGV_LIMIT_MAX as usize + ENV_LIMIT_MAX as usize }>;
 
+/// For records without argv and environment.
+pub type HeadScratch = Scratch<{ HEAD + NAME_MAX }>;
+
 /// Bytes of the fixed parts.
 pub const FIXED: usize = size_of::<Header>() + size_of::<Task>() + size_of::<Exec>();
+const _: () = assert!(size_of::<Exec>() == size_of::<Connect>());
 
 impl LargeExecScratch {
     /// The position at which the record grows.
@@ -96,6 +101,7 @@ impl LargeExecScratch {
             kind: kind as u16,
             version: WIRE_VERSION,
             time,
+            number: 0,
             cpu,
             reserved: 0,
         };
@@ -104,7 +110,19 @@ impl LargeExecScratch {
     /// Puts the record into the ring buffer, or counts that there is no room.
     #[inline(always)]
     pub fn submit(&mut self, kind: Kind, argv_capacity: u32) {
-        let most = HEAD + argv_capacity as usize + ENV_LIMIT_MAX as usize;
+        self.submit_at_most(kind, HEAD + argv_capacity as usize + ENV_LIMIT_MAX as usize);
+    }
+
+    /// The fixed part of a connect, which takes the place of an exec's.
+    #[inline(always)]
+    pub fn connect(&mut self) -> &mut Connect {
+        // SAFETY: both are plain integers of the same size and alignment.
+        unsafe { &mut *(&raw mut self.exec).cast::<Connect>() }
+    }
+
+    /// The same as [`Self::submit`] of a record whose sections have at most so many bytes.
+    #[inline(always)]
+    pub fn submit_at_most(&mut self, kind: Kind, most: usize) {
         let mut len = self.position();
         if len > most {
             len = most;

@@ -58,6 +58,15 @@ impl Regs {
         }
     }
 
+    /// The same, of a task that may be in a 32-bit system call.
+    #[inline(always)]
+    pub fn of(self, task: u64) -> Self {
+        Self {
+            compat: is_compat(task),
+            ..self
+        }
+    }
+
     /// Number of the system call.
     #[inline(always)]
     pub fn syscall(&self) -> u32 {

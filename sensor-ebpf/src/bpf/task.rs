@@ -1,7 +1,7 @@
 //! Who did it: the task and its ancestors.
 
 use aya_ebpf::helpers::generated::bpf_get_current_pid_tgid;
-use sensor_ebpf::{ABSENT, ANCESTORS_MAX, Ancestor, CgroupKey, Image, Task, task_flag};
+use sensor_ebpf::{ABSENT, ANCESTORS_MAX, Ancestor, CgroupKey, Image, task_flag};
 
 use super::{
     kernel::{kread, off},

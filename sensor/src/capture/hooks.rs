@@ -86,4 +86,7 @@ pub(super) const HOOKS: &[Hook] = &[
     perf("exit_execve", "sys_exit_execve", |w| w.exec_failed),
     perf("exit_execveat", "sys_exit_execveat", |w| w.exec_failed),
     raw("exit_exec_raw", |w| w.exec_failed),
+    btf("sock_state", "inet_sock_set_state", |w| w.connect),
+    perf("exit_connect", "sys_exit_connect", |w| w.connect),
+    raw("exit_connect_raw", |w| w.connect),
 ];

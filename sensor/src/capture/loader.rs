@@ -64,6 +64,8 @@ impl Capture {
             .map_max_entries("EVENTS", options.ring_bytes)
             .map_max_entries("SCRATCH_EXEC", small)
             .map_max_entries("SCRATCH_FAILED", small)
+            .map_max_entries("SCRATCH_CONNECT", cpus)
+            .map_max_entries("SCRATCH_ATTEMPT", cpus)
             .map_max_entries("SCRATCH_EXEC_LARGE", large)
             .map_max_entries("SCRATCH_FAILED_LARGE", large)
             .load(BPF_OBJECT)
@@ -84,7 +86,6 @@ impl Capture {
             refused: None,
             argv_capacity: capacity,
         };
-        capture.set(wants)?;
         // Forks are followed before the existing tree is marked, so that a
         // process forked meanwhile is found by one or by the other.
         capture.attach(&HOOKS[0])?;
@@ -98,7 +99,6 @@ impl Capture {
     /// # Errors
     /// If the kernel refuses.
     pub fn apply(&mut self, wants: &Wants) -> Result<(), CaptureError> {
-        self.set(wants)?;
         self.attach_needed(wants)
     }
 
@@ -132,6 +132,7 @@ impl Capture {
     }
 
     fn attach_in_mode(&mut self, wants: &Wants) -> Result<(), CaptureError> {
+        self.set(wants)?;
         for hook in HOOKS {
             let attached = self
                 .links
@@ -185,7 +186,7 @@ impl Capture {
 
     fn set(&mut self, wants: &Wants) -> Result<(), CaptureError> {
         let settings: [u32; size_of::<Settings>() / 4] =
-            zerocopy::transmute!(wants.settings(self.tree));
+            zerocopy::transmute!(wants.settings(self.tree, self.mode));
         self.settings
             .set(0, settings, 0)
             .map_err(|source| CaptureError::Map {
@@ -422,5 +423,72 @@ mod tests {
     #[test]
     fn a_failed_exec_arrives_through_the_raw_tracepoint() {
         failed_exec_arrives(HookMode::Raw);
+    }
+
+    fn connects(hooks: HookMode) -> Vec<(crate::event::Connect, Vec<u8>)> {
+        let options = Options {
+            tree: TreeMode::Only(std::process::id()),
+            hooks,
+            ..Options::default()
+        };
+        let wants = Wants {
+            connect: true,
+            ..Wants::default()
+        };
+        let (_capture, mut ring, _) = Capture::start(&options, &wants).expect("the programs run");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let stream = std::net::TcpStream::connect(address).expect("it listens");
+        let ends = (stream.local_addr().expect("bound").port(), address.port());
+        drop((stream, listener));
+        std::net::TcpStream::connect(address).expect_err("nobody listens any more");
+        std::os::unix::net::UnixStream::connect("/nonexistent.sock").expect_err("no such path");
+        let mut out = Vec::new();
+        let me = std::process::id();
+        ring.drain(10_000, |bytes| {
+            let event = Event::decode(bytes).expect("a whole record");
+            if let Some(connect) = event.connect()
+                && event.task.tgid == me
+                && (connect.fixed.given_port == ends.1 || connect.path == b"/nonexistent.sock\0")
+            {
+                out.push((connect.fixed, connect.path.to_vec()));
+            }
+        });
+        assert_eq!(out.len(), 3, "{out:?}");
+        assert_eq!(
+            (out[0].0.local_port, out[0].0.remote_port),
+            ends,
+            "{:?}",
+            out[0].0
+        );
+        out
+    }
+
+    fn connects_arrive(hooks: HookMode) {
+        let seen = connects(hooks);
+        let local = [127, 0, 0, 1];
+        assert_eq!(seen[0].0.result, 0);
+        assert_eq!(
+            (&seen[0].0.remote[..4], &seen[0].0.local[..4]),
+            (&local[..], &local[..])
+        );
+        assert_eq!(seen[1].0.result, i64::from(-libc::ECONNREFUSED));
+        assert_eq!(&seen[1].0.remote[..4], local);
+        assert_eq!(seen[1].0.remote_port, seen[0].0.remote_port);
+        assert_ne!(
+            seen[1].0.flags & sensor_ebpf::connect_flag::REMOTE_FROM_KERNEL,
+            0
+        );
+        assert_eq!(seen[2].0.result, i64::from(-libc::ENOENT));
+    }
+
+    #[test]
+    fn connects_arrive_through_perf_tracepoints() {
+        connects_arrive(HookMode::Perf);
+    }
+
+    #[test]
+    fn connects_arrive_through_the_raw_tracepoint() {
+        connects_arrive(HookMode::Raw);
     }
 }

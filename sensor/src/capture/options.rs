@@ -91,7 +91,7 @@ impl Default for Wants {
 impl Wants {
     /// The kernel's form of it.
     #[must_use]
-    pub fn settings(&self, tree: TreeMode) -> Settings {
+    pub fn settings(&self, tree: TreeMode, mode: HookMode) -> Settings {
         let bits = [
             (self.exec, want::EXEC),
             (self.exec_failed, want::EXEC_FAILED),
@@ -100,6 +100,7 @@ impl Wants {
             (self.unix, want::UNIX),
             (self.loopback, want::LOOPBACK),
             (self.other_families, want::OTHER_FAMILIES),
+            (mode == HookMode::Raw, want::RAW),
         ];
         let tree = match tree {
             TreeMode::All => Tree::All,

@@ -42,9 +42,11 @@ impl Ring {
             more: true,
         }
     }
+}
 
+impl AsFd for Ring {
     /// Readable when there are records.
-    pub fn as_fd(&self) -> BorrowedFd<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }

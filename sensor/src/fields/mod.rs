@@ -6,6 +6,7 @@
 
 mod ancestors;
 mod clock;
+mod community;
 mod container;
 mod context;
 mod entity;

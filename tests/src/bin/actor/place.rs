@@ -6,7 +6,7 @@ use std::{
     ptr,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::{
     fs::{self, AtFlags, CWD},
     mount::{MountFlags, MountPropagationFlags, mount, mount_bind_recursive, mount_change},
@@ -120,14 +120,13 @@ pub(crate) fn stack_limit(bytes: u32) -> Result<()> {
     .context("setrlimit")
 }
 
-/// Waits until the parent has ended.
-pub(crate) fn orphan() -> Result<()> {
-    let first = process::getppid();
+/// Waits until `parent` is the parent no more.
+pub(crate) fn wait_for_another_parent(parent: u32) -> Result<()> {
     for _ in 0..5_000 {
-        if process::getppid() != first {
+        if std::os::unix::process::parent_id() != parent {
             return Ok(());
         }
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    anyhow::bail!("the parent still lives after five seconds")
+    bail!("the parent still lives after five seconds")
 }

@@ -28,7 +28,7 @@ impl Steps {
                 .context("a step's name is not UTF-8")?;
             match step.as_str() {
                 "fork" => return self.go_on_in_a_child(),
-                "leave" => return self.go_on_and_leave(),
+                "orphan" => return self.go_on_as_an_orphan(),
                 "thread" => return self.go_on_in_a_thread(),
                 _ => self.take(&step).with_context(|| format!("step {step}"))?,
             }
@@ -52,7 +52,6 @@ impl Steps {
             "rename" => place::rename(&self.text()?),
             "user" => place::user(self.number()?),
             "group" => place::group(self.number()?),
-            "orphan" => place::orphan(),
             "stack-limit" => place::stack_limit(self.number()?),
             "exec" => exec::execve(&self.text()?, &self.argv()?, &exec::environment()),
             "exec-environment" => exec::execve(&self.text()?, &self.argv()?, &self.argv()?),
@@ -81,30 +80,32 @@ impl Steps {
         }
     }
 
-    /// The rest in a grandchild, whose parent does not wait for it; this process
-    /// waits until the grandchild has ended or has executed something.
-    fn go_on_and_leave(self) -> Result<()> {
+    /// The rest in a grandchild whose parent has ended; this process waits until the
+    /// grandchild has ended or has executed something.
+    fn go_on_as_an_orphan(self) -> Result<()> {
         let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         // SAFETY: this process has one thread.
         match unsafe { libc::fork() } {
             -1 => Err(std::io::Error::last_os_error()).context("fork"),
             0 => {
-                drop(reader);
+                let parent = std::process::id();
                 // SAFETY: this process has one thread.
-                match unsafe { libc::fork() } {
-                    0 => {
-                        let result = self.take_all();
-                        drop(writer);
-                        result
-                    }
+                let child = unsafe { libc::fork() };
+                if child != 0 {
                     // SAFETY: ends this process at once, without waiting.
-                    child => unsafe { libc::_exit((child < 0).into()) },
+                    unsafe { libc::_exit((child < 0).into()) };
                 }
+                let result = place::wait_for_another_parent(parent).and_then(|()| self.take_all());
+                if result.is_err() {
+                    rustix::io::write(&writer, b"!")?;
+                }
+                result
             }
             child => {
                 drop(writer);
                 exec::wait(child)?;
-                rustix::io::read(&reader, &mut [0; 1]).context("wait for the grandchild")?;
+                let failed = rustix::io::read(&reader, &mut [0; 1])? > 0;
+                ensure!(!failed, "the orphan failed");
                 Ok(())
             }
         }
