@@ -89,12 +89,12 @@ enum Status {
         #[serde(rename = "podIP")]
         ip: Option<String>,
     },
-    Word(String),
+    Word(serde::de::IgnoredAny),
 }
 
 impl Default for Status {
     fn default() -> Self {
-        Self::Word(String::new())
+        Self::Word(serde::de::IgnoredAny)
     }
 }
 
