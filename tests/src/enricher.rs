@@ -154,7 +154,10 @@ impl Enricher {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !done(self) {
             let notices = self.notices();
-            assert!(Instant::now() < deadline, "{what} does not come: {notices:?}");
+            assert!(
+                Instant::now() < deadline,
+                "{what} does not come: {notices:?}"
+            );
             thread::sleep(Duration::from_millis(5));
         }
     }
@@ -218,7 +221,10 @@ impl Pipeline {
     }
 
     fn seen(&self) -> Vec<ContainerId> {
-        let pods = self.places.iter().filter_map(|place| fs::read_dir(place).ok());
+        let pods = self
+            .places
+            .iter()
+            .filter_map(|place| fs::read_dir(place).ok());
         let containers = pods
             .flatten()
             .flatten()
@@ -242,7 +248,13 @@ impl Pipeline {
         }
     }
 
-    fn finish(&mut self, id: ContainerId, number: u64, happened: u64, outcome: Option<HoldOutcome>) {
+    fn finish(
+        &mut self,
+        id: ContainerId,
+        number: u64,
+        happened: u64,
+        outcome: Option<HoldOutcome>,
+    ) {
         let container = match self.metadata.lookup(&id, happened) {
             Lookup::Known(container) => Some(container.clone()),
             Lookup::Pending | Lookup::Unknown => None,

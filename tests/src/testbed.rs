@@ -218,7 +218,11 @@ impl TestBed {
     /// # Panics
     /// If containerd refuses.
     pub fn remove(&self, pod: &Pod) {
-        wait(&self.rpc.ask(json!({ "do": "remove", "sandbox": pod.sandbox })));
+        wait(
+            &self
+                .rpc
+                .ask(json!({ "do": "remove", "sandbox": pod.sandbox })),
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 """Makes an OCI archive: no registry, no tool.
 
   image.py OUT.tar REF [--add FILE:PATH[:MODE]]... -- CMD...
-  FILE is a path, `=text`, or `->target` for a symbolic link.
+  FILE is a path, `=text` (then with a MODE), or `->target` for a symbolic link.
 """
 import gzip, hashlib, io, json, os, sys, tarfile
 
@@ -18,7 +18,9 @@ def mkimage(out, ref, cmd, adds):
         ti = tarfile.TarInfo(p + '/'); ti.type = tarfile.DIRTYPE; ti.mode = 0o1777 if p == 'tmp' else 0o755; tf.addfile(ti)
     for d in ('bin', 'etc', 'tmp', 'proc', 'sys', 'dev', 'run', 'var', 'root'): mkdir(d)
     for a in adds:
-        src, dst = a.split(':')[:2]; mode = int((a.split(':') + ['755'])[2], 8)
+        # A text may hold colons, so it always comes with a mode.
+        parts = a.rsplit(':', 2) if a.startswith('=') else (a.split(':') + ['755'])[:3]
+        src, dst, mode = parts[0], parts[1], int(parts[2], 8)
         mkdir(os.path.dirname(dst))
         ti = tarfile.TarInfo(dst.strip('/')); ti.mode = mode
         if src.startswith('->'): ti.type = tarfile.SYMTYPE; ti.linkname = src[2:]; tf.addfile(ti)

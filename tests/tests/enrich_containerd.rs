@@ -41,9 +41,14 @@ fn assert_complete(enricher: &Enricher, pod: &Pod, name: &str) {
     let numbers: Vec<u64> = events.iter().map(|e| e.number).collect();
     assert_eq!(numbers, (1..=EVENTS).collect::<Vec<_>>());
     for event in events {
-        let c = event.container.unwrap_or_else(|| panic!("{name}: {:?}", event.outcome));
+        let c = event
+            .container
+            .unwrap_or_else(|| panic!("{name}: {:?}", event.outcome));
         let of = c.pod.unwrap();
-        assert_eq!((&*of.name, &*of.namespace, &*of.uid), (name, "shop", &*pod.uid));
+        assert_eq!(
+            (&*of.name, &*of.namespace, &*of.uid),
+            (name, "shop", &*pod.uid)
+        );
         assert_eq!(of.labels_text.as_deref(), Some("app:demo"));
         assert_eq!(c.name.as_deref(), Some("main"));
         assert_eq!(c.image.as_deref(), Some(tests::testbed::TOOLS));
@@ -100,9 +105,8 @@ fn containers_that_were_there_before_are_known_with_all_that_runs_them() {
     let plain = bed.pod(&demo("plain").mount(data.to_str().unwrap(), "/data"));
     let strong = bed.pod(&demo("strong").privileged().host_pid());
     let enricher = Enricher::start(options(&bed.socket()), &bed.cgroup());
-    let known = |id: &str| -> Container {
-        enricher.all_events(id).pop().unwrap().container.unwrap()
-    };
+    let known =
+        |id: &str| -> Container { enricher.all_events(id).pop().unwrap().container.unwrap() };
     let c = known(&plain.container);
     assert_eq!((c.privileged, c.host_pid), (Some(false), Some(false)));
     assert_eq!(c.host_network, Some(true), "the bed's pods have the host's");
@@ -135,7 +139,10 @@ fn users_are_the_containers_through_its_process_and_through_its_bundle() {
         users.prepare(ContainerState::Known(container), pid, boot_now());
         let id = Some(&container.id);
         let text = |s: &str| s.to_owned();
-        (text(users.user_name(id, 1000)), text(users.group_name(id, 1000)))
+        (
+            text(users.user_name(id, 1000)),
+            text(users.group_name(id, 1000)),
+        )
     };
     let expected = ("app".to_owned(), "crew".to_owned());
     container.init = None;
@@ -144,12 +151,21 @@ fn users_are_the_containers_through_its_process_and_through_its_bundle() {
     assert_eq!(names(&container, u32::MAX).0, "<NA>");
     let pid = bed_pid(&bed, &pod);
     assert_eq!(names(&container, pid), expected, "process");
-    assert_eq!(names(&container, std::process::id()).0, "<NA>", "not its process");
+    assert_eq!(
+        names(&container, std::process::id()).0,
+        "<NA>",
+        "not its process"
+    );
 }
 
 /// A process of a pod's container.
 fn bed_pid(bed: &TestBed, pod: &Pod) -> u32 {
-    let below = format!("{}/kubepods/besteffort/pod{}/{}", bed.cgroup(), pod.uid, pod.container);
+    let below = format!(
+        "{}/kubepods/besteffort/pod{}/{}",
+        bed.cgroup(),
+        pod.uid,
+        pod.container
+    );
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     processes
         .filter_map(|p| p.file_name().to_str()?.parse::<u32>().ok())

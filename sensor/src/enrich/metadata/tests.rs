@@ -373,6 +373,21 @@ fn a_container_waits_for_its_sandbox_and_takes_its_labels_and_namespaces() {
 }
 
 #[test]
+fn events_that_wait_for_a_container_go_on_waiting_for_its_sandbox() {
+    let mut bed = bed();
+    bed.tell(1, [Update::SourceUp { source: 0 }]);
+    assert_eq!(bed.look("c", 200), "?");
+    let told = bed.tell(2, [seen(K8S, 1, workload("c", "s", "u", 100))]);
+    assert!(told.is_empty(), "{told:?}");
+    assert_eq!(bed.asked(), ["c", "s"]);
+    assert_eq!(
+        bed.tell(3, [seen(K8S, 1, sandbox("s", "u", 90))]),
+        ["s", "c"]
+    );
+    assert_eq!(bed.look("c", 200), "c");
+}
+
+#[test]
 fn a_container_without_its_sandbox_is_given_what_is_known() {
     let mut bed = bed();
     bed.tell(
