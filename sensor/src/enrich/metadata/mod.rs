@@ -27,7 +27,7 @@ use self::{
     updates::Inbox,
 };
 use super::{
-    CacheOptions, Container, ContainerKind, Counters,
+    CacheOptions, Container, ContainerKind, Counters, Pod,
     counters::{add, count},
 };
 use crate::event::ContainerId;
@@ -98,6 +98,12 @@ impl Metadata {
     #[must_use]
     pub fn len(&self) -> (usize, usize) {
         (self.entries.len(), self.pods.len())
+    }
+
+    /// A pod by its uid as the runtime knows it.
+    #[must_use]
+    pub fn pod(&self, uid: &str) -> Option<&Pod> {
+        self.pods.get(uid).map(|(pod, _)| &**pod)
     }
 
     /// Whether nothing is known at all.

@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::enrich::{Owner, Pod};
+use crate::enrich::Owner;
 
 const SECOND: u64 = 1_000_000_000;
 const K8S: Origin = Origin {
