@@ -34,6 +34,7 @@ impl RuleSet {
                 }
                 host.push(!text("condition").contains("container.id != host"));
                 rules.push(Rule {
+                    index: rules.len(),
                     name: text("rule").into(),
                     description: text("desc").into(),
                     priority: Priority::parse(text("priority")).unwrap_or(Priority::Debug),
