@@ -66,6 +66,7 @@ fn main() -> anyhow::Result<()> {
     let wants = Wants {
         exec_failed: get("engine.modern_ebpf.drop_failed_exit") == Some("false"),
         host: rules.want_host(),
+        connect: rules.want_connect(),
         argv_limit: argv,
         ..Wants::default()
     };
