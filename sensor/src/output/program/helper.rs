@@ -9,10 +9,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// The program has taken the line.
-pub(super) const TAKEN: u8 = b'+';
-/// It has not.
-pub(super) const REFUSED: u8 = b'-';
+/// ASCII's ACK: the program has taken the line.
+pub(super) const TAKEN: u8 = 0x06;
+/// ASCII's NAK: it has not.
+pub(super) const REFUSED: u8 = 0x15;
 
 struct Program {
     argv: Vec<String>,

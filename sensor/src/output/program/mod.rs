@@ -124,9 +124,16 @@ impl Program {
         let lines = self.lines.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
         lines.write_all(line)?;
         lines.flush()?;
-        let mut answer = [0];
-        self.answers.read_exact(&mut answer)?;
-        Ok(answer == [helper::TAKEN])
+        loop {
+            let mut answer = [0];
+            self.answers.read_exact(&mut answer)?;
+            match answer[0] {
+                helper::TAKEN => return Ok(true),
+                helper::REFUSED => return Ok(false),
+                // Not an answer: something that was printed before the helper began.
+                _ => {}
+            }
+        }
     }
 }
 
