@@ -128,7 +128,12 @@ impl Test {
     /// Whether one value that is there passes, as far as the value alone decides
     /// it. `symbol` is the number of its text among the constants.
     #[must_use]
-    pub(crate) fn passes(&self, value: &Value<'_>, symbol: Option<u32>, patterns: &[Pattern]) -> bool {
+    pub(crate) fn passes(
+        &self,
+        value: &Value<'_>,
+        symbol: Option<u32>,
+        patterns: &[Pattern],
+    ) -> bool {
         match (self, value) {
             (_, Value::Absent) | (Self::Never | Self::Operand(..), _) => false,
             (Self::Exists, _) => true,
