@@ -1,5 +1,7 @@
 //! Which rules can never match here, or not in all cases, and why.
 
+use std::fmt::Write as _;
+
 use super::{
     compile::{Checks, EVENT_TYPES, Graph, NodeId, Test},
     condition::Operator,
@@ -32,7 +34,10 @@ pub(super) fn activity(graph: &Graph, checks: &Checks, node: NodeId, matches: bo
         if positive
             && info.operand.to_string() == "evt.type"
             && let Test::Symbols(symbols, _) = &check.test
-            && matches!(check.operator, Operator::Eq | Operator::In | Operator::Intersects)
+            && matches!(
+                check.operator,
+                Operator::Eq | Operator::In | Operator::Intersects
+            )
         {
             for (name, number) in &info.symbols {
                 if !symbols.contains(*number) {
@@ -66,16 +71,14 @@ pub(super) fn activity(graph: &Graph, checks: &Checks, node: NodeId, matches: bo
             }
             Activity::Inactive(reasons.into())
         }
-        (false, true) => {
-            Activity::Inactive(Box::new(["its condition is never true".into()]))
-        }
+        (false, true) => Activity::Inactive(Box::new(["its condition is never true".into()])),
     }
 }
 
 fn names(list: &[Box<str>]) -> (String, &'static str) {
     let mut text = list[..list.len().min(NAMES_MAX)].join(", ");
     if list.len() > NAMES_MAX {
-        text.push_str(&format!(" and {} more", list.len() - NAMES_MAX));
+        let _ = write!(text, " and {} more", list.len() - NAMES_MAX);
     }
     (text, if list.len() == 1 { "" } else { "s" })
 }

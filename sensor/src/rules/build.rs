@@ -3,15 +3,14 @@
 use rustc_hash::FxHashMap;
 
 use super::{
-    Code, ItemKind, Options, Problem, Report, Requirements, Rule, RuleSet,
-    activity::activity,
-    compile::{Compiler, Dispatch, Facts, Graph, NodeId, Remarks, fold},
+    Code, ItemKind, Options, Problem, Report, Rule, RuleSet,
+    assemble::assemble,
+    compile::{Compiler, Facts, Graph, NodeId, Remarks, fold},
     load::{self, Definition, Definitions, Located, Problems, RuleDefinition, RuleFile},
     output,
-    set::{Activity, ListInfo, MacroInfo, Program, RuleInfo, program},
+    set::{Activity, RuleInfo},
 };
 use crate::{
-    event::Kind,
     fields::ParseError,
     yaml::{Diagnostic, Severity},
 };
@@ -71,9 +70,9 @@ pub fn compile(files: &[RuleFile], options: &Options) -> Compilation {
 }
 
 /// A rule and its condition, before the programs are made.
-struct Built {
-    rule: Rule,
-    info: RuleInfo,
+pub(super) struct Built {
+    pub(super) rule: Rule,
+    pub(super) info: RuleInfo,
 }
 
 struct Builder<'d, 'o> {
@@ -110,17 +109,18 @@ impl Builder<'_, '_> {
             (Graph::FALSE, Vec::new(), Vec::new(), Some(inactive))
         };
         let foreign = activity.is_some();
-        let (output, extra) = match output::build(&definition.name, rule, &self.options.append_output) {
-            Ok(built) => built,
-            // The output of a rule of another source is nothing that can be judged.
-            Err(_) if foreign => output::Built::default(),
-            Err(error) => {
-                let severity = self.severity(rule, std::slice::from_ref(&error.error));
-                let diagnostic = error.diagnostic(severity, &rule.output);
-                self.push(definition, code(severity, Code::CompileOutput), diagnostic);
-                return None;
-            }
-        };
+        let (output, extra) =
+            match output::build(&definition.name, rule, &self.options.append_output) {
+                Ok(built) => built,
+                // The output of a rule of another source is nothing that can be judged.
+                Err(_) if foreign => output::Built::default(),
+                Err(error) => {
+                    let severity = self.severity(rule, std::slice::from_ref(&error.error));
+                    let diagnostic = error.diagnostic(severity, &rule.output);
+                    self.push(definition, code(severity, Code::CompileOutput), diagnostic);
+                    return None;
+                }
+            };
         let names = |numbers: Vec<usize>, of: &dyn Fn(usize) -> Box<str>| {
             let mut names: Vec<_> = numbers.into_iter().map(of).collect();
             names.sort();
@@ -161,19 +161,26 @@ impl Builder<'_, '_> {
         definition: &Definition<RuleDefinition>,
     ) -> Option<(NodeId, Vec<usize>, Vec<usize>)> {
         let rule = &definition.value;
-        let (node, mut remarks) = self.compiler.condition(&rule.condition.text, definition.last);
+        let (node, mut remarks) = self
+            .compiler
+            .condition(&rule.condition.text, definition.last);
         let errors = std::mem::take(&mut remarks.errors);
         let mut good = errors.is_empty();
         let severity = self.severity(rule, &errors);
         for error in &errors {
             let diagnostic = rule.condition.diagnostic(severity, error);
-            self.push(definition, code(severity, Code::CompileCondition), diagnostic);
+            self.push(
+                definition,
+                code(severity, Code::CompileCondition),
+                diagnostic,
+            );
         }
         for index in std::mem::take(&mut remarks.bad_macros) {
             good = false;
             self.bad_macro(index, rule, definition);
         }
-        let exceptions = super::exceptions::build(&mut self.compiler, rule, definition.last, &mut remarks);
+        let exceptions =
+            super::exceptions::build(&mut self.compiler, rule, definition.last, &mut remarks);
         let exceptions = match exceptions {
             Ok(nodes) => nodes,
             Err(diagnostics) => {
@@ -193,7 +200,13 @@ impl Builder<'_, '_> {
         let node = self.compiler.graph.and([node, exceptions]);
         if rule.warn_evttypes {
             let Compiler { graph, checks, .. } = &mut self.compiler;
-            let other = fold(graph, checks, &Facts::of_other_type(), node, &mut FxHashMap::default());
+            let other = fold(
+                graph,
+                checks,
+                &Facts::of_other_type(),
+                node,
+                &mut FxHashMap::default(),
+            );
             if other != Graph::FALSE {
                 self.warn(
                     definition,
@@ -270,7 +283,8 @@ impl Builder<'_, '_> {
             open.extend(&remarks.bad_macros);
         }
         if self.severity(rule, &errors) == Severity::Warning {
-            let message = "the rule is left out: a macro of its condition has an unknown field or event type";
+            let message =
+                "the rule is left out: a macro of its condition has an unknown field or event type";
             let diagnostic = Diagnostic::warning(&definition.source, definition.position, message);
             self.push(definition, Code::UnknownFilter, diagnostic);
             return;
@@ -312,19 +326,30 @@ impl Builder<'_, '_> {
         for (definition, used) in definitions.macros.all().iter().zip(used) {
             if !used {
                 let message = format!("macro '{}' is not used", definition.name);
-                let diagnostic = Diagnostic::warning(&definition.source, definition.position, message);
+                let diagnostic =
+                    Diagnostic::warning(&definition.source, definition.position, message);
                 let problem = Problem::new(Code::UnusedMacro, diagnostic);
-                self.problems
-                    .push(definition.file, problem.of(ItemKind::Macro, &definition.name));
+                self.problems.push(
+                    definition.file,
+                    problem.of(ItemKind::Macro, &definition.name),
+                );
             }
         }
-        for (definition, used) in definitions.lists.all().iter().zip(&self.compiler.used_lists) {
+        for (definition, used) in definitions
+            .lists
+            .all()
+            .iter()
+            .zip(&self.compiler.used_lists)
+        {
             if !used {
                 let message = format!("list '{}' is not used", definition.name);
-                let diagnostic = Diagnostic::warning(&definition.source, definition.position, message);
+                let diagnostic =
+                    Diagnostic::warning(&definition.source, definition.position, message);
                 let problem = Problem::new(Code::UnusedList, diagnostic);
-                self.problems
-                    .push(definition.file, problem.of(ItemKind::List, &definition.name));
+                self.problems.push(
+                    definition.file,
+                    problem.of(ItemKind::List, &definition.name),
+                );
             }
         }
     }
@@ -343,7 +368,12 @@ impl Builder<'_, '_> {
         self.push(definition, code, diagnostic);
     }
 
-    fn push(&mut self, definition: &Definition<RuleDefinition>, code: Code, diagnostic: Diagnostic) {
+    fn push(
+        &mut self,
+        definition: &Definition<RuleDefinition>,
+        code: Code,
+        diagnostic: Diagnostic,
+    ) {
         let problem = Problem::new(code, diagnostic).of(ItemKind::Rule, &definition.name);
         self.problems.push(definition.file, problem);
     }
@@ -375,81 +405,5 @@ fn code(severity: Severity, error: Code) -> Code {
     match severity {
         Severity::Error => error,
         _ => Code::UnknownFilter,
-    }
-}
-
-fn assemble(
-    files: &[RuleFile],
-    options: &Options,
-    definitions: &Definitions,
-    (mut graph, checks): (Graph, super::compile::Checks),
-    (used_macros, used_lists): (&[bool], &[bool]),
-    built: Vec<Built>,
-) -> RuleSet {
-    let mut programs: [Program; 6] = Default::default();
-    let (mut rules, mut info): (Vec<_>, Vec<_>) =
-        built.into_iter().map(|built| (built.rule, built.info)).unzip();
-    for kind in [Kind::Exec, Kind::ExecFailed, Kind::Connect] {
-        for host in [false, true] {
-            let facts = Facts::of(kind, host);
-            let mut known = FxHashMap::default();
-            let mut left = Vec::new();
-            for (index, info) in info.iter_mut().enumerate() {
-                let node = fold(&mut graph, &checks, &facts, info.node, &mut known);
-                if node == Graph::FALSE {
-                    continue;
-                }
-                if !info.kinds.contains(&kind) {
-                    info.kinds = info.kinds.iter().copied().chain([kind]).collect();
-                }
-                if info.enabled {
-                    left.push((u32::try_from(index).unwrap_or(u32::MAX), node));
-                }
-            }
-            let nodes: Vec<_> = left.iter().map(|(_, node)| *node).collect();
-            programs[program(kind, host)] = Program {
-                dispatch: Dispatch::new(&graph, &checks, &nodes),
-                rules: left.into(),
-            };
-        }
-    }
-    for (index, (rule, info)) in rules.iter_mut().zip(&mut info).enumerate() {
-        rule.index = index;
-        if !matches!(info.activity, Activity::Inactive(_)) {
-            info.activity = activity(&graph, &checks, info.node, !info.kinds.is_empty());
-        }
-    }
-    let requirements = Requirements::of(&graph, &checks, &programs, &rules);
-    let macros = definitions.macros.all().iter().zip(used_macros);
-    let lists = definitions.lists.all().iter().zip(used_lists);
-    RuleSet {
-        rules: rules.into(),
-        info: info.into(),
-        graph,
-        checks,
-        programs,
-        matching: options.matching,
-        requirements,
-        digest: load::digest(files),
-        files: files
-            .iter()
-            .map(|file| (file.name.clone(), file.sha256.clone()))
-            .collect(),
-        macros: macros
-            .map(|(definition, used)| MacroInfo {
-                name: definition.name.clone(),
-                condition: definition.value.condition.text.trim().into(),
-                used: *used,
-            })
-            .collect(),
-        lists: lists
-            .map(|(definition, used)| ListInfo {
-                name: definition.name.clone(),
-                items: definition.value.items.clone().into(),
-                used: *used,
-            })
-            .collect(),
-        engine_version: definitions.engine_version.clone(),
-        plugin_versions: definitions.plugin_versions.clone().into(),
     }
 }

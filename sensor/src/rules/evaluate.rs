@@ -7,7 +7,9 @@ use bumpalo::collections::Vec as BumpVec;
 
 use super::{
     Rule, RuleSet,
-    compile::{CheckId, Expr, NodeId, OperandId, OperandInfo, Several, Test, is_ordered, number_of},
+    compile::{
+        CheckId, Expr, NodeId, OperandId, OperandInfo, Several, Test, is_ordered, number_of,
+    },
     condition::Operator,
     options::Matching,
     set::program,
@@ -197,7 +199,9 @@ impl<'a> Run<'_, 'a> {
         if epoch == self.scratch.epoch {
             return slot as usize;
         }
-        let value = self.set.checks.operands[operand as usize].operand.get(self.context);
+        let value = self.set.checks.operands[operand as usize]
+            .operand
+            .get(self.context);
         let slot = self.slots.len();
         self.slots.push(Slot {
             value,
@@ -247,7 +251,10 @@ impl<'a> Run<'_, 'a> {
         let Some(search) = &self.set.checks.operands[operand as usize].search else {
             return &[];
         };
-        let bits = self.context.arena.alloc_slice_fill_copy(search.words, 0_u64);
+        let bits = self
+            .context
+            .arena
+            .alloc_slice_fill_copy(search.words, 0_u64);
         match self.slots[slot].value {
             Value::Str(text) => search.run(text, bits),
             Value::List(values) => {
@@ -287,7 +294,9 @@ fn compare(operator: Operator, left: &Value<'_>, right: &Value<'_>) -> bool {
         (left, Value::List(values)) => values.iter().any(|right| compare(operator, left, right)),
         (Value::Str(left), Value::Str(right)) => match operator {
             Operator::Contains => memchr::memmem::find(left.as_bytes(), right.as_bytes()).is_some(),
-            Operator::IContains => left.to_ascii_lowercase().contains(&right.to_ascii_lowercase()),
+            Operator::IContains => left
+                .to_ascii_lowercase()
+                .contains(&right.to_ascii_lowercase()),
             Operator::StartsWith => left.starts_with(right),
             Operator::EndsWith => left.ends_with(right),
             _ => is_ordered(operator, left.cmp(right)),

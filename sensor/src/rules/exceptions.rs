@@ -94,7 +94,10 @@ impl Builder<'_, '_> {
                 .map(|(source, value)| match value.as_str() {
                     Some(text) => Ok(word(text, true)),
                     None => {
-                        let message = format!("exception '{}' has one field: its values are texts", exception.name);
+                        let message = format!(
+                            "exception '{}' has one field: its values are texts",
+                            exception.name
+                        );
                         Err(Diagnostic::error(source, value.position, message))
                     }
                 })
@@ -208,10 +211,16 @@ fn element_check(
     element: &Node,
 ) -> Result<Condition, ParseError> {
     let operator = comparison.operator;
-    let takes_list = matches!(operator, Operator::In | Operator::PMatch | Operator::Intersects);
+    let takes_list = matches!(
+        operator,
+        Operator::In | Operator::PMatch | Operator::Intersects
+    );
     if let Some(items) = element.as_sequence() {
         if !takes_list {
-            let message = format!("operator '{}' takes one value, not a list", operator.as_str());
+            let message = format!(
+                "operator '{}' takes one value, not a list",
+                operator.as_str()
+            );
             return Err(ParseError::new(0, message));
         }
         let words = items

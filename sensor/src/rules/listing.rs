@@ -132,7 +132,12 @@ impl RuleSet {
                 fields.insert(field.key.to_string());
             });
         });
-        let output_fields: Vec<_> = rule.output.fields().iter().map(|field| &field.key).collect();
+        let output_fields: Vec<_> = rule
+            .output
+            .fields()
+            .iter()
+            .map(|field| &field.key)
+            .collect();
         let (state, reasons) = state(info);
         json!({
             "details": {

@@ -91,7 +91,9 @@ impl AppendOutput {
     /// Whether it is for a rule.
     #[must_use]
     pub(super) fn means(&self, name: &str, rule: &RuleDefinition) -> bool {
-        self.source.as_ref().is_none_or(|source| *source == rule.source)
+        self.source
+            .as_ref()
+            .is_none_or(|source| *source == rule.source)
             && self.rule.as_deref().is_none_or(|wanted| wanted == name)
             && self.tags.iter().all(|tag| rule.tags.contains(tag))
     }

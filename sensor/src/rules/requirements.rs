@@ -103,7 +103,10 @@ impl Requirements {
     }
 
     fn output(&mut self, rule: &Rule) {
-        rule.output.fields().iter().for_each(|field| self.field(field));
+        rule.output
+            .fields()
+            .iter()
+            .for_each(|field| self.field(field));
         for extra in &rule.extra {
             match extra {
                 ExtraField::Field(field) => self.field(field),

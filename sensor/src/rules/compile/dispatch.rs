@@ -3,10 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{
-    Checks, Expr, Graph, NodeId, OperandId, Test,
-    test::Several,
-};
+use super::{Checks, Expr, Graph, NodeId, OperandId, Test, test::Several};
 
 /// A constant that must be there for a rule to match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,7 +101,9 @@ impl Finder<'_> {
                     }
                     // Without the common search each pattern costs a search anyway.
                     Test::Pattern(number)
-                        if self.checks.operands[check.operand as usize].search.is_some() =>
+                        if self.checks.operands[check.operand as usize]
+                            .search
+                            .is_some() =>
                     {
                         Some(vec![Key::Pattern(check.operand, *number)])
                     }

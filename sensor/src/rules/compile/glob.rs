@@ -106,7 +106,10 @@ fn class(text: &str) -> Option<(String, usize)> {
             '[' if text[at + 1..].starts_with(':') => {
                 let end = at + 2 + text[at + 2..].find(":]")?;
                 let name = &text[at + 2..end];
-                let known = ["alnum", "alpha", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper", "xdigit"];
+                let known = [
+                    "alnum", "alpha", "blank", "cntrl", "digit", "graph", "lower", "print",
+                    "punct", "space", "upper", "xdigit",
+                ];
                 if !known.contains(&name) {
                     return None;
                 }
@@ -161,7 +164,9 @@ mod tests {
 
     #[test]
     fn odd_patterns_never_fail_to_compile() {
-        for pattern in ["[z-a]", "[a", "[[:x:]]", "+(", "@(a", "\\", "[\\", "(((", "*)", "[^]", "[--z]"] {
+        for pattern in [
+            "[z-a]", "[a", "[[:x:]]", "+(", "@(a", "\\", "[\\", "(((", "*)", "[^]", "[--z]",
+        ] {
             let _ = glob(pattern, false);
         }
     }

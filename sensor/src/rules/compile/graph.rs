@@ -125,9 +125,11 @@ impl Graph {
             return node;
         }
         let below = match &expr {
-            Expr::And(parts) | Expr::Or(parts) => {
-                parts.iter().map(|part| self.depth(*part)).max().unwrap_or(0)
-            }
+            Expr::And(parts) | Expr::Or(parts) => parts
+                .iter()
+                .map(|part| self.depth(*part))
+                .max()
+                .unwrap_or(0),
             Expr::Not(inner) => self.depth(*inner),
             _ => 0,
         };

@@ -2,10 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{
-    CheckId, Checks, Expr, Graph, NodeId, Test,
-    test::Several,
-};
+use super::{CheckId, Checks, Expr, Graph, NodeId, Test, test::Several};
 use crate::{
     event::Kind,
     fields::{Operand, Value},
@@ -201,4 +198,3 @@ pub(crate) fn fold(
     known.insert(node, folded);
     folded
 }
-

@@ -152,7 +152,9 @@ impl<'d> Compiler<'d> {
                 }
             }
             if self.items > ITEMS_MAX {
-                return Err(format!("lists have more than {ITEMS_MAX} items, lists in them included"));
+                return Err(format!(
+                    "lists have more than {ITEMS_MAX} items, lists in them included"
+                ));
             }
         }
         Ok(out.into())
@@ -171,7 +173,9 @@ impl<'d> Compiler<'d> {
             .map(|tree| {
                 let mut names = Vec::new();
                 if let Ok((tree, _)) = tree {
-                    references(tree, &mut |name| names.extend(definitions.macros.index(name)));
+                    references(tree, &mut |name| {
+                        names.extend(definitions.macros.index(name))
+                    });
                 }
                 names
             })

@@ -110,7 +110,10 @@ pub(crate) fn whole(text: &str) -> Option<i128> {
         Some(digits) => (true, digits),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let number = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+    let number = match digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"))
+    {
         Some(hex) => i128::from_str_radix(hex, 16).ok()?,
         None if digits.starts_with(|c: char| c.is_ascii_digit()) => digits.parse().ok()?,
         None => return None,
@@ -133,7 +136,13 @@ mod tests {
     #[test]
     fn networks_contain_their_addresses() {
         let private = nets(&["10.0.0.0/8", "192.168.0.0/16", "fd00::/8", "127.0.0.1"]);
-        for inside in ["10.0.0.0", "10.255.255.255", "192.168.3.4", "fd12::1", "127.0.0.1"] {
+        for inside in [
+            "10.0.0.0",
+            "10.255.255.255",
+            "192.168.3.4",
+            "fd12::1",
+            "127.0.0.1",
+        ] {
             assert!(has(&private, inside), "{inside}");
         }
         for outside in ["9.255.255.255", "11.0.0.0", "127.0.0.2", "fe80::1", "::"] {
@@ -149,7 +158,10 @@ mod tests {
         assert_eq!(positive.decides(-4095, -1), Some(false));
         assert_eq!(positive.decides(0, 10), Some(true));
         assert_eq!(positive.decides(-1, 1), None);
-        assert_eq!(Numbers::ordered(Operator::Ne, -115).decides(-4095, -1), None);
+        assert_eq!(
+            Numbers::ordered(Operator::Ne, -115).decides(-4095, -1),
+            None
+        );
     }
 
     #[test]

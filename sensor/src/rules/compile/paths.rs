@@ -40,7 +40,9 @@ impl Paths {
             .chain([path.len()])
             .take_while(|end| *end <= self.longest);
         (path.starts_with('/') && self.plain.contains("/"))
-            || ends.into_iter().any(|end| self.plain.contains(&path[..end]))
+            || ends
+                .into_iter()
+                .any(|end| self.plain.contains(&path[..end]))
             || self.patterns.iter().any(|pattern| pattern.is_match(path))
     }
 }

@@ -51,8 +51,10 @@ impl Comparison<'_> {
             Values::Operand(right, right_ty) => self.operands(ty, *right, *right_ty),
             Values::Many(list) if self.modifier.is_some() => {
                 let modifier = self.modifier.unwrap_or(Modifier::AnyOf);
-                let tests: Result<Box<[_]>, _> =
-                    list.iter().map(|one| self.text(checks, one, true)).collect();
+                let tests: Result<Box<[_]>, _> = list
+                    .iter()
+                    .map(|one| self.text(checks, one, true))
+                    .collect();
                 Ok(Test::Modified(modifier, self.only_texts(ty).and(tests)?))
             }
             Values::Many(list) => self.list(checks, ty, list),
@@ -88,12 +90,21 @@ impl Comparison<'_> {
         }
     }
 
-    fn text(&self, checks: &mut Checks, (text, at): &Constant, alone: bool) -> Result<Test, Box<ParseError>> {
+    fn text(
+        &self,
+        checks: &mut Checks,
+        (text, at): &Constant,
+        alone: bool,
+    ) -> Result<Test, Box<ParseError>> {
         let compiled = |regex: Result<regex::Regex, regex::Error>| match regex {
             Ok(regex) => Ok(Test::Regex(regex)),
             Err(error) => {
                 let reason = error.to_string();
-                let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                let reason = reason
+                    .lines()
+                    .last()
+                    .unwrap_or_default()
+                    .trim_start_matches("error: ");
                 self.error(*at, format!("wrong pattern '{text}': {reason}"))
             }
         };
@@ -104,11 +115,17 @@ impl Comparison<'_> {
                 Symbols::One(checks.symbol(self.id, text)),
                 Several::Any,
             )),
-            Operator::Ne => Ok(Test::NotSymbol(checks.symbol(self.id, text), self.several())),
-            Operator::Lt | Operator::Le | Operator::Gt | Operator::Ge => Ok(Test::Text(
-                TextTest::Order(self.operator, (&**text).into()),
+            Operator::Ne => Ok(Test::NotSymbol(
+                checks.symbol(self.id, text),
+                self.several(),
             )),
-            Operator::Contains | Operator::IContains | Operator::StartsWith | Operator::EndsWith
+            Operator::Lt | Operator::Le | Operator::Gt | Operator::Ge => {
+                Ok(Test::Text(TextTest::Order(self.operator, (&**text).into())))
+            }
+            Operator::Contains
+            | Operator::IContains
+            | Operator::StartsWith
+            | Operator::EndsWith
                 if text.is_empty() =>
             {
                 any()
@@ -137,13 +154,21 @@ impl Comparison<'_> {
         }
     }
 
-    fn list(&self, checks: &mut Checks, ty: Type, list: &[Constant]) -> Result<Test, Box<ParseError>> {
+    fn list(
+        &self,
+        checks: &mut Checks,
+        ty: Type,
+        list: &[Constant],
+    ) -> Result<Test, Box<ParseError>> {
         if list.is_empty() {
             return Ok(Test::Never);
         }
         match (ty, self.operator) {
             (Type::String, Operator::In | Operator::Intersects) => {
-                let symbols = list.iter().map(|(text, _)| checks.symbol(self.id, text)).collect();
+                let symbols = list
+                    .iter()
+                    .map(|(text, _)| checks.symbol(self.id, text))
+                    .collect();
                 Ok(Test::Symbols(Symbols::new(symbols), self.several()))
             }
             (Type::String, Operator::PMatch) => {
@@ -155,7 +180,10 @@ impl Comparison<'_> {
                 }
                 Ok(Test::Paths(paths))
             }
-            (Type::Ip | Type::Net, Operator::Eq | Operator::Ne | Operator::In | Operator::Intersects) => {
+            (
+                Type::Ip | Type::Net,
+                Operator::Eq | Operator::Ne | Operator::In | Operator::Intersects,
+            ) => {
                 let mut ranges = Vec::with_capacity(list.len());
                 for (text, at) in list {
                     let Some(range) = number::network(text) else {
@@ -202,9 +230,17 @@ impl Comparison<'_> {
 
     fn number(&self, (text, at): &Constant) -> Result<Test, Box<ParseError>> {
         match self.operator {
-            Operator::Eq | Operator::Ne | Operator::Lt | Operator::Le | Operator::Gt | Operator::Ge => {
+            Operator::Eq
+            | Operator::Ne
+            | Operator::Lt
+            | Operator::Le
+            | Operator::Gt
+            | Operator::Ge => {
                 let number = self.whole(text, *at)?;
-                Ok(Test::Numbers(Numbers::ordered(self.operator, number), self.several()))
+                Ok(Test::Numbers(
+                    Numbers::ordered(self.operator, number),
+                    self.several(),
+                ))
             }
             _ => self.unfit("a number"),
         }
@@ -229,7 +265,12 @@ impl Comparison<'_> {
         }
     }
 
-    fn operands(&self, ty: Type, right: OperandId, right_ty: Type) -> Result<Test, Box<ParseError>> {
+    fn operands(
+        &self,
+        ty: Type,
+        right: OperandId,
+        right_ty: Type,
+    ) -> Result<Test, Box<ParseError>> {
         let class = |ty: Type| match ty {
             Type::String => 0,
             Type::Number | Type::Time => 1,
@@ -239,13 +280,25 @@ impl Comparison<'_> {
         if class(ty) != class(right_ty) {
             return self.error(
                 self.at,
-                format!("'{}' and the value on the right are of different types", self.left),
+                format!(
+                    "'{}' and the value on the right are of different types",
+                    self.left
+                ),
             );
         }
         match self.operator {
-            Operator::Eq | Operator::Ne | Operator::Lt | Operator::Le | Operator::Gt | Operator::Ge
-            | Operator::In | Operator::Intersects => Ok(Test::Operand(self.operator, right)),
-            Operator::Contains | Operator::IContains | Operator::StartsWith | Operator::EndsWith
+            Operator::Eq
+            | Operator::Ne
+            | Operator::Lt
+            | Operator::Le
+            | Operator::Gt
+            | Operator::Ge
+            | Operator::In
+            | Operator::Intersects => Ok(Test::Operand(self.operator, right)),
+            Operator::Contains
+            | Operator::IContains
+            | Operator::StartsWith
+            | Operator::EndsWith
                 if ty == Type::String =>
             {
                 Ok(Test::Operand(self.operator, right))

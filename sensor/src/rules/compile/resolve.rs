@@ -1,7 +1,7 @@
 //! Trees of conditions → nodes of the graph: names of lists and macros become
 //! what they stand for.
 
-use std::rc::Rc;
+use std::{fmt::Write as _, rc::Rc};
 
 use sha2::{Digest, Sha256};
 
@@ -42,11 +42,17 @@ impl Compiler<'_> {
     pub(super) fn resolve(&mut self, tree: &Condition, sees: usize, to: &mut Remarks) -> NodeId {
         match tree {
             Condition::And(parts) => {
-                let parts: Vec<_> = parts.iter().map(|part| self.resolve(part, sees, to)).collect();
+                let parts: Vec<_> = parts
+                    .iter()
+                    .map(|part| self.resolve(part, sees, to))
+                    .collect();
                 self.graph.and(parts)
             }
             Condition::Or(parts) => {
-                let parts: Vec<_> = parts.iter().map(|part| self.resolve(part, sees, to)).collect();
+                let parts: Vec<_> = parts
+                    .iter()
+                    .map(|part| self.resolve(part, sees, to))
+                    .collect();
                 self.graph.or(parts)
             }
             Condition::Not(inner) => {
@@ -63,9 +69,9 @@ impl Compiler<'_> {
                 right_at,
             } => {
                 let result = self.values(right, *right_at, *operator, *modifier, sees, to);
-                match result.and_then(|values| {
-                    self.check(*at, left, *operator, *modifier, &values, to)
-                }) {
+                match result
+                    .and_then(|values| self.check(*at, left, *operator, *modifier, &values, to))
+                {
                     Ok(node) => node,
                     Err(error) => {
                         to.errors.push(*error);
@@ -82,20 +88,24 @@ impl Compiler<'_> {
         let definitions = self.definitions;
         let Some(index) = definitions.macros.index(&name.text) else {
             let unknown = error(format!("unknown macro '{}'", name.text));
-            to.errors.push(if definitions.lists.get(&name.text).is_some() {
-                error(format!("'{}' is a list, not a macro", name.text))
-                    .hint(format!("write field in ({})", name.text))
-            } else if let Some(known) = nearest(&name.text, definitions.macros.names()) {
-                unknown.hint(format!("did you mean '{known}'?"))
-            } else {
-                unknown.hint("define it before, or write field operator value")
-            });
+            to.errors
+                .push(if definitions.lists.get(&name.text).is_some() {
+                    error(format!("'{}' is a list, not a macro", name.text))
+                        .hint(format!("write field in ({})", name.text))
+                } else if let Some(known) = nearest(&name.text, definitions.macros.names()) {
+                    unknown.hint(format!("did you mean '{known}'?"))
+                } else {
+                    unknown.hint("define it before, or write field operator value")
+                });
             return Graph::FALSE;
         };
         if definitions.macros.all()[index].first >= sees {
             to.errors.push(
-                error(format!("macro '{}' is used before it is defined", name.text))
-                    .hint("move its definition up, or its file to the front"),
+                error(format!(
+                    "macro '{}' is used before it is defined",
+                    name.text
+                ))
+                .hint("move its definition up, or its file to the front"),
             );
             return Graph::FALSE;
         }
@@ -141,8 +151,13 @@ impl Compiler<'_> {
                 match constants.len() {
                     1 => Ok(Values::One(constants.remove(0))),
                     n => {
-                        let message = format!("list '{}' has {n} items, one value is needed", word.text);
-                        let hint = format!("write in ({}) or {} anyof ({0})", word.text, operator.as_str());
+                        let message =
+                            format!("list '{}' has {n} items, one value is needed", word.text);
+                        let hint = format!(
+                            "write in ({}) or {} anyof ({0})",
+                            word.text,
+                            operator.as_str()
+                        );
                         Err(Box::new(ParseError::new(word.at, message).hint(hint)))
                     }
                 }
@@ -270,7 +285,7 @@ impl Compiler<'_> {
             Values::Nothing => {}
             Values::Operand(operand, _) => {
                 let operand = &self.checks.operands[*operand as usize].operand;
-                text.push_str(&format!(" val({operand})"));
+                let _ = write!(text, " val({operand})");
             }
             Values::One((value, _)) => {
                 text.push(' ');
@@ -295,7 +310,7 @@ impl Compiler<'_> {
                 if cut {
                     let digest = rest.finalize();
                     let short = u128::from_le_bytes(digest[..16].try_into().unwrap_or_default());
-                    text.push_str(&format!(", … #{short:032x}"));
+                    let _ = write!(text, ", … #{short:032x}");
                 }
                 text.push(')');
             }
@@ -306,7 +321,8 @@ impl Compiler<'_> {
 
 /// Appends a value, in quotes if it needs them.
 fn quote(text: &mut String, value: &str) {
-    let bare = |c: char| !c.is_ascii_whitespace() && !matches!(c, '(' | ')' | '"' | '\'' | '=' | ',');
+    let bare =
+        |c: char| !c.is_ascii_whitespace() && !matches!(c, '(' | ')' | '"' | '\'' | '=' | ',');
     if !value.is_empty() && value.chars().all(bare) {
         text.push_str(value);
     } else {

@@ -3,7 +3,10 @@
 use regex::Regex;
 
 use super::{OperandId, number::Numbers, paths::Paths, text::TextTest};
-use crate::{fields::Value, rules::condition::{Modifier, Operator}};
+use crate::{
+    fields::Value,
+    rules::condition::{Modifier, Operator},
+};
 
 /// A text that is looked for in another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +128,12 @@ impl Test {
     /// Whether one value that is there passes, as far as the value alone decides
     /// it. `symbol` is the number of its text among the constants.
     #[must_use]
-    pub(crate) fn passes(&self, value: &Value<'_>, symbol: Option<u32>, patterns: &[Pattern]) -> bool {
+    pub(crate) fn passes(
+        &self,
+        value: &Value<'_>,
+        symbol: Option<u32>,
+        patterns: &[Pattern],
+    ) -> bool {
         match (self, value) {
             (_, Value::Absent) | (Self::Never | Self::Operand(..), _) => false,
             (Self::Exists, _) => true,
@@ -160,9 +168,9 @@ impl Test {
     #[must_use]
     pub(crate) fn several(&self) -> Several {
         match self {
-            Self::Symbols(_, several)
-            | Self::NotSymbol(_, several)
-            | Self::Numbers(_, several) => *several,
+            Self::Symbols(_, several) | Self::NotSymbol(_, several) | Self::Numbers(_, several) => {
+                *several
+            }
             _ => Several::Any,
         }
     }

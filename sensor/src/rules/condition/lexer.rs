@@ -89,7 +89,9 @@ impl<'a> Lexer<'a> {
     pub(super) fn bare(&mut self) -> Option<&'a str> {
         let rest = self.rest();
         let len = rest
-            .find(|c: char| c.is_ascii_whitespace() || matches!(c, '(' | ')' | '"' | '\'' | '=' | ','))
+            .find(|c: char| {
+                c.is_ascii_whitespace() || matches!(c, '(' | ')' | '"' | '\'' | '=' | ',')
+            })
             .unwrap_or(rest.len());
         self.at += len;
         (len > 0).then_some(&rest[..len])

@@ -36,7 +36,10 @@ pub(crate) fn parse(text: &str) -> Result<(Condition, Vec<ParseError>), ParseErr
     let condition = parser.or()?;
     parser.lexer.blank();
     if !parser.lexer.rest().is_empty() {
-        let message = format!("expected 'and', 'or' or the end, found {}", parser.lexer.found());
+        let message = format!(
+            "expected 'and', 'or' or the end, found {}",
+            parser.lexer.found()
+        );
         let error = ParseError::new(parser.lexer.at, message);
         return Err(if parser.lexer.rest().starts_with(['=', ',']) {
             error.hint("a value that contains ',' '=' or parentheses must be quoted")
@@ -136,7 +139,9 @@ impl Parser<'_> {
         if let Some(name) = self.lexer.identifier() {
             let error = |message: String| ParseError::new(at, message).width(name.len());
             if matches!(name, "and" | "or" | "not") {
-                return Err(error(format!("expected a check or a macro, found '{name}'")));
+                return Err(error(format!(
+                    "expected a check or a macro, found '{name}'"
+                )));
             }
             if self.lexer.rest().starts_with('(') {
                 let names = crate::fields::Transformer::ALL.map(crate::fields::Transformer::name);
@@ -274,7 +279,10 @@ impl Parser<'_> {
                 at,
             });
         }
-        let error = ParseError::new(at, format!("expected a value, found {}", self.lexer.found()));
+        let error = ParseError::new(
+            at,
+            format!("expected a value, found {}", self.lexer.found()),
+        );
         Err(match operator {
             Some(operator) if self.lexer.rest().starts_with('(') => error.hint(format!(
                 "for a list write 'in (…)' or '{} anyof (…)'",
@@ -320,7 +328,10 @@ impl Parser<'_> {
             }),
             None => {
                 let name = operator.as_str();
-                let message = format!("expected a list behind '{name}', found {}", self.lexer.found());
+                let message = format!(
+                    "expected a list behind '{name}', found {}",
+                    self.lexer.found()
+                );
                 Err(ParseError::new(at, message).hint(format!("write {name} (a, b)")))
             }
         }

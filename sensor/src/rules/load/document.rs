@@ -44,7 +44,10 @@ fn document_items(
         return;
     }
     let Some(items) = document.as_sequence() else {
-        let message = format!("a rule file is a list of items, not {}", document.describe());
+        let message = format!(
+            "a rule file is a list of items, not {}",
+            document.describe()
+        );
         let diagnostic = Diagnostic::error(source, document.position, message)
             .hint("begin each item with '- rule:', '- macro:' or '- list:'");
         problems.push(file, Problem::new(Code::YamlValidate, diagnostic));
@@ -82,10 +85,14 @@ fn apply(
         .iter()
         .find_map(|(key, kind)| Some((item.get(key)?, *kind)));
     let Some((value, kind)) = known else {
-        let key = entries.first().and_then(|(key, _)| key.as_str()).unwrap_or_default();
-        let diagnostic = Diagnostic::warning(source, item.position, format!("unknown item '{key}'"))
-            .width(key.chars().count())
-            .suggest(key, KINDS.iter().map(|(key, _)| *key));
+        let key = entries
+            .first()
+            .and_then(|(key, _)| key.as_str())
+            .unwrap_or_default();
+        let diagnostic =
+            Diagnostic::warning(source, item.position, format!("unknown item '{key}'"))
+                .width(key.chars().count())
+                .suggest(key, KINDS.iter().map(|(key, _)| *key));
         problems.push(file, Problem::new(Code::UnknownItem, diagnostic));
         return;
     };
@@ -105,16 +112,24 @@ fn apply(
             }
         }
         ItemKind::PluginVersions => {
-            definitions.plugin_versions.extend(versions::plugins(&mut reader, value));
+            definitions
+                .plugin_versions
+                .extend(versions::plugins(&mut reader, value));
         }
         ItemKind::Macro => {
-            named(&mut reader, value, number, |r, n| macro_item(r, n, definitions));
+            named(&mut reader, value, number, |r, n| {
+                macro_item(r, n, definitions)
+            });
         }
         ItemKind::List => {
-            named(&mut reader, value, number, |r, n| list_item(r, n, definitions));
+            named(&mut reader, value, number, |r, n| {
+                list_item(r, n, definitions)
+            });
         }
         ItemKind::Rule => {
-            named(&mut reader, value, number, |r, n| rule_item::apply(r, n, &mut definitions.rules));
+            named(&mut reader, value, number, |r, n| {
+                rule_item::apply(r, n, &mut definitions.rules)
+            });
         }
     }
 }
@@ -153,8 +168,9 @@ impl Reader<'_> {
     pub(super) fn appends(&mut self) -> bool {
         let appends = self.boolean("append").unwrap_or(false);
         if appends && let Some(node) = self.get("append") {
-            let diagnostic = Diagnostic::warning(self.source, node.position, "'append' is deprecated")
-                .hint("use 'override' with 'append' or 'replace' for each key");
+            let diagnostic =
+                Diagnostic::warning(self.source, node.position, "'append' is deprecated")
+                    .hint("use 'override' with 'append' or 'replace' for each key");
             self.report(Code::DeprecatedItem, diagnostic);
         }
         appends
@@ -179,7 +195,10 @@ fn is_identifier(name: &str) -> bool {
 fn macro_item(reader: &mut Reader<'_>, number: usize, all: &mut Definitions) -> Option<()> {
     reader.check_keys(&["macro", "condition", "append", "override"]);
     let changes = reader.overrides(&["condition"], &["condition"]);
-    let appends = reader.appends() || changes.as_ref().is_some_and(|c| c.contains(&("condition", Change::Append)));
+    let appends = reader.appends()
+        || changes
+            .as_ref()
+            .is_some_and(|c| c.contains(&("condition", Change::Append)));
     let name = reader.name;
     if !is_identifier(name) {
         let message = format!("no condition can use a macro named '{name}'");
@@ -187,7 +206,8 @@ fn macro_item(reader: &mut Reader<'_>, number: usize, all: &mut Definitions) -> 
     }
     let condition = Located::new(reader.source, reader.required("condition")?);
     if !appends && changes.is_none() {
-        all.macros.define(reader.define(number, MacroDefinition { condition }));
+        all.macros
+            .define(reader.define(number, MacroDefinition { condition }));
         return Some(());
     }
     let Some(old) = all.macros.get_mut(name) else {
@@ -206,9 +226,13 @@ fn macro_item(reader: &mut Reader<'_>, number: usize, all: &mut Definitions) -> 
 fn list_item(reader: &mut Reader<'_>, number: usize, all: &mut Definitions) -> Option<()> {
     reader.check_keys(&["list", "items", "append", "override"]);
     let changes = reader.overrides(&["items"], &["items"]);
-    let appends = reader.appends() || changes.as_ref().is_some_and(|c| c.contains(&("items", Change::Append)));
+    let appends = reader.appends()
+        || changes
+            .as_ref()
+            .is_some_and(|c| c.contains(&("items", Change::Append)));
     let name = reader.name;
-    if name.contains(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | ',' | '=' | '"' | '\'')) {
+    if name.contains(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | ',' | '=' | '"' | '\''))
+    {
         let message = format!("no condition can use a list named '{name}'");
         reader.warning(Code::InvalidListName, reader.item.position, message);
     }
@@ -222,7 +246,8 @@ fn list_item(reader: &mut Reader<'_>, number: usize, all: &mut Definitions) -> O
         reader.texts("items", node)?
     };
     if !appends && changes.is_none() {
-        all.lists.define(reader.define(number, ListDefinition { items }));
+        all.lists
+            .define(reader.define(number, ListDefinition { items }));
         return Some(());
     }
     let Some(old) = all.lists.get_mut(name) else {

@@ -2,10 +2,7 @@
 
 use super::reader::Reader;
 use crate::{
-    rules::{
-        Code,
-        condition::Operator,
-    },
+    rules::{Code, condition::Operator},
     yaml::{Diagnostic, Node, Position, Source},
 };
 
@@ -59,7 +56,11 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defines: bool) -> Optio
 
 fn one(reader: &mut Reader<'_>, item: &Node, defines: bool) -> Option<Exception> {
     let Some(name) = item.get("name").and_then(Node::as_str) else {
-        return reader.error(Code::YamlValidate, item.position, "an exception has a 'name'");
+        return reader.error(
+            Code::YamlValidate,
+            item.position,
+            "an exception has a 'name'",
+        );
     };
     for (key, _) in item.as_mapping().unwrap_or_default() {
         let known = ["name", "fields", "comps", "values"];
@@ -129,14 +130,19 @@ fn comparisons(
     if let Some(comps) = comps
         && comps.as_str().is_some() != single
     {
-        let message = format!("'fields' and 'comps' of exception '{name}' must both be texts or both be lists");
+        let message = format!(
+            "'fields' and 'comps' of exception '{name}' must both be texts or both be lists"
+        );
         return reader.error(Code::YamlValidate, comps.position, message);
     }
     let fields = list(fields);
     let default = if single { "in" } else { "=" };
     let comps = match comps {
         Some(node) => list(node),
-        None => fields.iter().map(|(_, at)| (default.to_owned(), *at)).collect(),
+        None => fields
+            .iter()
+            .map(|(_, at)| (default.to_owned(), *at))
+            .collect(),
     };
     if comps.len() != fields.len() {
         let message = format!(
@@ -150,7 +156,11 @@ fn comparisons(
     for ((field, position), (comp, at)) in fields.into_iter().zip(comps) {
         let operator = Operator::ALL.iter().find(|(name, _)| *name == comp);
         let allowed = |operator: Operator| {
-            !single || matches!(operator, Operator::In | Operator::PMatch | Operator::Intersects)
+            !single
+                || matches!(
+                    operator,
+                    Operator::In | Operator::PMatch | Operator::Intersects
+                )
         };
         match operator {
             Some((_, operator)) if *operator != Operator::Exists && allowed(*operator) => {
@@ -191,10 +201,7 @@ pub(super) fn append(reader: &mut Reader<'_>, old: &mut Vec<Exception>, new: Vec
                 known.values.extend(exception.values);
             }
             None if exception.comparisons.is_empty() => {
-                let message = format!(
-                    "new exception '{}' has no 'fields'",
-                    exception.name
-                );
+                let message = format!("new exception '{}' has no 'fields'", exception.name);
                 reader.error::<()>(Code::YamlValidate, exception.position, message);
             }
             None => old.push(exception),

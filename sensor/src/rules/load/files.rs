@@ -147,7 +147,11 @@ mod tests {
     fn each_missing_file_is_a_problem() {
         let problems = read(&["/no/a.yaml".into(), "/no/b.yaml".into()]).unwrap_err();
         assert_eq!(problems.len(), 2);
-        assert!(problems[0].to_string().starts_with("/no/a.yaml:1:1: error: cannot read rules: "));
+        assert!(
+            problems[0]
+                .to_string()
+                .starts_with("/no/a.yaml:1:1: error: cannot read rules: ")
+        );
     }
 
     #[test]

@@ -87,8 +87,8 @@ impl Located {
             let source = Source::new("", "");
             return Diagnostic::new(severity, &source, source.position(0), error.message.clone());
         };
-        let diagnostic = Diagnostic::new(severity, source, position, error.message.clone())
-            .width(error.width);
+        let diagnostic =
+            Diagnostic::new(severity, source, position, error.message.clone()).width(error.width);
         match &error.hint {
             Some(hint) => diagnostic.hint(hint.clone()),
             None => diagnostic,

@@ -10,7 +10,9 @@ mod reader;
 mod rule_item;
 mod versions;
 
-pub(crate) use definitions::{Definition, Definitions, ListDefinition, MacroDefinition, RuleDefinition};
+pub(crate) use definitions::{
+    Definition, Definitions, ListDefinition, MacroDefinition, RuleDefinition,
+};
 pub(crate) use document::load;
 pub(crate) use exceptions::{Comparison, Exception};
 pub(crate) use files::digest;

@@ -167,7 +167,10 @@ impl<'a> Reader<'a> {
             };
             if !allowed.contains(&name) {
                 let verb = value.as_str().unwrap_or_default();
-                let message = format!("key '{name}' of a {} cannot be overridden by {verb}", self.kind);
+                let message = format!(
+                    "key '{name}' of a {} cannot be overridden by {verb}",
+                    self.kind
+                );
                 let diagnostic = Diagnostic::error(self.source, key.position, message)
                     .hint(format!("keys that can: {}", allowed.join(", ")));
                 self.report(Code::YamlValidate, diagnostic);

@@ -13,13 +13,35 @@ use crate::{
 
 /// Keys of a rule.
 const KEYS: [&str; 15] = [
-    "rule", "desc", "condition", "output", "priority", "source", "enabled", "tags", "exceptions",
-    "warn_evttypes", "skip-if-unknown-filter", "capture", "capture_duration", "append", "override",
+    "rule",
+    "desc",
+    "condition",
+    "output",
+    "priority",
+    "source",
+    "enabled",
+    "tags",
+    "exceptions",
+    "warn_evttypes",
+    "skip-if-unknown-filter",
+    "capture",
+    "capture_duration",
+    "append",
+    "override",
 ];
 const APPENDABLE: [&str; 5] = ["condition", "output", "desc", "tags", "exceptions"];
 const REPLACEABLE: [&str; 11] = [
-    "condition", "output", "desc", "tags", "exceptions", "priority", "enabled", "warn_evttypes",
-    "skip-if-unknown-filter", "capture", "capture_duration",
+    "condition",
+    "output",
+    "desc",
+    "tags",
+    "exceptions",
+    "priority",
+    "enabled",
+    "warn_evttypes",
+    "skip-if-unknown-filter",
+    "capture",
+    "capture_duration",
 ];
 
 /// Applies an item to the rules.
@@ -38,7 +60,10 @@ pub(super) fn apply(
             .filter(|key| reader.get(key).is_some())
             .map(|key| (key, Change::Append))
             .collect();
-        if !changes.iter().any(|(key, _)| matches!(*key, "condition" | "exceptions")) {
+        if !changes
+            .iter()
+            .any(|(key, _)| matches!(*key, "condition" | "exceptions"))
+        {
             return reader.error(
                 Code::YamlValidate,
                 reader.item.position,
@@ -148,7 +173,11 @@ fn change(
             "enabled" | "warn_evttypes" | "skip-if-unknown-filter" => reader.boolean(key),
             _ => None,
         };
-        let new_tags = if key == "tags" { tags(reader) } else { Vec::new() };
+        let new_tags = if key == "tags" {
+            tags(reader)
+        } else {
+            Vec::new()
+        };
         if matches!(key, "condition" | "output" | "desc") {
             reader.scalar(key, node)?;
         }

@@ -43,7 +43,10 @@ fn every_key_can_be_overridden() {
     assert_eq!(rule.output.text(), "o %proc.name");
     assert_eq!(&*rule.description, "d more");
     assert_eq!(rule.priority, Priority::Critical);
-    assert_eq!(rule.tags.iter().map(|t| &**t).collect::<Vec<_>>(), ["a", "z"]);
+    assert_eq!(
+        rule.tags.iter().map(|t| &**t).collect::<Vec<_>>(),
+        ["a", "z"]
+    );
     let text = text
         + "- rule: r\n  output: x\n  desc: y\n  tags: [q]\n  enabled: false\n  warn_evttypes: false\n  override:\n    output: replace\n    desc: replace\n    tags: replace\n    enabled: replace\n    warn_evttypes: replace\n";
     let set = rules(&text);
@@ -57,7 +60,10 @@ fn every_key_can_be_overridden() {
 
 #[test]
 fn a_rule_is_switched_by_its_name_alone() {
-    assert!(!hit(&with("proc.name = nc", "- rule: r\n  enabled: false\n")));
+    assert!(!hit(&with(
+        "proc.name = nc",
+        "- rule: r\n  enabled: false\n"
+    )));
     let on = "- rule: r\n  enabled: false\n- rule: r\n  enabled: true\n";
     assert!(hit(&with("proc.name = nc", on)));
     assert!(!hit(&with("proc.name = nc", "  enabled: false\n")));
@@ -65,7 +71,8 @@ fn a_rule_is_switched_by_its_name_alone() {
 
 #[test]
 fn a_redefined_rule_keeps_its_place() {
-    let text = rule("r", "proc.name = x") + &rule("s", "proc.name = nc") + &rule("r", "proc.pid > 0");
+    let text =
+        rule("r", "proc.name = x") + &rule("s", "proc.name = nc") + &rule("r", "proc.pid > 0");
     assert!(hit(&text));
 }
 
@@ -92,27 +99,42 @@ fn lists_and_macros_are_appended_to_and_replaced_also_for_earlier_rules() {
 fn later_files_change_earlier_ones() {
     let files = [
         RuleFile::new("a.yaml", rule("r", "proc.name = x")),
-        RuleFile::new("b.yaml", "- rule: r\n  condition: or proc.name = nc\n  override:\n    condition: append\n"),
+        RuleFile::new(
+            "b.yaml",
+            "- rule: r\n  condition: or proc.name = nc\n  override:\n    condition: append\n",
+        ),
     ];
     let set = compile(&files, &Options::default()).set.unwrap();
     assert_eq!(matches(&set, &netcat(), ContainerState::Host), ["r"]);
 }
 
 fn except(exceptions: &str) -> bool {
-    !hit(&with("evt.type = execve", &format!("  exceptions:\n{exceptions}")))
+    !hit(&with(
+        "evt.type = execve",
+        &format!("  exceptions:\n{exceptions}"),
+    ))
 }
 
 #[test]
 fn exceptions_of_several_fields_compare_tuples() {
     let two = "    - name: e\n      fields: [proc.name, proc.pname]\n";
     assert!(except(&format!("{two}      values: [[nc, bash]]\n")));
-    assert!(except(&format!("{two}      values: [[x, y], [nc, bash]]\n")));
+    assert!(except(&format!(
+        "{two}      values: [[x, y], [nc, bash]]\n"
+    )));
     assert!(!except(&format!("{two}      values: [[nc, zsh]]\n")));
     assert!(!except(two));
-    let comps = "    - name: e\n      fields: [proc.name, proc.cmdline]\n      comps: [in, contains]\n";
-    assert!(except(&format!("{comps}      values: [[[a, nc], /bin/sh]]\n")));
-    assert!(except(&format!("{comps}      values: [['(a, nc)', '/bin/sh 10']]\n")));
-    assert!(!except(&format!("{comps}      values: [[[a, b], /bin/sh]]\n")));
+    let comps =
+        "    - name: e\n      fields: [proc.name, proc.cmdline]\n      comps: [in, contains]\n";
+    assert!(except(&format!(
+        "{comps}      values: [[[a, nc], /bin/sh]]\n"
+    )));
+    assert!(except(&format!(
+        "{comps}      values: [['(a, nc)', '/bin/sh 10']]\n"
+    )));
+    assert!(!except(&format!(
+        "{comps}      values: [[[a, b], /bin/sh]]\n"
+    )));
 }
 
 #[test]

@@ -13,9 +13,18 @@ fn load(names: &[&str]) -> RuleSet {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../deploy/rules");
     let paths: Vec<_> = names.iter().map(|name| folder.join(name)).collect();
     let compilation = compile(&read(&paths).unwrap(), &Options::default());
-    assert_eq!(compilation.report.problems().count(), 0, "{}", compilation.report.text());
+    assert_eq!(
+        compilation.report.problems().count(),
+        0,
+        "{}",
+        compilation.report.text()
+    );
     let set = compilation.set.unwrap();
-    assert!(set.info().iter().all(|info| info.activity == Activity::Active));
+    assert!(
+        set.info()
+            .iter()
+            .all(|info| info.activity == Activity::Active)
+    );
     set
 }
 
@@ -34,7 +43,10 @@ fn the_default_rule_has_the_fields_of_the_pipeline() {
     );
     assert!(!set.requirements().host());
     let container = container();
-    assert_eq!(matches(&set, &netcat(), ContainerState::Known(&container)).len(), 1);
+    assert_eq!(
+        matches(&set, &netcat(), ContainerState::Known(&container)).len(),
+        1
+    );
     assert!(matches(&set, &netcat(), ContainerState::Host).is_empty());
 }
 
@@ -48,7 +60,10 @@ fn the_connect_rule_needs_connects_of_containers_only() {
 fn every_exec_of_the_host_is_logged_in_development() {
     let set = load(&["development.yaml"]);
     assert!(set.requirements().exec.host);
-    assert_eq!(matches(&set, &netcat(), ContainerState::Host), ["Log every exec"]);
+    assert_eq!(
+        matches(&set, &netcat(), ContainerState::Host),
+        ["Log every exec"]
+    );
 }
 
 fn run(exe: &str, argv: &[&str], parent: &str, tty: bool) -> RecordBuilder {
@@ -64,16 +79,59 @@ fn detections_match_what_they_are_for() {
     let container = container();
     let inside = ContainerState::Known(&container);
     for (record, state, expected) in [
-        (run("/bin/sh", &["sh"], "containerd-shim", true), inside, "Terminal shell in container"),
-        (run("/bin/sh", &["sh"], "containerd-shim", false), inside, ""),
+        (
+            run("/bin/sh", &["sh"], "containerd-shim", true),
+            inside,
+            "Terminal shell in container",
+        ),
+        (
+            run("/bin/sh", &["sh"], "containerd-shim", false),
+            inside,
+            "",
+        ),
         (run("/bin/sh", &["sh"], "node", true), inside, ""),
-        (run("/bin/sh", &["sh"], "containerd-shim", true), ContainerState::Host, ""),
-        (run("/usr/bin/apt-get", &["apt-get", "update"], "sh", false), inside, "Package management in container"),
-        (run("/tmp/xmrig", &["xmrig"], "sh", false), inside, "Crypto mining detected"),
-        (run("/tmp/x", &["x", "-o", "stratum+tcp://pool:3333"], "sh", false), inside, "Crypto mining detected"),
-        (run("/usr/bin/runc", &["runc", "--root", "/run/x", "exec", "id"], "containerd-shim", false), ContainerState::Host, "Kubectl exec detected"),
+        (
+            run("/bin/sh", &["sh"], "containerd-shim", true),
+            ContainerState::Host,
+            "",
+        ),
+        (
+            run("/usr/bin/apt-get", &["apt-get", "update"], "sh", false),
+            inside,
+            "Package management in container",
+        ),
+        (
+            run("/tmp/xmrig", &["xmrig"], "sh", false),
+            inside,
+            "Crypto mining detected",
+        ),
+        (
+            run(
+                "/tmp/x",
+                &["x", "-o", "stratum+tcp://pool:3333"],
+                "sh",
+                false,
+            ),
+            inside,
+            "Crypto mining detected",
+        ),
+        (
+            run(
+                "/usr/bin/runc",
+                &["runc", "--root", "/run/x", "exec", "id"],
+                "containerd-shim",
+                false,
+            ),
+            ContainerState::Host,
+            "Kubectl exec detected",
+        ),
         (run("/usr/bin/true", &["true"], "sh", true), inside, ""),
     ] {
-        assert_eq!(matches(&set, &record, state).join(","), expected, "{:?}", record.argv);
+        assert_eq!(
+            matches(&set, &record, state).join(","),
+            expected,
+            "{:?}",
+            record.argv
+        );
     }
 }

@@ -7,7 +7,10 @@ fn validation_says_what_falco_says() {
     let files = [
         RuleFile::new("good.yaml", rule("r", "evt.type = execve")),
         RuleFile::new("odd.yaml", rule("s", "proc.name = x")),
-        RuleFile::new("bad.yaml", rule("t", "evt.type = execve and proc.nmae = x") + "  tag: x\n"),
+        RuleFile::new(
+            "bad.yaml",
+            rule("t", "evt.type = execve and proc.nmae = x") + "  tag: x\n",
+        ),
     ];
     let report = compile(&files, &Options::default()).report;
     assert!(!report.is_ok());
@@ -46,7 +49,10 @@ bad.yaml:6:3: warning: unknown key 'tag' in rule 't'
 
 #[test]
 fn validation_as_json_has_falcos_keys_in_order() {
-    let files = [RuleFile::new("bad.yaml", rule("t", "evt.type = execve and proc.nmae = x"))];
+    let files = [RuleFile::new(
+        "bad.yaml",
+        rule("t", "evt.type = execve and proc.nmae = x"),
+    )];
     let report = compile(&files, &Options::default()).report;
     assert_eq!(
         report.json().to_string(),
@@ -56,31 +62,51 @@ fn validation_as_json_has_falcos_keys_in_order() {
 
 #[test]
 fn the_list_tells_what_cannot_match_and_why() {
-    let set = rules(&(rule("active", "evt.type = execve") + &rule("files", "evt.type = openat") + &rule("off", "evt.type = execve") + "  enabled: false\n"));
+    let set = rules(
+        &(rule("active", "evt.type = execve")
+            + &rule("files", "evt.type = openat")
+            + &rule("off", "evt.type = execve")
+            + "  enabled: false\n"),
+    );
     let pad = |text: &str| format!("{text:<50}");
     assert_eq!(
         set.list_text(),
         format!(
             "{} Description\n{} -----------\n{} d\n{} d\n{} d\n\n{} State            Why\n{} -----            ---\n{} inactive         no events of type openat\n{} off              \n",
-            pad("Rule"), pad("----"), pad("active"), pad("files"), pad("off"),
-            pad("Rule"), pad("----"), pad("files"), pad("off"),
+            pad("Rule"),
+            pad("----"),
+            pad("active"),
+            pad("files"),
+            pad("off"),
+            pad("Rule"),
+            pad("----"),
+            pad("files"),
+            pad("off"),
         )
     );
 }
 
 #[test]
 fn one_rule_is_described() {
-    let text = "- list: l\n  items: [a, 'b c']\n- macro: m\n  condition: proc.name in (l)\n".to_owned()
+    let text = "- list: l\n  items: [a, 'b c']\n- macro: m\n  condition: proc.name in (l)\n"
+        .to_owned()
         + &rule("r", "evt.type = execve and not m").replace("output: o", "output: '%proc.name'");
     let set = rules(&text);
     let json = set.describe_json("r").unwrap();
     let details = &json["rules"][0]["details"];
-    assert_eq!(details["condition_compiled"], "(evt.type = execve and not proc.name in (a, \"b c\"))");
+    assert_eq!(
+        details["condition_compiled"],
+        "(evt.type = execve and not proc.name in (a, \"b c\"))"
+    );
     assert_eq!(details["events"], serde_json::json!(["execve", "execveat"]));
     assert_eq!(details["macros"], serde_json::json!(["m"]));
     assert_eq!(details["lists"], serde_json::json!(["l"]));
     assert_eq!(details["output_fields"], serde_json::json!(["proc.name"]));
-    assert!(set.describe_text("r").unwrap().contains("Condition compiled   (evt.type"));
+    assert!(
+        set.describe_text("r")
+            .unwrap()
+            .contains("Condition compiled   (evt.type")
+    );
     assert!(set.describe_text("s").is_none());
     assert_eq!(set.list_json()["rules"][0]["info"]["priority"], "Debug");
 }

@@ -84,7 +84,11 @@ pub(super) fn complaints(texts: &[&str]) -> String {
 }
 
 /// Names of the rules that an event matches.
-pub(super) fn matches(set: &RuleSet, record: &RecordBuilder, state: ContainerState<'_>) -> Vec<String> {
+pub(super) fn matches(
+    set: &RuleSet,
+    record: &RecordBuilder,
+    state: ContainerState<'_>,
+) -> Vec<String> {
     with_context(record, state, |context| {
         let mut names = Vec::new();
         set.evaluate(&mut Scratch::default(), context, &mut |rule| {

@@ -100,7 +100,10 @@ fn a_missing_value_makes_every_comparison_false_and_not_of_it_true() {
         ("proc.aname[9] exists", false),
         ("not proc.aname[9] exists", true),
         ("proc.aname[9] contains x or proc.aname[9] in (x)", false),
-        ("proc.apid[9] > 0 or proc.apid[9] < 0 or proc.apid[9] = 0", false),
+        (
+            "proc.apid[9] > 0 or proc.apid[9] < 0 or proc.apid[9] = 0",
+            false,
+        ),
         ("fd.name != x", false),
         ("fd.sport in (80) or fd.sport != 80", false),
         ("k8s.pod.name != x", false),
@@ -147,7 +150,10 @@ fn transformers_change_what_is_compared() {
         ("len(proc.aname[9]) = 0", false),
         ("concat(proc.name, \"-\", proc.pname) = nc-bash", true),
         ("join(\"/\", (proc.name, proc.pname)) = nc/bash", true),
-        ("join(\" \", proc.args) = \"-e /bin/sh 10.0.0.1 4444\"", true),
+        (
+            "join(\" \", proc.args) = \"-e /bin/sh 10.0.0.1 4444\"",
+            true,
+        ),
         ("b64(concat(\"bm\", \"M=\")) = nc", true),
         ("b64(proc.cmdline) exists", false),
         ("getopt(proc.args, \"e:l\")[e] = /bin/sh", true),
@@ -177,20 +183,22 @@ fn and_or_not_and_parentheses_have_falcos_precedence() {
 
 #[test]
 fn the_event_and_its_container_are_compared() {
-    check(&[
-        ("evt.type = execve", true),
-        ("evt.type in (execve, execveat)", true),
-        ("evt.type != connect", true),
-        ("evt.type = connect", false),
-        ("evt.dir = <", true),
-        ("evt.dir = >", false),
-        ("container.id != host", true),
-        ("container.id = host", false),
-        ("container", false),
-        ("container.image.repository endswith /app", true),
-        ("container.image.tag = v1", true),
-    ]
-    .into_iter()
-    .filter(|(condition, _)| *condition != "container")
-    .collect::<Vec<_>>());
+    check(
+        &[
+            ("evt.type = execve", true),
+            ("evt.type in (execve, execveat)", true),
+            ("evt.type != connect", true),
+            ("evt.type = connect", false),
+            ("evt.dir = <", true),
+            ("evt.dir = >", false),
+            ("container.id != host", true),
+            ("container.id = host", false),
+            ("container", false),
+            ("container.image.repository endswith /app", true),
+            ("container.image.tag = v1", true),
+        ]
+        .into_iter()
+        .filter(|(condition, _)| *condition != "container")
+        .collect::<Vec<_>>(),
+    );
 }

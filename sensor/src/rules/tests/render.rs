@@ -29,7 +29,10 @@ fn templates_are_rendered_as_falco_renders_them() {
         ("%proc.aname", "bash systemd"),
         ("%toupper(proc.name) %len(proc.args)", "NC 24"),
         ("%basename(proc.exepath)", "nc"),
-        ("%container.image.repository:%container.image.tag", "registry:5000/team/app:v1"),
+        (
+            "%container.image.repository:%container.image.tag",
+            "registry:5000/team/app:v1",
+        ),
         ("%fd.directory", "<NA>"),
         ("%user.loginuid %evt.failed", "-1 false"),
         ("a (b) [c]", "a (b) [c]"),
@@ -40,7 +43,8 @@ fn templates_are_rendered_as_falco_renders_them() {
 
 #[test]
 fn output_fields_are_distinct_and_sorted() {
-    let template = Template::parse("%proc.pid %toupper(proc.name) %evt.num %proc.pid %5proc.pid").unwrap();
+    let template =
+        Template::parse("%proc.pid %toupper(proc.name) %evt.num %proc.pid %5proc.pid").unwrap();
     let keys: Vec<_> = template.fields().iter().map(|field| &*field.key).collect();
     assert_eq!(keys, ["evt.num", "proc.name", "proc.pid"]);
 }
@@ -92,7 +96,14 @@ fn a_wrong_append_output_is_an_error() {
         }],
         ..Options::default()
     };
-    let files = [super::RuleFile::new("a.yaml", rule("r", "evt.type = execve"))];
+    let files = [super::RuleFile::new(
+        "a.yaml",
+        rule("r", "evt.type = execve"),
+    )];
     let report = super::compile(&files, &options).report;
-    assert!(report.text().contains("append_output: '%no.field': unknown field 'no.field'"));
+    assert!(
+        report
+            .text()
+            .contains("append_output: '%no.field': unknown field 'no.field'")
+    );
 }

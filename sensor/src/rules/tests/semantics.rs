@@ -26,32 +26,57 @@ fn macros_and_lists_stand_for_what_they_are() {
   output: o
   priority: INFO
 ";
-    assert_eq!(matches(&rules(text), &netcat(), ContainerState::Host), ["tool"]);
+    assert_eq!(
+        matches(&rules(text), &netcat(), ContainerState::Host),
+        ["tool"]
+    );
 }
 
 #[test]
 fn an_empty_list_has_no_item() {
-    let text = format!("- list: none\n  items: []\n{}", rule("r", "proc.name in (none, nc)"));
-    assert_eq!(matches(&rules(&text), &netcat(), ContainerState::Host), ["r"]);
-    let text = format!("- list: none\n  items: []\n{}", rule("r", "proc.name in (none)"));
+    let text = format!(
+        "- list: none\n  items: []\n{}",
+        rule("r", "proc.name in (none, nc)")
+    );
+    assert_eq!(
+        matches(&rules(&text), &netcat(), ContainerState::Host),
+        ["r"]
+    );
+    let text = format!(
+        "- list: none\n  items: []\n{}",
+        rule("r", "proc.name in (none)")
+    );
     assert!(matches(&rules(&text), &netcat(), ContainerState::Host).is_empty());
 }
 
 #[test]
 fn a_list_of_one_item_can_be_a_value() {
-    let text = format!("- list: one\n  items: [nc]\n{}", rule("r", "proc.name = one"));
-    assert_eq!(matches(&rules(&text), &netcat(), ContainerState::Host), ["r"]);
+    let text = format!(
+        "- list: one\n  items: [nc]\n{}",
+        rule("r", "proc.name = one")
+    );
+    assert_eq!(
+        matches(&rules(&text), &netcat(), ContainerState::Host),
+        ["r"]
+    );
 }
 
 #[test]
 fn the_first_rule_wins_or_all_do() {
-    let text = rule("a", "proc.name = x") + &rule("b", "proc.name = nc") + &rule("c", "proc.pid > 0");
-    assert_eq!(matches(&rules(&text), &netcat(), ContainerState::Host), ["b"]);
+    let text =
+        rule("a", "proc.name = x") + &rule("b", "proc.name = nc") + &rule("c", "proc.pid > 0");
+    assert_eq!(
+        matches(&rules(&text), &netcat(), ContainerState::Host),
+        ["b"]
+    );
     let all = Options {
         matching: Matching::All,
         ..Options::default()
     };
-    assert_eq!(matches(&rules_with(&text, &all), &netcat(), ContainerState::Host), ["b", "c"]);
+    assert_eq!(
+        matches(&rules_with(&text, &all), &netcat(), ContainerState::Host),
+        ["b", "c"]
+    );
 }
 
 #[test]
@@ -79,7 +104,14 @@ fn the_selection_switches_rules_in_order() {
         ],
         ..Options::default()
     };
-    assert_eq!(matches(&rules_with(&text, &options), &netcat(), ContainerState::Host), ["one two"]);
+    assert_eq!(
+        matches(
+            &rules_with(&text, &options),
+            &netcat(),
+            ContainerState::Host
+        ),
+        ["one two"]
+    );
 }
 
 fn connect_to(address: [u8; 4], port: u16) -> RecordBuilder {
@@ -124,7 +156,11 @@ fn addresses_and_networks_are_compared() {
         ("evt.type in (execve, execveat)", false),
         ("proc.exe_ino > 0 or proc.args exists or proc.pid > 0", true),
     ] {
-        assert_eq!(verdict(condition, &record, ContainerState::Host), expected, "{condition}");
+        assert_eq!(
+            verdict(condition, &record, ContainerState::Host),
+            expected,
+            "{condition}"
+        );
     }
 }
 
@@ -142,15 +178,24 @@ fn failed_execs_are_events_of_their_own() {
         ("evt.res = ENOENT", true),
         ("evt.res = SUCCESS", false),
     ] {
-        assert_eq!(verdict(condition, &record, ContainerState::Host), expected, "{condition}");
+        assert_eq!(
+            verdict(condition, &record, ContainerState::Host),
+            expected,
+            "{condition}"
+        );
     }
 }
 
 #[test]
 fn many_patterns_are_found_at_once_as_one_by_one() {
-    let words = ["nc", "sh 10", "-e", "zzz", "4444", "NC", "10.0.0.1", "bin/s"];
+    let words = [
+        "nc", "sh 10", "-e", "zzz", "4444", "NC", "10.0.0.1", "bin/s",
+    ];
     for word in words {
-        let others: Vec<_> = words.iter().map(|w| format!("proc.cmdline contains \"{w}\"")).collect();
+        let others: Vec<_> = words
+            .iter()
+            .map(|w| format!("proc.cmdline contains \"{w}\""))
+            .collect();
         let wanted = format!("proc.cmdline contains \"{word}\"");
         let text = rule("wanted", &wanted) + &rule("others", &others.join(" or "));
         let got = matches(&rules(&text), &netcat(), ContainerState::Host);
@@ -162,7 +207,10 @@ fn many_patterns_are_found_at_once_as_one_by_one() {
 #[test]
 fn one_scratch_serves_several_sets_and_events() {
     use super::{super::Scratch, with_context};
-    let sets = [rules(&rule("a", "proc.name = nc")), rules(&rule("b", "proc.pid > 0 and proc.name != nc"))];
+    let sets = [
+        rules(&rule("a", "proc.name = nc")),
+        rules(&rule("b", "proc.pid > 0 and proc.name != nc")),
+    ];
     let mut scratch = Scratch::default();
     let container = container();
     for _ in 0..3 {
