@@ -24,6 +24,7 @@ use self::{
 };
 use super::{
     ContainerState, Counters, IdMap,
+    clock::{MILLISECOND, SECOND},
     counters::{add, count},
 };
 use crate::event::ContainerId;
@@ -33,11 +34,11 @@ const UNKNOWN: &str = "<NA>";
 /// Name of user and group 0, whatever the files say.
 const ROOT: &str = "root";
 /// How often files are looked at again.
-const RECHECK: u64 = Duration::from_secs(5).as_nanos() as u64;
+const RECHECK: u64 = 5 * SECOND;
 /// After what time a container whose root was not reached is tried again.
-const RETRY: u64 = Duration::from_millis(100).as_nanos() as u64;
+const RETRY: u64 = 100 * MILLISECOND;
 /// After what time files that were not read in time are tried again.
-const STALLED: u64 = Duration::from_secs(60).as_nanos() as u64;
+const STALLED: u64 = 60 * SECOND;
 /// Most containers whose names are kept.
 const CONTAINERS_MAX: usize = 2048;
 

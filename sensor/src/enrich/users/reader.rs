@@ -153,19 +153,15 @@ fn run(job: &Job, counters: &Counters) -> Outcome {
         let Some((file, _)) = found else {
             return Table::default();
         };
-        match open::read(&file) {
-            Ok(content) => {
-                count(&counters.users_reads_total);
-                if content.cut {
-                    count(&counters.users_oversized_total);
-                }
-                Table::parse(&content.bytes)
-            }
-            Err(_) => {
-                count(&counters.users_refused_total);
-                Table::default()
-            }
+        let Ok(content) = open::read(&file) else {
+            count(&counters.users_refused_total);
+            return Table::default();
+        };
+        count(&counters.users_reads_total);
+        if content.cut {
+            count(&counters.users_oversized_total);
         }
+        Table::parse(&content.bytes)
     });
     Outcome::Read(Box::new((stamps, tables)))
 }
