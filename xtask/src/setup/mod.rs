@@ -91,6 +91,25 @@ const TESTS: &[Need] = &[
     },
 ];
 
+/// To boot other kernels.
+const VM: &[Need] = &[
+    Need {
+        what: "a machine in the machine",
+        package: "qemu-system-x86",
+        met: || has("qemu-system-x86_64"),
+    },
+    Need {
+        what: "kernel modules are compressed",
+        package: "xz-utils",
+        met: || has("xz"),
+    },
+];
+
+/// Installs what `cargo xtask vm` needs.
+pub(crate) fn install_for_vm() -> Result<()> {
+    packages::install(VM)
+}
+
 fn has_libc_headers() -> bool {
     Path::new("/usr/include/stdio.h").exists()
 }
