@@ -119,7 +119,7 @@ impl Users {
             ContainerState::Unknown(id) => (Some(id), None),
             ContainerState::Known(container) => (Some(container.id), Some(container)),
         };
-        while let Some(reply) = reader.reply(None) {
+        while let Some(reply) = reader.ready() {
             self.take(reply, now);
         }
         if let Some(id) = id
@@ -174,7 +174,7 @@ impl Users {
     /// Waits for the first reply about a container.
     fn wait(&mut self, reader: &mut Reader, id: Option<ContainerId>, now: u64) {
         let deadline = Instant::now() + self.options.patience;
-        while let Some(reply) = reader.reply(Some(deadline)) {
+        while let Some(reply) = reader.reply(deadline) {
             let container = reply.container;
             if self.take(reply, now) && container == id {
                 return;

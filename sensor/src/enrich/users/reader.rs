@@ -6,10 +6,10 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel},
+        mpsc::{Receiver, SyncSender, channel, sync_channel},
     },
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use super::{
@@ -115,19 +115,28 @@ impl Reader {
         Ok(())
     }
 
+    /// The next reply, if one is there: costs next to nothing while no thread works.
+    pub(super) fn ready(&mut self) -> Option<Reply> {
+        if !self.threads.iter().any(|thread| thread.busy) {
+            return None;
+        }
+        let reply = self.replies.try_recv().ok()?;
+        self.free(&reply);
+        Some(reply)
+    }
+
     /// The next reply, waited for until a deadline.
-    pub(super) fn reply(&mut self, deadline: Option<Instant>) -> Option<Reply> {
-        let wait = deadline.map_or(Duration::ZERO, |d| {
-            d.saturating_duration_since(Instant::now())
-        });
-        let reply = match self.replies.recv_timeout(wait) {
-            Ok(reply) => reply,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
-        };
+    pub(super) fn reply(&mut self, deadline: Instant) -> Option<Reply> {
+        let wait = deadline.saturating_duration_since(Instant::now());
+        let reply = self.replies.recv_timeout(wait).ok()?;
+        self.free(&reply);
+        Some(reply)
+    }
+
+    fn free(&mut self, reply: &Reply) {
         if let Some(thread) = self.threads.get_mut(reply.thread) {
             thread.busy = false;
         }
-        Some(reply)
     }
 }
 
