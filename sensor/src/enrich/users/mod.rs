@@ -89,6 +89,8 @@ pub struct Users {
     host: Names,
     containers: FxHashMap<ContainerId, Names>,
     reader: Option<Reader>,
+    /// The host's root, see [`Root::Process`].
+    hosts: Arc<[(u64, u64)]>,
     counters: Arc<Counters>,
 }
 
@@ -96,7 +98,9 @@ impl Users {
     /// Reads the host's.
     #[must_use]
     pub fn new(options: UsersOptions, counters: Arc<Counters>) -> Self {
+        let hosts = open::identities(&[options.host_root.clone(), options.proc.join("1/root")]);
         let mut users = Self {
+            hosts,
             options,
             reader: Some(Reader::new(Arc::clone(&counters))),
             counters,
@@ -157,7 +161,7 @@ impl Users {
                     Some(id) => {
                         let pids = known.and_then(|c| c.init).into_iter().chain([pid]);
                         let rootfs = known.and_then(|c| c.rootfs.as_deref());
-                        reader::roots(&self.options.proc, id, pids, rootfs)
+                        reader::roots(&self.options.proc, id, pids, rootfs, &self.hosts)
                     }
                 },
                 known: names.stamps,

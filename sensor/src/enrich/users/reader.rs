@@ -182,11 +182,13 @@ pub(super) fn roots(
     container: ContainerId,
     pids: impl IntoIterator<Item = u32>,
     rootfs: Option<&str>,
+    hosts: &Arc<[(u64, u64)]>,
 ) -> Vec<Root> {
     let process = |pid| Root::Process {
         proc: proc.to_owned(),
         pid,
         container,
+        hosts: Arc::clone(hosts),
     };
     let directory = rootfs.map(|path| Root::Directory(PathBuf::from(path)));
     pids.into_iter().map(process).chain(directory).collect()
