@@ -7,6 +7,8 @@
 //! capture → event → enrich → fields → rules → output
 //! ```
 
+pub mod agent;
+pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod enrich;
@@ -14,5 +16,7 @@ pub mod event;
 pub mod fields;
 pub mod lifecycle;
 pub mod output;
+pub mod rules;
+pub mod run;
 pub mod telemetry;
 pub mod yaml;

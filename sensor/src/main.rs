@@ -1,3 +1,29 @@
 //! Parses the command line, builds the agent, runs it, drains it.
 
-fn main() {}
+use std::process::ExitCode;
+
+use sensor::{
+    cli::{Action, Args, configuration},
+    log_error, run,
+};
+
+fn main() -> ExitCode {
+    let args = match Args::from_command_line() {
+        Ok(args) => args,
+        Err(code) => return code.into(),
+    };
+    let done = configuration(&args)
+        .map_err(anyhow::Error::from)
+        .and_then(|loaded| match args.action() {
+            Action::Run => run::run(&args, &loaded),
+            action => run::inspect(&action, &loaded),
+        });
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            log_error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

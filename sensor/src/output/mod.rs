@@ -10,6 +10,7 @@
 //! holds up neither another nor the capture; see [`Account`] for what is counted.
 
 mod account;
+mod alert;
 mod batch;
 mod error;
 mod fan_out;
@@ -26,6 +27,7 @@ pub(crate) mod tls;
 mod worker;
 
 pub use account::{Account, Counts, DropCause};
+pub use alert::{AlertFormat, AlertOptions, AlertScratch};
 pub use batch::{Batch, Builder};
 pub use error::OutputError;
 pub use fan_out::{Control, Meta, Outputs};

@@ -1,0 +1,281 @@
+//! decode → identify → enrich → hold → evaluate → format, for one record at a time.
+
+use std::{os::fd::BorrowedFd, sync::Arc};
+
+use bytes::Bytes;
+use sensor_ebpf::{CgroupClass, CgroupKey, Header};
+
+use super::{Cgroups, Node, Sink, cgroups::Place, evaluator::Evaluator};
+use crate::{
+    enrich::{ContainerState, Hold, HoldStatistics, Lineage, Lookup, Metadata, Users, boot_now},
+    event::{ContainerId, Event},
+    fields::Needs,
+    output::AlertOptions,
+    rules::{Requirements, RuleSet},
+};
+
+/// What became of the records. At rest `received = undecodable + filtered +
+/// unmatched + matched`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records taken out of the ring buffer.
+    pub received: u64,
+    /// Records that could not be decoded.
+    pub undecodable: u64,
+    /// Of a host cgroup that the kernel did not know yet to be one.
+    pub filtered: u64,
+    /// Events that no rule matched.
+    pub unmatched: u64,
+    /// Events that a rule matched.
+    pub matched: u64,
+    /// Lines made of them.
+    pub lines: u64,
+}
+
+/// What the pipeline stands on.
+pub struct Parts {
+    /// The rules.
+    pub rules: Arc<RuleSet>,
+    /// How alerts are written.
+    pub alerts: AlertOptions,
+    /// Who the sensor is.
+    pub node: Node,
+    /// Containers and pods.
+    pub metadata: Metadata,
+    /// Where events of unknown containers wait.
+    pub hold: Hold,
+    /// Names of users and groups.
+    pub users: Users,
+    /// The programs of processes.
+    pub lineage: Lineage,
+    /// Containers by their cgroups.
+    pub cgroups: Cgroups,
+}
+
+/// Everything that the capture thread owns.
+pub struct Pipeline {
+    evaluator: Evaluator,
+    metadata: Metadata,
+    hold: Hold,
+    cgroups: Cgroups,
+    requirements: Requirements,
+    counts: Counts,
+    /// What the kernel is to be told of cgroups.
+    classes: Vec<(CgroupKey, CgroupClass)>,
+}
+
+impl Pipeline {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts {
+            rules,
+            alerts,
+            node,
+            metadata,
+            hold,
+            users,
+            lineage,
+            cgroups,
+        } = parts;
+        Self {
+            requirements: *rules.requirements(),
+            evaluator: Evaluator::new(rules, alerts, node, lineage, users),
+            metadata,
+            hold,
+            cgroups,
+            counts: Counts::default(),
+            classes: Vec::new(),
+        }
+    }
+
+    /// What became of the records so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// How long events were held.
+    #[must_use]
+    pub fn hold_statistics(&self) -> HoldStatistics {
+        self.hold.statistics()
+    }
+
+    /// Events that wait for their container.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.hold.waiting().0
+    }
+
+    /// Becomes readable when metadata arrived: time for [`Self::begin_batch`].
+    #[must_use]
+    pub fn wakeup(&self) -> BorrowedFd<'_> {
+        self.metadata.wakeup()
+    }
+
+    /// When the next held event's time is up, nanoseconds since boot.
+    pub fn deadline(&mut self) -> Option<u64> {
+        self.hold.deadline()
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> &RuleSet {
+        self.evaluator.rules()
+    }
+
+    /// Events that each rule matched, by the rule's index.
+    #[must_use]
+    pub fn matches(&self) -> &[u64] {
+        self.evaluator.matches()
+    }
+
+    /// How many programs of processes are known.
+    #[must_use]
+    pub fn programs(&self) -> usize {
+        self.evaluator.lineage.len()
+    }
+
+    /// How many containers and pods are known.
+    #[must_use]
+    pub fn known(&self) -> (usize, usize) {
+        self.metadata.len()
+    }
+
+    /// Takes other rules, from the next event on.
+    pub fn set_rules(&mut self, rules: Arc<RuleSet>, alerts: AlertOptions) {
+        self.requirements = *rules.requirements();
+        self.evaluator.set_rules(rules, alerts);
+    }
+
+    /// What was learned of cgroups since the last call, for the kernel's filter.
+    pub fn take_classes(&mut self) -> impl Iterator<Item = (CgroupKey, CgroupClass)> {
+        self.classes.drain(..)
+    }
+
+    /// To be called before each batch: takes over what arrived of metadata, and lets held
+    /// events go on whose container is known or whose time is up.
+    pub fn begin_batch(&mut self, sink: &mut impl Sink) {
+        self.evaluator.clock.refresh();
+        let now = boot_now();
+        for id in self.metadata.apply_updates(now) {
+            self.hold.resolve(id, now);
+        }
+        if !self.hold.is_empty() {
+            self.hold.expire(now);
+            self.release(sink);
+        }
+    }
+
+    /// At the end: lets every held event go on as it is.
+    pub fn finish(&mut self, sink: &mut impl Sink) {
+        self.hold.drain(boot_now());
+        self.release(sink);
+    }
+
+    /// Takes one record; gives the lines that it makes to `sink`.
+    pub fn process(&mut self, record: &[u8], sink: &mut impl Sink) {
+        self.counts.received += 1;
+        let Ok(mut event) = Event::decode(record) else {
+            self.counts.undecodable += 1;
+            return;
+        };
+        event.header.number = self.counts.received;
+        self.evaluator.lineage.observe(&event);
+        let (place, new) = self.cgroups.place(&event);
+        if new {
+            self.classes.push(class(&event, place));
+        }
+        let id = match place {
+            Place::Host if self.requirements.reach(event.kind).host => {
+                return self.evaluate_in(&event, ContainerState::Host, sink);
+            }
+            Place::Host => {
+                self.counts.filtered += 1;
+                return;
+            }
+            Place::Container(id) => id,
+        };
+        if self.hold.is_waiting(&id) {
+            return self.hold(id, &event, sink);
+        }
+        let waits = self.needs_container();
+        match self.metadata.lookup(&id, event.header.time) {
+            Lookup::Pending if waits => self.hold(id, &event, sink),
+            Lookup::Known(container) => {
+                let lines = self
+                    .evaluator
+                    .evaluate(&event, ContainerState::Known(container), sink);
+                self.counts.take(lines);
+            }
+            Lookup::Pending | Lookup::Unknown => {
+                self.evaluate_in(&event, ContainerState::Unknown(id), sink);
+            }
+        }
+    }
+
+    /// Whether any rule looks at what the container's runtime or the API server knows.
+    fn needs_container(&self) -> bool {
+        let needs = self.requirements.needs;
+        [Needs::CONTAINER, Needs::POD, Needs::USERS]
+            .into_iter()
+            .any(|need| needs.contains(need))
+    }
+
+    fn evaluate_in(
+        &mut self,
+        event: &Event<'_>,
+        container: ContainerState<'_>,
+        sink: &mut impl Sink,
+    ) {
+        let lines = self.evaluator.evaluate(event, container, sink);
+        self.counts.take(lines);
+    }
+
+    fn hold(&mut self, id: ContainerId, event: &Event<'_>, sink: &mut impl Sink) {
+        let mut record = event.bytes.to_vec();
+        let at = std::mem::offset_of!(Header, number);
+        record[at..at + size_of::<u64>()].copy_from_slice(&event.header.number.to_ne_bytes());
+        self.hold.push(id, Bytes::from(record), boot_now());
+        self.release(sink);
+    }
+
+    /// Evaluates what no longer waits.
+    fn release(&mut self, sink: &mut impl Sink) {
+        while let Some(released) = self.hold.pop() {
+            let Ok(event) = Event::decode(&released.record) else {
+                self.counts.undecodable += 1;
+                continue;
+            };
+            let container = match self.metadata.lookup(&released.id, event.header.time) {
+                Lookup::Known(container) => ContainerState::Known(container),
+                Lookup::Pending | Lookup::Unknown => ContainerState::Unknown(released.id),
+            };
+            let lines = self.evaluator.evaluate(&event, container, sink);
+            self.counts.take(lines);
+        }
+    }
+}
+
+impl Counts {
+    fn take(&mut self, lines: u64) {
+        if lines == 0 {
+            self.unmatched += 1;
+        } else {
+            self.matched += 1;
+            self.lines += lines;
+        }
+    }
+}
+
+fn class(event: &Event<'_>, place: Place) -> (CgroupKey, CgroupClass) {
+    let key = CgroupKey {
+        node: event.task.cgroup_node,
+        id: event.task.cgroup_id,
+    };
+    let class = match place {
+        Place::Host => CgroupClass::Host,
+        Place::Container(_) => CgroupClass::Container,
+    };
+    (key, class)
+}

@@ -1,0 +1,168 @@
+//! What can be set about the kernel side.
+
+use sensor_ebpf::{ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, Kind, Settings, Tree, want};
+
+use super::HookMode;
+
+/// Whose events are captured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TreeMode {
+    /// Everybody's but those of the sensor itself and of what it starts.
+    #[default]
+    ExcludeSelf,
+    /// Everybody's.
+    All,
+    /// Those of this process and of what it starts, and no others.
+    Only(u32),
+    /// Everybody's but those of this process and of what it starts.
+    Exclude(u32),
+}
+
+/// Options fixed at start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Bytes of the ring buffer: a power of two, at least a page.
+    pub ring_bytes: u32,
+    /// Most argv bytes that [`Wants::argv_limit`] may ever ask for.
+    pub argv_capacity: u32,
+    /// Whose events are captured.
+    pub tree: TreeMode,
+    /// How system calls are hooked.
+    pub hooks: HookMode,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ring_bytes: 8 << 20,
+            argv_capacity: ARGV_LIMIT_DEFAULT,
+            tree: TreeMode::ExcludeSelf,
+            hooks: HookMode::Auto,
+        }
+    }
+}
+
+/// A choice of kinds of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kinds {
+    /// Successful execs.
+    pub exec: bool,
+    /// Failed execs.
+    pub exec_failed: bool,
+    /// Connects.
+    pub connect: bool,
+}
+
+impl Kinds {
+    /// All of them.
+    pub const ALL: Self = Self {
+        exec: true,
+        exec_failed: true,
+        connect: true,
+    };
+
+    /// Whether a kind is chosen.
+    #[must_use]
+    pub fn contains(self, kind: Kind) -> bool {
+        match kind {
+            Kind::Exec => self.exec,
+            Kind::ExecFailed => self.exec_failed,
+            Kind::Connect => self.connect,
+        }
+    }
+}
+
+/// What a rule set wants of the kernel side; may change while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches, each a bit in the kernel's settings"
+)]
+pub struct Wants {
+    /// Successful execs.
+    pub exec: bool,
+    /// Failed execs; their hooks are attached only then.
+    pub exec_failed: bool,
+    /// Connects; their hooks are attached only then.
+    pub connect: bool,
+    /// Of which kinds events outside containers.
+    pub host: Kinds,
+    /// Of which kinds events in containers.
+    pub container: Kinds,
+    /// Connects to unix sockets.
+    pub unix: bool,
+    /// Connects to loopback addresses.
+    pub loopback: bool,
+    /// Connects of other families than unix, IPv4 and IPv6.
+    pub other_families: bool,
+    /// Bytes of argv.
+    pub argv_limit: u32,
+    /// Bytes of the environment (0: none).
+    pub env_limit: u32,
+    /// Ancestors to report.
+    pub ancestors: u32,
+}
+
+impl Default for Wants {
+    fn default() -> Self {
+        Self {
+            exec: true,
+            exec_failed: false,
+            connect: false,
+            host: Kinds::ALL,
+            container: Kinds::ALL,
+            unix: true,
+            loopback: true,
+            other_families: true,
+            argv_limit: ARGV_LIMIT_DEFAULT,
+            env_limit: 0,
+            ancestors: 10,
+        }
+    }
+}
+
+impl Wants {
+    /// The kernel's form of it.
+    #[must_use]
+    pub fn settings(&self, tree: TreeMode, mode: HookMode) -> Settings {
+        let bits = [
+            (self.exec, want::EXEC),
+            (self.exec_failed, want::EXEC_FAILED),
+            (self.connect, want::CONNECT),
+            (self.host.exec, want::HOST << Kind::Exec as u32),
+            (self.host.exec_failed, want::HOST << Kind::ExecFailed as u32),
+            (self.host.connect, want::HOST << Kind::Connect as u32),
+            (self.container.exec, want::CONTAINER << Kind::Exec as u32),
+            (
+                self.container.exec_failed,
+                want::CONTAINER << Kind::ExecFailed as u32,
+            ),
+            (
+                self.container.connect,
+                want::CONTAINER << Kind::Connect as u32,
+            ),
+            (self.unix, want::UNIX),
+            (self.loopback, want::LOOPBACK),
+            (self.other_families, want::OTHER_FAMILIES),
+            (mode == HookMode::Raw, want::RAW),
+        ];
+        let tree = match tree {
+            TreeMode::All => Tree::All,
+            TreeMode::ExcludeSelf | TreeMode::Exclude(_) => Tree::Exclude,
+            TreeMode::Only(_) => Tree::Only,
+        };
+        Settings {
+            wants: bits
+                .iter()
+                .filter(|(on, _)| *on)
+                .fold(0, |all, (_, bit)| all | bit),
+            tree: tree as u32,
+            argv_limit: self.argv_limit,
+            env_limit: self.env_limit.min(sensor_ebpf::ENV_LIMIT_MAX),
+            ancestors: self
+                .ancestors
+                .min(u32::try_from(ANCESTORS_MAX).unwrap_or(u32::MAX)),
+            reserved: 0,
+        }
+    }
+}
