@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -74,6 +75,11 @@ impl Setup {
             geteuid().is_root(),
             "these tests load eBPF programs: run them as root, or by `cargo xtask test`"
         );
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        // One sensor a node is the rule, so each has a lock of its own here.
+        let instance = format!("test-{}-{number}", std::process::id());
+        let setup = self.option("sensor.instance", instance);
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let path = |name| dir.path().join(name);
         let mut config = String::new();
@@ -85,7 +91,7 @@ impl Setup {
         )
         .expect("memory takes it");
         fs::write(path("sensor.yaml"), config).expect("the configuration can be written");
-        fs::write(path("rules.yaml"), self.rules).expect("the rules can be written");
+        fs::write(path("rules.yaml"), setup.rules).expect("the rules can be written");
         let stderr = File::create(path("stderr")).expect("a file for standard error can be made");
 
         let mut command = Command::new(programs::sensor());
@@ -95,7 +101,7 @@ impl Setup {
             .arg("-r")
             .arg(path("rules.yaml"));
         command.args(["-M", LONGEST]);
-        for option in self.options {
+        for option in setup.options {
             command.arg("-o").arg(option);
         }
         command
