@@ -16,5 +16,6 @@ pub mod event;
 pub mod fields;
 pub mod output;
 pub mod rules;
+pub mod run;
 pub mod telemetry;
 pub mod yaml;
