@@ -47,7 +47,7 @@ fn twenty_thousand_execs_in_a_container_are_twenty_thousand_right_lines() {
     );
     container.add("bin/storm", &programs::built("storm"));
     container.write("bin/tiny", &elf::native());
-    let rules = include_str!("../src/default.yaml");
+    let rules = include_str!("../harness/src/default.yaml");
     let (seen, ..) = scene.act_under(container.run(Act::new()), |setup| setup.rules(rules));
 
     let events: Vec<_> = seen
