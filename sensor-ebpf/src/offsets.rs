@@ -10,6 +10,10 @@ macro_rules! offsets {
         /// Byte offsets of kernel structure members.
         #[repr(C)]
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[cfg_attr(
+            not(target_arch = "bpf"),
+            derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+        )]
         pub struct Offsets { $($(#[$m])* #[doc = concat!("`", $($path, "` ",)+)] pub $field: u32),* }
 
         impl Offsets {
@@ -31,6 +35,8 @@ offsets! {
     task_tgid = ["task_struct.tgid"],
     task_pid = ["task_struct.pid"],
     task_flags = ["task_struct.flags"],
+    /// x86 only: whether the system call is a 32-bit one.
+    task_thread_info_status = ["task_struct.thread_info.status"] or optional,
     task_comm = ["task_struct.comm"],
     task_real_parent = ["task_struct.real_parent"],
     task_group_leader = ["task_struct.group_leader"],

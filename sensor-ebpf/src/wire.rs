@@ -18,7 +18,7 @@ pub const EXE_MAX: usize = 4096;
 /// Most bytes of a working directory's path.
 pub const CWD_MAX: usize = 16384;
 /// Most bytes of a cgroup's path.
-pub const CGROUP_MAX: usize = 4096;
+pub const CGROUP_MAX: usize = 8192;
 /// Most bytes of the path given to exec, with its NUL.
 pub const FILENAME_MAX: usize = 4096;
 /// Most ancestors in a record.
@@ -191,8 +191,8 @@ wire! {
         pub argv_len: u32,
         /// Bytes captured of the environment: strings, each with its NUL.
         pub env_len: u32,
-        /// Explicit padding.
-        pub reserved: u32,
+        /// Explicit padding, to the size of [`Connect`]: one scratch serves both.
+        pub reserved: [u32; 5],
     }
 
     /// A process above the one that did it.
@@ -304,12 +304,17 @@ pub mod exec_flag {
 
 /// Bits of [`Connect::flags`].
 pub mod connect_flag {
-    /// The socket had a peer before the call.
-    pub const WAS_CONNECTED: u32 = 1 << 0;
+    /// The descriptor is open, but is not a socket.
+    pub const NOT_A_SOCKET: u32 = 1 << 0;
     /// The address that the caller gave could not be read.
     pub const GIVEN_UNREADABLE: u32 = 1 << 1;
     /// Seen as a change of the socket's state, with no `connect` system call.
     pub const NO_SYSCALL: u32 = 1 << 2;
     /// The remote address was saved by the kernel when the attempt began.
     pub const REMOTE_FROM_KERNEL: u32 = 1 << 3;
+    /// A signal interrupted the call; the attempt goes on, so it counts as
+    /// `EINPROGRESS`. Its restart is no event of its own.
+    pub const INTERRUPTED: u32 = 1 << 4;
+    /// A 32-bit system call.
+    pub const COMPAT: u32 = 1 << 5;
 }

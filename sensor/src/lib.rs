@@ -7,6 +7,11 @@
 //! capture → event → enrich → fields → rules → output
 //! ```
 
+pub mod agent;
+pub mod capture;
 pub mod enrich;
 pub mod event;
 pub mod fields;
+pub mod output;
+pub mod rules;
+pub mod yaml;

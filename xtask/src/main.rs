@@ -1,1 +1,53 @@
-fn main() {}
+//! `cargo xtask`: the project's own commands.
+#![expect(clippy::print_stdout, reason = "it talks to whoever runs it")]
+
+mod bench;
+mod build;
+mod ci;
+mod fuzz;
+mod run;
+mod setup;
+mod shell;
+mod test;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Builds, runs, tests and measures the sensor.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what is missing to build eBPF programs; with `--tests`, what the tests need too
+    Setup(setup::Arguments),
+    /// Set up, and build the sensor for release
+    Build,
+    /// Set up, build, and start the sensor on this machine, no Kubernetes needed
+    Run(run::Arguments),
+    /// Set up, and run everything that must pass before a commit
+    Test(test::Arguments),
+    /// What CI runs
+    Ci,
+    /// Run the fuzz targets for a bounded time
+    Fuzz(fuzz::Arguments),
+    /// Measure what the sensor costs, as ratios within one run
+    #[command(subcommand)]
+    Bench(bench::Command),
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Setup(arguments) => setup::run(arguments),
+        Command::Build => build::run(),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Ci => ci::run(),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Bench(command) => bench::run(command),
+    }
+}

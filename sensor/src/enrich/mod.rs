@@ -5,10 +5,36 @@
 //! down a channel; the capture thread, which owns the caches, takes it between
 //! two batches. Nothing on the event's path waits for them.
 
+mod backoff;
+mod clock;
 mod container;
+mod containerd;
+mod counters;
+mod health;
+mod hold;
+mod image;
+mod kube;
+mod labels;
+mod lineage;
+mod metadata;
+mod oci;
+mod options;
 mod program;
+mod tasks;
+mod text;
 mod users;
 
-pub use container::{Container, ContainerKind, ContainerState, Mount, Owner, Pod};
+pub use clock::boot_now;
+pub use container::{Container, ContainerKind, ContainerState, IdMap, Mount, Owner, Pod, label};
+pub use counters::Counters;
+pub use health::{Health, Notice, Notify, SocketHealth};
+pub use hold::{Hold, HoldOptions, HoldOutcome, HoldStatistics, Released};
+pub use lineage::{Lineage, comm};
+pub use metadata::{Lookup, Metadata};
+pub use options::{
+    CacheOptions, ContainerdOptions, KNOWN_SOCKETS, KubeAccess, KubeOptions, MetadataOptions,
+    SOCKETS_MAX,
+};
 pub use program::Program;
-pub use users::Users;
+pub use tasks::{MetadataTasks, start};
+pub use users::{Users, UsersOptions};

@@ -11,10 +11,10 @@ pub struct Program<'a> {
     pub argv: Strings<'a>,
     /// Path of the executable.
     pub exe: Names<'a>,
-    /// Facts of the executable; none for a program that was there before the sensor.
-    pub exec: Option<&'a Exec>,
-    /// Environment, if it was asked for.
-    pub env: Strings<'a>,
     /// Working directory at the exec.
     pub cwd: Names<'a>,
+    /// Environment, if it was asked for.
+    pub env: Strings<'a>,
+    /// Facts of the executable; none for a program that was there before the sensor.
+    pub exec: Option<Exec>,
 }

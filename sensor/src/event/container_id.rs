@@ -1,4 +1,9 @@
 //! Which container a cgroup belongs to, from its names alone.
+//!
+//! Only known forms count (one row of [`FORMS`] each): a cgroup that merely is
+//! nested, or merely has a long name, is the host. The outermost match wins, so
+//! that cgroups which a container makes inside its own cannot give it another
+//! container's id.
 
 use super::Names;
 
@@ -30,7 +35,7 @@ pub struct ContainerId {
 }
 
 impl ContainerId {
-    /// An id of 1 to [`ID_MAX`] bytes of printable ASCII; otherwise none.
+    /// An id of 1 to 64 bytes of printable ASCII; otherwise none.
     #[must_use]
     pub fn new(id: &[u8]) -> Option<Self> {
         if id.is_empty() || id.len() > ID_MAX || !id.iter().all(u8::is_ascii_graphic) {
@@ -70,9 +75,211 @@ impl std::fmt::Display for ContainerId {
     }
 }
 
+/// How a name of a cgroup gives a container's id.
+struct Form {
+    /// Before the id.
+    prefix: &'static [u8],
+    /// After the id.
+    suffix: &'static [u8],
+    /// What follows from it.
+    runtime: Runtime,
+}
+
+const fn form(prefix: &'static str, suffix: &'static str, runtime: Runtime) -> Form {
+    Form {
+        prefix: prefix.as_bytes(),
+        suffix: suffix.as_bytes(),
+        runtime,
+    }
+}
+
+/// Names that carry an id of 64 hexadecimal digits, most specific first.
+const FORMS: &[Form] = &[
+    form("libpod-payload-", "", Runtime::Podman),
+    form("libpod-", ".scope", Runtime::Podman),
+    form("libpod-", "", Runtime::Podman),
+    form("docker-", ".scope", Runtime::Docker),
+    form("cri-containerd-", ".scope", Runtime::Cri),
+    form("crio-", ".scope", Runtime::CriO),
+    form("crio-", "", Runtime::CriO),
+    form("nerdctl-", ".scope", Runtime::Containerd),
+];
+
+/// Names under which a plain id of 64 hexadecimal digits stands, and what it then is.
+const PARENTS: &[(&[u8], Runtime)] = &[
+    (b"docker", Runtime::Docker),
+    (b"libpod_parent", Runtime::Podman),
+];
+
+/// First names of paths whose second is an LXC container's name.
+const LXC: &[&[u8]] = &[b"lxc", b"lxc.payload", b"lxc.monitor"];
+
+/// Names directly under the root that are no containerd namespaces.
+const NOT_NAMESPACES: &[&[u8]] = &[
+    b"user.slice",
+    b"system.slice",
+    b"machine.slice",
+    b"init.scope",
+    b"kubepods",
+    b"kubepods.slice",
+    b"docker",
+    b"lxc",
+    b"lxc.payload",
+    b"lxc.monitor",
+    b"libpod_parent",
+    b"actions_job",
+    b"buildkit",
+];
+
+fn is_id(name: &[u8]) -> bool {
+    name.len() == ID_MAX && name.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// The container of a cgroup; none is the host.
+///
+/// `ctr_namespaces` are the containerd namespaces whose plain containers
+/// (`/<namespace>/<name>`) count.
 #[must_use]
-pub fn container_id(cgroup: Names<'_>) -> Option<(Runtime, ContainerId)> {
-    let _ = cgroup;
+pub fn container_id(
+    cgroup: Names<'_>,
+    ctr_namespaces: &[impl AsRef<str>],
+) -> Option<(Runtime, ContainerId)> {
+    let mut parent: &[u8] = b"";
+    let mut depth = 0;
+    for name in cgroup.outermost_first() {
+        // A name may have its slice before it, `kubepods-….slice:cri-containerd:<id>`.
+        let name = match name.iter().rposition(|&b| b == b':') {
+            Some(colon) if name[..colon].ends_with(b":cri-containerd") => &name[colon + 1..],
+            _ => name,
+        };
+        if is_id(name) {
+            let runtime = PARENTS
+                .iter()
+                .find(|(p, _)| *p == parent)
+                .map_or(Runtime::Cri, |(_, runtime)| *runtime);
+            return Some((runtime, ContainerId::new(name)?));
+        }
+        for form in FORMS {
+            if let Some(id) = name
+                .strip_prefix(form.prefix)
+                .and_then(|rest| rest.strip_suffix(form.suffix))
+                && is_id(id)
+            {
+                return Some((form.runtime, ContainerId::new(id)?));
+            }
+        }
+        if let Some(lxc) = name
+            .strip_prefix(b"lxc.payload.")
+            .or_else(|| (depth == 1 && LXC.contains(&parent)).then_some(name))
+        {
+            return Some((Runtime::Lxc, ContainerId::new(lxc)?));
+        }
+        if depth == 1
+            && !NOT_NAMESPACES.contains(&parent)
+            && ctr_namespaces
+                .iter()
+                .any(|n| n.as_ref().as_bytes() == parent)
+            && ![b".slice".as_slice(), b".scope", b".service"]
+                .iter()
+                .any(|s| name.ends_with(s))
+        {
+            return Some((Runtime::Containerd, ContainerId::new(name)?));
+        }
+        parent = name;
+        depth += 1;
+    }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    const POD: &str = "pod5f0a1c3e-9d6b-4b1e-8f5b-0e8a1f2b3c4d";
+
+    fn found(path: &str) -> Option<(Runtime, String)> {
+        let mut names = Vec::new();
+        for name in path
+            .replace("<id>", ID)
+            .replace("<pod>", POD)
+            .split('/')
+            .rev()
+        {
+            if !name.is_empty() {
+                names.extend_from_slice(name.as_bytes());
+                names.push(0);
+            }
+        }
+        container_id(Names(&names), &["default", "k8s.io", "moby"])
+            .map(|(runtime, id)| (runtime, id.full().to_owned()))
+    }
+
+    macro_rules! forms {
+        ($($test:ident: $path:literal => $expected:expr,)*) => {$(
+            #[test]
+            fn $test() {
+                assert_eq!(found($path), $expected);
+            }
+        )*};
+    }
+
+    fn id(runtime: Runtime) -> Option<(Runtime, String)> {
+        Some((runtime, ID.to_owned()))
+    }
+
+    forms! {
+        cri_cgroupfs_burstable: "/kubepods/burstable/<pod>/<id>" => id(Runtime::Cri),
+        cri_cgroupfs_guaranteed: "/kubepods/<pod>/<id>" => id(Runtime::Cri),
+        cri_cgroupfs_with_a_root_of_its_own: "/testbed/kubepods/besteffort/<pod>/<id>" => id(Runtime::Cri),
+        cri_systemd: "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod5f0a.slice/cri-containerd-<id>.scope" => id(Runtime::Cri),
+        cri_systemd_name_with_colons: "/system.slice/containerd.service/kubepods-besteffort-pod5f0a.slice:cri-containerd:<id>" => id(Runtime::Cri),
+        k3s: "/system.slice/k3s.service/kubepods/besteffort/<pod>/<id>" => id(Runtime::Cri),
+        static_pod: "/kubepods/burstable/pod0123456789abcdef0123456789abcdef/<id>" => id(Runtime::Cri),
+        crio_systemd: "/kubepods.slice/kubepods-pod5f0a.slice/crio-<id>.scope" => id(Runtime::CriO),
+        crio_cgroupfs: "/kubepods/burstable/<pod>/crio-<id>" => id(Runtime::CriO),
+        docker_cgroupfs: "/docker/<id>" => id(Runtime::Docker),
+        docker_systemd: "/system.slice/docker-<id>.scope" => id(Runtime::Docker),
+        docker_in_a_pod: "/kubepods/besteffort/<pod>/<id>/docker/fedc" => id(Runtime::Cri),
+        podman_systemd: "/machine.slice/libpod-<id>.scope/container" => id(Runtime::Podman),
+        podman_cgroupfs: "/libpod_parent/libpod-<id>" => id(Runtime::Podman),
+        podman_payload: "/user.slice/user-1000.slice/libpod-payload-<id>" => id(Runtime::Podman),
+        nerdctl: "/system.slice/nerdctl-<id>.scope" => id(Runtime::Containerd),
+        containerd_plain: "/default/redis1" => Some((Runtime::Containerd, "redis1".into())),
+        containerd_plain_nested: "/default/redis1/inner" => Some((Runtime::Containerd, "redis1".into())),
+        lxc: "/lxc/mylxc" => Some((Runtime::Lxc, "mylxc".into())),
+        lxc_payload: "/lxc.payload/mylxc" => Some((Runtime::Lxc, "mylxc".into())),
+        lxc_payload_dotted: "/lxc.payload.mylxc" => Some((Runtime::Lxc, "mylxc".into())),
+        systemd_inside_a_container: "/kubepods/burstable/<pod>/<id>/init.scope" => id(Runtime::Cri),
+        root_is_host: "/" => None,
+        service_is_host: "/system.slice/sshd.service" => None,
+        session_is_host: "/user.slice/user-0.slice/session-1.scope" => None,
+        sixty_five_digits_are_host: "/kubepods/burstable/<pod>/0<id>" => None,
+        upper_case_is_host: "/docker/0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF" => None,
+        thirty_two_digits_are_host: "/some-service/0123456789abcdef0123456789abcdef" => None,
+        arbitrary_nesting_is_host: "/a/b/c/d" => None,
+        a_service_in_a_namespace_is_host: "/default/x.service" => None,
+        runc_alone_is_host: "/mycontainer" => None,
+    }
+
+    #[test]
+    fn a_cgroup_made_inside_a_container_cannot_change_its_id() {
+        let other = ID.replace('0', "f");
+        let got = found(&format!("/kubepods/burstable/<pod>/<id>/docker/{other}"));
+        assert_eq!(got, id(Runtime::Cri));
+    }
+
+    #[test]
+    fn the_short_id_has_twelve_characters() {
+        let id = ContainerId::new(ID.as_bytes()).expect("a valid id");
+        assert_eq!(id.short(), "0123456789ab");
+    }
+
+    #[test]
+    fn an_id_with_odd_bytes_is_none() {
+        assert_eq!(ContainerId::new(b"a b"), None);
+        assert_eq!(ContainerId::new(b"a\n"), None);
+        assert_eq!(ContainerId::new(b""), None);
+        assert_eq!(ContainerId::new(&[b'a'; 65]), None);
+    }
 }

@@ -161,3 +161,73 @@ impl<'a> Event<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::builder::RecordBuilder;
+
+    #[test]
+    fn a_built_record_decodes_to_the_same() {
+        let mut record = RecordBuilder::exec("/usr/bin/ls", &["ls", "-l", ""]);
+        record.env = vec![b"HOME=/root".to_vec()];
+        let bytes = record.in_cgroup("/kubepods/x").build();
+        let event = Event::decode(&bytes).expect("a whole record");
+        let exec = event.exec().expect("an exec");
+        assert_eq!(event.bytes, bytes);
+        assert_eq!(
+            exec.argv.iter().collect::<Vec<_>>(),
+            [b"ls".as_slice(), b"-l", b""]
+        );
+        assert_eq!(exec.env.first(), Some(b"HOME=/root".as_slice()));
+        assert_eq!(exec.exe, Names(b"ls\0bin\0usr\0"));
+        assert_eq!(event.cgroup, Names(b"x\0kubepods\0"));
+        assert_eq!(
+            event.ancestors().map(|a| a.tgid).collect::<Vec<_>>(),
+            [999, 1]
+        );
+    }
+
+    #[test]
+    fn every_prefix_of_a_record_is_cut() {
+        let bytes = RecordBuilder::exec("/bin/sh", &["sh"]).build();
+        for end in 0..bytes.len() {
+            assert!(
+                matches!(Event::decode(&bytes[..end]), Err(DecodeError::Cut { .. })),
+                "{end}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        let mut bytes = RecordBuilder::exec("/bin/sh", &["sh"]).build();
+        bytes[6] = 0xff;
+        assert!(matches!(
+            Event::decode(&bytes),
+            Err(DecodeError::Version(_))
+        ));
+    }
+
+    #[test]
+    fn an_unknown_kind_is_refused() {
+        let mut bytes = RecordBuilder::exec("/bin/sh", &["sh"]).build();
+        bytes[4] = 77;
+        assert_eq!(Event::decode(&bytes).err(), Some(DecodeError::Kind(77)));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_decoded_or_refused(flips in proptest::collection::vec((0usize..900, 0u8..), 0..40)) {
+            let mut bytes = RecordBuilder::exec("/bin/sh", &["sh", "-c", "true"]).in_cgroup("/a/b").build();
+            for (at, value) in flips {
+                let n = bytes.len();
+                bytes[at % n] = value;
+            }
+            if let Ok(event) = Event::decode(&bytes) {
+                proptest::prop_assert!(event.bytes.len() <= bytes.len());
+                let _ = event.ancestors().count();
+            }
+        }
+    }
+}

@@ -4,6 +4,7 @@
 //! bytes ──decode──▶ Event ──container_id──▶ Option<ContainerId>
 //! ```
 
+pub mod builder;
 mod container_id;
 mod decode;
 mod names;

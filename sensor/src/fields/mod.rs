@@ -4,14 +4,37 @@
 //! `user`, `container`, `k8s`, `fd`): name, type, meaning, for which kinds of
 //! event it has a value, what it needs, and its accessor.
 
+mod ancestors;
+mod clock;
+mod community;
+mod container;
 mod context;
+mod entity;
+mod errno;
+mod evt;
+mod fd;
+pub mod foreign;
+mod k8s;
+mod operand;
+mod process;
 mod reference;
 mod registry;
 mod sanitize;
+mod template;
+#[cfg(test)]
+mod template_tests;
+mod text;
+mod thread;
+mod transform;
+mod user;
 mod value;
 
-pub use context::Context;
+pub use clock::write_time;
+pub use context::{Context, Memo};
+pub use operand::{Operand, ParseError, quoted};
 pub use reference::{Argument, FieldError, FieldRef};
 pub use registry::{ArgumentKind, Field, Kinds, Needs, all, find};
 pub use sanitize::sanitize;
+pub use template::Template;
+pub use transform::Transformer;
 pub use value::{TimeForm, Type, Value};

@@ -1,6 +1,6 @@
 //! `proc.aname[2]`: a field and its argument, as rules and outputs write it.
 
-use super::{ArgumentKind, Context, Field, Value, find};
+use super::{ArgumentKind, Context, Field, Value, find, foreign};
 
 /// What stands in brackets after a field's name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,7 +56,12 @@ impl FieldRef {
             .unwrap_or(text.len());
         let (name, field) = (1..=word)
             .rev()
-            .find_map(|end| find(&text[..end]).map(|field| (&text[..end], field)))
+            .find_map(|end| {
+                Some((
+                    &text[..end],
+                    find(&text[..end]).or_else(|| foreign::find(&text[..end]))?,
+                ))
+            })
             .ok_or_else(|| FieldError::Unknown(text[..word].to_owned()))?;
         let rest = &text[name.len()..];
         let (argument, len) = if rest.starts_with('[') && field.argument != ArgumentKind::None {

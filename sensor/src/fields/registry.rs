@@ -92,7 +92,18 @@ pub struct Field {
 
 /// Every field, class by class.
 pub fn all() -> impl Iterator<Item = &'static Field> {
-    std::iter::empty()
+    [
+        super::evt::FIELDS,
+        super::process::FIELDS,
+        super::ancestors::FIELDS,
+        super::thread::FIELDS,
+        super::user::FIELDS,
+        super::fd::FIELDS,
+        super::container::FIELDS,
+        super::k8s::FIELDS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The field of that name.

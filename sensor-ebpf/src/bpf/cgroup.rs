@@ -1,0 +1,95 @@
+//! The cgroup of a task: its key and its names.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
+use sensor_ebpf::{CgroupKey, NAME_MAX};
+
+use super::{
+    kernel::{kread, off},
+    record::{HEAD, LargeExecScratch},
+};
+
+/// Most names of a cgroup's path in a record: the outermost ones, which tell the container.
+const NAMES_MAX: u64 = 24;
+/// Most nested cgroups.
+const DEPTH_MAX: u32 = 256;
+/// How many controllers of v1 are looked at.
+const SUBSYSTEMS: u64 = 8;
+
+/// Address of the kernfs node of a task's cgroup: of the v2 hierarchy, or where
+/// that has the task in its root, of the first v1 controller that does not.
+#[inline(always)]
+pub fn node_of(task: u64) -> u64 {
+    let css_set: u64 = kread(task + off!(task_cgroups));
+    let cgroup: u64 = kread(css_set + off!(css_set_dfl_cgrp));
+    let node: u64 = kread(cgroup + off!(cgroup_kn));
+    let parent: u64 = kread(node + off!(kernfs_node_parent));
+    if parent != 0 {
+        return node;
+    }
+    for i in 0..SUBSYSTEMS {
+        let css: u64 = kread(css_set + off!(css_set_subsys) + 8 * i);
+        let cgroup: u64 = kread(css + off!(css_cgroup));
+        let v1: u64 = kread(cgroup + off!(cgroup_kn));
+        let parent: u64 = kread(v1 + off!(kernfs_node_parent));
+        if css != 0 && parent != 0 {
+            return v1;
+        }
+    }
+    node
+}
+
+/// The key of a cgroup.
+#[inline(always)]
+pub fn key_of(node: u64) -> CgroupKey {
+    CgroupKey {
+        node,
+        id: kread(node + off!(kernfs_node_id)),
+    }
+}
+
+/// Appends the names of a cgroup, innermost first, each with its NUL; of a very
+/// deep one the outermost. True if the root was reached.
+#[inline(always)]
+pub fn append_names(record: &mut LargeExecScratch, node: u64) -> bool {
+    // The depth lives in map memory for the same reason as the position.
+    record.set_depth(0);
+    let mut at = node;
+    for _ in 0..DEPTH_MAX {
+        let parent: u64 = kread(at + off!(kernfs_node_parent));
+        if parent == 0 {
+            break;
+        }
+        at = parent;
+        record.set_depth(record.depth() + 1);
+    }
+    let mut at = node;
+    for _ in 0..DEPTH_MAX {
+        let parent: u64 = kread(at + off!(kernfs_node_parent));
+        if parent == 0 {
+            return true;
+        }
+        let depth = record.depth();
+        record.set_depth(depth - 1);
+        if depth <= NAMES_MAX {
+            let name: u64 = kread(at + off!(kernfs_node_name));
+            let position = record.position();
+            if position > HEAD - NAME_MAX {
+                return false;
+            }
+            // SAFETY: `position + NAME_MAX` is in `data`.
+            let n = unsafe {
+                bpf_probe_read_kernel_str(
+                    record.data.as_mut_ptr().add(position).cast(),
+                    NAME_MAX as u32,
+                    name as *const _,
+                )
+            };
+            if n <= 0 {
+                return false;
+            }
+            record.set_position(position + n as usize);
+        }
+        at = parent;
+    }
+    false
+}

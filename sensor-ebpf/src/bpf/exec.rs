@@ -1,0 +1,224 @@
+//! Successful execs, at `sched_process_exec`: the new program's memory is there
+//! already, and nobody else can change it yet.
+
+use aya_ebpf::{
+    helpers::generated::{bpf_get_smp_processor_id, bpf_probe_read_kernel_str},
+    macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
+use sensor_ebpf::{
+    ABSENT, ARGV_LIMIT_DEFAULT, CWD_MAX, Counter, EXE_MAX, Exec, FILENAME_MAX, Image, Kind,
+    exec_flag, task_flag, want,
+};
+
+use super::{
+    cgroup,
+    count::count,
+    filter,
+    kernel::{ARGV_CAPACITY, kread, off},
+    lineage::{image_of, set_image},
+    maps::{SCRATCH_EXEC, SCRATCH_EXEC_LARGE},
+    path::{End, append_path},
+    record::{HEAD, LargeExecScratch},
+    strings::{append_argv, append_env},
+    task,
+};
+
+/// `OVERLAYFS_SUPER_MAGIC` of include/uapi/linux/magic.h.
+const OVERLAYFS: u64 = 0x794c_7630;
+
+/// `sched_process_exec(task, old_pid, bprm)`.
+#[btf_tracepoint(function = "sched_process_exec")]
+pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
+    exec(ctx.arg(0), ctx.arg(2));
+    0
+}
+
+#[inline(always)]
+fn exec(task: u64, bprm: u64) {
+    count(Kind::Exec, Counter::Seen);
+    let Some(settings) = filter::settings() else {
+        return;
+    };
+    let tgid: u32 = kread(task + off!(task_tgid));
+    let leader: u64 = kread(task + off!(task_group_leader));
+    let old = image_of(tgid, leader);
+    // SAFETY: the helper has no preconditions.
+    let now = unsafe { aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns() };
+    let image = Image {
+        time: now,
+        start: kread(leader + off!(task_start_boottime)),
+        tgid,
+        marked: old.marked,
+    };
+    set_image(tgid, &image);
+
+    let node = cgroup::node_of(task);
+    let key = cgroup::key_of(node);
+    if settings.wants & want::EXEC == 0 {
+        count(Kind::Exec, Counter::FilteredOther);
+        return;
+    }
+    if !filter::wanted(settings, Kind::Exec, old.marked != 0, &key) {
+        return;
+    }
+    let capacity = ARGV_CAPACITY.load();
+    let Some(record) = scratch(capacity) else {
+        count(Kind::Exec, Counter::NoScratch);
+        return;
+    };
+    record.begin(Kind::Exec);
+    record.header.time = now;
+    task::fill(record, task, &image, key, settings.ancestors);
+
+    let mut incomplete = false;
+    let start = record.position();
+    if cgroup::append_names(record, node) {
+        record.task.flags |= task_flag::CGROUP_COMPLETE;
+    }
+    record.task.cgroup_len = (record.position() - start) as u32;
+
+    let mm: u64 = kread(task + off!(task_mm));
+    let file: u64 = kread(mm + off!(mm_exe_file));
+    record.exec = Exec::default();
+    record.exec.flags = file_facts(&mut record.exec, file);
+
+    let start = record.position();
+    match append_path(record, file + off!(file_f_path), 0, EXE_MAX) {
+        End::Root => record.exec.flags |= exec_flag::EXE_COMPLETE,
+        End::Nameless => record.exec.flags |= exec_flag::EXE_COMPLETE | exec_flag::MEMFD,
+        End::Incomplete => incomplete = true,
+    }
+    record.exec.exe_len = (record.position() - start) as u32;
+
+    incomplete |= append_cwd(record, task);
+
+    let start = record.position();
+    let filename: u64 = kread(bprm + off!(bprm_filename));
+    append_filename(record, filename);
+    record.exec.filename_len = (record.position() - start) as u32;
+
+    let argv_start: u64 = kread(mm + off!(mm_arg_start));
+    let argv_end: u64 = kread(mm + off!(mm_arg_end));
+    let argv = append_argv(record, argv_start, argv_end, settings.argv_limit, capacity);
+    record.exec.argv_size = argv_end.wrapping_sub(argv_start);
+    record.exec.argv_len = argv.len;
+    if argv.truncated {
+        record.exec.flags |= exec_flag::ARGV_TRUNCATED;
+        count(Kind::Exec, Counter::Truncated);
+    }
+    if argv.unreadable {
+        record.exec.flags |= exec_flag::ARGV_UNREADABLE;
+        count(Kind::Exec, Counter::Unreadable);
+    }
+    if settings.env_limit > 0 {
+        let env_start: u64 = kread(mm + off!(mm_env_start));
+        let env_end: u64 = kread(mm + off!(mm_env_end));
+        let env = append_env(record, env_start, env_end, settings.env_limit, capacity);
+        record.exec.env_size = env_end.wrapping_sub(env_start);
+        record.exec.env_len = env.len;
+        if env.truncated {
+            record.exec.flags |= exec_flag::ENV_TRUNCATED;
+        }
+    }
+    if incomplete {
+        count(Kind::Exec, Counter::PathIncomplete);
+    }
+    record.submit(Kind::Exec, capacity);
+}
+
+/// This CPU's scratch memory: the larger map if argv may exceed the default.
+#[inline(always)]
+fn scratch(capacity: u32) -> Option<&'static mut LargeExecScratch> {
+    // SAFETY: the helper has no preconditions.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    let pointer = if capacity > ARGV_LIMIT_DEFAULT {
+        SCRATCH_EXEC_LARGE.get_ptr_mut(cpu)?
+    } else {
+        SCRATCH_EXEC.get_ptr_mut(cpu)?.cast()
+    };
+    // SAFETY: this program does not interrupt itself on a CPU. The smaller
+    // scratch is used as the larger one: nothing beyond `capacity` is touched,
+    // to which the verifier holds this program.
+    Some(unsafe { &mut *pointer })
+}
+
+/// Appends the working directory; true if it is incomplete.
+#[inline(always)]
+pub fn append_cwd(record: &mut LargeExecScratch, task: u64) -> bool {
+    let fs: u64 = kread(task + off!(task_fs));
+    let start = record.position();
+    let end = append_path(record, fs + off!(fs_pwd), fs + off!(fs_root), CWD_MAX);
+    record.exec.cwd_len = (record.position() - start) as u32;
+    if end == End::Root {
+        record.exec.flags |= exec_flag::CWD_COMPLETE;
+    }
+    end != End::Root
+}
+
+/// Appends the path given to exec, from kernel memory, without its NUL.
+#[inline(always)]
+fn append_filename(record: &mut LargeExecScratch, filename: u64) {
+    let at = record.position();
+    if at > HEAD - FILENAME_MAX {
+        return;
+    }
+    // SAFETY: `at + FILENAME_MAX` is in `data`.
+    let n = unsafe {
+        bpf_probe_read_kernel_str(
+            record.data.as_mut_ptr().add(at).cast(),
+            FILENAME_MAX as u32,
+            filename as *const _,
+        )
+    };
+    if n > 1 {
+        record.set_position(at + n as usize - 1);
+    }
+}
+
+/// Facts of the executed file; gives the flags.
+#[inline(always)]
+pub fn file_facts(out: &mut Exec, file: u64) -> u32 {
+    let inode: u64 = kread(file + off!(file_f_inode));
+    let mut flags = 0;
+    out.exe_ino = kread(inode + off!(inode_i_ino));
+    out.exe_uid = kread(inode + off!(inode_i_uid));
+    out.exe_gid = kread(inode + off!(inode_i_gid));
+    let mode: u16 = kread(inode + off!(inode_i_mode));
+    out.exe_mode = u32::from(mode);
+    out.exe_ctime = time(
+        inode + off!(inode_ctime_sec),
+        inode + off!(inode_ctime_nsec),
+    );
+    out.exe_mtime = time(
+        inode + off!(inode_mtime_sec),
+        inode + off!(inode_mtime_nsec),
+    );
+    let nlink: u32 = kread(inode + off!(inode_i_nlink));
+    if nlink == 0 {
+        flags |= exec_flag::DELETED;
+    }
+    let sb: u64 = kread(inode + off!(inode_i_sb));
+    let magic: u64 = kread(sb + off!(sb_s_magic));
+    if magic == OVERLAYFS {
+        if off!(ovl_inode_upper) == u64::from(ABSENT) {
+            flags |= exec_flag::LAYER_UNKNOWN;
+        } else {
+            let ovl = inode - off!(ovl_inode_vfs);
+            let upper: u64 = kread(ovl + off!(ovl_inode_upper));
+            flags |= if upper == 0 {
+                exec_flag::LOWER_LAYER
+            } else {
+                exec_flag::UPPER_LAYER
+            };
+        }
+    }
+    flags
+}
+
+#[inline(always)]
+fn time(sec: u64, nsec: u64) -> u64 {
+    let sec: u64 = kread(sec);
+    let nsec: u32 = kread(nsec);
+    sec.wrapping_mul(1_000_000_000) + u64::from(nsec)
+}

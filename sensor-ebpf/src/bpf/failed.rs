@@ -1,0 +1,277 @@
+//! Failed execs, at the exit of the system call: the caller's memory, and with
+//! it the argv that was tried, is still there.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    helpers::generated::{bpf_get_smp_processor_id, bpf_probe_read_user_str},
+    macros::{btf_tracepoint, tracepoint},
+    programs::{BtfTracePointContext, TracePointContext},
+};
+use sensor_ebpf::{
+    ARGV_LIMIT_DEFAULT, Counter, ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Kind, exec_flag,
+    task_flag, want,
+};
+
+use super::{
+    cgroup,
+    count::count,
+    exec::{append_cwd, file_facts},
+    filter,
+    kernel::{ARGV_CAPACITY, current_task, kread, off},
+    lineage::image_of,
+    maps::{SCRATCH_FAILED, SCRATCH_FAILED_LARGE},
+    path::{End, append_path},
+    record::{HEAD, LargeExecScratch},
+    regs::{Regs, uread},
+    task,
+};
+
+/// Most strings of the argv that was tried.
+const STRINGS_MAX: u64 = 512;
+/// Where `ret` is in the record of a `syscalls/sys_exit_*` tracepoint.
+const RET: usize = 16;
+
+/// `syscalls/sys_exit_execve`.
+#[tracepoint(category = "syscalls", name = "sys_exit_execve")]
+pub fn exit_execve(ctx: TracePointContext) -> u32 {
+    // SAFETY: the member is there in every kernel's format of this tracepoint.
+    if let Ok(result) = unsafe { ctx.read_at::<i64>(RET) }
+        && result < 0
+    {
+        failed(current_task(), &Regs::current(), result, false);
+    }
+    0
+}
+
+/// `syscalls/sys_exit_execveat`.
+#[tracepoint(category = "syscalls", name = "sys_exit_execveat")]
+pub fn exit_execveat(ctx: TracePointContext) -> u32 {
+    // SAFETY: as above.
+    if let Ok(result) = unsafe { ctx.read_at::<i64>(RET) }
+        && result < 0
+    {
+        failed(current_task(), &Regs::current(), result, true);
+    }
+    0
+}
+
+/// Numbers of `execve` and `execveat`, 64 and 32 bits.
+#[cfg(bpf_target_arch = "x86_64")]
+mod number {
+    pub const EXECVE: u32 = 59;
+    pub const EXECVEAT: u32 = 322;
+    pub const COMPAT_EXECVE: u32 = 11;
+    pub const COMPAT_EXECVEAT: u32 = 358;
+}
+#[cfg(bpf_target_arch = "aarch64")]
+mod number {
+    pub const EXECVE: u32 = 221;
+    pub const EXECVEAT: u32 = 281;
+    pub const COMPAT_EXECVE: u32 = 11;
+    pub const COMPAT_EXECVEAT: u32 = 387;
+}
+
+/// `sys_exit(regs, ret)`: of all system calls, so the test comes first.
+#[btf_tracepoint(function = "sys_exit")]
+pub fn exit_exec_raw(ctx: BtfTracePointContext) -> i32 {
+    let _ = ctx.as_ptr();
+    let result: i64 = ctx.arg(1);
+    if result >= 0 {
+        return 0;
+    }
+    let task = current_task();
+    let regs = Regs::at(ctx.arg(0), task);
+    let syscall = regs.syscall();
+    let at = if regs.compat {
+        number::COMPAT_EXECVEAT
+    } else {
+        number::EXECVEAT
+    };
+    let plain = if regs.compat {
+        number::COMPAT_EXECVE
+    } else {
+        number::EXECVE
+    };
+    if syscall == plain || syscall == at {
+        failed(task, &regs, result, syscall == at);
+    }
+    0
+}
+
+#[inline(always)]
+fn failed(task: u64, regs: &Regs, result: i64, at: bool) {
+    count(Kind::ExecFailed, Counter::Seen);
+    let Some(settings) = filter::settings() else {
+        return;
+    };
+    let tgid: u32 = kread(task + off!(task_tgid));
+    let leader: u64 = kread(task + off!(task_group_leader));
+    let image = image_of(tgid, leader);
+    let node = cgroup::node_of(task);
+    let key = cgroup::key_of(node);
+    if settings.wants & want::EXEC_FAILED == 0 {
+        count(Kind::ExecFailed, Counter::FilteredOther);
+        return;
+    }
+    if !filter::wanted(settings, Kind::ExecFailed, image.marked != 0, &key) {
+        return;
+    }
+    let capacity = ARGV_CAPACITY.load();
+    let Some(record) = scratch(capacity) else {
+        count(Kind::ExecFailed, Counter::NoScratch);
+        return;
+    };
+    record.begin(Kind::ExecFailed);
+    task::fill(record, task, &image, key, settings.ancestors);
+
+    let start = record.position();
+    if cgroup::append_names(record, node) {
+        record.task.flags |= task_flag::CGROUP_COMPLETE;
+    }
+    record.task.cgroup_len = (record.position() - start) as u32;
+
+    // The calling program: Falco's `proc.*` of a failed exec.
+    let mm: u64 = kread(task + off!(task_mm));
+    let file: u64 = kread(mm + off!(mm_exe_file));
+    record.exec = Exec::default();
+    record.exec.result = result;
+    record.exec.flags = file_facts(&mut record.exec, file);
+    if at {
+        record.exec.flags |= exec_flag::EXECVEAT;
+    }
+    if regs.compat {
+        record.exec.flags |= exec_flag::COMPAT;
+    }
+    let start = record.position();
+    let mut incomplete = false;
+    match append_path(record, file + off!(file_f_path), 0, EXE_MAX) {
+        End::Root => record.exec.flags |= exec_flag::EXE_COMPLETE,
+        End::Nameless => record.exec.flags |= exec_flag::EXE_COMPLETE | exec_flag::MEMFD,
+        End::Incomplete => incomplete = true,
+    }
+    record.exec.exe_len = (record.position() - start) as u32;
+    incomplete |= append_cwd(record, task);
+
+    // What was tried.
+    let (filename, argv) = if at {
+        (regs.argument(1), regs.argument(2))
+    } else {
+        (regs.argument(0), regs.argument(1))
+    };
+    let start = record.position();
+    append_filename(record, filename);
+    record.exec.filename_len = (record.position() - start) as u32;
+    append_strings(record, argv, settings.argv_limit, capacity);
+    if record.exec.flags & exec_flag::ARGV_TRUNCATED != 0 {
+        count(Kind::ExecFailed, Counter::Truncated);
+    }
+    if record.exec.flags & exec_flag::ARGV_UNREADABLE != 0 {
+        count(Kind::ExecFailed, Counter::Unreadable);
+    }
+    if incomplete {
+        count(Kind::ExecFailed, Counter::PathIncomplete);
+    }
+    record.submit(Kind::ExecFailed, capacity);
+}
+
+/// This CPU's scratch memory, see `exec::scratch`.
+#[inline(always)]
+fn scratch(capacity: u32) -> Option<&'static mut LargeExecScratch> {
+    // SAFETY: the helper has no preconditions.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    let pointer = if capacity > ARGV_LIMIT_DEFAULT {
+        SCRATCH_FAILED_LARGE.get_ptr_mut(cpu)?
+    } else {
+        SCRATCH_FAILED.get_ptr_mut(cpu)?.cast()
+    };
+    // SAFETY: this program does not interrupt itself on a CPU; nothing beyond
+    // `capacity` is touched, to which the verifier holds it.
+    Some(unsafe { &mut *pointer })
+}
+
+/// Appends the path given to the call, from user memory, without its NUL.
+#[inline(always)]
+fn append_filename(record: &mut LargeExecScratch, filename: u64) {
+    let at = record.position();
+    if at > HEAD - FILENAME_MAX {
+        return;
+    }
+    // SAFETY: `at + FILENAME_MAX` is in `data`.
+    let n = unsafe {
+        bpf_probe_read_user_str(
+            record.data.as_mut_ptr().add(at).cast(),
+            FILENAME_MAX as u32,
+            filename as *const _,
+        )
+    };
+    if n > 1 {
+        record.set_position(at + n as usize - 1);
+    }
+}
+
+/// Appends the strings of an array of pointers, which ends with a null pointer.
+#[inline(always)]
+fn append_strings(record: &mut LargeExecScratch, array: u64, limit: u32, capacity: u32) {
+    let start = record.position();
+    let mut most = limit;
+    if most > capacity {
+        most = capacity;
+    }
+    let end = start + most as usize;
+    let mut flags = exec_flag::ARGV_TRUNCATED;
+    // Where the next pointer is, in map memory as the position is; so is whether
+    // pointers have 32 bits: in a register it would double the verifier's paths.
+    record.set_depth(array);
+    for _ in 0..STRINGS_MAX {
+        let cursor = record.depth();
+        if cursor == 0 {
+            flags = 0; // NULL is an empty argv
+            break;
+        }
+        let pointer = uread::<u64>(cursor);
+        let Some(pointer) = pointer else {
+            flags = exec_flag::ARGV_UNREADABLE;
+            break;
+        };
+        let pointer = if record.is_compat() {
+            record.set_depth(cursor + 4);
+            pointer & u64::from(u32::MAX)
+        } else {
+            record.set_depth(cursor + 8);
+            pointer
+        };
+        if pointer == 0 {
+            flags = 0;
+            break;
+        }
+        let at = record.position();
+        if at >= end || at > HEAD + capacity as usize {
+            break;
+        }
+        let mut room = end - at;
+        if room > ENV_LIMIT_MAX as usize {
+            room = ENV_LIMIT_MAX as usize;
+        }
+        // SAFETY: `at <= HEAD + capacity`, and behind argv there is room for
+        // ENV_LIMIT_MAX bytes.
+        let n = unsafe {
+            bpf_probe_read_user_str(
+                record.data.as_mut_ptr().add(at).cast(),
+                room as u32,
+                pointer as *const _,
+            )
+        };
+        if n < 0 {
+            flags = exec_flag::ARGV_UNREADABLE;
+            break;
+        }
+        record.set_position(at + n as usize);
+        if n as usize == room {
+            break; // cut, or it just fits: then nothing more does
+        }
+    }
+    let len = record.position() - start;
+    record.exec.flags |= flags;
+    record.exec.argv_len = len as u32;
+    record.exec.argv_size = len as u64;
+}

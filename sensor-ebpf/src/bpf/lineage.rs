@@ -1,0 +1,48 @@
+//! Which program runs in which process: a fork inherits it, an exec changes it.
+
+use aya_ebpf::{EbpfContext as _, macros::btf_tracepoint, programs::BtfTracePointContext};
+use sensor_ebpf::Image;
+
+use super::{
+    kernel::{kread, off},
+    maps::IMAGES,
+};
+
+/// The program of a process: of one that was there before the sensor, itself.
+#[inline(always)]
+pub fn image_of(tgid: u32, leader: u64) -> Image {
+    // SAFETY: the value is copied at once; a torn copy could only come of this
+    // process executing at this very moment on another CPU.
+    match unsafe { IMAGES.get(&tgid) } {
+        Some(image) => *image,
+        None => Image {
+            time: 0,
+            start: kread(leader + off!(task_start_boottime)),
+            tgid,
+            marked: 0,
+        },
+    }
+}
+
+/// Remembers the program of a process.
+#[inline(always)]
+pub fn set_image(tgid: u32, image: &Image) {
+    let _ = IMAGES.insert(&tgid, image, 0);
+}
+
+/// `sched_process_fork(parent, child)`, in the parent's context.
+#[btf_tracepoint(function = "sched_process_fork")]
+pub fn process_fork(ctx: BtfTracePointContext) -> i32 {
+    let _ = ctx.as_ptr();
+    let child: u64 = ctx.arg(1);
+    let tgid: u32 = kread(child + off!(task_tgid));
+    let pid: u32 = kread(child + off!(task_pid));
+    if tgid != pid {
+        return 0; // a thread
+    }
+    let parent: u64 = ctx.arg(0);
+    let parent_tgid: u32 = kread(parent + off!(task_tgid));
+    let leader: u64 = kread(parent + off!(task_group_leader));
+    set_image(tgid, &image_of(parent_tgid, leader));
+    0
+}

@@ -1,0 +1,56 @@
+//! The maps, by their names in user space.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{Array, LruHashMap, PerCpuArray, RingBuf},
+};
+use sensor_ebpf::{Attempt, COUNTERS, CgroupKey, Image, KINDS, Settings};
+
+use super::record::{ExecScratch, HeadScratch, LargeExecScratch};
+
+/// All records, in the kernel's order. User space sets the size.
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+
+/// What user space wants.
+#[map]
+pub static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
+
+/// See [`sensor_ebpf::Counter`].
+#[map]
+pub static COUNTS: PerCpuArray<u64> = PerCpuArray::with_max_entries((KINDS * COUNTERS) as u32, 0);
+
+/// The program of each process, by tgid.
+#[map]
+pub static IMAGES: LruHashMap<u32, Image> = LruHashMap::with_max_entries(65_536, 0);
+
+/// What each cgroup is (`CgroupClass`), as far as user space has said.
+#[map]
+pub static CGROUPS: LruHashMap<CgroupKey, u32> = LruHashMap::with_max_entries(16_384, 0);
+
+// Scratch memory is an array by CPU: a value of a per-CPU array may not exceed
+// 32 KiB. One map for each kind of program, because programs nest: user space
+// sets as many entries as there are CPUs.
+
+/// Where successful execs are put together.
+#[map]
+pub static SCRATCH_EXEC: Array<ExecScratch> = Array::with_max_entries(1, 0);
+/// The same, for argv limits above the default.
+#[map]
+pub static SCRATCH_EXEC_LARGE: Array<LargeExecScratch> = Array::with_max_entries(1, 0);
+/// Where failed execs are put together.
+#[map]
+pub static SCRATCH_FAILED: Array<ExecScratch> = Array::with_max_entries(1, 0);
+/// The same, for argv limits above the default.
+#[map]
+pub static SCRATCH_FAILED_LARGE: Array<LargeExecScratch> = Array::with_max_entries(1, 0);
+/// Where connects are put together at the exit of the system call.
+#[map]
+pub static SCRATCH_CONNECT: Array<HeadScratch> = Array::with_max_entries(1, 0);
+/// Where connects are put together that make no system call of that name.
+#[map]
+pub static SCRATCH_ATTEMPT: Array<HeadScratch> = Array::with_max_entries(1, 0);
+
+/// TCP connection attempts under way, by the socket's address.
+#[map]
+pub static ATTEMPTS: LruHashMap<u64, Attempt> = LruHashMap::with_max_entries(8192, 0);

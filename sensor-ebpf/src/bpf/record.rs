@@ -1,0 +1,147 @@
+//! Putting a record together in scratch memory.
+
+use aya_ebpf::helpers::generated::{
+    bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output,
+};
+use sensor_ebpf::{
+    ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, Ancestor, CGROUP_MAX, CWD_MAX, Connect,
+    Counter, ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Header, Kind, NAME_MAX, Task,
+    WIRE_VERSION,
+};
+
+use super::{count::count, maps::EVENTS};
+
+/// Room for the sections before argv.
+pub const HEAD: usize =
+    (ANCESTORS_MAX * size_of::<Ancestor>() + CGROUP_MAX + EXE_MAX + CWD_MAX + FILENAME_MAX)
+        .next_multiple_of(4096);
+
+/// A record of an exec with room for `N` bytes of variable sections.
+#[repr(C)]
+pub struct Scratch<const N: usize> {
+    /// Bytes of `data` in use. Not part of the record.
+    pub position: u64,
+    /// Levels left of a walk. Not part of the record.
+    pub depth: u64,
+    /// Part of the record, as the rest.
+    pub header: Header,
+    /// See [`Task`].
+    pub task: Task,
+    /// See [`Exec`].
+    pub exec: Exec,
+    /// Variable sections.
+    pub data: [u8; N],
+}
+
+/// For argv limits up to the default.
+pub type ExecScratch =
+    Scratch<{ HEAD + NAME_MAX + ARGV_LIMIT_DEFAULT as usize + ENV_LIMIT_MAX as usize }>;
+/// For argv limits above the default. Programs use this type for both: the
+/// verifier knows the true size of the map's value and holds them to it.
+pub type LargeExecScratch =
+    Scratch<{ HEAD + NAME_MAX + ARGV_LIMIT_MAX as usize + ENV_LIMIT_MAX as usize }>;
+
+/// For records without argv and environment.
+pub type HeadScratch = Scratch<{ HEAD + NAME_MAX }>;
+
+/// Bytes of the fixed parts.
+pub const FIXED: usize = size_of::<Header>() + size_of::<Task>() + size_of::<Exec>();
+const _: () = assert!(size_of::<Exec>() == size_of::<Connect>());
+
+impl LargeExecScratch {
+    /// The position at which the record grows.
+    ///
+    /// It lives in map memory: what the verifier reads back is just some number,
+    /// so every way round a loop leads to the same state and is verified once.
+    /// In a register its range would differ on each path, and the program would
+    /// exceed 1,000,000 verified instructions.
+    #[inline(always)]
+    pub fn position(&self) -> usize {
+        // SAFETY: a plain read of a member, volatile so that it stays one.
+        unsafe { core::ptr::read_volatile(&raw const self.position) as usize }
+    }
+
+    /// Sets the position.
+    #[inline(always)]
+    pub fn set_position(&mut self, position: usize) {
+        // SAFETY: a plain write of a member, volatile so that it stays one.
+        unsafe { core::ptr::write_volatile(&raw mut self.position, position as u64) }
+    }
+
+    /// Levels left of a walk; in map memory as the position is.
+    #[inline(always)]
+    pub fn depth(&self) -> u64 {
+        // SAFETY: a plain read of a member, volatile so that it stays one.
+        unsafe { core::ptr::read_volatile(&raw const self.depth) }
+    }
+
+    /// Sets the levels left.
+    #[inline(always)]
+    pub fn set_depth(&mut self, depth: u64) {
+        // SAFETY: a plain write of a member, volatile so that it stays one.
+        unsafe { core::ptr::write_volatile(&raw mut self.depth, depth) }
+    }
+
+    /// Whether the system call is a 32-bit one, as the record says.
+    #[inline(always)]
+    pub fn is_compat(&self) -> bool {
+        // SAFETY: a plain read of a member, volatile so that it stays one.
+        let flags = unsafe { core::ptr::read_volatile(&raw const self.exec.flags) };
+        flags & sensor_ebpf::exec_flag::COMPAT != 0
+    }
+
+    /// Fills the header and takes the time.
+    #[inline(always)]
+    pub fn begin(&mut self, kind: Kind) {
+        self.set_position(0);
+        // SAFETY: these helpers have no preconditions.
+        let (time, cpu) = unsafe { (bpf_ktime_get_boot_ns(), bpf_get_smp_processor_id()) };
+        self.header = Header {
+            len: 0,
+            kind: kind as u16,
+            version: WIRE_VERSION,
+            time,
+            cpu,
+            reserved: 0,
+        };
+    }
+
+    /// Puts the record into the ring buffer, or counts that there is no room.
+    #[inline(always)]
+    pub fn submit(&mut self, kind: Kind, argv_capacity: u32) {
+        self.submit_at_most(kind, HEAD + argv_capacity as usize + ENV_LIMIT_MAX as usize);
+    }
+
+    /// The fixed part of a connect, which takes the place of an exec's.
+    #[inline(always)]
+    pub fn connect(&mut self) -> &mut Connect {
+        // SAFETY: both are plain integers of the same size and alignment.
+        unsafe { &mut *(&raw mut self.exec).cast::<Connect>() }
+    }
+
+    /// The same as [`Self::submit`] of a record whose sections have at most so many bytes.
+    #[inline(always)]
+    pub fn submit_at_most(&mut self, kind: Kind, most: usize) {
+        let mut len = self.position();
+        if len > most {
+            len = most;
+        }
+        let total = FIXED + len;
+        self.header.len = total as u32;
+        // SAFETY: `header` and all that follows it, `total` bytes, are in the
+        // map's value; EVENTS is a ring buffer.
+        let failed = unsafe {
+            bpf_ringbuf_output(
+                (&raw const EVENTS).cast_mut().cast(),
+                (&raw mut self.header).cast(),
+                total as u64,
+                0,
+            )
+        };
+        if failed == 0 {
+            count(kind, Counter::Written);
+        } else {
+            count(kind, Counter::RingFull);
+        }
+    }
+}

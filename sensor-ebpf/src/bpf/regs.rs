@@ -1,0 +1,119 @@
+//! Arguments of a system call, from the registers that the task saved.
+
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_task_btf, bpf_probe_read_user, bpf_task_pt_regs,
+};
+use core::mem::MaybeUninit;
+
+use super::kernel::{kread, off};
+
+/// `TS_COMPAT` of x86's thread_info: in a 32-bit system call.
+#[cfg(bpf_target_arch = "x86_64")]
+const TS_COMPAT: u32 = 0x2;
+
+/// Offsets in `struct pt_regs`, which are part of the ABI of ptrace.
+#[cfg(bpf_target_arch = "x86_64")]
+mod at {
+    /// rdi, rsi, rdx, r10, r8.
+    pub const ARGUMENTS: [u64; 5] = [112, 104, 96, 56, 72];
+    /// ebx, ecx, edx, esi, edi.
+    pub const COMPAT_ARGUMENTS: [u64; 5] = [40, 88, 96, 104, 112];
+    pub const SYSCALL: u64 = 120;
+}
+
+#[cfg(bpf_target_arch = "aarch64")]
+mod at {
+    /// orig_x0, x1 … x4: x0 holds the result by now.
+    pub const ARGUMENTS: [u64; 5] = [272, 8, 16, 24, 32];
+    pub const COMPAT_ARGUMENTS: [u64; 5] = ARGUMENTS;
+    pub const SYSCALL: u64 = 280;
+}
+
+/// The saved registers of the current task's system call.
+#[derive(Clone, Copy)]
+pub struct Regs {
+    address: u64,
+    /// Whether it is a 32-bit system call.
+    pub compat: bool,
+}
+
+impl Regs {
+    /// Those at that address, which a raw tracepoint gets as its argument.
+    #[inline(always)]
+    pub fn at(address: u64, task: u64) -> Self {
+        Self {
+            address,
+            compat: is_compat(task),
+        }
+    }
+
+    /// Those of the current task (kernel 5.15).
+    #[inline(always)]
+    pub fn current() -> Self {
+        // SAFETY: the helpers have no preconditions; the second gets what the first gave.
+        let address = unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) };
+        Self {
+            address: address as u64,
+            compat: false, // perf's tracepoints skip 32-bit system calls on x86
+        }
+    }
+
+    /// The same, of a task that may be in a 32-bit system call.
+    #[inline(always)]
+    pub fn of(self, task: u64) -> Self {
+        Self {
+            compat: is_compat(task),
+            ..self
+        }
+    }
+
+    /// Number of the system call.
+    #[inline(always)]
+    pub fn syscall(&self) -> u32 {
+        kread(self.address + at::SYSCALL)
+    }
+
+    /// An argument.
+    #[inline(always)]
+    pub fn argument(&self, n: usize) -> u64 {
+        if self.compat {
+            let value: u32 = kread(self.address + at::COMPAT_ARGUMENTS[n]);
+            u64::from(value)
+        } else {
+            kread(self.address + at::ARGUMENTS[n])
+        }
+    }
+}
+
+#[cfg(bpf_target_arch = "x86_64")]
+#[inline(always)]
+fn is_compat(task: u64) -> bool {
+    let status: u32 = kread(task + off!(task_thread_info_status));
+    status & TS_COMPAT != 0
+}
+
+#[cfg(bpf_target_arch = "aarch64")]
+#[inline(always)]
+fn is_compat(_task: u64) -> bool {
+    false
+}
+
+/// Reads user memory; [`None`] where it cannot be read.
+#[inline(always)]
+pub fn uread<T: Copy>(address: u64) -> Option<T> {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the helper writes size_of::<T>() bytes or zeroes as many; every T
+    // used here is valid with any bytes.
+    unsafe {
+        let failed = bpf_probe_read_user(
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            address as *const _,
+        );
+        if failed == 0 {
+            Some(value.assume_init())
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Which container each cgroup belongs to, so that names are parsed once a
+//! cgroup and not once an event.
+
+use rustc_hash::FxHashMap;
+use sensor_ebpf::{CgroupKey, task_flag};
+
+use crate::event::{ContainerId, Event, container_id};
+
+/// Most cgroups that are remembered.
+const MOST: usize = 16_384;
+
+/// What a cgroup is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Of the host.
+    Host,
+    /// Of a container.
+    Container(ContainerId),
+}
+
+/// Cgroups by the kernel's key.
+#[derive(Debug, Default)]
+pub struct Cgroups {
+    known: FxHashMap<CgroupKey, Place>,
+    namespaces: Vec<String>,
+}
+
+impl Cgroups {
+    /// `namespaces` are the containerd namespaces whose plain containers count.
+    #[must_use]
+    pub fn new(namespaces: Vec<String>) -> Self {
+        Self {
+            known: FxHashMap::default(),
+            namespaces,
+        }
+    }
+
+    /// Where a process is, and whether its cgroup is seen for the first time.
+    pub fn place(&mut self, event: &Event<'_>) -> (Place, bool) {
+        let key = CgroupKey {
+            node: event.task.cgroup_node,
+            id: event.task.cgroup_id,
+        };
+        if let Some(place) = self.known.get(&key) {
+            return (*place, false);
+        }
+        let place = match container_id(event.cgroup, &self.namespaces) {
+            Some((_, id)) => Place::Container(id),
+            None => Place::Host,
+        };
+        // Names that do not reach the root prove nothing, so nothing is remembered.
+        let whole = event.task.flags & task_flag::CGROUP_COMPLETE != 0;
+        if whole {
+            if self.known.len() >= MOST {
+                self.known.clear();
+            }
+            self.known.insert(key, place);
+        }
+        (place, whole)
+    }
+}

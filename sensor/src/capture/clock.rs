@@ -1,0 +1,79 @@
+//! From the kernel's time since boot to UTC.
+
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// How old an offset may get: the clock may be set, and drifts against boot time.
+const MAX_AGE: Duration = Duration::from_millis(100);
+
+/// The offset from nanoseconds since boot to nanoseconds since the epoch.
+#[derive(Debug)]
+pub struct Clock {
+    offset: i64,
+    sampled: Instant,
+}
+
+impl Clock {
+    /// Samples the offset.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            offset: sample(),
+            sampled: Instant::now(),
+        }
+    }
+
+    /// Samples the offset again if the last sample is old. Called once a batch.
+    pub fn refresh(&mut self) {
+        if self.sampled.elapsed() >= MAX_AGE {
+            *self = Self::new();
+        }
+    }
+
+    /// Added to nanoseconds since boot gives nanoseconds since the epoch.
+    #[must_use]
+    pub fn boot_to_utc(&self) -> i64 {
+        self.offset
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The offset of this moment: of three samples the one taken in the shortest
+/// time, so that being interrupted between the two readings does no harm.
+fn sample() -> i64 {
+    let mut best = (i64::MAX, 0);
+    for _ in 0..3 {
+        let before = nanoseconds(ClockId::Boottime);
+        let utc = nanoseconds(ClockId::Realtime);
+        let after = nanoseconds(ClockId::Boottime);
+        let took = after - before;
+        if took < best.0 {
+            best = (took, utc - (before + took / 2));
+        }
+    }
+    best.1
+}
+
+fn nanoseconds(clock: ClockId) -> i64 {
+    let now = clock_gettime(clock);
+    now.tv_sec * 1_000_000_000 + now.tv_nsec
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boot_time_plus_the_offset_is_utc() {
+        let clock = Clock::new();
+        let utc = nanoseconds(ClockId::Boottime) + clock.boot_to_utc();
+        let difference = (nanoseconds(ClockId::Realtime) - utc).abs();
+        assert!(difference < 50_000_000, "{difference} ns");
+    }
+}

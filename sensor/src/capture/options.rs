@@ -1,0 +1,124 @@
+//! What can be set about the kernel side.
+
+use sensor_ebpf::{ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, Settings, Tree, want};
+
+use super::HookMode;
+
+/// Whose events are captured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TreeMode {
+    /// Everybody's but those of the sensor itself and of what it starts.
+    #[default]
+    ExcludeSelf,
+    /// Everybody's.
+    All,
+    /// Those of this process and of what it starts, and no others.
+    Only(u32),
+    /// Everybody's but those of this process and of what it starts.
+    Exclude(u32),
+}
+
+/// Options fixed at start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Bytes of the ring buffer: a power of two, at least a page.
+    pub ring_bytes: u32,
+    /// Most argv bytes that [`Wants::argv_limit`] may ever ask for.
+    pub argv_capacity: u32,
+    /// Whose events are captured.
+    pub tree: TreeMode,
+    /// How system calls are hooked.
+    pub hooks: HookMode,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ring_bytes: 8 << 20,
+            argv_capacity: ARGV_LIMIT_DEFAULT,
+            tree: TreeMode::ExcludeSelf,
+            hooks: HookMode::Auto,
+        }
+    }
+}
+
+/// What a rule set wants of the kernel side; may change while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches, each a bit in the kernel's settings"
+)]
+pub struct Wants {
+    /// Successful execs.
+    pub exec: bool,
+    /// Failed execs; their hooks are attached only then.
+    pub exec_failed: bool,
+    /// Connects; their hooks are attached only then.
+    pub connect: bool,
+    /// Events of processes outside containers.
+    pub host: bool,
+    /// Connects to unix sockets.
+    pub unix: bool,
+    /// Connects to loopback addresses.
+    pub loopback: bool,
+    /// Connects of other families than unix, IPv4 and IPv6.
+    pub other_families: bool,
+    /// Bytes of argv.
+    pub argv_limit: u32,
+    /// Bytes of the environment (0: none).
+    pub env_limit: u32,
+    /// Ancestors to report.
+    pub ancestors: u32,
+}
+
+impl Default for Wants {
+    fn default() -> Self {
+        Self {
+            exec: true,
+            exec_failed: false,
+            connect: false,
+            host: true,
+            unix: true,
+            loopback: true,
+            other_families: true,
+            argv_limit: ARGV_LIMIT_DEFAULT,
+            env_limit: 0,
+            ancestors: 10,
+        }
+    }
+}
+
+impl Wants {
+    /// The kernel's form of it.
+    #[must_use]
+    pub fn settings(&self, tree: TreeMode, mode: HookMode) -> Settings {
+        let bits = [
+            (self.exec, want::EXEC),
+            (self.exec_failed, want::EXEC_FAILED),
+            (self.connect, want::CONNECT),
+            (self.host, want::HOST),
+            (self.unix, want::UNIX),
+            (self.loopback, want::LOOPBACK),
+            (self.other_families, want::OTHER_FAMILIES),
+            (mode == HookMode::Raw, want::RAW),
+        ];
+        let tree = match tree {
+            TreeMode::All => Tree::All,
+            TreeMode::ExcludeSelf | TreeMode::Exclude(_) => Tree::Exclude,
+            TreeMode::Only(_) => Tree::Only,
+        };
+        Settings {
+            wants: bits
+                .iter()
+                .filter(|(on, _)| *on)
+                .fold(0, |all, (_, bit)| all | bit),
+            tree: tree as u32,
+            argv_limit: self.argv_limit,
+            env_limit: self.env_limit.min(sensor_ebpf::ENV_LIMIT_MAX),
+            ancestors: self
+                .ancestors
+                .min(u32::try_from(ANCESTORS_MAX).unwrap_or(u32::MAX)),
+            reserved: 0,
+        }
+    }
+}

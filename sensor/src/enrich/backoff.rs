@@ -1,0 +1,56 @@
+//! Pauses between attempts: they double, and no two nodes wait alike.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+/// Exponential, with jitter of half the pause.
+pub(super) struct Backoff {
+    min: Duration,
+    max: Duration,
+    next: Duration,
+}
+
+impl Backoff {
+    pub(super) fn new(min: Duration, max: Duration) -> Self {
+        let min = min.clamp(Duration::from_millis(1), max.max(Duration::from_millis(1)));
+        Self {
+            min,
+            max: max.max(min),
+            next: min,
+        }
+    }
+
+    /// The next pause.
+    pub(super) fn pause(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (pause * 2).min(self.max);
+        // A fresh hasher's keys are random; no more is needed of jitter.
+        let random = RandomState::new().hash_one(0u8) % 1024;
+        let jitter = pause / 2 * u32::try_from(random).unwrap_or(0) / 1024;
+        pause - jitter
+    }
+
+    /// It worked: begins again.
+    pub(super) fn reset(&mut self) {
+        self.next = self.min;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_with_jitter() {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+        for expected in [100, 200, 400, 800, 1000, 1000] {
+            let expected = Duration::from_millis(expected);
+            let pause = backoff.pause();
+            assert!(pause <= expected && pause >= expected / 2, "{pause:?}");
+        }
+        backoff.reset();
+        assert!(backoff.pause() <= Duration::from_millis(100));
+    }
+}

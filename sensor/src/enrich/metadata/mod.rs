@@ -1,0 +1,501 @@
+//! The caches of containers and pods, owned by the capture thread.
+//!
+//! ```text
+//! tasks ──updates (bounded channel, eventfd)──▶ Metadata ──lookup──▶ event
+//!   ▲                                              │
+//!   └──────questions (bounded, never waited for)───┘
+//! ```
+//!
+//! An event is given to a container only if the container lived when the event
+//! happened: names of containers can be used again.
+
+mod entry;
+mod pods;
+mod sources;
+mod updates;
+
+use std::{os::fd::BorrowedFd, sync::Arc, time::Duration};
+
+use rustc_hash::FxHashMap;
+use tokio::sync::mpsc;
+
+pub(super) use self::updates::{Origin, Update, Updates};
+use self::{
+    entry::{Entry, Found, Generation, Question},
+    pods::Pods,
+    sources::Sources,
+    updates::Inbox,
+};
+use super::{
+    CacheOptions, Container, ContainerKind, Counters,
+    counters::{add, count},
+};
+use crate::event::ContainerId;
+
+/// Most updates taken in one go, so that events do not wait for long.
+const ROUND: usize = 512;
+/// Pause between two tidyings.
+const TIDY: u64 = Duration::from_secs(1).as_nanos() as u64;
+
+/// What is known of an event's container.
+#[derive(Debug)]
+pub enum Lookup<'a> {
+    /// This.
+    Known(&'a Container),
+    /// It was asked for: hold the event.
+    Pending,
+    /// Nobody knows it, or nobody can be asked.
+    Unknown,
+}
+
+/// All containers and pods. Times are nanoseconds since boot.
+pub struct Metadata {
+    entries: FxHashMap<ContainerId, Entry>,
+    pods: Pods,
+    sources: Sources,
+    /// Questions whose way was full.
+    unsent: Vec<(ContainerId, u8)>,
+    inbox: Inbox,
+    resolved: Vec<ContainerId>,
+    options: CacheOptions,
+    counters: Arc<Counters>,
+    now: u64,
+    tidied: u64,
+}
+
+impl Metadata {
+    pub(super) fn new(
+        options: CacheOptions,
+        sources: Vec<mpsc::Sender<ContainerId>>,
+        inbox: Inbox,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            entries: FxHashMap::default(),
+            pods: Pods::default(),
+            sources: Sources::new(sources),
+            unsent: Vec::new(),
+            inbox,
+            resolved: Vec::new(),
+            options,
+            counters,
+            now: 0,
+            tidied: 0,
+        }
+    }
+
+    /// Becomes readable when [`Self::apply_updates`] has something to do.
+    #[must_use]
+    pub fn wakeup(&self) -> BorrowedFd<'_> {
+        self.inbox.wakeup()
+    }
+
+    /// Containers and pods in the caches.
+    #[must_use]
+    pub fn len(&self) -> (usize, usize) {
+        (self.entries.len(), self.pods.len())
+    }
+
+    /// Whether nothing is known at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.pods.len() == 0
+    }
+
+    /// What is known of the container that had this id when something happened.
+    pub fn lookup(&mut self, id: &ContainerId, happened: u64) -> Lookup<'_> {
+        let now = self.now.max(happened);
+        if !self.entries.contains_key(id) {
+            if self.sources.is_empty() {
+                return Lookup::Unknown;
+            }
+            self.make_room();
+            self.entries.insert(*id, Entry::new(now));
+        }
+        let Some(entry) = self.entries.get_mut(id) else {
+            return Lookup::Unknown;
+        };
+        entry.used = now;
+        match entry.at(happened) {
+            Found::One(at) if entry.generations[at].complete => {
+                // Looked up again, because a borrow returned here would last for the whole function.
+                return match self.entries.get(id) {
+                    Some(entry) => Lookup::Known(&entry.generations[at].container),
+                    None => Lookup::Unknown,
+                };
+            }
+            Found::One(at) => {
+                if let Some(sandbox) = entry.generations[at].container.sandbox {
+                    self.wait_for(sandbox, *id);
+                }
+                return Lookup::Pending;
+            }
+            Found::Ambiguous => {
+                count(&self.counters.containers_ambiguous_total);
+                return Lookup::Unknown;
+            }
+            Found::None => {}
+        }
+        match entry.question {
+            Question::Asked { .. } => Lookup::Pending,
+            Question::Missing { at, waiting } => {
+                if waiting == 0 && now.saturating_sub(at) >= nanoseconds(self.options.missing) {
+                    self.ask(id);
+                }
+                Lookup::Unknown
+            }
+            Question::None if self.sources.is_empty() => Lookup::Unknown,
+            Question::None => {
+                self.ask(id);
+                Lookup::Pending
+            }
+        }
+    }
+
+    /// Takes over what the tasks learned, and forgets what is old. Gives the
+    /// containers of which it became clear what they are, or that nobody knows
+    /// them: their held events go on.
+    pub fn apply_updates(&mut self, now: u64) -> &[ContainerId] {
+        self.now = self.now.max(now);
+        self.resolved.clear();
+        self.inbox.begin();
+        for taken in 0.. {
+            if taken == ROUND {
+                self.inbox.again();
+                break;
+            }
+            match self.inbox.next() {
+                Some(update) => self.apply(update),
+                None => break,
+            }
+        }
+        for (id, mask) in std::mem::take(&mut self.unsent) {
+            self.send(id, mask);
+        }
+        if self.now.saturating_sub(self.tidied) >= TIDY {
+            self.tidied = self.now;
+            self.tidy();
+        }
+        &self.resolved
+    }
+
+    fn apply(&mut self, update: Update) {
+        match update {
+            Update::SourceUp { source } => {
+                self.sources.up(source);
+                self.entries.retain(|_, entry| {
+                    if matches!(entry.question, Question::Missing { .. }) {
+                        entry.question = Question::None;
+                    }
+                    !entry.is_empty()
+                });
+            }
+            Update::SourceDown { source } => {
+                self.sources.down(source, self.now);
+                self.stop_waiting();
+            }
+            Update::SnapshotDone { source, epoch } => self.reconcile(source, epoch),
+            Update::Container {
+                origin,
+                epoch,
+                created,
+                container,
+            } => self.insert(origin, epoch, created, *container),
+            Update::Task { origin, id, init } => {
+                let generations = self.entries.get_mut(&id).map(|e| &mut e.generations);
+                for generation in generations.into_iter().flatten() {
+                    if generation.origin == origin && generation.deleted.is_none() {
+                        generation.container.init = init.or(generation.container.init);
+                    }
+                }
+            }
+            Update::Gone { origin, id, at } => {
+                if let Some(entry) = self.entries.get_mut(&id) {
+                    entry.delete(origin, at);
+                }
+            }
+            Update::Missing { source, id } => self.missing(&id, 1 << source),
+            Update::Pod { key, pod } => {
+                if self.pods.describe(key.clone(), *pod) {
+                    self.tell_members(&key);
+                }
+                add(
+                    &self.counters.pods_evicted_total,
+                    self.pods.bound(self.options.pods),
+                );
+            }
+            Update::PodGone { key } => self.pods.gone(&key, self.now),
+        }
+    }
+
+    fn insert(&mut self, origin: Origin, epoch: u32, created: u64, mut container: Container) {
+        let id = container.id;
+        if !self.entries.contains_key(&id) {
+            self.make_room();
+        }
+        let mut complete = true;
+        let mut tell = None;
+        if let Some(view) = container.pod.take() {
+            let (pod, changed) = self.pods.join(id, &view);
+            tell = changed.then(|| pod.uid.clone());
+            container.pod = Some(pod);
+        }
+        if container.kind == ContainerKind::Container
+            && let Some(sandbox) = container.sandbox
+        {
+            complete = match self.entries.get(&sandbox).and_then(newest_sandbox) {
+                Some(sandbox) => {
+                    inherit(&mut container, sandbox);
+                    true
+                }
+                None => false,
+            };
+        }
+        let now = self.now;
+        let entry = self.entries.entry(id).or_insert_with(|| Entry::new(now));
+        if !matches!(entry.question, Question::None) {
+            entry.question = Question::None;
+            self.resolved.push(id);
+        }
+        entry.insert(Generation {
+            container,
+            origin,
+            epoch,
+            created,
+            deleted: None,
+            complete,
+        });
+        let waiters = std::mem::take(&mut entry.waiters);
+        if let Some(key) = tell {
+            self.tell_members(&key);
+        }
+        self.complete(id, &waiters);
+    }
+
+    /// The pod has changed: its containers show the new one.
+    fn tell_members(&mut self, key: &str) {
+        let Some((pod, members)) = self.pods.get(key) else {
+            return;
+        };
+        for member in members {
+            let entry = self.entries.get_mut(member);
+            for generation in entry.into_iter().flat_map(|e| &mut e.generations) {
+                if generation
+                    .container
+                    .pod
+                    .as_ref()
+                    .is_some_and(|p| *p.uid == *key)
+                {
+                    generation.container.pod = Some(Arc::clone(pod));
+                }
+            }
+        }
+    }
+
+    /// A sandbox was answered for: those who waited for it are complete.
+    fn complete(&mut self, sandbox: ContainerId, waiters: &[ContainerId]) {
+        for waiter in waiters {
+            let facts = self
+                .entries
+                .get(&sandbox)
+                .and_then(newest_sandbox)
+                .map(|c| (c.host_network, c.host_pid, c.host_ipc));
+            let entry = self.entries.get_mut(waiter);
+            for generation in entry.into_iter().flat_map(|e| &mut e.generations) {
+                if generation.container.sandbox == Some(sandbox) {
+                    generation.complete = true;
+                    if let Some(facts) = facts {
+                        inherit_flags(&mut generation.container, facts);
+                    }
+                }
+            }
+            self.resolved.push(*waiter);
+        }
+    }
+
+    fn missing(&mut self, id: &ContainerId, bits: u8) {
+        let now = self.now;
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
+        match &mut entry.question {
+            Question::None => return,
+            Question::Asked { waiting } | Question::Missing { waiting, .. } => {
+                *waiting &= !bits;
+                if *waiting != 0 {
+                    return;
+                }
+            }
+        }
+        let was_asked = matches!(entry.question, Question::Asked { .. });
+        entry.question = Question::Missing {
+            at: now,
+            waiting: 0,
+        };
+        let waiters = std::mem::take(&mut entry.waiters);
+        if was_asked {
+            count(&self.counters.containerd_missing_total);
+            self.resolved.push(*id);
+        }
+        self.complete(*id, &waiters);
+    }
+
+    /// Asks all containerds for a container.
+    fn ask(&mut self, id: &ContainerId) {
+        let waiting = self.sources.expected(self.now);
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.question = match entry.question {
+                Question::Missing { at, .. } => Question::Missing { at, waiting },
+                Question::None | Question::Asked { .. } => Question::Asked { waiting },
+            };
+            count(&self.counters.containerd_lookups_total);
+            self.send(*id, waiting);
+        }
+    }
+
+    fn send(&mut self, id: ContainerId, mask: u8) {
+        let full = self.sources.ask(mask, id);
+        if full != 0 {
+            count(&self.counters.containerd_queue_full_total);
+            self.unsent.push((id, full));
+        }
+    }
+
+    /// `id` waits until it is clear what its sandbox is.
+    fn wait_for(&mut self, sandbox: ContainerId, id: ContainerId) {
+        let now = self.now;
+        let entry = self
+            .entries
+            .entry(sandbox)
+            .or_insert_with(|| Entry::new(now));
+        if !entry.waiters.contains(&id) {
+            entry.waiters.push(id);
+        }
+        match entry.question {
+            Question::None if entry.generations.is_empty() => self.ask(&sandbox),
+            Question::Asked { .. } => {}
+            Question::None | Question::Missing { .. } => {
+                let waiters = std::mem::take(&mut entry.waiters);
+                self.complete(sandbox, &waiters);
+            }
+        }
+    }
+
+    /// What a containerd no longer has was deleted while it was away.
+    fn reconcile(&mut self, source: u8, epoch: u32) {
+        let now = self.now;
+        for generation in self.entries.values_mut().flat_map(|e| &mut e.generations) {
+            if generation.origin.source == source
+                && generation.epoch < epoch
+                && generation.deleted.is_none()
+            {
+                generation.deleted = Some(now);
+            }
+        }
+    }
+
+    /// No longer waits for containerds that are not expected to answer.
+    fn stop_waiting(&mut self) {
+        let lost = !self.sources.expected(self.now);
+        let waiting: Vec<_> = self
+            .entries
+            .iter()
+            .filter(
+                |(_, e)| matches!(e.question, Question::Asked { waiting } if waiting & lost != 0),
+            )
+            .map(|(id, _)| *id)
+            .collect();
+        for id in waiting {
+            self.missing(&id, lost);
+        }
+    }
+
+    fn tidy(&mut self) {
+        let before = self.now.saturating_sub(nanoseconds(self.options.deleted));
+        let unused = self
+            .now
+            .saturating_sub(2 * nanoseconds(self.options.missing));
+        let pods = &mut self.pods;
+        self.entries.retain(|id, entry| {
+            let is_old = |g: &Generation| g.deleted.is_some_and(|deleted| deleted <= before);
+            entry.generations.retain(|g| {
+                let old = is_old(g);
+                if old && let Some(pod) = &g.container.pod {
+                    pods.leave(id, &pod.uid);
+                }
+                !old
+            });
+            if entry.used <= unused && entry.generations.is_empty() {
+                entry.question = Question::None;
+                entry.waiters.clear();
+            }
+            !entry.is_empty()
+        });
+        self.entries.shrink_to(self.entries.len() * 2 + 64);
+        self.pods.tidy(before);
+        self.stop_waiting();
+    }
+
+    /// Before one more is inserted: forgets an eighth of the containers, if there are too many.
+    fn make_room(&mut self) {
+        if self.entries.len() < self.options.containers.max(8) {
+            return;
+        }
+        // Deleted ones first, then those that no event named for longest.
+        let age = |e: &Entry| {
+            let is_alive = e.generations.iter().any(|g| g.deleted.is_none());
+            (is_alive, e.used)
+        };
+        let mut ages: Vec<_> = self.entries.values().map(age).collect();
+        let eighth = ages.len() / 8;
+        let (_, &mut limit, _) = ages.select_nth_unstable(eighth);
+        let before = self.entries.len();
+        let mut left = eighth + 1;
+        let pods = &mut self.pods;
+        self.entries.retain(|id, entry| {
+            let keep = left == 0 || age(entry) > limit;
+            if !keep {
+                left -= 1;
+                for generation in &entry.generations {
+                    if let Some(pod) = &generation.container.pod {
+                        pods.leave(id, &pod.uid);
+                    }
+                }
+            }
+            keep
+        });
+        add(
+            &self.counters.containers_evicted_total,
+            before - self.entries.len(),
+        );
+    }
+}
+
+fn newest_sandbox(entry: &Entry) -> Option<&Container> {
+    let newest = entry.generations.last()?;
+    (newest.container.kind == ContainerKind::Sandbox).then_some(&newest.container)
+}
+
+/// What a container shares with its sandbox is what the sandbox has.
+fn inherit(container: &mut Container, sandbox: &Container) {
+    inherit_flags(
+        container,
+        (sandbox.host_network, sandbox.host_pid, sandbox.host_ipc),
+    );
+}
+
+fn inherit_flags(
+    container: &mut Container,
+    (network, pid, ipc): (Option<bool>, Option<bool>, Option<bool>),
+) {
+    container.host_network = container.host_network.or(network);
+    container.host_pid = container.host_pid.or(pid);
+    container.host_ipc = container.host_ipc.or(ipc);
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

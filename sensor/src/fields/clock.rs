@@ -1,0 +1,156 @@
+//! Times as text, without allocating.
+
+use std::{cell::Cell, io::Write as _, sync::Once};
+
+use super::TimeForm;
+
+const NANOS: u64 = 1_000_000_000;
+const DAY: i64 = 86_400;
+
+/// Appends a time (nanoseconds since the epoch) in one of its forms.
+pub fn write_time(out: &mut Vec<u8>, time: u64, form: TimeForm) {
+    let seconds = i64::try_from(time / NANOS).unwrap_or(i64::MAX);
+    let nanos = time % NANOS;
+    let local = match form {
+        TimeForm::Raw => {
+            let _ = write!(out, "{time}");
+            return;
+        }
+        TimeForm::Iso8601 => seconds,
+        _ => seconds + offset_to_local(seconds),
+    };
+    let date = |out: &mut Vec<u8>| {
+        let (year, month, day) = civil(local.div_euclid(DAY));
+        let _ = write!(out, "{year:04}-{month:02}-{day:02}");
+    };
+    let clock = |out: &mut Vec<u8>| {
+        let second = local.rem_euclid(DAY);
+        let (h, m, s) = (second / 3600, second / 60 % 60, second % 60);
+        let _ = write!(out, "{h:02}:{m:02}:{s:02}");
+    };
+    match form {
+        TimeForm::Clock => {
+            clock(out);
+            let _ = write!(out, ".{nanos:09}");
+        }
+        TimeForm::ClockSeconds => clock(out),
+        TimeForm::Iso8601 => {
+            date(out);
+            out.push(b'T');
+            clock(out);
+            let _ = write!(out, ".{nanos:09}+0000");
+        }
+        TimeForm::DateTime | TimeForm::DateTimeSeconds => {
+            date(out);
+            out.push(b' ');
+            clock(out);
+            if form == TimeForm::DateTime {
+                let _ = write!(out, ".{nanos:09}");
+            }
+        }
+        TimeForm::Raw => {}
+    }
+}
+
+/// Year, month and day of a number of days since the epoch (Howard Hinnant,
+/// "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`).
+fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_shifted + 2) / 5 + 1;
+    let month = if month_shifted < 10 {
+        month_shifted + 3
+    } else {
+        month_shifted - 9
+    };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
+/// Seconds to add for local time. Zones change at quarters of an hour only, so
+/// the answer of the C library is kept that long.
+fn offset_to_local(seconds: i64) -> i64 {
+    const QUARTER: i64 = 900;
+    thread_local! {
+        static LAST: Cell<(i64, i64)> = const { Cell::new((i64::MIN, 0)) };
+    }
+    let quarter = seconds.div_euclid(QUARTER);
+    LAST.with(|last| {
+        let (known, offset) = last.get();
+        if known == quarter {
+            return offset;
+        }
+        let offset = ask_for_offset(seconds);
+        last.set((quarter, offset));
+        offset
+    })
+}
+
+fn ask_for_offset(seconds: i64) -> i64 {
+    unsafe extern "C" {
+        fn tzset();
+    }
+    static ZONE: Once = Once::new();
+    // SAFETY: `tzset` takes no arguments; it reads the environment, which nothing changes.
+    ZONE.call_once(|| unsafe { tzset() });
+    // SAFETY: `tm` consists of integers and one pointer: all zeroes is a value of it.
+    let mut tm: libc::tm = unsafe { std::mem::zeroed() };
+    let seconds: libc::time_t = seconds;
+    // SAFETY: both pointers are valid for the call, which keeps neither.
+    let done = unsafe { libc::localtime_r(&raw const seconds, &raw mut tm) };
+    if done.is_null() { 0 } else { tm.tm_gmtoff }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(time: u64, form: TimeForm) -> String {
+        let mut out = Vec::new();
+        write_time(&mut out, time, form);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn iso8601_is_utc_with_nine_digits() {
+        assert_eq!(
+            text(1_795_233_338_582_871_057, TimeForm::Iso8601),
+            "2026-11-21T03:55:38.582871057+0000"
+        );
+        assert_eq!(
+            text(951_782_400_000_000_001, TimeForm::Iso8601),
+            "2000-02-29T00:00:00.000000001+0000"
+        );
+        assert_eq!(
+            text(0, TimeForm::Iso8601),
+            "1970-01-01T00:00:00.000000000+0000"
+        );
+    }
+
+    #[test]
+    fn raw_time_is_the_number() {
+        assert_eq!(
+            text(1_795_233_338_582_871_057, TimeForm::Raw),
+            "1795233338582871057"
+        );
+    }
+
+    #[test]
+    fn the_other_forms_have_their_shapes() {
+        let time = 1_795_233_338_582_871_057;
+        assert!(text(time, TimeForm::Clock).ends_with(":38.582871057"));
+        assert_eq!(text(time, TimeForm::ClockSeconds).len(), 8);
+        assert_eq!(text(time, TimeForm::DateTime).len(), 29);
+        assert_eq!(text(time, TimeForm::DateTimeSeconds).len(), 19);
+    }
+
+    #[test]
+    fn the_latest_time_does_not_overflow() {
+        assert!(!text(u64::MAX, TimeForm::DateTime).is_empty());
+    }
+}

@@ -1,0 +1,360 @@
+//! `container.*`: the container it was done in.
+//!
+//! On the host names and ids are `host`, image and labels are empty; in a
+//! container that no runtime knew, all but the id and times are null.
+
+use std::fmt::Write as _;
+
+use bumpalo::{Bump, collections::String};
+
+use super::{Argument, ArgumentKind, Context, Field, Kinds, Needs, Type, Value};
+use crate::enrich::{Container, ContainerState, Mount, label};
+
+const fn field(
+    name: &'static str,
+    ty: Type,
+    doc: &'static str,
+    get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
+) -> Field {
+    Field {
+        name,
+        ty,
+        argument: ArgumentKind::None,
+        kinds: Kinds::ALL,
+        needs: Needs::CONTAINER,
+        doc,
+        get,
+        condition_only: false,
+    }
+}
+
+const fn named(
+    name: &'static str,
+    doc: &'static str,
+    get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
+) -> Field {
+    Field {
+        argument: ArgumentKind::Name,
+        ..field(name, Type::String, doc, get)
+    }
+}
+
+/// Rows of the registry.
+pub(super) static FIELDS: &[Field] = &[
+    Field {
+        needs: Needs::NOTHING,
+        ..field(
+            "container.id",
+            Type::String,
+            "First 12 characters of the container's id; `host` outside of containers.",
+            |c, _| match &c.container {
+                ContainerState::Host => Value::Str("host"),
+                ContainerState::Unknown(id) => Value::Str(c.arena.alloc_str(id.short())),
+                ContainerState::Known(container) => Value::Str(container.id.short()),
+            },
+        )
+    },
+    field(
+        "container.full_id",
+        Type::String,
+        "The container's whole id; `host` outside of containers.",
+        |c, _| text(c, "host", |container| Some(container.id.full())),
+    ),
+    field(
+        "container.name",
+        Type::String,
+        "Name of the container in its pod's specification, `POD` of a sandbox; outside of pods the runtime's name; `host` outside of containers.",
+        |c, _| text(c, "host", |container| container.name.as_deref()),
+    ),
+    field(
+        "container.type",
+        Type::String,
+        "What runs the container: `containerd`, `docker`, …; `host` outside of containers.",
+        |c, _| text(c, "host", |container| Some(container.runtime)),
+    ),
+    field(
+        "container.image",
+        Type::String,
+        "Name of the image as it was asked for.",
+        |c, _| text(c, "", |container| container.image.as_deref()),
+    ),
+    field(
+        "container.image.repository",
+        Type::String,
+        "Name of the image without tag and digest.",
+        |c, _| text(c, "", |container| container.repository.as_deref()),
+    ),
+    field(
+        "container.image.tag",
+        Type::String,
+        "Tag of the image.",
+        |c, _| text(c, "", |container| container.tag.as_deref()),
+    ),
+    field(
+        "container.image.digest",
+        Type::String,
+        "Digest of the image's manifest, `sha256:…`.",
+        |c, _| text(c, "", |container| container.digest.as_deref()),
+    ),
+    field(
+        "container.image.id",
+        Type::String,
+        "Id of the image: the digest of its configuration without `sha256:`.",
+        |c, _| text(c, "", |container| container.image_id.as_deref()),
+    ),
+    field(
+        "container.privileged",
+        Type::Bool,
+        "Whether the container is privileged; false outside of containers.",
+        |c, _| flag(c, |container| container.privileged),
+    ),
+    field(
+        "container.host_network",
+        Type::Bool,
+        "Whether the container shares the host's network namespace; false outside of containers.",
+        |c, _| flag(c, |container| container.host_network),
+    ),
+    field(
+        "container.host_pid",
+        Type::Bool,
+        "Whether the container shares the host's pid namespace; false outside of containers.",
+        |c, _| flag(c, |container| container.host_pid),
+    ),
+    field(
+        "container.host_ipc",
+        Type::Bool,
+        "Whether the container shares the host's IPC namespace; false outside of containers.",
+        |c, _| flag(c, |container| container.host_ipc),
+    ),
+    field(
+        "container.mounts",
+        Type::String,
+        "What is mounted into the container, `source:dest:mode:rdwr:propagation` joined by blanks.",
+        |c, _| mounts(c),
+    ),
+    named(
+        "container.mount",
+        "A mount by number or by its source (with wildcards), `source:dest:mode:rdwr:propagation`.",
+        |c, argument| match mount(c, argument, source) {
+            Some(mount) => {
+                let mut out = String::new_in(c.arena);
+                write_mount(mount, &mut out);
+                Value::Str(out.into_bump_str())
+            }
+            None => Value::Absent,
+        },
+    ),
+    named(
+        "container.mount.source",
+        "Source of a mount, by number or by its destination (with wildcards).",
+        |c, argument| mount_text(mount(c, argument, dest), source),
+    ),
+    named(
+        "container.mount.dest",
+        "Destination of a mount, by number or by its source (with wildcards).",
+        |c, argument| mount_text(mount(c, argument, source), dest),
+    ),
+    named(
+        "container.mount.mode",
+        "Mode of a mount, by number or by its source (with wildcards).",
+        |c, argument| mount_text(mount(c, argument, source), |mount| &mount.mode),
+    ),
+    named(
+        "container.mount.rdwr",
+        "Whether a mount is writable, by number or by its source (with wildcards): `true` or `false`.",
+        |c, argument| mount_text(mount(c, argument, source), read_write),
+    ),
+    named(
+        "container.mount.propagation",
+        "Propagation of a mount, by number or by its source (with wildcards).",
+        |c, argument| mount_text(mount(c, argument, source), |mount| &mount.propagation),
+    ),
+    field(
+        "container.labels",
+        Type::String,
+        "Labels of the container as its runtime has them, `key:value` joined by `, `.",
+        |c, _| match c.container {
+            ContainerState::Host => Value::Str(""),
+            ContainerState::Unknown(_) => Value::Absent,
+            ContainerState::Known(container) => Value::Str(pairs(&container.labels, c.arena)),
+        },
+    ),
+    named(
+        "container.label",
+        "A label of the container as its runtime has it.",
+        |c, argument| match (known(c), argument) {
+            (Some(container), Argument::Name(key)) => {
+                label(&container.labels, key).map_or(Value::Absent, Value::Str)
+            }
+            _ => Value::Absent,
+        },
+    ),
+    Field {
+        needs: Needs::NOTHING,
+        ..field(
+            "container.start_ts",
+            Type::Number,
+            "When the first process of the pid namespace started, nanoseconds since the epoch.",
+            |c, _| started(c).map_or(Value::Absent, Value::Uint),
+        )
+    },
+    Field {
+        needs: Needs::NOTHING,
+        ..field(
+            "container.duration",
+            Type::Number,
+            "Nanoseconds since `container.start_ts`.",
+            |c, _| match started(c) {
+                Some(start) => Value::Uint(c.time.saturating_sub(start)),
+                None => Value::Absent,
+            },
+        )
+    },
+];
+
+/// The container, if it is known.
+pub(super) fn known<'a>(context: &Context<'a>) -> Option<&'a Container> {
+    match context.container {
+        ContainerState::Known(container) => Some(container),
+        ContainerState::Host | ContainerState::Unknown(_) => None,
+    }
+}
+
+fn text<'a>(
+    context: &Context<'a>,
+    host: &'static str,
+    get: fn(&'a Container) -> Option<&'a str>,
+) -> Value<'a> {
+    match context.container {
+        ContainerState::Host => Value::Str(host),
+        ContainerState::Unknown(_) => Value::Absent,
+        ContainerState::Known(container) => get(container).map_or(Value::Absent, Value::Str),
+    }
+}
+
+fn flag<'a>(context: &Context<'a>, get: fn(&'a Container) -> Option<bool>) -> Value<'a> {
+    match context.container {
+        ContainerState::Host => Value::Bool(false),
+        ContainerState::Unknown(_) => Value::Absent,
+        ContainerState::Known(container) => get(container).map_or(Value::Absent, Value::Bool),
+    }
+}
+
+fn started(context: &Context<'_>) -> Option<u64> {
+    match context.event.task.pid_ns_start {
+        0 => None,
+        start => Some(start.saturating_add_signed(context.boot_to_utc)),
+    }
+}
+
+fn source(mount: &Mount) -> &str {
+    &mount.source
+}
+
+fn dest(mount: &Mount) -> &str {
+    &mount.dest
+}
+
+fn read_write(mount: &Mount) -> &str {
+    if mount.read_write { "true" } else { "false" }
+}
+
+fn mount_text<'a>(mount: Option<&'a Mount>, get: fn(&'a Mount) -> &'a str) -> Value<'a> {
+    mount.map_or(Value::Absent, |mount| Value::Str(get(mount)))
+}
+
+/// The mount of that number, or the first whose `key` matches.
+fn mount<'a>(
+    context: &Context<'a>,
+    argument: &Argument,
+    key: fn(&Mount) -> &str,
+) -> Option<&'a Mount> {
+    let mounts = &known(context)?.mounts;
+    match argument {
+        Argument::Name(pattern) => match pattern.parse::<usize>() {
+            Ok(number) => mounts.get(number),
+            Err(_) => mounts
+                .iter()
+                .find(|mount| matches(pattern.as_bytes(), key(mount).as_bytes())),
+        },
+        Argument::Index(number) => mounts.get(*number as usize),
+        Argument::None => None,
+    }
+}
+
+/// Whether a text matches a pattern of `*` (any text, slashes too) and `?`.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut star = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p + 1, t));
+                p += 1;
+            }
+            Some(&b) if b == b'?' || b == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => {
+                // The last star takes one byte more.
+                let Some((after, from)) = star else {
+                    return false;
+                };
+                star = Some((after, from + 1));
+                p = after;
+                t = from + 1;
+            }
+        }
+    }
+    pattern[p..].iter().all(|&b| b == b'*')
+}
+
+fn mounts<'a>(context: &Context<'a>) -> Value<'a> {
+    let container = match context.container {
+        ContainerState::Host => return Value::Str(""),
+        ContainerState::Unknown(_) => return Value::Absent,
+        ContainerState::Known(container) => container,
+    };
+    let mut out = String::new_in(context.arena);
+    for mount in &container.mounts {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        write_mount(mount, &mut out);
+    }
+    Value::Str(out.into_bump_str())
+}
+
+fn write_mount(mount: &Mount, out: &mut String<'_>) {
+    // Writing to memory does not fail.
+    let _ = write!(
+        out,
+        "{}:{}:{}:{}:{}",
+        mount.source,
+        mount.dest,
+        mount.mode,
+        read_write(mount),
+        mount.propagation
+    );
+}
+
+/// `key:value` joined by `, `; an empty value leaves its key alone.
+fn pairs<'a>(labels: &[(Box<str>, Box<str>)], arena: &'a Bump) -> &'a str {
+    let mut out = String::new_in(arena);
+    for (key, value) in labels {
+        if !out.is_empty() {
+            out.push_str(", ");
+        }
+        out.push_str(key);
+        if !value.is_empty() {
+            out.push(':');
+            out.push_str(value);
+        }
+    }
+    out.into_bump_str()
+}
+
+#[cfg(test)]
+#[path = "container_tests.rs"]
+mod tests;

@@ -1,0 +1,5 @@
+//! Lines, and where they go.
+
+mod alert;
+
+pub use alert::{AlertFormat, AlertOptions, AlertScratch};

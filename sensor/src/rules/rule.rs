@@ -1,0 +1,44 @@
+//! A rule, ready for use.
+
+use super::Priority;
+use crate::fields::{FieldRef, Template};
+
+/// What a rule writes and how it is called; its condition is in the program of
+/// the set.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its name.
+    pub name: Box<str>,
+    /// What it is for.
+    pub description: Box<str>,
+    /// How important it is.
+    pub priority: Priority,
+    /// `syscall`.
+    pub source: Box<str>,
+    /// Its tags, sorted, each once.
+    pub tags: Box<[Box<str>]>,
+    /// Its output, with what `append_output` adds to the text.
+    pub output: Template,
+    /// What `append_output` adds to `output_fields` only, sorted by key.
+    pub extra: Box<[ExtraField]>,
+}
+
+/// A key of `output_fields` that is not in the text.
+#[derive(Clone, Debug)]
+pub enum ExtraField {
+    /// A field under its own name, with its type.
+    Field(FieldRef),
+    /// A text under a name.
+    Text(Box<str>, Template),
+}
+
+impl ExtraField {
+    /// The key in `output_fields`.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Field(field) => &field.key,
+            Self::Text(key, _) => key,
+        }
+    }
+}

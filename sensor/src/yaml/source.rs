@@ -1,0 +1,197 @@
+//! A text with a name, and places in it.
+
+use std::sync::Arc;
+
+use super::{Node, Style};
+
+/// A place in a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// Bytes before it.
+    pub offset: u32,
+}
+
+/// A text to be parsed, kept for messages about it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Source(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: Box<str>,
+    text: Box<str>,
+    /// Offset of the first byte of each line.
+    lines: Box<[u32]>,
+}
+
+impl Source {
+    /// A text, and its name in messages (a path). A byte order mark is removed.
+    #[must_use]
+    pub fn new(name: impl Into<Box<str>>, text: impl AsRef<str>) -> Self {
+        let text = text.as_ref();
+        let text: Box<str> = text.strip_prefix('\u{feff}').unwrap_or(text).into();
+        let ends = memchr::memchr_iter(b'\n', text.as_bytes());
+        let lines = std::iter::once(0)
+            .chain(ends.map(|end| end + 1))
+            .map_while(|start| u32::try_from(start).ok())
+            .collect();
+        Self(Arc::new(Inner {
+            name: name.into(),
+            text,
+            lines,
+        }))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// A line, counted from 1, without its end; empty if there is none.
+    #[must_use]
+    pub fn line(&self, line: u32) -> &str {
+        let index = (line as usize).saturating_sub(1);
+        let Some(&start) = self.0.lines.get(index) else {
+            return "";
+        };
+        let rest = &self.0.text[start as usize..];
+        let end = memchr::memchr2(b'\n', b'\r', rest.as_bytes()).unwrap_or(rest.len());
+        &rest[..end]
+    }
+
+    /// The place before which there are `offset` bytes (at most the whole text).
+    #[must_use]
+    pub fn position(&self, offset: usize) -> Position {
+        let mut offset = offset.min(self.0.text.len());
+        while !self.0.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let small = u32::try_from(offset).unwrap_or(u32::MAX);
+        let line = self.0.lines.partition_point(|&start| start <= small);
+        let start = self.0.lines[line - 1] as usize;
+        let column = self.0.text[start..offset].chars().count() + 1;
+        Position {
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(column).unwrap_or(u32::MAX),
+            offset: small,
+        }
+    }
+
+    /// The place of a line (from 1) and a column in characters (from 0).
+    pub(super) fn position_at(&self, line: usize, column: usize) -> Position {
+        let start = self.0.lines.get(line.saturating_sub(1)).copied();
+        let start = start.map_or(self.0.text.len(), |start| start as usize);
+        let bytes = self.0.text[start..]
+            .chars()
+            .take(column)
+            .map(char::len_utf8)
+            .sum::<usize>();
+        self.position(start + bytes)
+    }
+
+    /// Where in this text the byte `offset` of a scalar's value stands.
+    ///
+    /// Folding, indentation and chomping change white space only, so the n-th
+    /// character of the value that is none is the n-th one of its source.
+    #[must_use]
+    pub fn position_in(&self, scalar: &Node, offset: usize) -> Position {
+        let Some((text, style)) = scalar.scalar() else {
+            return scalar.position;
+        };
+        let mut offset = offset.min(text.len());
+        while !text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let before = text[..offset].chars().filter(|c| !is_space(*c)).count();
+        let at_word = text[offset..].chars().next().is_some_and(|c| !is_space(c));
+        let start = scalar.position.offset as usize;
+        let source = self.0.text.get(start..).unwrap_or_default();
+        let mut seen = 0;
+        let mut end = 0;
+        for (at, len, is_word) in Characters::new(source, style) {
+            if !is_word {
+                continue;
+            }
+            if seen == before {
+                return self.position(start + if at_word { at } else { end });
+            }
+            seen += 1;
+            end = at + len;
+            if seen == before && !at_word {
+                return self.position(start + end);
+            }
+        }
+        self.position(start + end)
+    }
+}
+
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
+}
+
+/// The characters of a scalar as it is written: offset, length, whether it
+/// stands for something else than white space.
+struct Characters<'a> {
+    source: &'a str,
+    at: usize,
+    style: Style,
+}
+
+impl<'a> Characters<'a> {
+    fn new(source: &'a str, style: Style) -> Self {
+        let at = match style {
+            // The place of a block scalar is that of its text, not of its header `>-`.
+            Style::Plain | Style::Block => 0,
+            Style::SingleQuoted | Style::DoubleQuoted => 1,
+        };
+        Self { source, at, style }
+    }
+}
+
+impl Iterator for Characters<'_> {
+    type Item = (usize, usize, bool);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.source.get(self.at..)?;
+        let first = rest.chars().next()?;
+        let (len, is_word) = match (self.style, first) {
+            (Style::SingleQuoted, '\'') if rest.starts_with("''") => (2, true),
+            (Style::DoubleQuoted, '\\') => escape(rest),
+            _ => (first.len_utf8(), !is_space(first)),
+        };
+        let at = self.at;
+        self.at += len;
+        Some((at, len, is_word))
+    }
+}
+
+/// Length of an escape sequence, and whether it stands for something else than
+/// white space.
+fn escape(text: &str) -> (usize, bool) {
+    let Some(c) = text[1..].chars().next() else {
+        return (1, true);
+    };
+    let digits = match c {
+        'x' => 2,
+        'u' => 4,
+        'U' => 8,
+        _ => 0,
+    };
+    let len = 1 + c.len_utf8() + digits;
+    let white = matches!(c, ' ' | '\t' | '\n' | '\r' | 'n' | 't' | 'r');
+    let mut len = len.min(text.len());
+    while !text.is_char_boundary(len) {
+        len -= 1;
+    }
+    (len, !white)
+}

@@ -1,0 +1,154 @@
+//! What the actor (`src/bin/actor`) is to do, step by step.
+
+use std::{
+    ffi::{OsStr, OsString},
+    io::Write as _,
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+};
+
+use crate::programs;
+
+/// Steps of the actor.
+#[derive(Clone, Debug, Default)]
+pub struct Act(Vec<OsString>);
+
+impl Act {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A step and its operands.
+    #[must_use]
+    pub fn then<T: AsRef<OsStr>>(
+        mut self,
+        step: &str,
+        operands: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.0.push(step.into());
+        self.0.extend(
+            operands
+                .into_iter()
+                .map(|operand| operand.as_ref().to_owned()),
+        );
+        self
+    }
+
+    /// A step that has no operands.
+    #[must_use]
+    pub fn just(self, step: &str) -> Self {
+        self.then(step, [""; 0])
+    }
+
+    /// Counted strings, as the last operand of a step.
+    #[must_use]
+    pub fn argv<T: AsRef<OsStr>>(mut self, argv: impl IntoIterator<Item = T>) -> Self {
+        let argv: Vec<_> = argv
+            .into_iter()
+            .map(|argument| argument.as_ref().to_owned())
+            .collect();
+        self.0.push(argv.len().to_string().into());
+        self.0.extend(argv);
+        self
+    }
+
+    /// `execve` of a program, which ends the steps if it succeeds.
+    #[must_use]
+    pub fn exec<T: AsRef<OsStr>>(
+        self,
+        program: impl AsRef<OsStr>,
+        argv: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.then("exec", [program]).argv(argv)
+    }
+
+    /// `execve` that must fail with `errno`; the steps go on.
+    #[must_use]
+    pub fn fail<T: AsRef<OsStr>>(
+        self,
+        program: impl AsRef<OsStr>,
+        errno: i32,
+        argv: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let errno = errno.to_string();
+        self.then("fail", [program.as_ref(), errno.as_ref()])
+            .argv(argv)
+    }
+
+    /// `execve` of the actor itself under another path, which goes on with these steps.
+    #[must_use]
+    pub fn exec_actor(self, path: impl AsRef<OsStr>, steps: Self) -> Self {
+        let argv = [path.as_ref().to_owned(), "--now".into()]
+            .into_iter()
+            .chain(steps.0);
+        self.exec(path.as_ref(), argv)
+    }
+
+    /// Starts an actor that waits for [`Actor::go`].
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start(self) -> Actor {
+        let mut command = Command::new(actor_program());
+        command
+            .args(self.0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Actor(Some(programs::spawn(&mut command)))
+    }
+}
+
+/// The actor's own program.
+#[must_use]
+pub fn actor_program() -> PathBuf {
+    programs::built("actor")
+}
+
+/// A process that waits for its cue.
+#[derive(Debug)]
+pub struct Actor(Option<Child>);
+
+impl Actor {
+    /// Its process id.
+    ///
+    /// # Panics
+    /// Never: it has one until [`Actor::go`] takes it.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.0.as_ref().expect("it has not gone").id()
+    }
+
+    /// Lets it act and waits for its end; returns what it printed.
+    ///
+    /// # Panics
+    /// If it fails.
+    #[must_use]
+    pub fn go(mut self) -> String {
+        let mut child = self.0.take().expect("it has not gone");
+        if let Some(mut gate) = child.stdin.take() {
+            gate.write_all(b"g").expect("the actor waits at its gate");
+        }
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = child.wait_with_output().expect("a child can be waited for");
+        let stderr = String::from_utf8_lossy(&stderr);
+        assert!(status.success(), "the actor ended with {status}: {stderr}");
+        String::from_utf8_lossy(&stdout).into_owned()
+    }
+}
+
+impl Drop for Actor {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            // Its gate closes, so it ends by itself.
+            drop(child.stdin.take());
+            let _ = child.wait();
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Where and as whom the process runs.
+
+use std::{
+    ffi::CStr,
+    io::{Error, Write as _, stdout},
+    ptr,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::{
+    fs::{self, AtFlags, CWD},
+    mount::{MountFlags, MountPropagationFlags, mount, mount_bind_recursive, mount_change},
+    process,
+    thread::{self, UnshareFlags},
+};
+
+/// Turns a C library's answer into a result.
+pub(crate) fn check(answer: libc::c_int) -> Result<libc::c_int> {
+    ensure!(answer >= 0, Error::last_os_error());
+    Ok(answer)
+}
+
+pub(crate) fn chdir(path: &CStr) -> Result<()> {
+    process::chdir(path).with_context(|| format!("{path:?}"))
+}
+
+pub(crate) fn chroot(path: &CStr) -> Result<()> {
+    process::chroot(path).with_context(|| format!("{path:?}"))
+}
+
+pub(crate) fn rmdir(path: &CStr) -> Result<()> {
+    fs::unlinkat(CWD, path, AtFlags::REMOVEDIR).with_context(|| format!("{path:?}"))
+}
+
+pub(crate) fn unlink(path: &CStr) -> Result<()> {
+    fs::unlink(path).with_context(|| format!("{path:?}"))
+}
+
+/// A mount namespace whose mounts nobody else sees.
+pub(crate) fn mount_namespace() -> Result<()> {
+    unshare(UnshareFlags::NEWNS)?;
+    let private = MountPropagationFlags::REC | MountPropagationFlags::PRIVATE;
+    mount_change("/", private).context("private mounts")
+}
+
+pub(crate) fn bind(from: &CStr, to: &CStr) -> Result<()> {
+    mount_bind_recursive(from, to).with_context(|| format!("{from:?} at {to:?}"))
+}
+
+pub(crate) fn overlay(options: &CStr, at: &CStr) -> Result<()> {
+    mount("overlay", at, "overlay", MountFlags::empty(), options)
+        .with_context(|| format!("{options:?} at {at:?}"))
+}
+
+/// A pid namespace for the children of this process.
+pub(crate) fn pid_namespace() -> Result<()> {
+    unshare(UnshareFlags::NEWPID)
+}
+
+fn unshare(flags: UnshareFlags) -> Result<()> {
+    // SAFETY: neither descriptors nor signal handlers are unshared.
+    unsafe { thread::unshare_unsafe(flags) }.with_context(|| format!("unshare {flags:?}"))
+}
+
+pub(crate) fn session() -> Result<()> {
+    process::setsid().map(drop).context("setsid")
+}
+
+pub(crate) fn process_group() -> Result<()> {
+    process::setpgid(None, None).context("setpgid")
+}
+
+/// Takes a new pseudo terminal as controlling terminal and prints its device number.
+pub(crate) fn terminal() -> Result<()> {
+    session()?;
+    let (mut master, mut slave) = (0, 0);
+    // SAFETY: the descriptors are written to; the other pointers may be null.
+    check(unsafe {
+        libc::openpty(
+            &raw mut master,
+            &raw mut slave,
+            ptr::null_mut(),
+            ptr::null(),
+            ptr::null(),
+        )
+    })?;
+    // SAFETY: the request takes a number.
+    check(unsafe { libc::ioctl(slave, libc::TIOCSCTTY, 0) })?;
+    // SAFETY: `openpty` has just opened it, and it stays open until exec.
+    let slave = unsafe { std::os::fd::BorrowedFd::borrow_raw(slave) };
+    println!("{}", fs::fstat(slave)?.st_rdev);
+    Ok(stdout().flush()?)
+}
+
+pub(crate) fn rename(name: &CStr) -> Result<()> {
+    thread::set_name(name).with_context(|| format!("{name:?}"))
+}
+
+pub(crate) fn user(uid: u32) -> Result<()> {
+    // SAFETY: takes three numbers.
+    check(unsafe { libc::setresuid(uid, uid, uid) }).map(drop)
+}
+
+pub(crate) fn group(gid: u32) -> Result<()> {
+    // SAFETY: takes three numbers.
+    check(unsafe { libc::setresgid(gid, gid, gid) }).map(drop)
+}
+
+/// Lowers the limit of the stack, a quarter of which is the limit of argv.
+pub(crate) fn stack_limit(bytes: u32) -> Result<()> {
+    let limit = process::Rlimit {
+        current: Some(bytes.into()),
+        maximum: None,
+    };
+    let maximum = process::getrlimit(process::Resource::Stack).maximum;
+    process::setrlimit(
+        process::Resource::Stack,
+        process::Rlimit { maximum, ..limit },
+    )
+    .context("setrlimit")
+}
+
+/// Waits until `parent` is the parent no more.
+pub(crate) fn wait_for_another_parent(parent: u32) -> Result<()> {
+    for _ in 0..5_000 {
+        if std::os::unix::process::parent_id() != parent {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    bail!("the parent still lives after five seconds")
+}

@@ -1,0 +1,151 @@
+//! The steps and their operands.
+
+use std::{
+    collections::VecDeque,
+    ffi::{CString, OsString},
+    os::unix::ffi::OsStringExt as _,
+    thread,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::{exec, place};
+
+/// Steps that are still to be taken.
+pub(crate) struct Steps(VecDeque<OsString>);
+
+impl Steps {
+    pub(crate) fn new(arguments: Vec<OsString>) -> Self {
+        Self(arguments.into())
+    }
+
+    /// Takes them all, in order.
+    pub(crate) fn take_all(mut self) -> Result<()> {
+        while let Some(step) = self.0.pop_front() {
+            let step = step
+                .into_string()
+                .ok()
+                .context("a step's name is not UTF-8")?;
+            match step.as_str() {
+                "fork" => return self.go_on_in_a_child(),
+                "orphan" => return self.go_on_as_an_orphan(),
+                "thread" => return self.go_on_in_a_thread(),
+                _ => self.take(&step).with_context(|| format!("step {step}"))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, step: &str) -> Result<()> {
+        match step {
+            "chdir" => place::chdir(&self.text()?),
+            "chroot" => place::chroot(&self.text()?),
+            "rmdir" => place::rmdir(&self.text()?),
+            "unlink" => place::unlink(&self.text()?),
+            "mount-namespace" => place::mount_namespace(),
+            "bind" => place::bind(&self.text()?, &self.text()?),
+            "overlay" => place::overlay(&self.text()?, &self.text()?),
+            "pid-namespace" => place::pid_namespace(),
+            "session" => place::session(),
+            "process-group" => place::process_group(),
+            "terminal" => place::terminal(),
+            "rename" => place::rename(&self.text()?),
+            "user" => place::user(self.number()?),
+            "group" => place::group(self.number()?),
+            "stack-limit" => place::stack_limit(self.number()?),
+            "exec" => exec::execve(&self.text()?, &self.argv()?, &exec::environment()),
+            "exec-environment" => exec::execve(&self.text()?, &self.argv()?, &self.argv()?),
+            "exec-null-argv" => exec::null_argv(&self.text()?),
+            "exec-bad-argv" => exec::bad_argv(&self.text()?, self.number()?),
+            "exec-at" => exec::execveat(&self.text()?, &self.text()?, &self.argv()?),
+            "exec-descriptor" => exec::descriptor(&self.text()?, &self.argv()?),
+            "exec-memfd" => exec::memfd(&self.text()?, &self.text()?, &self.argv()?),
+            "exec-memfd-by-proc" => {
+                exec::memfd_by_proc(&self.text()?, &self.text()?, &self.argv()?)
+            }
+            "spawn" => exec::spawn(&self.text()?, &self.argv()?),
+            "fail" => exec::fail(&self.text()?, self.number()?, &self.argv()?),
+            "fail-at" => exec::fail_at(&self.text()?, self.number()?, &self.argv()?),
+            _ => bail!("there is no such step"),
+        }
+    }
+
+    /// The rest in a child; this process waits for its end.
+    fn go_on_in_a_child(self) -> Result<()> {
+        // SAFETY: this process has one thread.
+        match unsafe { libc::fork() } {
+            -1 => Err(std::io::Error::last_os_error()).context("fork"),
+            0 => self.take_all(),
+            child => exec::wait(child),
+        }
+    }
+
+    /// The rest in a grandchild whose parent has ended; this process waits until the
+    /// grandchild has ended or has executed something.
+    fn go_on_as_an_orphan(self) -> Result<()> {
+        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        // SAFETY: this process has one thread.
+        match unsafe { libc::fork() } {
+            -1 => Err(std::io::Error::last_os_error()).context("fork"),
+            0 => {
+                let parent = std::process::id();
+                // SAFETY: this process has one thread.
+                let child = unsafe { libc::fork() };
+                if child != 0 {
+                    // SAFETY: ends this process at once, without waiting.
+                    unsafe { libc::_exit((child < 0).into()) };
+                }
+                let result = place::wait_for_another_parent(parent).and_then(|()| self.take_all());
+                if result.is_err() {
+                    rustix::io::write(&writer, b"!")?;
+                }
+                result
+            }
+            child => {
+                drop(writer);
+                exec::wait(child)?;
+                let failed = rustix::io::read(&reader, &mut [0; 1])? > 0;
+                ensure!(!failed, "the orphan failed");
+                Ok(())
+            }
+        }
+    }
+
+    /// The rest in a thread that does not lead the process.
+    fn go_on_in_a_thread(self) -> Result<()> {
+        match thread::spawn(|| self.take_all()).join() {
+            Ok(result) => result,
+            Err(_) => bail!("the thread panicked"),
+        }
+    }
+
+    fn bytes(&mut self) -> Result<Vec<u8>> {
+        Ok(self
+            .0
+            .pop_front()
+            .context("an operand is missing")?
+            .into_vec())
+    }
+
+    fn text(&mut self) -> Result<CString> {
+        Ok(CString::new(self.bytes()?)?)
+    }
+
+    fn number(&mut self) -> Result<u32> {
+        let text = self.bytes()?;
+        String::from_utf8_lossy(&text)
+            .parse()
+            .with_context(|| format!("number {text:?}"))
+    }
+
+    /// A count and as many strings.
+    fn argv(&mut self) -> Result<Vec<CString>> {
+        let count = self.number()? as usize;
+        ensure!(
+            count <= self.0.len(),
+            "{count} strings announced, {} there",
+            self.0.len()
+        );
+        (0..count).map(|_| self.text()).collect()
+    }
+}

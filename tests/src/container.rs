@@ -1,0 +1,139 @@
+//! A container made by runc, without an engine.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use serde_json::{Value, json};
+
+use crate::{Act, Scene, programs};
+
+/// A bundle: a root file system in a scene's directory, and how to run it.
+#[derive(Debug)]
+pub struct Container {
+    id: String,
+    directory: PathBuf,
+}
+
+impl Container {
+    /// A container whose first process is `argv`; its programs are put in with [`Self::add`].
+    ///
+    /// # Panics
+    /// If its files cannot be written.
+    #[must_use]
+    pub fn new(scene: &Scene, argv: &[&str]) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        // As engines name them: 64 hexadecimal digits.
+        let unique = format!("{:08x}{number:04x}", std::process::id());
+        let id = format!(
+            "{unique}{}",
+            "0123456789abcdef".repeat(4).split_at(unique.len()).1
+        );
+        let directory = scene.directory(&format!("container-{number}"));
+        for name in ["bin", "dev", "etc", "proc", "tmp"] {
+            scene.directory(&format!("container-{number}/rootfs/{name}"));
+        }
+        let container = Self { id, directory };
+        let config = container.config(argv);
+        fs::write(container.directory.join("config.json"), config.to_string())
+            .expect("a bundle's configuration can be written");
+        container
+    }
+
+    /// Its full id, which is the name of its cgroup.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What Falco shows of it.
+    #[must_use]
+    pub fn short_id(&self) -> &str {
+        &self.id[..12]
+    }
+
+    /// A path of its root file system.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join("rootfs").join(name)
+    }
+
+    /// Puts a program in. The libraries of this machine are there.
+    pub fn add(&self, name: &str, from: &Path) {
+        programs::copy(from, &self.path(name));
+    }
+
+    /// Puts a program in.
+    pub fn write(&self, name: &str, content: &[u8]) {
+        programs::write(&self.path(name), content);
+    }
+
+    /// The actor runs it to its end.
+    #[must_use]
+    pub fn run(&self, act: Act) -> Act {
+        let bundle = self.directory.to_string_lossy();
+        let state = self.state();
+        let argv = [
+            "runc", "--root", &state, "run", "--bundle", &bundle, &self.id,
+        ];
+        act.just("fork").exec(runc(), argv)
+    }
+
+    fn state(&self) -> String {
+        self.directory.join("state").to_string_lossy().into_owned()
+    }
+
+    fn config(&self, argv: &[&str]) -> Value {
+        let mut mounts = vec![
+            json!({"destination": "/proc", "type": "proc", "source": "proc"}),
+            json!({"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755"]}),
+        ];
+        for library in ["/lib", "/lib64", "/usr/lib"] {
+            if Path::new(library).exists() {
+                mounts.push(json!({
+                    "destination": library, "type": "bind", "source": library, "options": ["rbind", "ro"],
+                }));
+            }
+        }
+        let namespaces = ["pid", "mount", "ipc", "uts", "network"];
+        let namespaces: Vec<_> = namespaces
+            .iter()
+            .map(|name| json!({"type": name}))
+            .collect();
+        json!({
+            "ociVersion": "1.0.2",
+            "process": {
+                "user": {"uid": 0, "gid": 0},
+                "args": argv,
+                "env": ["PATH=/bin"],
+                "cwd": "/",
+            },
+            "root": {"path": "rootfs"},
+            "hostname": "container",
+            "mounts": mounts,
+            "linux": {"namespaces": namespaces, "cgroupsPath": format!("/{}", self.id)},
+        })
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // It ends with the actor; this is for tests that fail before.
+        let mut delete = Command::new(runc());
+        delete.args(["--root", &self.state(), "delete", "--force", &self.id]);
+        let _ = delete.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+}
+
+/// Where runc is.
+fn runc() -> &'static str {
+    const PATHS: [&str; 3] = ["/usr/sbin/runc", "/usr/bin/runc", "/usr/local/sbin/runc"];
+    PATHS
+        .into_iter()
+        .find(|path| Path::new(path).exists())
+        .expect("runc is installed: `cargo xtask setup --tests`")
+}

@@ -1,0 +1,90 @@
+//! Starting and writing programs.
+//!
+//! A file that is being written cannot be executed (`ETXTBSY`), and a child that
+//! another thread has just forked holds the descriptor until its own exec. So
+//! programs are written and children started one after the other.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Child, Command},
+    sync::{Mutex, PoisonError},
+};
+
+use crate::elf;
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Runs something while no program is written and no child started.
+pub fn alone<T>(run: impl FnOnce() -> T) -> T {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    run()
+}
+
+/// Starts a child.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn spawn(command: &mut Command) -> Child {
+    alone(|| command.spawn()).unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"))
+}
+
+/// Writes an executable file.
+///
+/// # Panics
+/// If it cannot be written.
+pub fn write(path: &Path, content: &[u8]) {
+    alone(|| elf::write(path, content))
+        .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+}
+
+/// Copies an executable file.
+///
+/// # Panics
+/// If it cannot be copied.
+pub fn copy(from: &Path, to: &Path) {
+    alone(|| std::fs::copy(from, to)).unwrap_or_else(|error| {
+        panic!(
+            "cannot copy {} to {}: {error}",
+            from.display(),
+            to.display()
+        )
+    });
+}
+
+/// A program of this package, built beside the test that runs.
+///
+/// # Panics
+/// If the test's own path is unknown.
+#[must_use]
+pub fn built(name: &str) -> PathBuf {
+    let own = env::current_exe().expect("a process knows its executable");
+    let deps = own.parent().expect("a file is in a directory");
+    let directory = match deps.file_name() {
+        Some(last) if last == "deps" => deps.parent().unwrap_or(deps),
+        _ => deps,
+    };
+    directory.join(name)
+}
+
+/// The sensor: `SENSOR_BIN`, or the release build of this workspace.
+///
+/// # Panics
+/// If it is not there.
+#[must_use]
+pub fn sensor() -> PathBuf {
+    let target = || match env::var_os("CARGO_TARGET_DIR") {
+        Some(directory) => PathBuf::from(directory),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+    };
+    let path = match env::var_os("SENSOR_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => target().join("release/sensor"),
+    };
+    assert!(
+        path.is_file(),
+        "no sensor at {}: run `cargo build --release -p sensor`, or set SENSOR_BIN",
+        path.display()
+    );
+    path
+}

@@ -1,0 +1,252 @@
+//! The sensor as a child process.
+
+use std::{
+    fmt::Write as _,
+    fs::{self, File},
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+use tempfile::TempDir;
+
+use crate::{event::Event, programs, seen::Seen};
+
+/// How long a start or a stop may take before the test fails (an emulated
+/// machine is slow; what users are promised is measured by `cargo xtask bench`).
+const PATIENCE: Duration = Duration::from_mins(1);
+/// The sensor stops by itself after that many seconds, whatever becomes of the test.
+const LONGEST: &str = "600";
+
+/// How a sensor is to be started.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    rules: String,
+    options: Vec<String>,
+}
+
+impl Setup {
+    /// A sensor that observes one process and what it starts, and nothing else.
+    #[must_use]
+    pub fn watching(root: u32) -> Self {
+        Self {
+            rules: include_str!("rules.yaml").to_owned(),
+            options: Vec::new(),
+        }
+        .option("sensor.capture.tree.mode", "only")
+        .option("sensor.capture.tree.root", root)
+    }
+
+    /// A sensor that observes everybody but itself, as in production.
+    #[must_use]
+    pub fn of_the_machine() -> Self {
+        Self {
+            rules: include_str!("rules.yaml").to_owned(),
+            options: Vec::new(),
+        }
+    }
+
+    /// Sets a configuration key.
+    #[must_use]
+    pub fn option(mut self, key: &str, value: impl std::fmt::Display) -> Self {
+        self.options.push(format!("{key}={value}"));
+        self
+    }
+
+    /// Replaces the rules, which show every exec with all of its fields.
+    #[must_use]
+    pub fn rules(self, rules: &str) -> Self {
+        Self {
+            rules: rules.to_owned(),
+            ..self
+        }
+    }
+
+    /// Starts it and waits until it says `ready`.
+    ///
+    /// # Panics
+    /// If it does not come up; with what it wrote to standard error.
+    #[must_use]
+    pub fn start(self) -> Sensor {
+        assert!(
+            geteuid().is_root(),
+            "these tests load eBPF programs: run them as root, or by `cargo xtask test`"
+        );
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = |name| dir.path().join(name);
+        let mut config = String::new();
+        let log = path("events.json");
+        write!(
+            config,
+            include_str!("sensor.yaml"),
+            filename = log.display()
+        )
+        .expect("memory takes it");
+        fs::write(path("sensor.yaml"), config).expect("the configuration can be written");
+        fs::write(path("rules.yaml"), self.rules).expect("the rules can be written");
+        let stderr = File::create(path("stderr")).expect("a file for standard error can be made");
+
+        let mut command = Command::new(programs::sensor());
+        command
+            .arg("-c")
+            .arg(path("sensor.yaml"))
+            .arg("-r")
+            .arg(path("rules.yaml"));
+        command.args(["-M", LONGEST]);
+        for option in self.options {
+            command.arg("-o").arg(option);
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr);
+        let child = programs::spawn(&mut command);
+        let mut sensor = Sensor {
+            child,
+            ended: None,
+            log,
+            dir,
+        };
+        sensor.wait_until_ready();
+        sensor
+    }
+}
+
+/// A running sensor.
+#[derive(Debug)]
+pub struct Sensor {
+    child: Child,
+    ended: Option<ExitStatus>,
+    log: PathBuf,
+    dir: TempDir,
+}
+
+impl Sensor {
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has written to standard error so far.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        let bytes = fs::read(self.dir.path().join("stderr")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Lines that it has written so far.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        text.split_terminator('\n').map(str::to_owned).collect()
+    }
+
+    /// Waits until it has been idle for a moment: nothing waits in its buffers.
+    pub fn settle(&self) {
+        let cpu = || {
+            let tasks = fs::read_dir(format!("/proc/{}/task", self.pid()))
+                .into_iter()
+                .flatten();
+            tasks
+                .flatten()
+                .map(|task| fs::read_to_string(task.path().join("schedstat")).unwrap_or_default())
+                .filter_map(|text| text.split(' ').next()?.parse::<u64>().ok())
+                .sum::<u64>()
+        };
+        let mut last = cpu();
+        wait_for(|| {
+            thread::sleep(Duration::from_millis(50));
+            let before = std::mem::replace(&mut last, cpu());
+            last - before < 500_000
+        });
+    }
+
+    /// Stops it with TERM, which makes it write what it still has.
+    ///
+    /// # Panics
+    /// If it does not stop in time, or with another code than 0.
+    #[must_use]
+    pub fn stop(mut self) -> Seen {
+        self.signal(Signal::TERM);
+        let stopped = wait_for(|| self.has_ended());
+        let stderr = self.stderr();
+        assert!(
+            stopped,
+            "the sensor did not stop within {PATIENCE:?} of TERM:\n{stderr}"
+        );
+        let success = self.ended.is_some_and(|status| status.success());
+        assert!(success, "the sensor ended with {:?}:\n{stderr}", self.ended);
+        let (internal, events) = self
+            .lines()
+            .iter()
+            .map(|line| Event::parse(line))
+            .partition(Event::is_internal);
+        Seen {
+            events,
+            internal,
+            stderr,
+        }
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let (Some(pid), None) = (pid, self.ended) {
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    fn has_ended(&mut self) -> bool {
+        if self.ended.is_none() {
+            self.ended = self
+                .child
+                .try_wait()
+                .expect("a child can be asked for its status");
+        }
+        self.ended.is_some()
+    }
+
+    fn wait_until_ready(&mut self) {
+        let ready = wait_for(|| {
+            let said_so = self
+                .stderr()
+                .lines()
+                .any(|line| line.split(' ').any(|word| word == "ready"));
+            said_so || self.has_ended()
+        });
+        let stderr = self.stderr();
+        assert!(
+            self.ended.is_none(),
+            "the sensor ended at its start, {:?}:\n{stderr}",
+            self.ended
+        );
+        assert!(
+            ready,
+            "the sensor was not ready within {PATIENCE:?}:\n{stderr}"
+        );
+    }
+}
+
+impl Drop for Sensor {
+    fn drop(&mut self) {
+        if !self.has_ended() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Waits for something to become true.
+pub fn wait_for(mut is_so: impl FnMut() -> bool) -> bool {
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE {
+        if is_so() {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    false
+}

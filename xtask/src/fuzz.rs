@@ -1,0 +1,106 @@
+//! `cargo xtask fuzz`: the targets of `fuzz/`, each for a bounded time, on the stable compiler.
+//!
+//! Coverage instrumentation is a pass of LLVM that stable rustc can be told to run (that is
+//! what `cargo fuzz --sanitizer none` does too), so nothing else need be installed.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::shell::{cargo, command, root, run as execute, say};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Only this target (default: all of them)
+    target: Option<String>,
+    /// Seconds for each target
+    #[arg(long, default_value_t = 20)]
+    seconds: u32,
+}
+
+impl Default for Arguments {
+    fn default() -> Self {
+        Self {
+            target: None,
+            seconds: 20,
+        }
+    }
+}
+
+/// Compiler options of the instrumentation, and `cfg(fuzzing)`.
+const FLAGS: &[&str] = &[
+    "--cfg=fuzzing",
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Ccodegen-units=1",
+];
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let directory = root().join("fuzz");
+    let mut targets = Vec::new();
+    for entry in fs::read_dir(directory.join("targets"))? {
+        let path = entry?.path();
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if arguments
+            .target
+            .as_ref()
+            .is_none_or(|wanted| *wanted == name)
+        {
+            targets.push(name);
+        }
+    }
+    ensure!(
+        !targets.is_empty(),
+        "no such target in fuzz/targets: {:?}",
+        arguments.target
+    );
+    targets.sort();
+
+    // With a target named, the flags are not applied to build scripts.
+    let triple = env!("TARGET");
+    let mut build = cargo(&["build", "--release", "--locked", "--target", triple]);
+    build
+        .current_dir(&directory)
+        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
+    // libFuzzer itself is part of each program; its own build is not instrumented.
+    execute(build.env("CARGO_TARGET_DIR", directory.join("target")))?;
+    for name in targets {
+        let program = directory
+            .join("target")
+            .join(triple)
+            .join("release")
+            .join(&name);
+        one(&directory, &program, &name, arguments.seconds)?;
+    }
+    Ok(())
+}
+
+/// Runs a target on what it found before and on the committed corpus.
+fn one(directory: &Path, program: &Path, name: &str, seconds: u32) -> Result<()> {
+    let found = directory.join("target/found").join(name);
+    let artifacts = directory.join("target/artifacts").join(name);
+    for path in [&found, &artifacts] {
+        fs::create_dir_all(path).with_context(|| path.display().to_string())?;
+    }
+    let mut fuzzer = command(program, &[]);
+    fuzzer.arg(found).arg(directory.join("corpus").join(name));
+    fuzzer.arg(format!("-artifact_prefix={}/", artifacts.display()));
+    fuzzer.arg(format!("-max_total_time={seconds}"));
+    fuzzer.args([
+        "-max_len=16384",
+        "-rss_limit_mb=1024",
+        "-timeout=5",
+        "-verbosity=0",
+    ]);
+    execute(&mut fuzzer)
+        .with_context(|| format!("{name} failed; the input is in {}", artifacts.display()))?;
+    say(format_args!("{name}: nothing found in {seconds} s"));
+    Ok(())
+}

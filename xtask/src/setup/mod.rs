@@ -1,0 +1,124 @@
+//! `cargo xtask setup`: brings a machine to where it can build eBPF programs.
+//!
+//! What is there is kept; running it again does nothing. It says what it installs.
+
+mod bpf;
+mod packages;
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::shell::{as_root, has, run as execute, say};
+
+#[derive(clap::Args, Clone, Copy, Default)]
+pub(crate) struct Arguments {
+    /// Also install what the integration tests need: runc, containerd, network plugins
+    #[arg(long)]
+    pub(crate) tests: bool,
+}
+
+/// What a package brings, and how to see that it is there.
+struct Need {
+    /// What it is for.
+    what: &'static str,
+    /// Name of Debian's package.
+    package: &'static str,
+    /// Whether the machine has it.
+    met: fn() -> bool,
+}
+
+/// To build the sensor.
+const BUILD: &[Need] = &[
+    Need {
+        what: "a linker for Rust programs",
+        package: "gcc",
+        met: || has("cc"),
+    },
+    Need {
+        what: "headers of the C library",
+        package: "libc6-dev",
+        met: has_libc_headers,
+    },
+    Need {
+        what: "containerd's interface definitions are compiled with protoc",
+        package: "protobuf-compiler",
+        met: || has("protoc"),
+    },
+];
+
+/// To run the tests.
+const TESTS: &[Need] = &[
+    Need {
+        what: "libFuzzer is C++",
+        package: "g++",
+        met: || has("c++"),
+    },
+    Need {
+        what: "real containers",
+        package: "runc",
+        met: || has("runc"),
+    },
+    Need {
+        what: "a real containerd",
+        package: "containerd",
+        met: || has("containerd"),
+    },
+    Need {
+        what: "pods with a network",
+        package: "containernetworking-plugins",
+        met: || Path::new("/usr/lib/cni/bridge").exists(),
+    },
+    Need {
+        what: "containers without libraries",
+        package: "busybox-static",
+        met: || has("busybox"),
+    },
+    Need {
+        what: "the test bed talks to containerd's CRI",
+        package: "python3-grpcio",
+        met: || Path::new("/usr/lib/python3/dist-packages/grpc").exists(),
+    },
+    Need {
+        what: "network namespaces",
+        package: "iproute2",
+        met: || has("ip"),
+    },
+    Need {
+        what: "the bridge plugin's rules",
+        package: "iptables",
+        met: || has("iptables"),
+    },
+];
+
+fn has_libc_headers() -> bool {
+    Path::new("/usr/include/stdio.h").exists()
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result<()> {
+    packages::install(BUILD)?;
+    bpf::compiler()?;
+    if arguments.tests {
+        packages::install(TESTS)?;
+    }
+    mount_tracefs();
+    say("set up");
+    Ok(())
+}
+
+/// Perf tracepoints need tracefs; where it is missing the sensor takes raw ones, so this may fail.
+fn mount_tracefs() {
+    let mounted = Path::new("/sys/kernel/tracing/events").exists();
+    if mounted || !Path::new("/sys/kernel/tracing").exists() {
+        return;
+    }
+    say("mounting tracefs");
+    if let Err(error) = execute(&mut as_root(
+        "mount",
+        &["-t", "tracefs", "tracefs", "/sys/kernel/tracing"],
+    )) {
+        say(format_args!(
+            "no tracefs, system calls are observed by raw tracepoints: {error}"
+        ));
+    }
+}

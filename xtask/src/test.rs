@@ -1,0 +1,133 @@
+//! `cargo xtask test`: everything that must pass, step by step.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    build, fuzz, setup,
+    shell::{cargo, is_root, root, run as execute, say},
+};
+
+#[derive(clap::Args, Default)]
+pub(crate) struct Arguments {
+    /// Only these steps
+    #[arg(value_parser = STEPS.iter().map(|step| step.0).collect::<Vec<_>>())]
+    steps: Vec<String>,
+    /// Only integration tests whose names contain this
+    #[arg(long)]
+    filter: Option<String>,
+}
+
+type Step = (&'static str, fn(&Arguments) -> Result<()>);
+
+/// The steps in their order: what fails soonest comes first.
+const STEPS: &[Step] = &[
+    ("setup", |_| setup::run(setup::Arguments { tests: true })),
+    ("format", |_| format()),
+    ("lint", |_| lint()),
+    ("unit", |_| unit()),
+    ("docs", |_| docs()),
+    ("release", |_| build::release()),
+    ("integration", integration),
+    ("fuzz", |_| fuzz::run(&fuzz::Arguments::default())),
+];
+
+/// Crates outside the workspace.
+const OUTSIDE: &[&str] = &["sensor-ebpf/Cargo.toml", "fuzz/Cargo.toml"];
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let wanted =
+        |name: &str| arguments.steps.is_empty() || arguments.steps.iter().any(|step| step == name);
+    let mut times = Vec::new();
+    for (name, step) in STEPS.iter().filter(|(name, _)| wanted(name)) {
+        say(format_args!("---- {name}"));
+        let begin = Instant::now();
+        step(arguments).with_context(|| format!("step {name} of `cargo xtask test`"))?;
+        times.push(format!("{name} {:.0} s", begin.elapsed().as_secs_f64()));
+    }
+    say(format_args!("all passed: {}", times.join(", ")));
+    Ok(())
+}
+
+fn format() -> Result<()> {
+    execute(&mut cargo(&["fmt", "--all", "--check"]))?;
+    for manifest in OUTSIDE {
+        execute(&mut cargo(&["fmt", "--manifest-path", manifest, "--check"]))?;
+    }
+    Ok(())
+}
+
+fn lint() -> Result<()> {
+    const STRICT: [&str; 3] = ["--", "-D", "warnings"];
+    execute(cargo(&["clippy", "--workspace", "--all-targets", "--locked"]).args(STRICT))?;
+    for manifest in OUTSIDE {
+        let mut clippy = cargo(&["clippy", "--locked", "--manifest-path", manifest]);
+        clippy.args(STRICT);
+        execute(&mut clippy)?;
+    }
+    no_host_names()
+}
+
+/// The repository names no host of the network but those of documents and licences.
+fn no_host_names() -> Result<()> {
+    let mut grep = crate::shell::command("git", &["grep", "-nIE"]);
+    grep.arg(r"(index\.crates|static\.rust-lang|deb\.debian|registry\.npmjs|pypi)\.[a-z]+");
+    grep.args(["--", ":!*.lock", ":!xtask/src/test.rs"]);
+    match grep.status()?.code() {
+        Some(1) => Ok(()),
+        _ => bail!("the lines above name a host of the network"),
+    }
+}
+
+fn unit() -> Result<()> {
+    execute(&mut cargo(&[
+        "test",
+        "--locked",
+        "--package",
+        "sensor",
+        "--package",
+        "xtask",
+    ]))?;
+    execute(&mut cargo(&[
+        "test",
+        "--locked",
+        "--package",
+        "tests",
+        "--lib",
+    ]))
+}
+
+fn docs() -> Result<()> {
+    let mut doc = cargo(&[
+        "doc",
+        "--locked",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+    ]);
+    execute(doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn integration(arguments: &Arguments) -> Result<()> {
+    let mut test = cargo(&[
+        "test",
+        "--locked",
+        "--package",
+        "tests",
+        "--tests",
+        "--no-fail-fast",
+    ]);
+    if !is_root() {
+        // Cargo runs as the user, the tests as root.
+        let target = env!("TARGET").to_uppercase().replace('-', "_");
+        test.env(
+            format!("CARGO_TARGET_{target}_RUNNER"),
+            "sudo --preserve-env",
+        );
+    }
+    if let Some(filter) = &arguments.filter {
+        test.args(["--", filter]);
+    }
+    execute(test.current_dir(root()))
+}
