@@ -26,6 +26,8 @@ EXEC = USER | {
 
 EXTRA = {
     "evt.num": 815, "evt.type": "execve", "evt.res": "SUCCESS", "proc.tty": 34816,
+    "proc.entity_id": "bm9kZS0xIDQ3MTE", "proc.parent_entity_id": "bm9kZS0xIDQ3MDA", "proc.args_truncated": False,
+    "community_id": None,
     "proc.sname": "nginx", "proc.pexepath": "/usr/sbin/nginx",
     "proc.pcmdline": "nginx -g daemon off;", "user.loginuid": -1, "container.type": "containerd",
     "container.full_id": "3ad7b26ded6d8e7b23da7d48fe889434573036c27ae5a74837233de441c3601e"}
@@ -56,7 +58,7 @@ def line(fields, rule=EXECVE_RULE, priority="Debug", source="syscall", tags=("el
 
 def connect(**fields):
     names = {key.replace("__", "."): value for key, value in fields.items()}
-    return line(CONNECT | EXTRA | {"evt.type": "connect"} | names, rule=CONNECT_RULE)
+    return line(CONNECT | EXTRA | {"evt.type": "connect", "community_id": "1:LQU9qZlK+B5F3KDmev6m5PMibrg="} | names, rule=CONNECT_RULE)
 
 
 def internal(rule, fields, priority="Informational"):
@@ -72,6 +74,7 @@ def huge(size):
 KINDS = {
     "exec": line(EXEC | EXTRA),
     "exec of the user's rule, nothing appended": line(EXEC),
+    "exec with argv as a list": line(EXEC | EXTRA | {"proc.argv": ["sh", "-c", "id -u"]}),
     "exec without a terminal": line(EXEC | EXTRA | {"proc.tty": 0}),
     "failed exec": line(EXEC | EXTRA | {"evt.res": "ENOENT"}),
     "exec on the host": line(EXEC | EXTRA | NO_METADATA | {"container.id": "host", "container.image.repository": "", "container.image.tag": "", "k8s.pod.labels": "", "container.privileged": False}, rule="Host exec"),

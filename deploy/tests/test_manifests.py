@@ -58,7 +58,9 @@ class Manifests(unittest.TestCase):
                 config = yaml.safe_load(one(items, "ConfigMap", "sensor-config")["data"]["sensor.yaml"])
                 mounts = {m["name"]: m["mountPath"] for m in container(items)["volumeMounts"]}
                 [socket] = config["sensor"]["containerd"]["sockets"]
-                self.assertEqual(socket.rsplit("/", 1)[0], mounts["containerd"])
+                root = {e["name"]: e.get("value") for e in container(items)["env"]}["HOST_ROOT"]
+                self.assertEqual(root + socket.rsplit("/", 1)[0], mounts["containerd"])
+                self.assertEqual(root + "/etc", mounts["etc"])
                 self.assertTrue(config["file_output"]["filename"].startswith(mounts["logs"] + "/"))
                 self.assertIn("{node}", config["file_output"]["filename"])
                 self.assertEqual(config["rules_files"], [mounts["rules"], mounts["custom-rules"]])
@@ -85,7 +87,7 @@ class Manifests(unittest.TestCase):
         self.assertEqual(spec["livenessProbe"]["httpGet"], {"path": "/healthz", "port": "http"})
         self.assertEqual(spec["readinessProbe"]["httpGet"], {"path": "/readyz", "port": "http"})
         self.assertEqual([p["containerPort"] for p in spec["ports"]], [8765])
-        self.assertEqual(spec["env"], [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}])
+        self.assertEqual(spec["env"][:1], [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}])
 
     def test_rules_in_the_configmap_are_the_project_s_own(self):
         for path in (KUBERNETES / "base" / "rules").glob("*.yaml"):

@@ -51,7 +51,8 @@ FLOW = {"source.ip", "source.port", "destination.ip", "destination.port", "netwo
         "network.community_id", "related.ip", "source.address", "destination.address"}
 WANTED = {
     "exec": EXEC | {"event.outcome", "event.sequence", "process.interactive", "process.parent.executable",
-                    "process.parent.command_line", "process.session_leader.name", "container.runtime"},
+                    "process.parent.command_line", "process.session_leader.name", "container.runtime",
+                    "process.entity_id", "process.parent.entity_id"},
     "exec of the user's rule, nothing appended": EXEC,
     "connect": COMMON | PROCESS | POD | FLOW | {"event.outcome"},
     "connect over IPv6": COMMON | PROCESS | POD | FLOW,
@@ -159,8 +160,12 @@ class Ecs(unittest.TestCase):
     def test_the_community_id_is_zeek_s(self):
         # The example of the Community ID specification.
         self.assertEqual(community_id("128.232.110.120", 34855, "66.35.250.204", 80, "tcp"), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=")
-        self.assertTrue(ecs("connect")["network.community_id"].startswith("1:"))
-        self.assertNotIn("network.community_id", ecs("raw ICMP socket"))
+        self.assertEqual(ecs("connect")["network.community_id"], "1:LQU9qZlK+B5F3KDmev6m5PMibrg=")
+        self.assertEqual(ecs("connect with fd.name alone")["network.community_id"], community_id("10.1.2.3", 51130, "93.184.215.14", 443, "tcp"))
+        self.assertNotIn("network.community_id", ecs("exec"))
+
+    def test_an_argv_list_keeps_arguments_with_blanks_whole(self):
+        self.assertEqual(ecs("exec with argv as a list")["process.args"], ["sh", "-c", "id -u"])
 
     def test_rules_of_others_are_alerts_and_keep_their_own_fields(self):
         document = ecs("alert whose names begin others")
