@@ -5,6 +5,7 @@ mod bench;
 mod build;
 mod ci;
 mod fuzz;
+mod image;
 mod run;
 mod setup;
 mod shell;
@@ -35,6 +36,8 @@ enum Command {
     Ci,
     /// Run the fuzz targets for a bounded time
     Fuzz(fuzz::Arguments),
+    /// Pack the sensor as an OCI image, without a container engine
+    Image(image::Arguments),
     /// Measure what the sensor costs, as ratios within one run
     #[command(subcommand)]
     Bench(bench::Command),
@@ -48,6 +51,7 @@ fn main() -> Result<()> {
         Command::Test(arguments) => test::run(&arguments),
         Command::Ci => ci::run(),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Image(arguments) => image::run(&arguments),
         Command::Bench(command) => bench::run(command),
     }
 }
