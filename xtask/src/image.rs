@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let created = source_time();
     let layer = layer::build(
         &sensor,
-        &sbom::document(&packages, created)?,
+        &sbom::document(&packages, &sbom::Toolchain::of_this_machine()?, created)?,
         &licences::text(&packages)?,
         created,
     )?;

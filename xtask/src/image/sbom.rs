@@ -7,15 +7,17 @@ use super::{
     oci,
     packages::{Package, Packages},
 };
+use crate::shell::{command, output};
 
 /// The document; equal inputs give equal bytes (so it has no serial number).
-pub(super) fn document(packages: &Packages, time: u64) -> Result<Vec<u8>> {
+pub(super) fn document(packages: &Packages, toolchain: &[Toolchain], time: u64) -> Result<Vec<u8>> {
     let own = |package: &&Package| package.name == "sensor";
     let root = packages.values().find(own).map(component);
     let components: Vec<Value> = packages
         .values()
         .filter(|package| !own(package))
         .map(component)
+        .chain(toolchain.iter().map(Toolchain::component))
         .collect();
     let dependencies: Vec<Value> = packages
         .values()
@@ -37,6 +39,46 @@ pub(super) fn document(packages: &Packages, time: u64) -> Result<Vec<u8>> {
         "dependencies": dependencies,
     });
     Ok(serde_json::to_vec(&document)?)
+}
+
+/// What the compiler links in that is no crate of the lock file.
+pub(super) struct Toolchain {
+    name: &'static str,
+    version: String,
+    licence: &'static str,
+}
+
+impl Toolchain {
+    /// The C library and Rust's standard library of this machine.
+    pub(super) fn of_this_machine() -> Result<[Self; 2]> {
+        let last_word = |text: &str| text.split_whitespace().last().unwrap_or("").to_owned();
+        let ldd = output(&mut command("ldd", &["--version"]))?;
+        let rustc = output(&mut command("rustc", &["--version"]))?;
+        Ok([
+            Self {
+                name: "glibc",
+                version: last_word(ldd.lines().next().unwrap_or("")),
+                licence: "LGPL-2.1-or-later",
+            },
+            Self {
+                name: "rust",
+                version: rustc.split_whitespace().nth(1).unwrap_or("").to_owned(),
+                licence: "MIT OR Apache-2.0",
+            },
+        ])
+    }
+
+    fn component(&self) -> Value {
+        let purl = format!("pkg:generic/{}@{}", self.name, self.version);
+        json!({
+            "type": "library",
+            "bom-ref": purl,
+            "name": self.name,
+            "version": self.version,
+            "purl": purl,
+            "licenses": [{ "expression": self.licence }],
+        })
+    }
 }
 
 fn component(package: &Package) -> Value {
@@ -90,7 +132,7 @@ mod tests {
             .into_iter()
             .map(|package| ((package.name.clone(), package.version.clone()), package))
             .collect();
-        let bytes = document(&packages, 0).expect("in memory");
+        let bytes = document(&packages, &[], 0).expect("in memory");
         let json: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
         assert_eq!(json["metadata"]["component"]["name"], "sensor");
         assert_eq!(json["components"][0]["purl"], "pkg:cargo/aya@1.0.0");
@@ -102,6 +144,6 @@ mod tests {
             json["dependencies"][1]["dependsOn"][0],
             "pkg:cargo/aya@1.0.0"
         );
-        assert_eq!(bytes, document(&packages, 0).expect("in memory"));
+        assert_eq!(bytes, document(&packages, &[], 0).expect("in memory"));
     }
 }
