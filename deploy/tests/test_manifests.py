@@ -1,5 +1,9 @@
 """The kustomize overlays: valid, complete, and what they promise."""
 
+import pathlib
+import shutil
+import tempfile
+import textwrap
 import unittest
 
 import yaml
@@ -81,6 +85,19 @@ class Manifests(unittest.TestCase):
         self.assertIn("nfs", volumes(items)["logs"])
         self.assertIn("microk8s", volumes(items)["containerd"]["hostPath"]["path"])
         self.assertIs(container(items)["securityContext"]["privileged"], False)
+
+    def test_the_overlay_of_one_s_own_in_the_readme_builds(self):
+        readme = (DEPLOY / "README.md").read_text()
+        block = readme[readme.index("    patches:\n"):].split("\n\n", 1)[0]
+        with tempfile.TemporaryDirectory() as folder:
+            copy = pathlib.Path(folder) / "kubernetes"
+            shutil.copytree(KUBERNETES, copy)
+            mine = copy / "overlays" / "mine"
+            shutil.copytree(copy / "overlays" / "microk8s-nfs", mine)
+            with (mine / "kustomization.yaml").open("a") as file:
+                file.write(textwrap.dedent(block) + "\n")
+            logs = volumes(kustomize(mine))["logs"]
+        self.assertEqual(logs, {"name": "logs", "nfs": {"server": "nas.example.org", "path": "/export/falco/logs"}})
 
     def test_probes_and_node_name_are_those_of_the_contract(self):
         spec = container(BUILT["privileged"])
