@@ -1,5 +1,5 @@
 //! Writes the committed corpus anew, after a change of the wire format:
-//! `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
+//! `cargo run --package sensor-fuzz --example seeds`.
 
 use std::{fs, io, path::Path};
 
@@ -12,7 +12,10 @@ fn main() -> io::Result<()> {
     let pod = "pod00000000-0000-0000-0000-000000000000";
     let cgroups = [
         ("cgroupfs", format!("/kubepods/besteffort/{pod}/{ID}")),
-        ("systemd", format!("/kubepods.slice/kubepods-{pod}.slice/cri-containerd-{ID}.scope")),
+        (
+            "systemd",
+            format!("/kubepods.slice/kubepods-{pod}.slice/cri-containerd-{ID}.scope"),
+        ),
         ("crio", format!("/kubepods.slice/crio-{ID}.scope")),
         ("docker", format!("/docker/{ID}")),
         ("podman", format!("/machine.slice/libpod-{ID}.scope")),
@@ -22,7 +25,10 @@ fn main() -> io::Result<()> {
     fs::create_dir_all(corpus.join("cgroup"))?;
     fs::create_dir_all(corpus.join("decode"))?;
     for (name, path) in &cgroups {
-        let innermost_first: Vec<_> = path[1..].rsplit('/').map(|name| format!("{name}\0")).collect();
+        let innermost_first: Vec<_> = path[1..]
+            .rsplit('/')
+            .map(|name| format!("{name}\0"))
+            .collect();
         fs::write(corpus.join("cgroup").join(name), innermost_first.concat())?;
         let record = RecordBuilder::exec("/usr/bin/sh", &["sh", "-c", "id"]).in_cgroup(path);
         fs::write(corpus.join("decode").join(name), record.build())?;

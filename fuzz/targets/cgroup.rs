@@ -6,7 +6,10 @@ use sensor::event::{Names, container_id};
 
 fuzz_target!(|bytes: &[u8]| {
     let names = Names(bytes);
-    assert_eq!(names.innermost_first().count(), names.outermost_first().count());
+    assert_eq!(
+        names.innermost_first().count(),
+        names.outermost_first().count()
+    );
     let Some((_, id)) = container_id(names, &["default"]) else {
         return;
     };

@@ -38,6 +38,7 @@ offsets! {
     /// x86 only: whether the system call is a 32-bit one.
     task_thread_info_status = ["task_struct.thread_info.status"] or optional,
     task_comm = ["task_struct.comm"],
+    task_stack = ["task_struct.stack"],
     task_real_parent = ["task_struct.real_parent"],
     task_group_leader = ["task_struct.group_leader"],
     task_cred = ["task_struct.cred"],

@@ -81,6 +81,8 @@ wire! {
         pub version: u16,
         /// When it happened: nanoseconds since boot (`CLOCK_BOOTTIME`).
         pub time: u64,
+        /// User space's number of the event; the kernel side leaves it 0.
+        pub number: u64,
         /// CPU on which it happened.
         pub cpu: u32,
         /// Explicit padding.

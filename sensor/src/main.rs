@@ -9,7 +9,7 @@ use std::{
 
 use clap::Parser;
 use sensor::{
-    agent::{Pipeline, RuleSet},
+    agent::{Cgroups, Node, Parts, Pipeline, RuleSet},
     capture::{Capture, HookMode, Options, TreeMode, Wants, rest},
     output::AlertOptions,
 };
@@ -66,6 +66,7 @@ fn main() -> anyhow::Result<()> {
     let wants = Wants {
         exec_failed: get("engine.modern_ebpf.drop_failed_exit") == Some("false"),
         host: rules.want_host(),
+        connect: rules.want_connect(),
         argv_limit: argv,
         ..Wants::default()
     };
@@ -84,7 +85,39 @@ fn main() -> anyhow::Result<()> {
         .nodename()
         .to_string_lossy()
         .into_owned();
-    let mut pipeline = Pipeline::new(rules, AlertOptions::default(), hostname);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let counters = std::sync::Arc::new(sensor::enrich::Counters::default());
+    let mut metadata_options = sensor::enrich::MetadataOptions::default();
+    metadata_options.containerd.enabled = get("sensor.containerd.enabled") == Some("true");
+    if let Some(socket) = get("sensor.containerd.sockets") {
+        metadata_options.containerd.enabled = true;
+        metadata_options.containerd.sockets = vec![socket.into()];
+    }
+    metadata_options.kube.enabled = false;
+    let (metadata, _tasks) = sensor::enrich::start(
+        metadata_options,
+        runtime.handle(),
+        &counters,
+        std::sync::Arc::new(|n| eprintln!("{n:?}")),
+    )?;
+    let mut lineage = sensor::enrich::Lineage::new();
+    lineage.scan(std::path::Path::new("/proc"));
+    let mut pipeline = Pipeline::new(Parts {
+        rules,
+        alerts: AlertOptions::default(),
+        node: Node {
+            hostname,
+            boot_id: 0,
+        },
+        metadata,
+        hold: sensor::enrich::Hold::new(Default::default(), counters.clone()),
+        users: sensor::enrich::Users::new(Default::default(), counters.clone()),
+        lineage,
+        cgroups: Cgroups::new(vec!["default".into(), "k8s.io".into(), "moby".into()]),
+    });
     let mut file = filename.map(std::fs::File::create).transpose()?;
     eprintln!("sensor: ready");
     let mut out = Vec::new();
@@ -94,13 +127,13 @@ fn main() -> anyhow::Result<()> {
             || args
                 .seconds
                 .is_some_and(|s| started.elapsed().as_secs() >= s);
-        pipeline.begin_batch();
-        let mut answers = Vec::new();
-        let drained = ring.drain(1024, |record| {
-            answers.extend(pipeline.process(record, &mut out));
-        });
-        for (key, class) in answers {
+        pipeline.begin_batch(&mut out);
+        let drained = ring.drain(1024, |record| pipeline.process(record, &mut out));
+        for (key, class) in pipeline.take_classes() {
             capture.classify(key, class)?;
+        }
+        if stopping && !drained.more {
+            pipeline.finish(&mut out);
         }
         if !out.is_empty() {
             if let Some(file) = &mut file {

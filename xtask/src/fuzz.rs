@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::shell::{cargo, command, root, run as execute, say};
+use crate::shell::{cargo, command, root, run as execute, say, target};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -65,18 +65,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
     // With a target named, the flags are not applied to build scripts.
     let triple = env!("TARGET");
-    let mut build = cargo(&["build", "--release", "--locked", "--target", triple]);
+    let mut build = cargo(&[
+        "build",
+        "--profile=fuzz",
+        "--locked",
+        "--package=sensor-fuzz",
+        "--bins",
+    ]);
+    let target_dir = target().join("fuzz");
     build
-        .current_dir(&directory)
-        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
-    // libFuzzer itself is part of each program; its own build is not instrumented.
-    execute(build.env("CARGO_TARGET_DIR", directory.join("target")))?;
+        .args(["--target", triple])
+        .env("CARGO_TARGET_DIR", &target_dir);
+    execute(build.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f")))?;
     for name in targets {
-        let program = directory
-            .join("target")
+        let program = target_dir
             .join(triple)
-            .join("release")
-            .join(&name);
+            .join("fuzz")
+            .join(format!("fuzz-{name}"));
         one(&directory, &program, &name, arguments.seconds)?;
     }
     Ok(())
@@ -84,8 +89,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 /// Runs a target on what it found before and on the committed corpus.
 fn one(directory: &Path, program: &Path, name: &str, seconds: u32) -> Result<()> {
-    let found = directory.join("target/found").join(name);
-    let artifacts = directory.join("target/artifacts").join(name);
+    let found = target().join("fuzz/found").join(name);
+    let artifacts = target().join("fuzz/artifacts").join(name);
     for path in [&found, &artifacts] {
         fs::create_dir_all(path).with_context(|| path.display().to_string())?;
     }

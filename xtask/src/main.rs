@@ -10,6 +10,9 @@ mod run;
 mod setup;
 mod shell;
 mod test;
+mod vm;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -34,6 +37,8 @@ enum Command {
     Test(test::Arguments),
     /// What CI runs
     Ci,
+    /// Run the integration tests on other kernels, in QEMU
+    Vm(vm::Arguments),
     /// Run the fuzz targets for a bounded time
     Fuzz(fuzz::Arguments),
     /// Pack the sensor as an OCI image, without a container engine
@@ -43,13 +48,24 @@ enum Command {
     Bench(bench::Command),
 }
 
-fn main() -> Result<()> {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
         Command::Setup(arguments) => setup::run(arguments),
         Command::Build => build::run(),
         Command::Run(arguments) => run::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Ci => ci::run(),
+        Command::Vm(arguments) => vm::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Image(arguments) => image::run(&arguments),
         Command::Bench(command) => bench::run(command),

@@ -34,7 +34,7 @@ const STEPS: &[Step] = &[
 ];
 
 /// Crates outside the workspace.
-const OUTSIDE: &[&str] = &["sensor-ebpf/Cargo.toml", "fuzz/Cargo.toml"];
+const OUTSIDE: &[&str] = &["sensor-ebpf/Cargo.toml"];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let wanted =

@@ -265,8 +265,10 @@ fn append_strings(record: &mut LargeExecScratch, array: u64, limit: u32, capacit
             flags = exec_flag::ARGV_UNREADABLE;
             break;
         }
-        record.set_position(at + n as usize);
-        if n as usize == room {
+        // Before 5.11 an empty string counts 0 bytes: its NUL is there all the same.
+        let len = if n == 0 { 1 } else { n as usize };
+        record.set_position(at + len);
+        if len == room {
             break; // cut, or it just fits: then nothing more does
         }
     }

@@ -101,6 +101,7 @@ impl LargeExecScratch {
             kind: kind as u16,
             version: WIRE_VERSION,
             time,
+            number: 0,
             cpu,
             reserved: 0,
         };

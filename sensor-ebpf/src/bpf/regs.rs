@@ -1,11 +1,18 @@
 //! Arguments of a system call, from the registers that the task saved.
 
-use aya_ebpf::helpers::generated::{
-    bpf_get_current_task_btf, bpf_probe_read_user, bpf_task_pt_regs,
-};
 use core::mem::MaybeUninit;
 
-use super::kernel::{kread, off};
+use aya_ebpf::{
+    Global,
+    helpers::generated::{bpf_get_current_task_btf, bpf_probe_read_user, bpf_task_pt_regs},
+};
+
+use super::kernel::{current_task, kread, off};
+
+/// Where the saved registers are on the task's stack, for kernels before 5.15,
+/// which have no helper for it; 0 on others. Set by the loader.
+#[unsafe(no_mangle)]
+pub static REGS_ON_STACK: Global<u32> = Global::new(0);
 
 /// `TS_COMPAT` of x86's thread_info: in a 32-bit system call.
 #[cfg(bpf_target_arch = "x86_64")]
@@ -47,13 +54,19 @@ impl Regs {
         }
     }
 
-    /// Those of the current task (kernel 5.15).
+    /// Those of the current task.
     #[inline(always)]
     pub fn current() -> Self {
-        // SAFETY: the helpers have no preconditions; the second gets what the first gave.
-        let address = unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) };
+        let from_stack = REGS_ON_STACK.load();
+        let address = if from_stack == 0 {
+            // SAFETY: the helpers have no preconditions; the second gets what the first gave.
+            unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) as u64 }
+        } else {
+            let stack: u64 = kread(current_task() + off!(task_stack));
+            stack + u64::from(from_stack)
+        };
         Self {
-            address: address as u64,
+            address,
             compat: false, // perf's tracepoints skip 32-bit system calls on x86
         }
     }

@@ -13,6 +13,7 @@ use crate::{
 pub struct RuleSet {
     rules: Vec<Rule>,
     host: Vec<bool>,
+    connect: Vec<bool>,
 }
 
 impl RuleSet {
@@ -26,12 +27,14 @@ impl RuleSet {
         let parsed = parse(&source, &Limits::default()).map_err(|e| anyhow::anyhow!("{e}"))?;
         let mut rules = Vec::new();
         let mut host = Vec::new();
+        let mut connect = Vec::new();
         for document in parsed.documents {
             for item in document.as_sequence().unwrap_or_default() {
                 let text = |key: &str| item.get(key).and_then(|n| n.as_str()).unwrap_or_default();
                 if item.get("rule").is_none() {
                     continue;
                 }
+                connect.push(text("condition").contains("connect"));
                 host.push(!text("condition").contains("container.id != host"));
                 rules.push(Rule {
                     name: text("rule").into(),
@@ -51,7 +54,11 @@ impl RuleSet {
                 });
             }
         }
-        Ok(Self { rules, host })
+        Ok(Self {
+            rules,
+            host,
+            connect,
+        })
     }
 
     /// The rules.
@@ -66,12 +73,19 @@ impl RuleSet {
         self.host.iter().any(|h| *h)
     }
 
+    /// Whether a rule wants connects.
+    #[must_use]
+    pub fn want_connect(&self) -> bool {
+        self.connect.iter().any(|h| *h)
+    }
+
     /// Evaluates.
     pub fn evaluate(&self, context: &Context<'_>, each: &mut dyn FnMut(usize, &Rule)) {
-        if context.event.kind == Kind::Connect {
-            return;
-        }
+        let is_connect = context.event.kind == Kind::Connect;
         for (i, rule) in self.rules.iter().enumerate() {
+            if self.connect[i] != is_connect {
+                continue;
+            }
             if self.host[i] || context.container_id().is_some() {
                 each(i, rule);
                 return;

@@ -1,20 +1,19 @@
-//! decode → identify → enrich → evaluate → format, for one record at a time.
+//! decode → identify → enrich → hold → evaluate → format, for one record at a time.
 
-use std::path::Path;
+use std::os::fd::BorrowedFd;
 
-use bumpalo::Bump;
-use sensor_ebpf::{CgroupClass, CgroupKey};
+use bytes::Bytes;
+use sensor_ebpf::{CgroupClass, CgroupKey, Header};
 
-use super::{Cgroups, RuleSet, cgroups::Place};
+use super::{Cgroups, Node, RuleSet, cgroups::Place, evaluator::Evaluator};
 use crate::{
-    capture::Clock,
-    enrich::{ContainerState, Lineage, Users},
-    event::Event,
-    fields::{Context, Memo},
-    output::{AlertFormat, AlertOptions, AlertScratch},
+    enrich::{ContainerState, Hold, HoldStatistics, Lineage, Lookup, Metadata, Users, boot_now},
+    event::{ContainerId, Event},
+    output::AlertOptions,
 };
 
-/// What became of the records.
+/// What became of the records. At rest `received = undecodable + filtered +
+/// unmatched + matched`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Records taken out of the ring buffer.
@@ -31,46 +30,58 @@ pub struct Counts {
     pub lines: u64,
 }
 
+/// What the pipeline stands on.
+pub struct Parts {
+    /// The rules.
+    pub rules: RuleSet,
+    /// How alerts are written.
+    pub alerts: AlertOptions,
+    /// Who the sensor is.
+    pub node: Node,
+    /// Containers and pods.
+    pub metadata: Metadata,
+    /// Where events of unknown containers wait.
+    pub hold: Hold,
+    /// Names of users and groups.
+    pub users: Users,
+    /// The programs of processes.
+    pub lineage: Lineage,
+    /// Containers by their cgroups.
+    pub cgroups: Cgroups,
+}
+
 /// Everything that the capture thread owns.
 pub struct Pipeline {
-    rules: RuleSet,
-    formats: Vec<AlertFormat>,
+    evaluator: Evaluator,
+    metadata: Metadata,
+    hold: Hold,
     cgroups: Cgroups,
-    lineage: Lineage,
-    users: Users,
-    clock: Clock,
-    arena: Bump,
-    scratch: AlertScratch,
-    hostname: String,
-    boot_id: u64,
-    want_host: bool,
     counts: Counts,
+    /// What the kernel is to be told of cgroups.
+    classes: Vec<(CgroupKey, CgroupClass)>,
 }
 
 impl Pipeline {
-    /// A pipeline that evaluates `rules`.
+    /// Puts the parts together.
     #[must_use]
-    pub fn new(rules: RuleSet, options: AlertOptions, hostname: String) -> Self {
-        let formats = rules
-            .rules()
-            .iter()
-            .map(|rule| AlertFormat::new(rule, options))
-            .collect();
-        let mut lineage = Lineage::new();
-        lineage.scan(Path::new("/proc"));
-        Self {
-            want_host: rules.want_host(),
+    pub fn new(parts: Parts) -> Self {
+        let Parts {
             rules,
-            formats,
-            cgroups: Cgroups::new(vec!["default".into(), "k8s.io".into(), "moby".into()]),
+            alerts,
+            node,
+            metadata,
+            hold,
+            users,
             lineage,
-            users: Users::default(),
-            clock: Clock::new(),
-            arena: Bump::new(),
-            scratch: AlertScratch::default(),
-            hostname,
-            boot_id: 0,
+            cgroups,
+        } = parts;
+        Self {
+            evaluator: Evaluator::new(rules, alerts, node, lineage, users),
+            metadata,
+            hold,
+            cgroups,
             counts: Counts::default(),
+            classes: Vec::new(),
         }
     }
 
@@ -80,94 +91,146 @@ impl Pipeline {
         self.counts
     }
 
-    /// To be called once before each batch.
-    pub fn begin_batch(&mut self) {
-        self.clock.refresh();
+    /// How long events were held.
+    #[must_use]
+    pub fn hold_statistics(&self) -> HoldStatistics {
+        self.hold.statistics()
     }
 
-    /// Takes one record; appends the lines that it makes. Gives what the kernel
-    /// should know of the record's cgroup, if it does not yet.
-    pub fn process(
-        &mut self,
-        record: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Option<(CgroupKey, CgroupClass)> {
+    /// Events that wait for their container.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.hold.waiting().0
+    }
+
+    /// Becomes readable when metadata arrived: time for [`Self::begin_batch`].
+    #[must_use]
+    pub fn wakeup(&self) -> BorrowedFd<'_> {
+        self.metadata.wakeup()
+    }
+
+    /// When the next held event's time is up, nanoseconds since boot.
+    pub fn deadline(&mut self) -> Option<u64> {
+        self.hold.deadline()
+    }
+
+    /// Takes other rules, from the next event on.
+    pub fn set_rules(&mut self, rules: RuleSet) {
+        self.evaluator.set_rules(rules);
+    }
+
+    /// What was learned of cgroups since the last call, for the kernel's filter.
+    pub fn take_classes(&mut self) -> impl Iterator<Item = (CgroupKey, CgroupClass)> {
+        self.classes.drain(..)
+    }
+
+    /// Before each batch: takes over what arrived of metadata, and lets held
+    /// events go on whose container is known or whose time is up.
+    pub fn begin_batch(&mut self, out: &mut Vec<u8>) {
+        self.evaluator.clock.refresh();
+        let now = boot_now();
+        for id in self.metadata.apply_updates(now) {
+            self.hold.resolve(id, now);
+        }
+        if !self.hold.is_empty() {
+            self.hold.expire(now);
+            self.release(out);
+        }
+    }
+
+    /// At the end: lets every held event go on as it is.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        self.hold.drain(boot_now());
+        self.release(out);
+    }
+
+    /// Takes one record; appends the lines that it makes.
+    pub fn process(&mut self, record: &[u8], out: &mut Vec<u8>) {
         self.counts.received += 1;
-        let event = match Event::decode(record) {
-            Ok(event) => event,
-            Err(_) => {
-                self.counts.undecodable += 1;
-                return None;
-            }
+        let Ok(mut event) = Event::decode(record) else {
+            self.counts.undecodable += 1;
+            return;
         };
-        self.lineage.observe(&event);
+        event.header.number = self.counts.received;
+        self.evaluator.lineage.observe(&event);
         let (place, new) = self.cgroups.place(&event);
-        let answer = new.then(|| {
-            let key = CgroupKey {
-                node: event.task.cgroup_node,
-                id: event.task.cgroup_id,
-            };
-            (
-                key,
-                match place {
-                    Place::Host => CgroupClass::Host,
-                    Place::Container(_) => CgroupClass::Container,
-                },
-            )
-        });
-        if place == Place::Host && !self.want_host {
-            self.counts.filtered += 1;
-            return answer;
+        if new {
+            self.classes.push(class(&event, place));
         }
-        let container = match place {
-            Place::Host => ContainerState::Host,
-            Place::Container(id) => ContainerState::Unknown(id),
+        let id = match place {
+            Place::Host if self.evaluator.rules().want_host() => {
+                return self.evaluate_in(&event, ContainerState::Host, out);
+            }
+            Place::Host => {
+                self.counts.filtered += 1;
+                return;
+            }
+            Place::Container(id) => id,
         };
-        self.evaluate(&event, container, out);
-        answer
+        if self.hold.is_waiting(&id) {
+            return self.hold(id, &event, out);
+        }
+        match self.metadata.lookup(&id, event.header.time) {
+            Lookup::Pending => self.hold(id, &event, out),
+            Lookup::Known(container) => {
+                let lines = self
+                    .evaluator
+                    .evaluate(&event, ContainerState::Known(container), out);
+                self.counts.take(lines);
+            }
+            Lookup::Unknown => self.evaluate_in(&event, ContainerState::Unknown(id), out),
+        }
     }
 
-    fn evaluate(&mut self, event: &Event<'_>, _container: ContainerState<'_>, out: &mut Vec<u8>) {
-        let Self {
-            rules,
-            formats,
-            lineage,
-            users,
-            clock,
-            arena,
-            scratch,
-            hostname,
-            boot_id,
-            counts,
-            ..
-        } = self;
-        arena.reset();
-        let boot_to_utc = clock.boot_to_utc();
-        let context = Context {
-            event,
-            arena,
-            number: counts.received,
-            time: event.header.time.saturating_add_signed(boot_to_utc),
-            boot_to_utc,
-            hostname,
-            boot_id: *boot_id,
-            container: _container,
-            lineage,
-            users,
-            memo: Memo::default(),
-        };
-        let mut lines = 0;
-        rules.evaluate(&context, &mut |index, rule| {
-            if let Some(format) = formats.get(index) {
-                format.write(rule, &context, scratch, out);
-                lines += 1;
-            }
-        });
-        if lines == 0 {
-            counts.unmatched += 1;
-        } else {
-            counts.matched += 1;
-            counts.lines += lines;
+    fn evaluate_in(&mut self, event: &Event<'_>, container: ContainerState<'_>, out: &mut Vec<u8>) {
+        let lines = self.evaluator.evaluate(event, container, out);
+        self.counts.take(lines);
+    }
+
+    fn hold(&mut self, id: ContainerId, event: &Event<'_>, out: &mut Vec<u8>) {
+        let mut record = event.bytes.to_vec();
+        let at = std::mem::offset_of!(Header, number);
+        record[at..at + size_of::<u64>()].copy_from_slice(&event.header.number.to_ne_bytes());
+        self.hold.push(id, Bytes::from(record), boot_now());
+        self.release(out);
+    }
+
+    /// Evaluates what no longer waits.
+    fn release(&mut self, out: &mut Vec<u8>) {
+        while let Some(released) = self.hold.pop() {
+            let Ok(event) = Event::decode(&released.record) else {
+                self.counts.undecodable += 1;
+                continue;
+            };
+            let container = match self.metadata.lookup(&released.id, event.header.time) {
+                Lookup::Known(container) => ContainerState::Known(container),
+                Lookup::Pending | Lookup::Unknown => ContainerState::Unknown(released.id),
+            };
+            let lines = self.evaluator.evaluate(&event, container, out);
+            self.counts.take(lines);
         }
     }
+}
+
+impl Counts {
+    fn take(&mut self, lines: u64) {
+        if lines == 0 {
+            self.unmatched += 1;
+        } else {
+            self.matched += 1;
+            self.lines += lines;
+        }
+    }
+}
+
+fn class(event: &Event<'_>, place: Place) -> (CgroupKey, CgroupClass) {
+    let key = CgroupKey {
+        node: event.task.cgroup_node,
+        id: event.task.cgroup_id,
+    };
+    let class = match place {
+        Place::Host => CgroupClass::Host,
+        Place::Container(_) => CgroupClass::Container,
+    };
+    (key, class)
 }

@@ -210,6 +210,15 @@ impl Btf {
         Ok(None)
     }
 
+    /// Bytes of a structure.
+    pub(super) fn size_of(&self, name: &str) -> Result<Option<u32>, BtfError> {
+        let Some(&id) = self.structs.get(name.as_bytes()) else {
+            return Ok(None);
+        };
+        let ty = self.resolve(id, None)?;
+        word(&ty.btf.data, ty.at + 8).map(Some)
+    }
+
     /// Byte offset of, say, `dentry.d_name.name`; none if there is no such
     /// structure or member, or if it is a bit field.
     pub(super) fn offset_of(
@@ -264,6 +273,17 @@ mod tests {
                 "{path}"
             );
         }
+    }
+
+    #[test]
+    fn knows_the_size_of_a_structure() {
+        let btf = vmlinux();
+        assert!(
+            btf.size_of("pt_regs")
+                .expect("consistent")
+                .is_some_and(|n| n >= 168)
+        );
+        assert_eq!(btf.size_of("nonsense"), Ok(None));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use zerocopy::IntoBytes;
 use super::{
     BPF_OBJECT, CaptureError, HookMode, KernelCounts, Options, TICK_NS, TreeMode, Wants,
     hooks::{HOOKS, Hook, Purpose},
-    offsets::offsets,
+    offsets::layout,
     processes,
     ring::Ring,
 };
@@ -41,8 +41,7 @@ impl Capture {
         options: &Options,
         wants: &Wants,
     ) -> Result<(Self, Ring, KernelCounts), CaptureError> {
-        let offsets = offsets()?;
-        let offsets = offsets.as_bytes();
+        let layout = layout()?;
         raise_memlock();
         let btf = Btf::from_sys_fs().map_err(|e| CaptureError::BadBtf {
             path: "/sys/kernel/btf/vmlinux".into(),
@@ -59,7 +58,8 @@ impl Capture {
         };
         let mut bpf = EbpfLoader::new()
             .btf(Some(&btf))
-            .override_global("OFFSETS", offsets, true)
+            .override_global("OFFSETS", layout.offsets.as_bytes(), true)
+            .override_global("REGS_ON_STACK", &layout.regs_on_stack, true)
             .override_global("ARGV_CAPACITY", &capacity, true)
             .map_max_entries("EVENTS", options.ring_bytes)
             .map_max_entries("SCRATCH_EXEC", small)

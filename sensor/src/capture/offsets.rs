@@ -11,11 +11,20 @@ const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 /// Modules with types that the programs use, if they are not built in.
 const MODULES: &[&str] = &["/sys/kernel/btf/overlay"];
 
+/// What the programs must know of the running kernel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    /// Where members are.
+    pub(super) offsets: Offsets,
+    /// Where the saved registers are on a task's stack; 0 where the kernel can be asked.
+    pub(super) regs_on_stack: u32,
+}
+
 /// Finds every offset. A member that may be absent and is, is [`ABSENT`].
 ///
 /// # Errors
 /// If there is no BTF, or a member that must be there is not.
-pub(super) fn offsets() -> Result<Offsets, CaptureError> {
+pub(super) fn layout() -> Result<Layout, CaptureError> {
     let vmlinux = read(Path::new(VMLINUX), None)?;
     let modules: Vec<Btf> = MODULES
         .iter()
@@ -29,16 +38,53 @@ pub(super) fn offsets() -> Result<Offsets, CaptureError> {
             None if *optional => set(&mut offsets, ABSENT),
             None => {
                 return Err(CaptureError::NoMember {
-                    kernel: rustix::system::uname()
-                        .release()
-                        .to_string_lossy()
-                        .into_owned(),
+                    kernel: release(),
                     member: paths.join("` or `"),
                 });
             }
         }
     }
-    Ok(offsets)
+    Ok(Layout {
+        offsets,
+        regs_on_stack: regs_on_stack(&vmlinux)?,
+    })
+}
+
+/// `THREAD_SIZE` of x86-64 and of arm64 with pages of 4 KiB (no BTF tells it).
+const THREAD_SIZE: u32 = 16 << 10;
+/// The first kernel with `bpf_task_pt_regs`.
+const HAS_TASK_PT_REGS: (u32, u32) = (5, 15);
+
+/// Where the saved registers are on a task's stack: at its end. 0 where the
+/// kernel can be asked, as it can since 5.15.
+fn regs_on_stack(vmlinux: &Btf) -> Result<u32, CaptureError> {
+    if kernel_version() >= HAS_TASK_PT_REGS {
+        return Ok(0);
+    }
+    let size = vmlinux
+        .size_of("pt_regs")
+        .map_err(|e| bad(Path::new(VMLINUX), &e))?;
+    size.and_then(|size| THREAD_SIZE.checked_sub(size))
+        .ok_or_else(|| CaptureError::NoMember {
+            kernel: release(),
+            member: "pt_regs".into(),
+        })
+}
+
+/// The running kernel's version, major and minor.
+fn kernel_version() -> (u32, u32) {
+    let release = release();
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|n| n.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+fn release() -> String {
+    rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn find(vmlinux: &Btf, modules: &[Btf], paths: &[&str]) -> Result<Option<u32>, CaptureError> {
@@ -78,7 +124,7 @@ mod tests {
 
     #[test]
     fn this_kernel_has_every_member_that_must_be_there() {
-        let offsets = offsets().expect("all offsets");
+        let offsets = layout().expect("all offsets").offsets;
         assert_ne!(offsets.task_tgid, 0);
         assert_ne!(offsets.kernfs_node_parent, ABSENT);
     }

@@ -152,6 +152,7 @@ impl RecordBuilder {
             kind: self.kind as u16,
             version: WIRE_VERSION,
             time: self.time,
+            number: 0,
             cpu: 0,
             reserved: 0,
         };

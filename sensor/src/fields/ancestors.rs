@@ -276,9 +276,13 @@ fn name<'a>(c: &Context<'a>, n: u32) -> Value<'a> {
     }
 }
 
+/// The name that an ancestor was executed by, as Falco has it: a process that
+/// renames itself does not change it. What it calls itself, if that is not known.
 fn name_of<'a>(c: &Context<'a>, ancestor: &Ancestor) -> &'a str {
-    let name = c.arena.alloc_slice_copy(comm(&ancestor.comm));
-    c.text(name)
+    match c.lineage.of_ancestor(ancestor) {
+        Some(program) => c.text(program.comm),
+        None => c.text(c.arena.alloc_slice_copy(comm(&ancestor.comm))),
+    }
 }
 
 fn exe<'a>(c: &Context<'a>, n: u32) -> Value<'a> {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::shell::{as_root, has, run as execute, say};
+use crate::shell::{as_root, command, has, output, run as execute, say};
 
 #[derive(clap::Args, Clone, Copy, Default)]
 pub(crate) struct Arguments {
@@ -80,6 +80,16 @@ const TESTS: &[Need] = &[
         met: || Path::new("/usr/lib/python3/dist-packages/grpc").exists(),
     },
     Need {
+        what: "the checks of deploy/ have an environment of their own",
+        package: "python3-venv",
+        met: || output(&mut command("python3", &["-c", "import ensurepip"])).is_ok(),
+    },
+    Need {
+        what: "deploy/elastic/install",
+        package: "curl",
+        met: || has("curl"),
+    },
+    Need {
         what: "network namespaces",
         package: "iproute2",
         met: || has("ip"),
@@ -90,6 +100,25 @@ const TESTS: &[Need] = &[
         met: || has("iptables"),
     },
 ];
+
+/// To boot other kernels.
+const VM: &[Need] = &[
+    Need {
+        what: "a machine in the machine",
+        package: "qemu-system-x86",
+        met: || has("qemu-system-x86_64"),
+    },
+    Need {
+        what: "kernel modules are compressed",
+        package: "xz-utils",
+        met: || has("xz"),
+    },
+];
+
+/// Installs what `cargo xtask vm` needs.
+pub(crate) fn install_for_vm() -> Result<()> {
+    packages::install(VM)
+}
 
 fn has_libc_headers() -> bool {
     Path::new("/usr/include/stdio.h").exists()

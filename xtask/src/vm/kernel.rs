@@ -1,0 +1,100 @@
+//! Kernels of Debian's packages, in the cache.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    env, fs,
+    path::PathBuf,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::shell::{command, output, root};
+
+/// Modules that the guest has loaded before anything runs, where they are modules.
+const AT_BOOT: [&str; 1] = ["overlay"];
+
+/// An unpacked kernel.
+pub(super) struct Kernel {
+    directory: PathBuf,
+    /// As `uname -r` says it.
+    pub(super) release: String,
+}
+
+/// Where kernels are kept between runs.
+pub(super) fn cache() -> Result<PathBuf> {
+    if let Some(directory) = env::var_os("SENSOR_VM_CACHE") {
+        return Ok(directory.into());
+    }
+    let home = env::home_dir().context("no home directory: set SENSOR_VM_CACHE")?;
+    Ok(env::var_os("XDG_CACHE_HOME")
+        .map_or(home.join(".cache"), PathBuf::from)
+        .join("sensor-vm"))
+}
+
+fn script(arguments: &[&str]) -> Result<String> {
+    let mut script = command(root().join("xtask/vm/kernel.sh"), &[]);
+    script
+        .arg(cache()?)
+        .args(arguments)
+        .stderr(std::process::Stdio::inherit());
+    output(&mut script)
+}
+
+/// The series that can be fetched.
+pub(super) fn list() -> Result<String> {
+    script(&["list"])
+}
+
+impl Kernel {
+    /// The newest kernel of a series; fetched, if it is not in the cache.
+    pub(super) fn fetch(series: &str) -> Result<Self> {
+        let directory = PathBuf::from(script(&["fetch", series])?);
+        let release = fs::read_to_string(directory.join("release"))?
+            .trim()
+            .to_owned();
+        Ok(Self { directory, release })
+    }
+
+    /// The compressed kernel.
+    pub(super) fn image(&self) -> PathBuf {
+        self.directory.join("vmlinuz")
+    }
+
+    /// Modules to load at boot, with what they need, in the order of loading: paths below
+    /// `lib/modules/RELEASE`, and their contents.
+    pub(super) fn modules(&self) -> Result<Vec<(String, Vec<u8>)>> {
+        let base = self.directory.join("lib/modules").join(&self.release);
+        let text = fs::read_to_string(base.join("modules.dep"))?;
+        let needs: BTreeMap<&str, Vec<&str>> = text
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .map(|(module, needs)| (module, needs.split_whitespace().collect()))
+            .collect();
+        let mut ordered = Vec::new();
+        let mut seen = HashSet::new();
+        for name in AT_BOOT {
+            let file = format!("/{name}.ko");
+            if let Some(module) = needs.keys().find(|path| path.ends_with(&file)) {
+                visit(module, &needs, &mut seen, &mut ordered);
+            }
+        }
+        ordered
+            .into_iter()
+            .map(|path| Ok((path.to_owned(), fs::read(base.join(path))?)))
+            .collect()
+    }
+}
+
+fn visit<'a>(
+    module: &'a str,
+    needs: &BTreeMap<&'a str, Vec<&'a str>>,
+    seen: &mut HashSet<&'a str>,
+    ordered: &mut Vec<&'a str>,
+) {
+    if seen.insert(module) {
+        for need in needs.get(module).into_iter().flatten().rev() {
+            visit(need, needs, seen, ordered);
+        }
+        ordered.push(module);
+    }
+}

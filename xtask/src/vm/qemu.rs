@@ -1,0 +1,135 @@
+//! A run of the guest.
+
+use std::{
+    fs::{self, File},
+    io::{Read as _, Write as _, stdout},
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::kernel::Kernel;
+
+/// Boots, shows what the command says as it says it, and returns its exit code.
+pub(super) fn boot(
+    kernel: &Kernel,
+    initrd: &[u8],
+    directory: &Path,
+    limit: Duration,
+) -> Result<i32> {
+    let path = |name: &str| directory.join(name);
+    fs::write(path("initrd"), initrd)?;
+    for name in ["console", "output"] {
+        fs::write(path(name), "")?;
+    }
+    // The root is a tmpfs of at most half the memory, and the image lies beside it while it is unpacked.
+    let memory = (initrd.len() >> 20) * 3 + 1024;
+    let mut qemu = Command::new("qemu-system-x86_64");
+    let hardware = has_kvm();
+    let mut options =
+        "console=ttyS0 8250.nr_uarts=4 quiet panic=-1 oops=panic random.trust_cpu=on".to_owned();
+    if hardware {
+        qemu.args(["-accel", "kvm", "-cpu", "host"]);
+    } else {
+        // A slow guest is not a stuck one, and its timers are late on a busy host.
+        options += " no_timer_check nowatchdog rcupdate.rcu_cpu_stall_timeout=300";
+        qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"]);
+    }
+    qemu.args(["-machine", "pc", "-smp", "2", "-m", &memory.to_string()]);
+    qemu.args([
+        "-nodefaults",
+        "-no-user-config",
+        "-no-reboot",
+        "-display",
+        "none",
+        "-monitor",
+        "none",
+    ]);
+    qemu.arg("-kernel")
+        .arg(kernel.image())
+        .arg("-initrd")
+        .arg(path("initrd"));
+    qemu.args(["-append", &options]);
+    for name in ["console", "output"] {
+        qemu.arg("-serial")
+            .arg(format!("file:{}", path(name).display()));
+    }
+    let errors = File::create(path("qemu.log"))?;
+    let mut child = qemu
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(errors)
+        .spawn()
+        .context("cannot run qemu-system-x86_64: `cargo xtask vm` installs it on Debian")?;
+
+    let mut follower = Follower {
+        file: File::open(path("output"))?,
+        text: String::new(),
+    };
+    let begin = Instant::now();
+    let ended = loop {
+        follower.follow()?;
+        if child.try_wait()?.is_some() {
+            break true;
+        }
+        if begin.elapsed() > limit {
+            child.kill()?;
+            child.wait()?;
+            break false;
+        }
+        thread::sleep(Duration::from_millis(100));
+    };
+    follower.follow()?;
+    let code = follower
+        .text
+        .rsplit_once("VM-EXIT ")
+        .and_then(|(_, code)| code.trim().parse().ok());
+    match code {
+        Some(code) => Ok(code),
+        None if ended => bail!("the guest died:\n{}", tail(directory)),
+        None => bail!(
+            "the guest was not done after {limit:?}:\n{}",
+            tail(directory)
+        ),
+    }
+}
+
+/// Emulation in software beats a /dev/kvm on a processor that cannot virtualize.
+fn has_kvm() -> bool {
+    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let able = processor
+        .split_whitespace()
+        .any(|word| word == "vmx" || word == "svm");
+    able && File::options().write(true).open("/dev/kvm").is_ok()
+}
+
+/// The last lines of QEMU's and of the guest's console.
+fn tail(directory: &Path) -> String {
+    let read = |name: &str| fs::read(directory.join(name)).unwrap_or_default();
+    let text = [read("qemu.log"), read("console")].concat();
+    let text = String::from_utf8_lossy(&text).replace('\r', "");
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(60)..].join("\n")
+}
+
+/// Shows what is appended to a file.
+struct Follower {
+    file: File,
+    text: String,
+}
+
+impl Follower {
+    fn follow(&mut self) -> Result<()> {
+        let mut bytes = Vec::new();
+        self.file.read_to_end(&mut bytes)?;
+        let text = String::from_utf8_lossy(&bytes).replace('\r', "");
+        let mut out = stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        self.text.push_str(&text);
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# kernel.sh CACHE list             the kernel series that Debian's suites offer
+# kernel.sh CACHE fetch SERIES     download and unpack the newest kernel of a series (5.10, 6.12, …)
+#
+# Leaves CACHE/kernels/SERIES/{vmlinuz,release,lib/modules/…} and CACHE/busybox; prints the directory.
+# Packages come by a private apt root: the machine's own sources, lists and packages stay as they are.
+set -euo pipefail
+export LC_ALL=C
+
+cache=$1 command=$2 series=${3:-}
+arch=$(dpkg --print-architecture)
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+apt_root=$cache/apt
+apt=(-q -o "Dir::Etc::SourceList=$apt_root/sources.list" -o Dir::Etc::SourceParts=/dev/null
+    -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
+    -o "Dir::State=$apt_root/state" -o "Dir::State::status=$apt_root/state/status"
+    -o "Dir::Cache=$apt_root/cache" -o Acquire::Languages=none -o Acquire::Check-Valid-Until=false
+    -o APT::Sandbox::User=root -o Acquire::Retries=3)
+
+say() { printf 'vm: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock 9
+scratch=$(mktemp -d "$cache/tmp.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+
+# The mirror of one of Debian's archives, as in the machine's own sources.
+mirror() {
+    # shellcheck disable=SC2016
+    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+        sed 's|/*$||' | grep -E "/$1\$" | head -n1
+}
+
+update() {
+    if [ -e "$apt_root/updated" ] && [ -n "$(find "$apt_root/updated" -mtime -1)" ]; then return; fi
+    local debian security suite
+    debian=${SENSOR_VM_MIRROR:-$(mirror debian)}
+    security=${SENSOR_VM_SECURITY_MIRROR:-$(mirror debian-security)}
+    [ -n "$debian" ] || die "no Debian mirror in this machine's apt sources: set SENSOR_VM_MIRROR"
+    [ -n "$security" ] || security=$debian-security
+    [ -r "$keyring" ] || die "no $keyring: install debian-archive-keyring"
+    mkdir -p "$apt_root/state/lists/partial" "$apt_root/cache/archives/partial"
+    : >"$apt_root/state/status"
+    for suite in "$security bullseye-security" "$security bookworm-security" "$security trixie-security" \
+        "$debian trixie-backports" "$debian experimental"; do
+        echo "deb [arch=$arch signed-by=$keyring] $suite main"
+    done >"$apt_root/sources.list"
+    say "reading package lists"
+    # A suite that is gone costs its kernels only.
+    apt-get "${apt[@]}" update >"$apt_root/update.log" 2>&1 || say "some lists failed, see $apt_root/update.log"
+    touch "$apt_root/updated"
+}
+
+# Packages of cloud kernels, the newest last.
+images() {
+    local version=${1:-'[0-9]+.[0-9]+'}
+    apt-cache "${apt[@]}" search --names-only "^linux-image-${version//./\\.}([.+-][0-9a-z.+-]*)?-cloud-$arch\$" |
+        awk '!/meta-package/ {print $1}' | sort -V
+}
+
+download() { # into the current directory
+    apt-get "${apt[@]}" download "$@" >download.log 2>&1 || { cat download.log >&2; die "cannot download $*"; }
+}
+
+busybox() {
+    [ -x "$cache/busybox" ] && return
+    mkdir "$scratch/busybox"
+    (cd "$scratch/busybox" && download busybox-static && dpkg -x busybox-static_*.deb x)
+    mv "$(find "$scratch/busybox/x" -path '*bin/busybox' -type f | head -n1)" "$cache/busybox"
+}
+
+fetch() {
+    local to=$cache/kernels/$series package release packages deb at
+    if [ -e "$to/release" ]; then return; fi
+    update
+    busybox
+    package=$(images "$series" | tail -n1)
+    [ -n "$package" ] || die "no kernel $series for $arch in Debian's suites (see: cargo xtask vm --list)"
+    release=${package#linux-image-}
+    # From 7.0 on the package is empty and depends on these.
+    packages=$(apt-cache "${apt[@]}" depends "$package" | awk '{print $NF}' |
+        grep -xE "linux-(base|binary|modules)-${release//+/\\+}" || true)
+    case $packages in *linux-binary*) ;; *) packages=$package ;; esac
+    say "fetching $release"
+    # shellcheck disable=SC2086
+    (cd "$scratch" && download $packages && for deb in *.deb; do dpkg -x "$deb" x; done)
+    mkdir -p "$scratch/kernel/lib/modules"
+    for at in "$scratch/x/lib/modules/$release" "$scratch/x/usr/lib/modules/$release"; do
+        if [ -d "$at" ]; then cp -a --no-target-directory "$at" "$scratch/kernel/lib/modules/$release"; fi
+    done
+    for at in "$scratch/x/boot/vmlinuz-$release" "$scratch/kernel/lib/modules/$release/vmlinuz"; do
+        [ ! -f "$at" ] || mv "$at" "$scratch/kernel/vmlinuz"
+    done
+    [ -s "$scratch/kernel/vmlinuz" ] || die "no vmlinuz in $packages"
+    # Guests load modules as they are.
+    find "$scratch/kernel/lib/modules" -name '*.ko.xz' -exec xz -d {} +
+    # busybox's depmod takes no release like 7.3-cloud-amd64, so it gets a name of three numbers.
+    ln -s "$release" "$scratch/kernel/lib/modules/0.0.0"
+    "$cache/busybox" depmod -b "$scratch/kernel" 0.0.0
+    rm "$scratch/kernel/lib/modules/0.0.0"
+    echo "$release" >"$scratch/kernel/release"
+    mkdir -p "$cache/kernels"
+    mv "$scratch/kernel" "$to"
+}
+
+case $command in
+list)
+    update
+    images | sed -E 's/^linux-image-([0-9]+\.[0-9]+).*/\1/' | sort -uV
+    ;;
+fetch)
+    fetch
+    echo "$cache/kernels/$series"
+    ;;
+*) die "usage: kernel.sh CACHE list|fetch [SERIES]" ;;
+esac
