@@ -84,6 +84,10 @@ KINDS = {
     "exec with 256 KiB of argv": huge(262144),
     "exec with 256 KiB of invalid bytes": line(EXEC | EXTRA | {"proc.args": "\ufffd" * 262144, "proc.cmdline": "sh " + "\ufffd" * 262144, "proc.cwd": "/" + "d" * 4000 + "/"}),
     "connect": connect(),
+    "connect of the shipped rule": line(
+        {k: v for k, v in (CONNECT | EXTRA).items() if k not in ("fd.cip", "fd.cport", "fd.sip", "fd.sport")}
+        | {"evt.type": "connect", "proc.cwd": "/", "proc.args": "-g", "fd.lip": "10.1.2.3", "fd.lport": 51130, "fd.rip": "93.184.215.14", "fd.rport": 443},
+        rule=CONNECT_RULE, tags=("connect", "elasticsearch", "system_call")),
     "connect over IPv6": connect(fd__name="fd00::1:51130->2606:2800:21f:cb07::1:443", fd__type="ipv6", fd__cip="fd00::1", fd__sip="2606:2800:21f:cb07::1"),
     "connect over UDP": connect(fd__name="10.1.2.3:40000->10.1.0.10:53", fd__l4proto="udp", fd__cport=40000, fd__sip="10.1.0.10", fd__sport=53),
     "connect under way": connect(evt__res="EINPROGRESS"),

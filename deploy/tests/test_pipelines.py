@@ -55,6 +55,7 @@ WANTED = {
                     "process.entity_id", "process.parent.entity_id"},
     "exec of the user's rule, nothing appended": EXEC,
     "connect": COMMON | PROCESS | POD | FLOW | {"event.outcome"},
+    "connect of the shipped rule": COMMON | PROCESS | POD | FLOW | {"event.outcome"},
     "connect over IPv6": COMMON | PROCESS | POD | FLOW,
     "connect over UDP": COMMON | PROCESS | POD | FLOW,
     "connect with fd.name alone": COMMON | PROCESS | POD | FLOW,
@@ -148,7 +149,7 @@ class Ecs(unittest.TestCase):
         self.assertNotIn("process.login_user.id", document)
 
     def test_flows_are_found_in_the_fields_and_in_the_name(self):
-        for kind in ("connect", "connect with fd.name alone"):
+        for kind in ("connect", "connect of the shipped rule", "connect with fd.name alone"):
             document = ecs(kind)
             self.assertEqual((document["source.ip"], document["source.port"]), ("10.1.2.3", 51130))
             self.assertEqual((document["destination.ip"], document["destination.port"]), ("93.184.215.14", 443))
