@@ -51,3 +51,22 @@ fn events_go_to_one_file_for_each_node_and_nowhere_else() -> Result<()> {
     ensure!(config.webserver.listen_port == 8765);
     Ok(())
 }
+
+#[test]
+fn manifests_and_chart_name_the_version_that_is_built() -> Result<()> {
+    let version = env!("CARGO_PKG_VERSION");
+    for (file, line) in [
+        (
+            "kubernetes/base/kustomization.yaml",
+            format!("newTag: {version}"),
+        ),
+        ("helm/sensor/Chart.yaml", format!("appVersion: {version}")),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../deploy")
+            .join(file);
+        let text = std::fs::read_to_string(path)?;
+        ensure!(text.lines().any(|l| l.trim() == line), "{file}: no {line}");
+    }
+    Ok(())
+}
