@@ -37,6 +37,7 @@ impl RuleSet {
                 connect.push(text("condition").contains("connect"));
                 host.push(!text("condition").contains("container.id != host"));
                 rules.push(Rule {
+                    index: rules.len(),
                     name: text("rule").into(),
                     description: text("desc").into(),
                     priority: Priority::parse(text("priority")).unwrap_or(Priority::Debug),
