@@ -32,7 +32,7 @@ pub(crate) struct Facts {
 /// Event types that this sensor sees.
 pub(crate) const EVENT_TYPES: [&str; 3] = ["execve", "execveat", "connect"];
 
-/// What the fields of a process in no container are (FALCO_SPEC §6.2).
+/// What the fields of a process in no container are.
 pub(crate) const HOST: [(&str, Value<'static>); 11] = [
     ("container.id", Value::Str("host")),
     ("container.full_id", Value::Str("host")),
