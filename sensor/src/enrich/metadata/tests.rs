@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::enrich::{Owner, Pod};
+use crate::enrich::Owner;
 
 const SECOND: u64 = 1_000_000_000;
 const K8S: Origin = Origin {
@@ -98,14 +98,14 @@ fn seen(origin: Origin, epoch: u32, container: Container) -> Update {
     }
 }
 
-fn pod_view(uid: &str, labels: Option<&str>) -> Option<Arc<Pod>> {
-    Some(Arc::new(Pod {
+fn pod_view(uid: &str, labels: Option<&str>) -> Arc<Pod> {
+    Arc::new(Pod {
         name: "web".into(),
         namespace: "shop".into(),
         uid: uid.into(),
         labels_text: labels.map(Into::into),
         ..Pod::default()
-    }))
+    })
 }
 
 fn sandbox(name: &str, uid: &str, created: u64) -> Container {
@@ -114,7 +114,7 @@ fn sandbox(name: &str, uid: &str, created: u64) -> Container {
         sandbox: Some(id(name)),
         host_network: Some(true),
         host_pid: Some(false),
-        pod: pod_view(uid, Some("app:web")),
+        pod: Some(pod_view(uid, Some("app:web"))),
         ..container(name, "pause", created)
     }
 }
@@ -122,7 +122,7 @@ fn sandbox(name: &str, uid: &str, created: u64) -> Container {
 fn workload(name: &str, sandbox: &str, uid: &str, created: u64) -> Container {
     Container {
         sandbox: Some(id(sandbox)),
-        pod: pod_view(uid, None),
+        pod: Some(pod_view(uid, None)),
         ..container(name, name, created)
     }
 }
@@ -135,7 +135,7 @@ fn api_pod(uid: &str, labels: &str) -> Update {
                 kind: "Deployment".into(),
                 name: "web".into(),
             }),
-            ..(*pod_view(uid, Some(labels)).unwrap()).clone()
+            ..(*pod_view(uid, Some(labels))).clone()
         }),
     }
 }
@@ -370,6 +370,21 @@ fn a_container_waits_for_its_sandbox_and_takes_its_labels_and_namespaces() {
     let c = bed.known("c", 200);
     assert_eq!(c.pod.unwrap().labels_text.as_deref(), Some("app:web"));
     assert_eq!((c.host_network, c.host_pid), (Some(true), Some(false)));
+}
+
+#[test]
+fn events_that_wait_for_a_container_go_on_waiting_for_its_sandbox() {
+    let mut bed = bed();
+    bed.tell(1, [Update::SourceUp { source: 0 }]);
+    assert_eq!(bed.look("c", 200), "?");
+    let told = bed.tell(2, [seen(K8S, 1, workload("c", "s", "u", 100))]);
+    assert!(told.is_empty(), "{told:?}");
+    assert_eq!(bed.asked(), ["c", "s"]);
+    assert_eq!(
+        bed.tell(3, [seen(K8S, 1, sandbox("s", "u", 90))]),
+        ["s", "c"]
+    );
+    assert_eq!(bed.look("c", 200), "c");
 }
 
 #[test]
