@@ -7,7 +7,7 @@ use super::{
     Options, Requirements, RuleSet,
     activity::activity,
     build::Built,
-    compile::{Checks, Dispatch, Facts, Graph, fold},
+    compile::{Checks, Dispatch, Facts, Graph, Peer, fold},
     load::{self, Definitions, RuleFile},
     set::{Activity, ListInfo, MacroInfo, Program, program},
 };
@@ -57,7 +57,20 @@ pub(super) fn assemble(
             info.activity = activity(&graph, &checks, info.node, !info.kinds.is_empty());
         }
     }
-    let requirements = Requirements::of(&graph, &checks, &programs, &rules);
+    let mut requirements = Requirements::of(&graph, &checks, &programs, &rules);
+    let mut reaches = |peer| {
+        [false, true].into_iter().any(|host| {
+            let facts = Facts::of(Kind::Connect, host).of_peer(peer);
+            let mut known = FxHashMap::default();
+            let rules = &programs[program(Kind::Connect, host)].rules;
+            rules.iter().any(|(_, node)| {
+                fold(&mut graph, &checks, &facts, *node, &mut known) != Graph::FALSE
+            })
+        })
+    };
+    requirements.unix = reaches(Peer::Unix);
+    requirements.other_families = reaches(Peer::Other);
+    requirements.loopback = reaches(Peer::Loopback4) || reaches(Peer::Loopback6);
     let macros = definitions.macros.all().iter().zip(used_macros);
     let lists = definitions.lists.all().iter().zip(used_lists);
     RuleSet {

@@ -5,6 +5,11 @@
 //!                                             └────▶ Requirements: what the kernel side must send
 //! ```
 
+#![expect(
+    clippy::single_match_else,
+    reason = "a match shows both outcomes side by side"
+)]
+
 mod activity;
 mod assemble;
 mod build;

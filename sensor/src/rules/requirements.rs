@@ -39,6 +39,12 @@ pub struct Requirements {
     pub exec_failed: Reach,
     /// Connects.
     pub connect: Reach,
+    /// Of connects: those to unix sockets.
+    pub unix: bool,
+    /// Of connects: those to loopback addresses.
+    pub loopback: bool,
+    /// Of connects: those of families other than unix, IPv4 and IPv6.
+    pub other_families: bool,
     /// What the fields of conditions and outputs need.
     pub needs: Needs,
     /// How many ancestors they look at.
