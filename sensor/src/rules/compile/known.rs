@@ -101,7 +101,7 @@ impl Facts {
 
     /// What is known of connects to sockets of some kind.
     #[must_use]
-    pub fn of_peer(self, peer: Peer) -> Self {
+    pub(crate) fn of_peer(self, peer: Peer) -> Self {
         let ends = [
             "fd.sip", "fd.snet", "fd.rip", "fd.rnet", "fd.sport", "fd.rport",
         ];
