@@ -172,7 +172,6 @@ impl Capture {
     }
 
     /// Names of the attached programs.
-    #[must_use]
     pub fn attached(&self) -> impl Iterator<Item = &'static str> {
         self.links.iter().map(|(program, _)| *program)
     }

@@ -11,14 +11,14 @@ use sha1::{Digest as _, Sha1};
 const SEED: [u8; 2] = [0, 0];
 
 /// The id of a flow; none if its ends are of different families.
-pub(super) fn id<'a>(
+pub(super) fn id(
     a: IpAddr,
     a_port: u16,
     b: IpAddr,
     b_port: u16,
     protocol: u16,
-    arena: &'a Bump,
-) -> Option<&'a str> {
+    arena: &Bump,
+) -> Option<&str> {
     let mut hash = Sha1::new();
     hash.update(SEED);
     let (first, second) = if (a, a_port) <= (b, b_port) {

@@ -255,11 +255,11 @@ pub(super) fn argument<'a>(c: &Context<'a>, wanted: &str) -> Value<'a> {
     }
 }
 
-const AF_UNIX: u16 = libc::AF_UNIX as u16;
-const AF_INET: u16 = libc::AF_INET as u16;
-const AF_INET6: u16 = libc::AF_INET6 as u16;
-const AF_NETLINK: u16 = libc::AF_NETLINK as u16;
-const AF_PACKET: u16 = libc::AF_PACKET as u16;
+const AF_UNIX: u16 = 1;
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
+const AF_NETLINK: u16 = 16;
+const AF_PACKET: u16 = 17;
 
 fn raw(c: &Context<'_>) -> Option<Connect> {
     c.event.connect().map(|connect| connect.fixed)
