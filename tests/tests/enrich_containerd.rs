@@ -44,7 +44,7 @@ fn assert_complete(enricher: &Enricher, pod: &Pod, name: &str) {
         let c = event
             .container
             .unwrap_or_else(|| panic!("{name}: {:?}", event.outcome));
-        let of = c.pod.unwrap();
+        let of = c.pod.expect("the test set this up");
         assert_eq!(
             (&*of.name, &*of.namespace, &*of.uid),
             (name, "shop", &*pod.uid)
@@ -129,7 +129,7 @@ fn users_are_the_containers_through_its_process_and_through_its_bundle() {
         last.is_some_and(|e| e.container.is_some_and(|c| c.rootfs.is_some()))
     });
     let last = enricher.all_events(&pod.container).pop();
-    let mut container = last.unwrap().container.unwrap();
+    let mut container = last.unwrap().container.expect("the test set this up");
     let names = |container: &Container, pid: u32| {
         let options = UsersOptions {
             patience: Duration::from_secs(10),
@@ -243,8 +243,8 @@ fn containerd_is_found_where_microk8s_has_it_below_the_hosts_root() {
     let bed = TestBed::start();
     let root = bed.dir().join("host");
     let run = root.join("var/snap/microk8s/common");
-    std::fs::create_dir_all(&run).unwrap();
-    symlink(bed.dir().join("run"), run.join("run")).unwrap();
+    std::fs::create_dir_all(&run).expect("the test set this up");
+    symlink(bed.dir().join("run"), run.join("run")).expect("the test set this up");
     let mut options = options(&bed.socket());
     options.containerd = ContainerdOptions {
         host_root: Some(root.clone()),
@@ -286,7 +286,9 @@ fn a_name_used_again_is_given_to_each_of_its_containers_in_turn() {
     let turns = ["first", "second", "third"];
     let lived = turns.map(run);
     for (turn, happened) in turns.iter().zip(lived) {
-        let container = enricher.look_at("again", happened).unwrap();
+        let container = enricher
+            .look_at("again", happened)
+            .expect("the test set this up");
         let label = sensor::enrich::label(&container.labels, "turn");
         assert_eq!(label, Some(*turn));
     }
@@ -295,7 +297,7 @@ fn a_name_used_again_is_given_to_each_of_its_containers_in_turn() {
 
 #[test]
 fn without_any_socket_that_is_said_once() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("the test set this up");
     let enricher = Enricher::start_unready(options(&dir.path().join("none.sock")), "/none");
     enricher.wait("notice", |e| !e.notices().is_empty());
     std::thread::sleep(Duration::from_millis(400));
