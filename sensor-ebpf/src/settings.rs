@@ -15,8 +15,6 @@ pub enum Tree {
 
 /// Bits of [`Settings::wants`].
 pub mod want {
-    /// Events of processes outside containers.
-    pub const HOST: u32 = 1 << 0;
     /// Connects to unix sockets.
     pub const UNIX: u32 = 1 << 1;
     /// Connects to a loopback address.
@@ -29,6 +27,10 @@ pub mod want {
     pub const EXEC_FAILED: u32 = 1 << 5;
     /// Connects.
     pub const CONNECT: u32 = 1 << 6;
+    /// Events of processes outside containers; shifted by the number of the kind.
+    pub const HOST: u32 = 1 << 8;
+    /// Events of processes in containers; shifted by the number of the kind.
+    pub const CONTAINER: u32 = 1 << 11;
     /// System calls are hooked raw, so 32-bit ones are seen at their exit.
     pub const RAW: u32 = 1 << 7;
 }

@@ -9,9 +9,13 @@
 
 pub mod agent;
 pub mod capture;
+pub mod cli;
+pub mod config;
 pub mod enrich;
 pub mod event;
 pub mod fields;
 pub mod output;
 pub mod rules;
+pub mod run;
+pub mod telemetry;
 pub mod yaml;

@@ -15,15 +15,19 @@
 //! They need root, and a sensor: `SENSOR_BIN`, or `target/release/sensor`.
 
 pub mod act;
+pub mod apiserver;
 pub mod connects;
 pub mod container;
 pub mod counters;
 pub mod elf;
+pub mod enricher;
 pub mod event;
 pub mod programs;
+pub mod proxy;
 pub mod scene;
 pub mod seen;
 pub mod sensor;
+pub mod testbed;
 
 pub use act::Act;
 pub use container::Container;

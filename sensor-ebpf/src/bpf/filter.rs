@@ -22,12 +22,18 @@ pub fn wanted(settings: &Settings, kind: Kind, marked: bool, cgroup: &CgroupKey)
         count(kind, Counter::FilteredTree);
         return false;
     }
-    if settings.wants & want::HOST == 0 {
+    let (host, container) = (want::HOST << kind as u32, want::CONTAINER << kind as u32);
+    let both = host | container;
+    if settings.wants & both != both {
         // SAFETY: the value is copied at once; a concurrent change of it is of
         // one aligned word.
         let class = unsafe { CGROUPS.get(cgroup) }.copied();
-        if class == Some(CgroupClass::Host as u32) {
+        if class == Some(CgroupClass::Host as u32) && settings.wants & host == 0 {
             count(kind, Counter::FilteredHost);
+            return false;
+        }
+        if class == Some(CgroupClass::Container as u32) && settings.wants & container == 0 {
+            count(kind, Counter::FilteredOther);
             return false;
         }
     }

@@ -1,14 +1,18 @@
 //! An event and what is known about it → the lines of the rules that match.
 
-use bumpalo::Bump;
+use std::{hash::Hasher as _, sync::Arc};
 
-use super::RuleSet;
+use bumpalo::Bump;
+use rustc_hash::FxHasher;
+
+use super::Sink;
 use crate::{
     capture::Clock,
     enrich::{ContainerState, Lineage, Users},
     event::Event,
     fields::{Context, Memo},
     output::{AlertFormat, AlertOptions, AlertScratch},
+    rules::{RuleSet, Scratch},
 };
 
 /// Who the sensor is.
@@ -20,14 +24,38 @@ pub struct Node {
     pub boot_id: u64,
 }
 
+impl Node {
+    /// A node of that name, in the boot with that id (the kernel's text).
+    #[must_use]
+    pub fn new(hostname: &str, boot_id: &str) -> Self {
+        let mut hasher = FxHasher::default();
+        hasher.write(boot_id.as_bytes());
+        Self {
+            hostname: hostname.to_owned(),
+            boot_id: hasher.finish(),
+        }
+    }
+}
+
+/// The forms of a rule's alerts: as configured, and as text for a terminal.
+struct Formats {
+    line: AlertFormat,
+    text: AlertFormat,
+}
+
 /// Evaluates the rules and formats their alerts.
 pub(super) struct Evaluator {
-    rules: RuleSet,
-    formats: Vec<AlertFormat>,
+    rules: Arc<RuleSet>,
+    formats: Vec<Formats>,
+    /// Events that each rule matched.
+    matches: Vec<u64>,
     options: AlertOptions,
     node: Node,
     arena: Bump,
+    evaluation: Scratch,
     scratch: AlertScratch,
+    line: Vec<u8>,
+    text: Vec<u8>,
     /// The programs of processes.
     pub(super) lineage: Lineage,
     /// Names of users and groups.
@@ -38,7 +66,7 @@ pub(super) struct Evaluator {
 
 impl Evaluator {
     pub(super) fn new(
-        rules: RuleSet,
+        rules: Arc<RuleSet>,
         options: AlertOptions,
         node: Node,
         lineage: Lineage,
@@ -46,11 +74,15 @@ impl Evaluator {
     ) -> Self {
         Self {
             formats: formats(&rules, options),
+            matches: vec![0; rules.rules().len()],
             rules,
             options,
             node,
             arena: Bump::new(),
+            evaluation: Scratch::default(),
             scratch: AlertScratch::default(),
+            line: Vec::new(),
+            text: Vec::new(),
             lineage,
             users,
             clock: Clock::new(),
@@ -62,26 +94,37 @@ impl Evaluator {
         &self.rules
     }
 
+    /// Events that each rule matched, by [`Rule::index`](crate::rules::Rule).
+    pub(super) fn matches(&self) -> &[u64] {
+        &self.matches
+    }
+
     /// Takes other rules, from the next event on.
-    pub(super) fn set_rules(&mut self, rules: RuleSet) {
-        self.formats = formats(&rules, self.options);
+    pub(super) fn set_rules(&mut self, rules: Arc<RuleSet>, options: AlertOptions) {
+        self.formats = formats(&rules, options);
+        self.matches = vec![0; rules.rules().len()];
+        self.options = options;
         self.rules = rules;
     }
 
-    /// Appends the lines for an event; gives their number.
+    /// Gives the lines for an event to `sink`; their number.
     pub(super) fn evaluate(
         &mut self,
         event: &Event<'_>,
         container: ContainerState<'_>,
-        out: &mut Vec<u8>,
+        sink: &mut impl Sink,
     ) -> u64 {
         let Self {
             rules,
             formats,
+            matches,
             options: _,
             node,
             arena,
+            evaluation,
             scratch,
+            line,
+            text,
             lineage,
             users,
             clock,
@@ -103,20 +146,39 @@ impl Evaluator {
             memo: Memo::default(),
         };
         let mut lines = 0;
-        rules.evaluate(&context, &mut |index, rule| {
-            if let Some(format) = formats.get(index) {
-                format.write(rule, &context, scratch, out);
-                lines += 1;
+        rules.evaluate(evaluation, &context, &mut |rule| {
+            let (Some(formats), Some(matches)) =
+                (formats.get(rule.index), matches.get_mut(rule.index))
+            else {
+                return;
+            };
+            line.clear();
+            text.clear();
+            if sink.wants_lines() {
+                formats.line.write(rule, &context, scratch, line);
             }
+            if sink.wants_text() {
+                formats.text.write(rule, &context, scratch, text);
+            }
+            sink.line(line, text, rule.priority.number());
+            *matches += 1;
+            lines += 1;
         });
         lines
     }
 }
 
-fn formats(rules: &RuleSet, options: AlertOptions) -> Vec<AlertFormat> {
+fn formats(rules: &RuleSet, options: AlertOptions) -> Vec<Formats> {
+    let text = AlertOptions {
+        json: false,
+        ..options
+    };
     rules
         .rules()
         .iter()
-        .map(|rule| AlertFormat::new(rule, options))
+        .map(|rule| Formats {
+            line: AlertFormat::new(rule, options),
+            text: AlertFormat::new(rule, text),
+        })
         .collect()
 }

@@ -1,11 +1,19 @@
 //! The capture thread: records in, lines out.
+//!
+//! ```text
+//! Ring ──record──▶ Pipeline: decode, identify, enrich, hold, evaluate, format ──line──▶ Outputs
+//!                      ▲ updates of metadata           ▲ other rules
+//! ```
 
 mod cgroups;
 mod evaluator;
-mod interim;
 mod pipeline;
+pub mod settings;
+mod sink;
+mod thread;
 
 pub use cgroups::Cgroups;
 pub use evaluator::Node;
-pub use interim::RuleSet;
 pub use pipeline::{Counts, Parts, Pipeline};
+pub use sink::Sink;
+pub use thread::{Agent, Finished, Reload, Snapshot};

@@ -1,15 +1,17 @@
 //! decode → identify → enrich → hold → evaluate → format, for one record at a time.
 
-use std::os::fd::BorrowedFd;
+use std::{os::fd::BorrowedFd, sync::Arc};
 
 use bytes::Bytes;
 use sensor_ebpf::{CgroupClass, CgroupKey, Header};
 
-use super::{Cgroups, Node, RuleSet, cgroups::Place, evaluator::Evaluator};
+use super::{Cgroups, Node, Sink, cgroups::Place, evaluator::Evaluator};
 use crate::{
     enrich::{ContainerState, Hold, HoldStatistics, Lineage, Lookup, Metadata, Users, boot_now},
     event::{ContainerId, Event},
+    fields::Needs,
     output::AlertOptions,
+    rules::{Requirements, RuleSet},
 };
 
 /// What became of the records. At rest `received = undecodable + filtered +
@@ -33,7 +35,7 @@ pub struct Counts {
 /// What the pipeline stands on.
 pub struct Parts {
     /// The rules.
-    pub rules: RuleSet,
+    pub rules: Arc<RuleSet>,
     /// How alerts are written.
     pub alerts: AlertOptions,
     /// Who the sensor is.
@@ -56,6 +58,7 @@ pub struct Pipeline {
     metadata: Metadata,
     hold: Hold,
     cgroups: Cgroups,
+    requirements: Requirements,
     counts: Counts,
     /// What the kernel is to be told of cgroups.
     classes: Vec<(CgroupKey, CgroupClass)>,
@@ -76,6 +79,7 @@ impl Pipeline {
             cgroups,
         } = parts;
         Self {
+            requirements: *rules.requirements(),
             evaluator: Evaluator::new(rules, alerts, node, lineage, users),
             metadata,
             hold,
@@ -114,9 +118,34 @@ impl Pipeline {
         self.hold.deadline()
     }
 
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> &RuleSet {
+        self.evaluator.rules()
+    }
+
+    /// Events that each rule matched, by the rule's index.
+    #[must_use]
+    pub fn matches(&self) -> &[u64] {
+        self.evaluator.matches()
+    }
+
+    /// How many programs of processes are known.
+    #[must_use]
+    pub fn programs(&self) -> usize {
+        self.evaluator.lineage.len()
+    }
+
+    /// How many containers and pods are known.
+    #[must_use]
+    pub fn known(&self) -> (usize, usize) {
+        self.metadata.len()
+    }
+
     /// Takes other rules, from the next event on.
-    pub fn set_rules(&mut self, rules: RuleSet) {
-        self.evaluator.set_rules(rules);
+    pub fn set_rules(&mut self, rules: Arc<RuleSet>, alerts: AlertOptions) {
+        self.requirements = *rules.requirements();
+        self.evaluator.set_rules(rules, alerts);
     }
 
     /// What was learned of cgroups since the last call, for the kernel's filter.
@@ -124,9 +153,9 @@ impl Pipeline {
         self.classes.drain(..)
     }
 
-    /// Before each batch: takes over what arrived of metadata, and lets held
+    /// To be called before each batch: takes over what arrived of metadata, and lets held
     /// events go on whose container is known or whose time is up.
-    pub fn begin_batch(&mut self, out: &mut Vec<u8>) {
+    pub fn begin_batch(&mut self, sink: &mut impl Sink) {
         self.evaluator.clock.refresh();
         let now = boot_now();
         for id in self.metadata.apply_updates(now) {
@@ -134,18 +163,18 @@ impl Pipeline {
         }
         if !self.hold.is_empty() {
             self.hold.expire(now);
-            self.release(out);
+            self.release(sink);
         }
     }
 
     /// At the end: lets every held event go on as it is.
-    pub fn finish(&mut self, out: &mut Vec<u8>) {
+    pub fn finish(&mut self, sink: &mut impl Sink) {
         self.hold.drain(boot_now());
-        self.release(out);
+        self.release(sink);
     }
 
-    /// Takes one record; appends the lines that it makes.
-    pub fn process(&mut self, record: &[u8], out: &mut Vec<u8>) {
+    /// Takes one record; gives the lines that it makes to `sink`.
+    pub fn process(&mut self, record: &[u8], sink: &mut impl Sink) {
         self.counts.received += 1;
         let Ok(mut event) = Event::decode(record) else {
             self.counts.undecodable += 1;
@@ -158,8 +187,8 @@ impl Pipeline {
             self.classes.push(class(&event, place));
         }
         let id = match place {
-            Place::Host if self.evaluator.rules().want_host() => {
-                return self.evaluate_in(&event, ContainerState::Host, out);
+            Place::Host if self.requirements.reach(event.kind).host => {
+                return self.evaluate_in(&event, ContainerState::Host, sink);
             }
             Place::Host => {
                 self.counts.filtered += 1;
@@ -168,35 +197,51 @@ impl Pipeline {
             Place::Container(id) => id,
         };
         if self.hold.is_waiting(&id) {
-            return self.hold(id, &event, out);
+            return self.hold(id, &event, sink);
         }
+        let waits = self.needs_container();
         match self.metadata.lookup(&id, event.header.time) {
-            Lookup::Pending => self.hold(id, &event, out),
+            Lookup::Pending if waits => self.hold(id, &event, sink),
             Lookup::Known(container) => {
                 let lines = self
                     .evaluator
-                    .evaluate(&event, ContainerState::Known(container), out);
+                    .evaluate(&event, ContainerState::Known(container), sink);
                 self.counts.take(lines);
             }
-            Lookup::Unknown => self.evaluate_in(&event, ContainerState::Unknown(id), out),
+            Lookup::Pending | Lookup::Unknown => {
+                self.evaluate_in(&event, ContainerState::Unknown(id), sink);
+            }
         }
     }
 
-    fn evaluate_in(&mut self, event: &Event<'_>, container: ContainerState<'_>, out: &mut Vec<u8>) {
-        let lines = self.evaluator.evaluate(event, container, out);
+    /// Whether any rule looks at what the container's runtime or the API server knows.
+    fn needs_container(&self) -> bool {
+        let needs = self.requirements.needs;
+        [Needs::CONTAINER, Needs::POD, Needs::USERS]
+            .into_iter()
+            .any(|need| needs.contains(need))
+    }
+
+    fn evaluate_in(
+        &mut self,
+        event: &Event<'_>,
+        container: ContainerState<'_>,
+        sink: &mut impl Sink,
+    ) {
+        let lines = self.evaluator.evaluate(event, container, sink);
         self.counts.take(lines);
     }
 
-    fn hold(&mut self, id: ContainerId, event: &Event<'_>, out: &mut Vec<u8>) {
+    fn hold(&mut self, id: ContainerId, event: &Event<'_>, sink: &mut impl Sink) {
         let mut record = event.bytes.to_vec();
         let at = std::mem::offset_of!(Header, number);
         record[at..at + size_of::<u64>()].copy_from_slice(&event.header.number.to_ne_bytes());
         self.hold.push(id, Bytes::from(record), boot_now());
-        self.release(out);
+        self.release(sink);
     }
 
     /// Evaluates what no longer waits.
-    fn release(&mut self, out: &mut Vec<u8>) {
+    fn release(&mut self, sink: &mut impl Sink) {
         while let Some(released) = self.hold.pop() {
             let Ok(event) = Event::decode(&released.record) else {
                 self.counts.undecodable += 1;
@@ -206,7 +251,7 @@ impl Pipeline {
                 Lookup::Known(container) => ContainerState::Known(container),
                 Lookup::Pending | Lookup::Unknown => ContainerState::Unknown(released.id),
             };
-            let lines = self.evaluator.evaluate(&event, container, out);
+            let lines = self.evaluator.evaluate(&event, container, sink);
             self.counts.take(lines);
         }
     }

@@ -153,6 +153,11 @@ impl Capture {
         self.refused.as_ref()
     }
 
+    /// Detaches everything. What is in the ring buffer stays there to be taken.
+    pub fn detach(&mut self) {
+        self.links.clear();
+    }
+
     /// Tells the kernel what a cgroup is.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! What can be set about the kernel side.
 
-use sensor_ebpf::{ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, Settings, Tree, want};
+use sensor_ebpf::{ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, Kind, Settings, Tree, want};
 
 use super::HookMode;
 
@@ -42,6 +42,36 @@ impl Default for Options {
     }
 }
 
+/// A choice of kinds of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kinds {
+    /// Successful execs.
+    pub exec: bool,
+    /// Failed execs.
+    pub exec_failed: bool,
+    /// Connects.
+    pub connect: bool,
+}
+
+impl Kinds {
+    /// All of them.
+    pub const ALL: Self = Self {
+        exec: true,
+        exec_failed: true,
+        connect: true,
+    };
+
+    /// Whether a kind is chosen.
+    #[must_use]
+    pub fn contains(self, kind: Kind) -> bool {
+        match kind {
+            Kind::Exec => self.exec,
+            Kind::ExecFailed => self.exec_failed,
+            Kind::Connect => self.connect,
+        }
+    }
+}
+
 /// What a rule set wants of the kernel side; may change while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
@@ -55,8 +85,10 @@ pub struct Wants {
     pub exec_failed: bool,
     /// Connects; their hooks are attached only then.
     pub connect: bool,
-    /// Events of processes outside containers.
-    pub host: bool,
+    /// Of which kinds events outside containers.
+    pub host: Kinds,
+    /// Of which kinds events in containers.
+    pub container: Kinds,
     /// Connects to unix sockets.
     pub unix: bool,
     /// Connects to loopback addresses.
@@ -77,7 +109,8 @@ impl Default for Wants {
             exec: true,
             exec_failed: false,
             connect: false,
-            host: true,
+            host: Kinds::ALL,
+            container: Kinds::ALL,
             unix: true,
             loopback: true,
             other_families: true,
@@ -96,7 +129,18 @@ impl Wants {
             (self.exec, want::EXEC),
             (self.exec_failed, want::EXEC_FAILED),
             (self.connect, want::CONNECT),
-            (self.host, want::HOST),
+            (self.host.exec, want::HOST << Kind::Exec as u32),
+            (self.host.exec_failed, want::HOST << Kind::ExecFailed as u32),
+            (self.host.connect, want::HOST << Kind::Connect as u32),
+            (self.container.exec, want::CONTAINER << Kind::Exec as u32),
+            (
+                self.container.exec_failed,
+                want::CONTAINER << Kind::ExecFailed as u32,
+            ),
+            (
+                self.container.connect,
+                want::CONTAINER << Kind::Connect as u32,
+            ),
             (self.unix, want::UNIX),
             (self.loopback, want::LOOPBACK),
             (self.other_families, want::OTHER_FAMILIES),

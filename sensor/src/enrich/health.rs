@@ -157,8 +157,8 @@ impl Health {
         }
     }
 
-    pub(super) fn set_kube(&self, ready: bool) {
-        *lock(&self.kube) = Some(ready);
+    pub(super) fn set_kube(&self, ready: Option<bool>) {
+        *lock(&self.kube) = ready;
     }
 }
 

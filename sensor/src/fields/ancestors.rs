@@ -36,6 +36,14 @@ const fn indexed(name: &'static str, ty: Type, doc: &'static str, get: Getter) -
     }
 }
 
+/// A field that looks through all ancestors.
+const fn above(name: &'static str, ty: Type, doc: &'static str, get: Getter) -> Field {
+    Field {
+        needs: Needs::ANCESTORS,
+        ..field(name, ty, doc, get)
+    }
+}
+
 /// Rows of the registry.
 pub(super) static FIELDS: &[Field] = &[
     field(
@@ -162,7 +170,7 @@ pub(super) static FIELDS: &[Field] = &[
             },
         )
     },
-    field(
+    above(
         "proc.sname",
         Type::String,
         "Name of the oldest known ancestor in the same session, or of the process itself.",
@@ -173,55 +181,55 @@ pub(super) static FIELDS: &[Field] = &[
             name(c, session_leader(c))
         },
     ),
-    field(
+    above(
         "proc.sid.exe",
         Type::String,
         "argv[0] of the process that `proc.sname` names.",
         |c, _| exe(c, session_leader(c)),
     ),
-    field(
+    above(
         "proc.sid.exepath",
         Type::String,
         "Path of the executable of the process that `proc.sname` names.",
         |c, _| exepath(c, session_leader(c)),
     ),
-    field(
+    above(
         "proc.pgid.name",
         Type::String,
         "Name of the leader of the process group, if it is an ancestor or the process itself.",
         |c, _| group_leader(c).map_or(Value::Absent, |n| name(c, n)),
     ),
-    field(
+    above(
         "proc.pgid.exe",
         Type::String,
         "argv[0] of the leader of the process group.",
         |c, _| group_leader(c).map_or(Value::Absent, |n| exe(c, n)),
     ),
-    field(
+    above(
         "proc.pgid.exepath",
         Type::String,
         "Path of the executable of the leader of the process group.",
         |c, _| group_leader(c).map_or(Value::Absent, |n| exepath(c, n)),
     ),
-    field(
+    above(
         "proc.vpgid.name",
         Type::String,
         "The same as `proc.pgid.name`.",
         |c, _| group_leader(c).map_or(Value::Absent, |n| name(c, n)),
     ),
-    field(
+    above(
         "proc.vpgid.exe",
         Type::String,
         "The same as `proc.pgid.exe`.",
         |c, _| group_leader(c).map_or(Value::Absent, |n| exe(c, n)),
     ),
-    field(
+    above(
         "proc.vpgid.exepath",
         Type::String,
         "The same as `proc.pgid.exepath`.",
         |c, _| group_leader(c).map_or(Value::Absent, |n| exepath(c, n)),
     ),
-    field(
+    above(
         "proc.loginshellid",
         Type::Number,
         "Process id of the oldest ancestor, or of the process itself, whose name ends in `sh`.",

@@ -160,10 +160,10 @@ impl Operand {
 
     /// Its value for an event.
     #[must_use]
-    pub fn get<'v, 'a: 'v>(&'v self, context: &Context<'a>) -> Value<'v> {
+    pub fn get<'a>(&self, context: &Context<'a>) -> Value<'a> {
         match self {
             Self::Field(field) => field.get(context),
-            Self::Text(text) => Value::Str(text),
+            Self::Text(text) => Value::Str(context.arena.alloc_str(text)),
             Self::List(items) => {
                 let mut values = Vec::with_capacity_in(items.len(), context.arena);
                 values.extend(items.iter().map(|item| item.get(context)));

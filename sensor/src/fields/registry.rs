@@ -1,5 +1,9 @@
 //! The table of all fields.
 
+use std::sync::LazyLock;
+
+use rustc_hash::FxHashMap;
+
 use super::{Argument, Context, Type, Value};
 use crate::event::Kind;
 
@@ -109,5 +113,7 @@ pub fn all() -> impl Iterator<Item = &'static Field> {
 /// The field of that name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Field> {
-    all().find(|field| field.name == name)
+    static BY_NAME: LazyLock<FxHashMap<&'static str, &'static Field>> =
+        LazyLock::new(|| all().map(|field| (field.name, field)).collect());
+    BY_NAME.get(name).copied()
 }

@@ -1,5 +1,32 @@
-//! Lines, and where they go.
+//! Whole lines to where they are wanted.
+//!
+//! ```text
+//! capture thread: push, push, …, flush ──▶ Batch ──▶ Queue ──▶ thread of an output
+//!                                            │        bounded, counted
+//!                                            └─────▶ Queue ──▶ thread of another one
+//! ```
+//!
+//! Each output has its own bounded queue and its own thread, so that a slow one
+//! holds up neither another nor the capture; see [`Account`] for what is counted.
 
+mod account;
 mod alert;
+mod batch;
+mod error;
+mod fan_out;
+mod file;
+mod identity;
+pub mod internal;
+mod queue;
+mod stdout;
+mod terminal;
+mod worker;
 
+pub use account::{Account, Counts, DropCause};
 pub use alert::{AlertFormat, AlertOptions, AlertScratch};
+pub use batch::{Batch, Builder};
+pub use error::OutputError;
+pub use fan_out::{Control, Meta, Outputs};
+pub use identity::{Identity, Loaded};
+pub use queue::{Entry, Found, Gap, Limit, Queue};
+pub use terminal::{paint, wants_colour};

@@ -7,6 +7,8 @@ use crate::fields::{FieldRef, Template};
 /// the set.
 #[derive(Clone, Debug)]
 pub struct Rule {
+    /// Its number in the set.
+    pub index: usize,
     /// Its name.
     pub name: Box<str>,
     /// What it is for.

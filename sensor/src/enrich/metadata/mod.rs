@@ -27,7 +27,7 @@ use self::{
     updates::Inbox,
 };
 use super::{
-    CacheOptions, Container, ContainerKind, Counters,
+    CacheOptions, Container, ContainerKind, Counters, Pod,
     counters::{add, count},
 };
 use crate::event::ContainerId;
@@ -56,7 +56,10 @@ pub struct Metadata {
     /// Questions whose way was full.
     unsent: Vec<(ContainerId, u8)>,
     inbox: Inbox,
+    /// Became clear since the last [`Self::apply_updates`].
     resolved: Vec<ContainerId>,
+    /// What the last [`Self::apply_updates`] gave.
+    given: Vec<ContainerId>,
     options: CacheOptions,
     counters: Arc<Counters>,
     now: u64,
@@ -77,6 +80,7 @@ impl Metadata {
             unsent: Vec::new(),
             inbox,
             resolved: Vec::new(),
+            given: Vec::new(),
             options,
             counters,
             now: 0,
@@ -94,6 +98,12 @@ impl Metadata {
     #[must_use]
     pub fn len(&self) -> (usize, usize) {
         (self.entries.len(), self.pods.len())
+    }
+
+    /// A pod by its uid as the runtime knows it.
+    #[must_use]
+    pub fn pod(&self, uid: &str) -> Option<&Pod> {
+        self.pods.get(uid).map(|(pod, _)| &**pod)
     }
 
     /// Whether nothing is known at all.
@@ -117,18 +127,19 @@ impl Metadata {
         };
         entry.used = now;
         match entry.at(happened) {
-            Found::One(at) if entry.generations[at].complete => {
-                // Looked up again, because a borrow returned here would last for the whole function.
-                return match self.entries.get(id) {
-                    Some(entry) => Lookup::Known(&entry.generations[at].container),
+            Found::One(at) => {
+                let generation = &entry.generations[at];
+                if !generation.complete
+                    && let Some(sandbox) = generation.container.sandbox
+                    && !self.is_answered(sandbox, *id)
+                {
+                    return Lookup::Pending;
+                }
+                // Looked up again, because a borrow returned above would last for the whole function.
+                return match self.entries.get(id).and_then(|e| e.generations.get(at)) {
+                    Some(generation) => Lookup::Known(&generation.container),
                     None => Lookup::Unknown,
                 };
-            }
-            Found::One(at) => {
-                if let Some(sandbox) = entry.generations[at].container.sandbox {
-                    self.wait_for(sandbox, *id);
-                }
-                return Lookup::Pending;
             }
             Found::Ambiguous => {
                 count(&self.counters.containers_ambiguous_total);
@@ -157,7 +168,6 @@ impl Metadata {
     /// them: their held events go on.
     pub fn apply_updates(&mut self, now: u64) -> &[ContainerId] {
         self.now = self.now.max(now);
-        self.resolved.clear();
         self.inbox.begin();
         for taken in 0.. {
             if taken == ROUND {
@@ -176,7 +186,9 @@ impl Metadata {
             self.tidied = self.now;
             self.tidy();
         }
-        &self.resolved
+        self.given.clear();
+        std::mem::swap(&mut self.given, &mut self.resolved);
+        &self.given
     }
 
     fn apply(&mut self, update: Update) {
@@ -252,11 +264,10 @@ impl Metadata {
             };
         }
         let now = self.now;
+        let sandbox = container.sandbox;
         let entry = self.entries.entry(id).or_insert_with(|| Entry::new(now));
-        if !matches!(entry.question, Question::None) {
-            entry.question = Question::None;
-            self.resolved.push(id);
-        }
+        let was_asked = !matches!(entry.question, Question::None);
+        entry.question = Question::None;
         entry.insert(Generation {
             container,
             origin,
@@ -268,6 +279,13 @@ impl Metadata {
         let waiters = std::mem::take(&mut entry.waiters);
         if let Some(key) = tell {
             self.tell_members(&key);
+        }
+        if was_asked {
+            match sandbox {
+                // Events wait for it: they go on waiting for its sandbox.
+                Some(sandbox) if !complete && !self.is_answered(sandbox, id) => {}
+                _ => self.resolved.push(id),
+            }
         }
         self.complete(id, &waiters);
     }
@@ -361,24 +379,25 @@ impl Metadata {
         }
     }
 
-    /// `id` waits until it is clear what its sandbox is.
-    fn wait_for(&mut self, sandbox: ContainerId, id: ContainerId) {
+    /// Whether it is clear what a sandbox is; if not, its container `id` waits for it.
+    fn is_answered(&mut self, sandbox: ContainerId, id: ContainerId) -> bool {
         let now = self.now;
         let entry = self
             .entries
             .entry(sandbox)
             .or_insert_with(|| Entry::new(now));
-        if !entry.waiters.contains(&id) {
-            entry.waiters.push(id);
-        }
-        match entry.question {
-            Question::None if entry.generations.is_empty() => self.ask(&sandbox),
-            Question::Asked { .. } => {}
-            Question::None | Question::Missing { .. } => {
-                let waiters = std::mem::take(&mut entry.waiters);
-                self.complete(sandbox, &waiters);
+        let is_asked = matches!(entry.question, Question::Asked { .. });
+        if is_asked || (entry.generations.is_empty() && entry.question == Question::None) {
+            if !entry.waiters.contains(&id) {
+                entry.waiters.push(id);
             }
+            if !is_asked {
+                self.ask(&sandbox);
+            }
+            return false;
         }
+        self.complete(sandbox, &[id]);
+        true
     }
 
     /// What a containerd no longer has was deleted while it was away.

@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::enrich::{Owner, Pod};
+use crate::enrich::Owner;
 
 const SECOND: u64 = 1_000_000_000;
 const K8S: Origin = Origin {
@@ -370,6 +370,21 @@ fn a_container_waits_for_its_sandbox_and_takes_its_labels_and_namespaces() {
     let c = bed.known("c", 200);
     assert_eq!(c.pod.unwrap().labels_text.as_deref(), Some("app:web"));
     assert_eq!((c.host_network, c.host_pid), (Some(true), Some(false)));
+}
+
+#[test]
+fn events_that_wait_for_a_container_go_on_waiting_for_its_sandbox() {
+    let mut bed = bed();
+    bed.tell(1, [Update::SourceUp { source: 0 }]);
+    assert_eq!(bed.look("c", 200), "?");
+    let told = bed.tell(2, [seen(K8S, 1, workload("c", "s", "u", 100))]);
+    assert!(told.is_empty(), "{told:?}");
+    assert_eq!(bed.asked(), ["c", "s"]);
+    assert_eq!(
+        bed.tell(3, [seen(K8S, 1, sandbox("s", "u", 90))]),
+        ["s", "c"]
+    );
+    assert_eq!(bed.look("c", 200), "c");
 }
 
 #[test]

@@ -1,0 +1,189 @@
+//! The configuration, as each part wants it.
+
+use crate::{
+    capture::{self, HookMode, Kinds, Wants},
+    config::{self, Config, Hooks, Toggle, WantedEnv},
+    enrich::{
+        CacheOptions, ContainerdOptions, HoldOptions, KubeAccess, KubeOptions, MetadataOptions,
+        UsersOptions,
+    },
+    fields::Needs,
+    output::AlertOptions,
+    rules::{self, Requirements},
+};
+
+/// For the kernel side, fixed at start.
+#[must_use]
+pub fn capture(config: &Config) -> capture::Options {
+    let tree = &config.sensor.capture.tree;
+    let root = tree.root.unwrap_or_else(std::process::id);
+    capture::Options {
+        ring_bytes: config.engine.modern_ebpf.ring_bytes(),
+        argv_capacity: limit(config.sensor.capture.argv_limit),
+        tree: match tree.mode {
+            config::TreeMode::All => capture::TreeMode::All,
+            config::TreeMode::Exclude => capture::TreeMode::Exclude(root),
+            config::TreeMode::Only => capture::TreeMode::Only(root),
+        },
+        hooks: match config.sensor.capture.hooks {
+            Hooks::Auto => HookMode::Auto,
+            Hooks::Perf => HookMode::Perf,
+            Hooks::Raw => HookMode::Raw,
+        },
+    }
+}
+
+/// What the kernel side is to send for these rules.
+#[must_use]
+pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
+    let Requirements {
+        exec,
+        exec_failed,
+        connect,
+        needs,
+        ancestors,
+    } = *requirements;
+    let capture = &config.sensor.capture;
+    let env = needs.contains(Needs::ENV) || capture.env != WantedEnv::None;
+    Wants {
+        exec: exec.any(),
+        exec_failed: exec_failed.any() && !config.engine.modern_ebpf.drop_failed_exit,
+        connect: connect.any(),
+        host: Kinds {
+            exec: exec.host,
+            exec_failed: exec_failed.host,
+            connect: connect.host,
+        },
+        container: Kinds {
+            exec: exec.container,
+            exec_failed: exec_failed.container,
+            connect: connect.container,
+        },
+        unix: true,
+        loopback: true,
+        other_families: true,
+        argv_limit: limit(capture.argv_limit),
+        env_limit: if env { limit(capture.env_limit) } else { 0 },
+        ancestors: ancestors.max(1),
+    }
+}
+
+fn limit(size: config::ByteSize) -> u32 {
+    u32::try_from(size.0).unwrap_or(u32::MAX)
+}
+
+/// For containerd and the API server.
+#[must_use]
+pub fn metadata(config: &Config) -> MetadataOptions {
+    let sensor = &config.sensor;
+    let containerd = &sensor.containerd;
+    let kube = &sensor.kube;
+    let defaults = ContainerdOptions::default();
+    let or = |list: &Vec<String>, default: Vec<String>| {
+        if list.is_empty() {
+            default
+        } else {
+            list.clone()
+        }
+    };
+    MetadataOptions {
+        containerd: ContainerdOptions {
+            enabled: containerd.enabled,
+            // The known ones stand under the host's root, wherever that is mounted.
+            sockets: if containerd.sockets.is_empty() {
+                defaults.sockets
+            } else {
+                containerd.sockets.clone()
+            },
+            host_root: Some(sensor.host_root.clone()).filter(|root| root.as_os_str() != "/"),
+            namespaces: or(&containerd.namespaces, defaults.namespaces),
+            ..ContainerdOptions::default()
+        },
+        kube: KubeOptions {
+            enabled: kube.enabled != Toggle::Off,
+            access: match &kube.kubeconfig {
+                Some(file) => KubeAccess::Kubeconfig(file.clone()),
+                None if kube.enabled == Toggle::On => KubeAccess::InCluster,
+                None => KubeAccess::Auto,
+            },
+            node: kube.node.clone().or_else(|| sensor.node.clone()),
+            annotations: kube.annotations.clone(),
+            ..KubeOptions::default()
+        },
+        cache: CacheOptions {
+            deleted: kube.deletion_delay.0,
+            ..CacheOptions::default()
+        },
+    }
+}
+
+/// For the events that wait.
+#[must_use]
+pub fn hold(config: &Config) -> HoldOptions {
+    let hold = &config.sensor.hold;
+    HoldOptions {
+        time: hold.timeout.0,
+        events: usize::try_from(hold.max_events).unwrap_or(usize::MAX),
+        bytes: usize::try_from(hold.max_bytes.0).unwrap_or(usize::MAX),
+    }
+}
+
+/// For the names of users and groups.
+#[must_use]
+pub fn users(config: &Config) -> UsersOptions {
+    UsersOptions {
+        proc: config.sensor.proc_root.clone(),
+        host_root: config.sensor.host_root.clone(),
+        ..UsersOptions::default()
+    }
+}
+
+/// For the lines.
+#[must_use]
+pub fn alerts(config: &Config) -> AlertOptions {
+    AlertOptions {
+        json: config.json_output,
+        include_output: config.json_include_output_property,
+        include_message: config.json_include_message_property,
+        include_output_fields: config.json_include_output_fields_property,
+        include_tags: config.json_include_tags_property,
+        iso_time: config.time_format_iso_8601,
+    }
+}
+
+/// For the rules.
+#[must_use]
+pub fn rules(config: &Config) -> rules::Options {
+    rules::Options {
+        matching: match config.rule_matching {
+            config::RuleMatching::First => rules::Matching::First,
+            config::RuleMatching::All => rules::Matching::All,
+        },
+        priority: priority(config.priority),
+        selection: Vec::new(),
+        append_output: config.append_output.iter().map(append).collect(),
+    }
+}
+
+fn append(entry: &config::AppendOutput) -> rules::AppendOutput {
+    let text = |text: &String| -> Box<str> { text.as_str().into() };
+    let bare = entry.extra_fields.iter().map(|field| (text(field), None));
+    let templates = entry.extra_templates.iter();
+    let templates = templates.map(|(key, template)| (text(key), Some(text(template))));
+    rules::AppendOutput {
+        source: entry.source.as_ref().map(text),
+        tags: entry.tags.iter().map(text).collect(),
+        rule: entry.rule.as_ref().map(text),
+        extra_output: entry.extra_output.as_ref().map(text),
+        extra_fields: bare.chain(templates).collect(),
+        suggested_output: entry.suggested_output,
+    }
+}
+
+fn priority(priority: config::Priority) -> rules::Priority {
+    let number = priority as usize;
+    rules::Priority::ALL
+        .get(number)
+        .copied()
+        .unwrap_or(rules::Priority::Debug)
+}

@@ -1,0 +1,294 @@
+//! The thread that owns the ring buffer, the caches and the outputs' near end.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
+    io::{read, write},
+};
+
+use super::{Counts, Parts, Pipeline};
+use crate::{
+    capture::{Capture, CaptureError, KernelCounts, Ring, Totals, Wants, rest},
+    enrich::{HoldStatistics, boot_now},
+    output::{AlertOptions, Outputs},
+    rules::RuleSet,
+};
+
+/// Most records taken before metadata and commands are looked at again.
+const BATCH: usize = 1024;
+/// Longest sleep, so that the clock's drift is followed and figures stay fresh.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// Figures of a moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The kernel side's.
+    pub kernel: Totals,
+    /// The pipeline's.
+    pub pipeline: Counts,
+    /// Events that wait for their container.
+    pub held: usize,
+    /// How long events waited.
+    pub hold: HoldStatistics,
+    /// Programs of processes that are known.
+    pub programs: usize,
+    /// Containers and pods that are known.
+    pub known: (usize, usize),
+    /// Events that each rule matched, by name.
+    pub matches: Vec<(Box<str>, u64)>,
+}
+
+/// Other rules, and what goes with them.
+pub struct Reload {
+    /// The rules.
+    pub rules: Arc<RuleSet>,
+    /// How their alerts are written.
+    pub alerts: AlertOptions,
+    /// What the kernel side is to send.
+    pub wants: Wants,
+    /// Told how it went.
+    pub done: Sender<Result<(), CaptureError>>,
+}
+
+enum Command {
+    Reload(Box<Reload>),
+    Stop,
+}
+
+/// What is left when the thread has ended.
+pub struct Finished {
+    /// The last figures.
+    pub snapshot: Snapshot,
+    /// The outputs, to be stopped.
+    pub outputs: Outputs,
+    /// Why it ended before it was asked to.
+    pub error: Option<io::Error>,
+}
+
+/// The running thread, as others see it.
+pub struct Agent {
+    thread: JoinHandle<Finished>,
+    commands: Sender<Command>,
+    wakeup: Arc<OwnedFd>,
+    snapshot: Arc<Mutex<Snapshot>>,
+}
+
+impl Agent {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// If the kernel refuses a thread or a descriptor.
+    pub fn start(
+        capture: Capture,
+        ring: Ring,
+        kernel: KernelCounts,
+        parts: Parts,
+        outputs: Outputs,
+    ) -> io::Result<Self> {
+        let wakeup = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let (commands, received) = channel();
+        let snapshot = Arc::<Mutex<Snapshot>>::default();
+        let worker = Worker {
+            capture,
+            ring,
+            kernel,
+            pipeline: Pipeline::new(parts),
+            outputs,
+            commands: received,
+            wakeup: Arc::clone(&wakeup),
+            snapshot: Arc::clone(&snapshot),
+            stop: false,
+        };
+        let thread = std::thread::Builder::new()
+            .name("capture".into())
+            .spawn(move || worker.run())?;
+        Ok(Self {
+            thread,
+            commands,
+            wakeup,
+            snapshot,
+        })
+    }
+
+    /// Figures, at most a second old.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Whether the thread has ended, which it does unasked only after an error.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Hands over other rules; they count from the next event on.
+    pub fn reload(&self, reload: Reload) {
+        self.command(Command::Reload(Box::new(reload)));
+    }
+
+    /// Takes everything that is in the ring buffer, lets held events go, and ends.
+    ///
+    /// # Errors
+    /// If the thread panicked.
+    pub fn stop(self) -> Result<Finished, Box<dyn std::any::Any + Send>> {
+        self.command(Command::Stop);
+        self.thread.join()
+    }
+
+    fn command(&self, command: Command) {
+        // A thread that has ended takes no commands: `stop` tells why.
+        let _ = self.commands.send(command);
+        let _ = write(&*self.wakeup, &1_u64.to_ne_bytes());
+    }
+}
+
+struct Worker {
+    capture: Capture,
+    ring: Ring,
+    kernel: KernelCounts,
+    pipeline: Pipeline,
+    outputs: Outputs,
+    commands: Receiver<Command>,
+    wakeup: Arc<OwnedFd>,
+    snapshot: Arc<Mutex<Snapshot>>,
+    stop: bool,
+}
+
+impl Worker {
+    fn run(mut self) -> Finished {
+        let error = self.pass_until_stopped().err();
+        self.pipeline.finish(&mut self.outputs);
+        self.outputs.flush();
+        // From here on nothing more is counted: what is still attached is detached.
+        let Self {
+            capture,
+            kernel,
+            mut pipeline,
+            outputs,
+            ..
+        } = self;
+        let snapshot = figures(&kernel, &mut pipeline);
+        drop(capture);
+        Finished {
+            snapshot,
+            outputs,
+            error,
+        }
+    }
+
+    fn pass_until_stopped(&mut self) -> io::Result<()> {
+        let mut published = Instant::now();
+        loop {
+            self.commands();
+            let stopping = self.stop;
+            if stopping {
+                // What happens from here on is not taken, and not counted as seen.
+                self.capture.detach();
+            }
+            self.pipeline.begin_batch(&mut self.outputs);
+            let Self {
+                ring,
+                pipeline,
+                outputs,
+                ..
+            } = self;
+            let drained = ring.drain(BATCH, |record| pipeline.process(record, outputs));
+            for (key, class) in self.pipeline.take_classes() {
+                self.capture
+                    .classify(key, class)
+                    .map_err(io::Error::other)?;
+            }
+            self.outputs.flush();
+            if published.elapsed() >= LONGEST_SLEEP || (drained.records == 0 && !stopping) {
+                published = Instant::now();
+                let figures = figures(&self.kernel, &mut self.pipeline);
+                *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+            }
+            if stopping && !drained.more {
+                return Ok(());
+            }
+            match rest(drained) {
+                Some(Duration::ZERO) => {}
+                Some(pause) => std::thread::sleep(pause),
+                None => self.sleep()?,
+            }
+        }
+    }
+
+    fn commands(&mut self) {
+        let mut count = [0; 8];
+        let _ = read(&*self.wakeup, &mut count);
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Stop => self.stop = true,
+                Command::Reload(reload) => {
+                    let Reload {
+                        rules,
+                        alerts,
+                        wants,
+                        done,
+                    } = *reload;
+                    let applied = self.capture.apply(&wants);
+                    if applied.is_ok() {
+                        self.pipeline.set_rules(rules, alerts);
+                    }
+                    // Whoever asked may have gone.
+                    let _ = done.send(applied);
+                }
+            }
+        }
+    }
+
+    /// Waits for records, metadata, commands, or for the time of a held event.
+    fn sleep(&mut self) -> io::Result<()> {
+        let mut timeout = LONGEST_SLEEP;
+        if let Some(deadline) = self.pipeline.deadline() {
+            timeout = timeout.min(Duration::from_nanos(deadline.saturating_sub(boot_now())));
+        }
+        let timeout = Timespec {
+            tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(1),
+            tv_nsec: timeout.subsec_nanos().into(),
+        };
+        let metadata = self.pipeline.wakeup();
+        let mut fds = [
+            PollFd::new(&self.ring, PollFlags::IN),
+            PollFd::new(&metadata, PollFlags::IN),
+            PollFd::from_borrowed_fd(self.wakeup.as_fd(), PollFlags::IN),
+        ];
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn figures(kernel: &KernelCounts, pipeline: &mut Pipeline) -> Snapshot {
+    let matches = pipeline.rules().rules().iter().zip(pipeline.matches());
+    Snapshot {
+        // A map that could be read at the start can be read now.
+        kernel: kernel.read().unwrap_or_default(),
+        pipeline: pipeline.counts(),
+        held: pipeline.held(),
+        hold: pipeline.hold_statistics(),
+        programs: pipeline.programs(),
+        known: pipeline.known(),
+        matches: matches
+            .filter(|(_, count)| **count > 0)
+            .map(|(rule, count)| (rule.name.clone(), *count))
+            .collect(),
+    }
+}

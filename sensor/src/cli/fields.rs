@@ -1,0 +1,163 @@
+//! `--list` and `--list-events`, from the registry.
+
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use super::ListFormat;
+use crate::{
+    event::Kind,
+    fields::{ArgumentKind, Field, Type, all},
+};
+
+/// Name of a type.
+fn type_name(ty: Type) -> &'static str {
+    match ty {
+        Type::Bool => "boolean",
+        Type::Number => "number",
+        Type::String => "string",
+        Type::Ip => "address",
+        Type::Net => "network",
+        Type::Time => "time",
+    }
+}
+
+/// How the field is written, with its argument.
+fn usage(field: &Field) -> String {
+    let argument = match field.argument {
+        ArgumentKind::None => "",
+        ArgumentKind::OptionalIndex | ArgumentKind::Index => "[N]",
+        ArgumentKind::OptionalName | ArgumentKind::Name => "[NAME]",
+    };
+    format!("{}{argument}", field.name)
+}
+
+/// What is before the first dot.
+fn class_of(field: &Field) -> &'static str {
+    field.name.split('.').next().unwrap_or(field.name)
+}
+
+/// Lists the fields.
+pub(super) fn list(
+    out: &mut impl Write,
+    class: Option<&str>,
+    names_only: bool,
+    format: ListFormat,
+) -> io::Result<()> {
+    let fields: Vec<&Field> = all()
+        .filter(|field| class.is_none_or(|class| class_of(field) == class))
+        .collect();
+    if names_only && format == ListFormat::Text {
+        return fields.iter().try_for_each(|f| writeln!(out, "{}", f.name));
+    }
+    match format {
+        ListFormat::Json => {
+            let rows: Vec<_> = fields.iter().map(|f| row(f, names_only)).collect();
+            writeln!(out, "{}", json!({ "fields": rows }))
+        }
+        ListFormat::Markdown => {
+            writeln!(out, "| Field | Type | Meaning |\n|---|---|---|")?;
+            fields.iter().try_for_each(|f| {
+                let doc = f.doc.replace('|', "\\|");
+                writeln!(out, "| `{}` | {} | {doc} |", usage(f), type_name(f.ty))
+            })
+        }
+        ListFormat::Text => {
+            let mut last = "";
+            for field in fields {
+                let class = class_of(field);
+                if class != last {
+                    writeln!(
+                        out,
+                        "{}Field class: {class}\n",
+                        if last.is_empty() { "" } else { "\n" }
+                    )?;
+                    last = class;
+                }
+                let name = usage(field);
+                writeln!(out, "{name:<32} {:<8} {}", type_name(field.ty), field.doc)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn row(field: &Field, names_only: bool) -> serde_json::Value {
+    if names_only {
+        return field.name.into();
+    }
+    json!({
+        "name": field.name,
+        "usage": usage(field),
+        "type": type_name(field.ty),
+        "description": field.doc,
+        "condition_only": field.condition_only,
+        "events": KINDS.iter().filter(|k| field.kinds.contains(k.0)).map(|k| k.1).collect::<Vec<_>>(),
+    })
+}
+
+/// Kind, `evt.type`s, meaning.
+const KINDS: [(Kind, &str, &str); 3] = [
+    (
+        Kind::Exec,
+        "execve, execveat",
+        "A program was executed: at success, with what was really executed.",
+    ),
+    (
+        Kind::ExecFailed,
+        "execve, execveat",
+        "An exec that failed, with its error; only with engine.modern_ebpf.drop_failed_exit: false.",
+    ),
+    (
+        Kind::Connect,
+        "connect",
+        "A connection attempt, with its outcome.",
+    ),
+];
+
+/// Lists the kinds of events.
+pub(super) fn list_events(out: &mut impl Write, format: ListFormat) -> io::Result<()> {
+    match format {
+        ListFormat::Json => {
+            let rows: Vec<_> = KINDS
+                .iter()
+                .map(|(_, name, doc)| json!({ "type": name, "description": doc }))
+                .collect();
+            writeln!(out, "{}", json!({ "events": rows }))
+        }
+        ListFormat::Markdown => {
+            writeln!(out, "| evt.type | Meaning |\n|---|---|")?;
+            KINDS
+                .iter()
+                .try_for_each(|(_, name, doc)| writeln!(out, "| {name} | {doc} |"))
+        }
+        ListFormat::Text => KINDS
+            .iter()
+            .try_for_each(|(_, name, doc)| writeln!(out, "{name:<20} {doc}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_the_list_can_be_written() {
+        for format in [ListFormat::Text, ListFormat::Markdown, ListFormat::Json] {
+            for names_only in [false, true] {
+                let mut out = Vec::new();
+                list(&mut out, None, names_only, format).unwrap();
+                list_events(&mut out, format).unwrap();
+                assert!(String::from_utf8(out).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn each_field_is_listed_once() {
+        let mut out = Vec::new();
+        list(&mut out, None, true, ListFormat::Text).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().count(), all().count());
+    }
+}

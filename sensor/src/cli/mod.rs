@@ -1,0 +1,50 @@
+//! The command line, with Falco's habits.
+
+mod args;
+mod fields;
+
+use std::io::{self, Write};
+
+pub use args::{Action, Args, ListFormat};
+
+use crate::config::{ConfigError, Inputs, Loaded, load, print};
+
+/// Reads the configuration that the command line asks for.
+///
+/// # Errors
+/// If it cannot be read, or anything in it is wrong.
+pub fn configuration(args: &Args) -> Result<Loaded, ConfigError> {
+    let mut inputs = Inputs::new(args.config.clone(), args.overrides.clone());
+    if args.unbuffered {
+        inputs.overrides.push("buffered_outputs=false".into());
+    }
+    let mut loaded = load(&inputs)?;
+    if !args.rules.is_empty() {
+        loaded.config.rules_files.clone_from(&args.rules);
+    }
+    Ok(loaded)
+}
+
+/// Does what needs neither rules nor a kernel: version, fields, event kinds, the
+/// configuration. False if the action is another one, which is the caller's.
+///
+/// # Errors
+/// If the output cannot be written.
+pub fn run(action: &Action, loaded: &Loaded, out: &mut impl Write) -> io::Result<bool> {
+    match action {
+        Action::Version => writeln!(out, "sensor {}", env!("CARGO_PKG_VERSION"))?,
+        Action::ListFields {
+            class,
+            names_only,
+            format,
+        } => fields::list(out, class.as_deref(), *names_only, *format)?,
+        Action::ListEvents { format } => fields::list_events(out, *format)?,
+        Action::PrintConfig => out.write_all(print(&loaded.config).as_bytes())?,
+        Action::Run
+        | Action::DryRun
+        | Action::Validate(_)
+        | Action::ListRules
+        | Action::DescribeRule(_) => return Ok(false),
+    }
+    Ok(true)
+}

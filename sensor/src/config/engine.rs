@@ -1,0 +1,63 @@
+//! What is captured and how rules are applied: keys of falco.yaml.
+
+/// Which of several matching rules an event triggers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RuleMatching {
+    /// The first one.
+    #[default]
+    First,
+    /// All of them.
+    All,
+}
+
+/// An entry of `append_output`: what is added to the outputs of some rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppendOutput {
+    /// Only rules of this source.
+    pub source: Option<String>,
+    /// Only rules with all of these tags.
+    pub tags: Vec<String>,
+    /// Only the rule of this name.
+    pub rule: Option<String>,
+    /// Template that is appended to the output, and so to `output_fields`.
+    pub extra_output: Option<String>,
+    /// Fields that appear under their own name in `output_fields` only.
+    pub extra_fields: Vec<String>,
+    /// Keys with a template that appears as text in `output_fields` only.
+    pub extra_templates: Vec<(String, String)>,
+    /// Falco's `container_id=… k8s_ns_name=…`.
+    pub suggested_output: bool,
+}
+
+/// `engine.*`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Engine {
+    /// The only engine that this sensor has.
+    pub modern_ebpf: ModernEbpf,
+}
+
+/// `engine.modern_ebpf.*`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModernEbpf {
+    /// Size of the ring buffer: 1 to 10 for 1, 2, 4, … 512 MiB.
+    pub buf_size_preset: u8,
+    /// Leave out failed execs and connects, and their costs.
+    pub drop_failed_exit: bool,
+}
+
+impl Default for ModernEbpf {
+    fn default() -> Self {
+        Self {
+            buf_size_preset: 4,
+            drop_failed_exit: true,
+        }
+    }
+}
+
+impl ModernEbpf {
+    /// Size of the ring buffer in bytes: a power of two.
+    #[must_use]
+    pub fn ring_bytes(&self) -> u32 {
+        (1 << 20) << (u32::from(self.buf_size_preset.clamp(1, 10)) - 1)
+    }
+}

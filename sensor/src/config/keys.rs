@@ -1,0 +1,334 @@
+//! The table of keys: what is read, printed and documented.
+
+use super::{Config, setting::Setting};
+use crate::yaml::Node;
+
+/// A key of the configuration.
+pub struct Key {
+    /// Its name, with dots.
+    pub name: &'static str,
+    /// What is expected.
+    pub ty: &'static str,
+    /// What it means.
+    pub doc: &'static str,
+    /// Whether falco.yaml has it too.
+    pub falco: bool,
+    /// The value in a configuration, as YAML.
+    pub show: fn(&Config) -> String,
+    /// Sets it; false if the node is not of its type.
+    pub(super) set: fn(&mut Config, &Node) -> bool,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// What is expected of the value at a place.
+fn type_of<T: Setting>(_: fn(&Config) -> &T) -> &'static str {
+    T::TYPE
+}
+
+macro_rules! keys {
+    ($($($part:ident).+: $doc:literal;)*) => {
+        /// Every key, in the order in which it is printed.
+        #[must_use]
+        pub fn all() -> &'static [Key] {
+            static KEYS: std::sync::LazyLock<Vec<Key>> = std::sync::LazyLock::new(|| vec![
+                $(Key {
+                    name: concat_dots!($($part).+),
+                    ty: type_of(|config: &Config| &config.$($part).+),
+                    doc: $doc,
+                    falco: !concat_dots!($($part).+).starts_with("sensor."),
+                    show: |config| config.$($part).+.show(),
+                    set: |config, node| match Setting::read(node) {
+                        Some(value) => { config.$($part).+ = value; true }
+                        None => false,
+                    },
+                },)*
+            ]);
+            &KEYS
+        }
+    };
+}
+
+macro_rules! concat_dots {
+    ($first:ident $(. $rest:ident)*) => {
+        concat!(stringify!($first) $(, ".", stringify!($rest))*)
+    };
+}
+
+keys! {
+    config_files: "Files and directories of configuration that are merged in, in order (directories: `.yaml` and `.yml`, sorted). Lists are appended, other values replaced.";
+    watch_config_files: "Reload when a configuration or rules file changes.";
+    rules_files: "Files and directories of rules, in order. Empty: the built-in rules.";
+    priority: "Rules that are less urgent are not loaded.";
+    rule_matching: "Whether an event triggers the first rule that matches, or all that do.";
+    json_output: "JSON lines instead of text.";
+    json_include_output_property: "Include `output`, the text line, in JSON lines.";
+    json_include_message_property: "Include `message`, the text line without time and priority, in JSON lines.";
+    json_include_output_fields_property: "Include `output_fields` in JSON lines.";
+    json_include_tags_property: "Include `tags` in JSON lines.";
+    time_format_iso_8601: "Times in text as `YYYY-MM-DDTHH:MM:SS.nnnnnnnnn+0000` instead of local time of day.";
+    append_output: "What is added to the outputs of rules: `match: {source, tags, rule}`, `extra_output`, `extra_fields`, `suggested_output`.";
+    buffered_outputs: "Let lines wait up to a second for others under load, to be written together.";
+    outputs_queue.capacity: "Most lines that wait before each output; 0: as many as fit into 64 MiB (into `sensor.file_output.spool.memory` before the file).";
+    output_timeout: "An output that is busy for longer is reported as not ready. A number alone is in milliseconds.";
+    stdout_output.enabled: "Write lines to standard output; readable and coloured if it is a terminal.";
+    file_output.enabled: "Write lines to a file.";
+    file_output.keep_alive: "Keep the file open; otherwise it is closed whenever nothing waits.";
+    file_output.filename: "Path of the file; `{node}` and `{hostname}` are replaced. Each node needs a file of its own: NFS has no atomic append.";
+    http_output.enabled: "POST each line to a web server (falcosidekick, for example).";
+    http_output.url: "Address of the web server, `http://…` or `https://…`.";
+    http_output.user_agent: "`User-Agent` of the requests.";
+    http_output.insecure: "Do not check the server's certificate.";
+    http_output.ca_cert: "PEM file of the authority that signed the server's certificate.";
+    http_output.ca_bundle: "PEM file of several authorities.";
+    http_output.ca_path: "Directory of PEM files of authorities. With none of the three: those of the system.";
+    http_output.mtls: "Present a certificate to the server.";
+    http_output.client_cert: "PEM file of that certificate.";
+    http_output.client_key: "PEM file of its key.";
+    http_output.echo: "Log the server's answers.";
+    http_output.keep_alive: "Keep the connection for further requests.";
+    syslog_output.enabled: "Send lines to the system log, `/dev/log`; the severity is the rule's priority.";
+    program_output.enabled: "Give lines to a program, on its standard input.";
+    program_output.keep_alive: "Keep the program running; otherwise it is started for each line.";
+    program_output.program: "The program and its arguments. No shell reads it: quotes and backslashes work, pipes and variables do not.";
+    webserver.enabled: "Serve health and metrics by HTTP.";
+    webserver.listen_port: "Its port; 0: any free one.";
+    webserver.listen_address: "Its address.";
+    webserver.k8s_healthz_endpoint: "Path of the health check.";
+    webserver.prometheus_metrics_enabled: "Serve `/metrics`.";
+    webserver.ssl_enabled: "Serve HTTPS.";
+    webserver.ssl_certificate: "PEM file with certificate and key.";
+    syscall_event_drops.threshold: "Share of lost events (0 to 1) from which something is done.";
+    syscall_event_drops.actions: "What is done when events are lost.";
+    syscall_event_drops.rate: "How often a second, over a longer time, it is done.";
+    syscall_event_drops.max_burst: "How often at once it is done.";
+    syscall_event_drops.simulate_drops: "Pretend that events are lost, to test what follows.";
+    metrics.enabled: "Write metrics regularly, as a record in the stream or to a file.";
+    metrics.interval: "How often. A number alone is in milliseconds.";
+    metrics.output_rule: "Write them as a record `Falco internal: metrics snapshot` in the stream.";
+    metrics.output_file: "Append them to this file.";
+    metrics.rules_counters_enabled: "Include the number of matches of each rule.";
+    metrics.resource_utilization_enabled: "Include CPU and memory.";
+    metrics.state_counters_enabled: "Include what is kept about processes and containers.";
+    metrics.kernel_event_counters_enabled: "Include the counters of the kernel side.";
+    metrics.kernel_event_counters_per_cpu_enabled: "Include the counters of the kernel side by CPU.";
+    metrics.libbpf_stats_enabled: "Include run times of the BPF programs, where the kernel measures them anyway.";
+    metrics.include_empty_values: "Include what is zero.";
+    metrics.convert_memory_to_mb: "Memory in MB instead of bytes.";
+    engine.modern_ebpf.buf_size_preset: "Size of the ring buffer: 1 to 10 for 1, 2, 4, … 512 MiB. *Raise it when `sensor_events_lost_total{cause=\"ring_full\"}` grows.*";
+    engine.modern_ebpf.drop_failed_exit: "Leave out failed execs and connects. *Their hook costs every system call of the node; set to false if rules need them.*";
+    log_stderr: "Log to standard error.";
+    log_level: "Least urgent log lines.";
+    sensor.node: "Name of the node, `{node}`. Default: `NODE_NAME`, else the host's name.";
+    sensor.hostname: "`hostname` in records. Default: `FALCO_HOSTNAME`, else the host's name.";
+    sensor.host_root: "Where the host's root directory is mounted. Default: `HOST_ROOT`, else `/`.";
+    sensor.proc_root: "Where the host's `/proc` is mounted.";
+    sensor.stop_deadline: "How long stopping may take: what is not written by then is counted as lost.";
+    sensor.instance: "Name of the lock that keeps a second sensor from starting on the node.";
+    sensor.capture.argv_limit: "Most bytes of argv to capture, 1KiB to 256KiB.";
+    sensor.capture.env: "Environment variables to capture: all, none, or those named. *They often hold secrets.*";
+    sensor.capture.env_limit: "Most bytes of the environment to capture, up to 64KiB.";
+    sensor.capture.tree.mode: "A process tree: `all` treats it like any other, `exclude` leaves it out, `only` leaves out all others.";
+    sensor.capture.tree.root: "Process at the root of that tree. Default: the sensor.";
+    sensor.capture.hooks: "How system call exits are hooked. *`raw` also sees 32-bit processes, and costs every system call more.*";
+    sensor.capture.poll_interval: "Longest time that an event waits in the ring buffer, 1ms to 1s.";
+    sensor.containerd.enabled: "Ask containerd about containers.";
+    sensor.containerd.sockets: "Its sockets, in the order in which they are tried. Empty: the known ones (containerd, microk8s, k3s, k0s).";
+    sensor.containerd.namespaces: "Its namespaces. Empty: all.";
+    sensor.kube.enabled: "Ask the API server about pods.";
+    sensor.kube.kubeconfig: "Its address and credentials. Default: those of the service account.";
+    sensor.kube.node: "Name of the node. Default: `sensor.node`.";
+    sensor.kube.annotations: "Annotations of pods to keep.";
+    sensor.kube.deletion_delay: "How long a deleted pod is remembered, for late events.";
+    sensor.hold.timeout: "Longest time that an event waits for its container to be known.";
+    sensor.hold.max_events: "Most events that wait.";
+    sensor.hold.max_bytes: "Most bytes that wait.";
+    sensor.fairness.enabled: "Keep one container from using up what all share.";
+    sensor.fairness.rate: "Events a second that one container may have over a longer time.";
+    sensor.fairness.burst: "Events that one container may have at once.";
+    sensor.file_output.mode: "Permissions of a log file that is created.";
+    sensor.file_output.owner: "Owner of a log file that is created. *A share with root_squash does not allow it.*";
+    sensor.file_output.sync: "Longest time until lines are known to be on the disk or the server; until then they are kept, and written again if they turn out not to be. 0: never asked.";
+    sensor.file_output.rotate.size: "Size at which the log file is put aside as `NAME.NNNNNN`; 0: never.";
+    sensor.file_output.rotate.age: "Age at which it is put aside; 0: never.";
+    sensor.file_output.rotate.keep: "How many files put aside are kept; 0: all.";
+    sensor.file_output.spool.memory: "Bytes that wait in memory while the file cannot be written.";
+    sensor.file_output.spool.directory: "Local directory for what waits beyond that. Default: none.";
+    sensor.file_output.spool.size: "Bytes that may wait in that directory.";
+    sensor.http_output.timeout: "How long one request may take.";
+    sensor.http_output.retry_for: "How long a line is tried before it is dropped.";
+    sensor.http_output.retry_min: "First pause after a failure; it doubles with each further one.";
+    sensor.http_output.retry_max: "Longest pause.";
+}
+
+/// Keys of falco.yaml that do not apply here, and why; a name stands for all below it.
+pub const NOT_APPLICABLE: &[(&str, &str)] = &[
+    (
+        "base_syscalls",
+        "the kernel side is chosen from the loaded rules",
+    ),
+    ("capture", "writing .scap files is not supported"),
+    ("collectors", "see sensor.containerd and sensor.kube"),
+    ("container_engines", "see sensor.containerd"),
+    ("engine.ebpf", "there is one engine, modern_ebpf"),
+    ("engine.gvisor", "there is one engine, modern_ebpf"),
+    ("engine.kind", "there is one engine, modern_ebpf"),
+    ("engine.kmod", "there is one engine, modern_ebpf"),
+    (
+        "engine.modern_ebpf.cpus_for_each_buffer",
+        "there is one ring buffer for all CPUs, in the kernel's order",
+    ),
+    ("engine.nodriver", "there is one engine, modern_ebpf"),
+    ("engine.replay", "reading .scap files is not supported"),
+    (
+        "falco_libs",
+        "caches are sized by themselves, within bounds",
+    ),
+    ("grpc", "Falco has removed it"),
+    ("grpc_output", "Falco has removed it"),
+    (
+        "http_output.compress_uploads",
+        "lines are sent one by one, which does not compress well",
+    ),
+    (
+        "http_output.max_consecutive_timeouts",
+        "see sensor.http_output.retry_for",
+    ),
+    (
+        "json_include_output_fields_property_null",
+        "values that are not available are always null",
+    ),
+    (
+        "libs_logger",
+        "there are no such libraries here; see log_level",
+    ),
+    (
+        "load_plugins",
+        "plugins are not supported; what the container plugin does is built in",
+    ),
+    (
+        "log_syslog",
+        "the log goes to standard error, for the kubelet",
+    ),
+    (
+        "outputs_queue.recovery",
+        "a full queue drops lines and counts them",
+    ),
+    (
+        "plugins",
+        "plugins are not supported; what the container plugin does is built in",
+    ),
+    ("rules", "rules are chosen by their files and by `enabled`"),
+    ("scap_files", "reading .scap files is not supported"),
+    ("static_fields", "add fields by append_output"),
+    ("syscall_event_timeouts", "an idle node is not an error"),
+    (
+        "syscall_buf_size_preset",
+        "see engine.modern_ebpf.buf_size_preset",
+    ),
+    (
+        "webserver.threadiness",
+        "the web server uses the runtime's threads",
+    ),
+];
+
+/// What a type alone does not tell: key, what must hold, in words.
+type Range = (&'static str, fn(&Config) -> bool, &'static str);
+
+const RANGES: &[Range] = &[
+    (
+        "engine.modern_ebpf.buf_size_preset",
+        |c| (1..=10).contains(&c.engine.modern_ebpf.buf_size_preset),
+        "must be 1 (1 MiB) to 10 (512 MiB)",
+    ),
+    (
+        "sensor.capture.argv_limit",
+        |c| (1 << 10..=256 << 10).contains(&c.sensor.capture.argv_limit.0),
+        "must be 1KiB to 256KiB",
+    ),
+    (
+        "sensor.capture.env_limit",
+        |c| c.sensor.capture.env_limit.0 <= 64 << 10,
+        "must be at most 64KiB",
+    ),
+    (
+        "sensor.capture.poll_interval",
+        |c| (1..=1000).contains(&c.sensor.capture.poll_interval.0.as_millis()),
+        "must be 1ms to 1s",
+    ),
+    (
+        "sensor.capture.tree.root",
+        |c| c.sensor.capture.tree.root != Some(0),
+        "must be the number of a process",
+    ),
+    (
+        "syscall_event_drops.threshold",
+        |c| (0.0..=1.0).contains(&c.syscall_event_drops.threshold),
+        "must be 0 to 1",
+    ),
+    (
+        "syscall_event_drops.rate",
+        |c| c.syscall_event_drops.rate > 0.0,
+        "must be more than 0",
+    ),
+    (
+        "metrics.interval",
+        |c| c.metrics.interval.0.as_millis() >= 100,
+        "must be at least 100ms",
+    ),
+    (
+        "webserver.k8s_healthz_endpoint",
+        |c| c.webserver.k8s_healthz_endpoint.starts_with('/'),
+        "must begin with /",
+    ),
+    (
+        "sensor.file_output.spool.memory",
+        |c| c.sensor.file_output.spool.memory.0 >= 64 << 10,
+        "must be at least 64KiB",
+    ),
+    (
+        "sensor.file_output.rotate.size",
+        |c| matches!(c.sensor.file_output.rotate.size.0, 0 | 4096..),
+        "must be 0 or at least 4KiB",
+    ),
+    (
+        "sensor.http_output.timeout",
+        |c| !c.sensor.http_output.timeout.0.is_zero(),
+        "must not be 0",
+    ),
+    (
+        "sensor.http_output.retry_min",
+        |c| !c.sensor.http_output.retry_min.0.is_zero(),
+        "must not be 0",
+    ),
+    (
+        "sensor.hold.timeout",
+        |c| c.sensor.hold.timeout.0.as_secs() <= 60,
+        "must be at most 1m",
+    ),
+    (
+        "http_output.url",
+        |c| {
+            let url = &c.http_output.url;
+            url.is_empty() || url.starts_with("http://") || url.starts_with("https://")
+        },
+        "must begin with http:// or https://",
+    ),
+    (
+        "sensor.instance",
+        |c| (1..64).contains(&c.sensor.instance.len()),
+        "must be 1 to 63 characters",
+    ),
+];
+
+/// What is wrong with the value that a key has, if anything is.
+pub(super) fn out_of_range(name: &str, config: &Config) -> Option<&'static str> {
+    RANGES
+        .iter()
+        .find(|(key, holds, _)| *key == name && !holds(config))
+        .map(|(.., message)| *message)
+}

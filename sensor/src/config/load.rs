@@ -1,0 +1,347 @@
+//! Where the configuration comes from.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    Config,
+    apply::{Layers, Lists},
+    keys,
+};
+use crate::yaml::{Diagnostic, Kind, Limits, Node, Source, Style, parse};
+
+/// Read if no file is named, and if it is there.
+pub(super) const DEFAULT_FILE: &str = "/etc/falco/falco.yaml";
+
+/// Everything that a configuration is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    /// The file that was named on the command line.
+    pub file: Option<PathBuf>,
+    /// The environment.
+    pub environment: BTreeMap<String, String>,
+    /// `key=value` of the command line, in order.
+    pub overrides: Vec<String>,
+}
+
+/// A configuration and what there is to say about it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What was accepted but probably not meant.
+    pub warnings: Vec<Diagnostic>,
+    /// The files that it was read from.
+    pub files: Vec<PathBuf>,
+    /// SHA-256 of what it comes to, in hexadecimal digits.
+    pub digest: String,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("configuration {}: {source}: check the path and its permissions", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something in it is wrong.
+    #[error("{}", Lines(.0))]
+    Invalid(Vec<Diagnostic>),
+}
+
+struct Lines<'a>(&'a [Diagnostic]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, diagnostic) in self.0.iter().enumerate() {
+            write!(f, "{}{diagnostic}", if i == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl Inputs {
+    /// A file and overrides as the command line names them, and this process's environment.
+    #[must_use]
+    pub fn new(file: Option<PathBuf>, overrides: Vec<String>) -> Self {
+        let text = |s: std::ffi::OsString| s.into_string().ok();
+        Self {
+            file,
+            environment: std::env::vars_os()
+                .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
+                .collect(),
+            overrides,
+        }
+    }
+}
+
+/// Reads the configuration.
+///
+/// # Errors
+/// If a file cannot be read, or anything in it is wrong: all that is, at once.
+pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigError> {
+    let mut loader = Loader {
+        inputs,
+        layers: Layers::default(),
+        files: Vec::new(),
+    };
+    loader.defaults();
+    if let Some(file) = &inputs.file {
+        loader.file(file, Lists::Replace)?;
+    } else if Path::new(DEFAULT_FILE).exists() {
+        loader.file(Path::new(DEFAULT_FILE), Lists::Replace)?;
+    }
+    loader.config_files()?;
+    loader.environment();
+    loader.overrides();
+    let Loader { layers, files, .. } = loader;
+    if !layers.errors.is_empty() {
+        return Err(ConfigError::Invalid(layers.errors));
+    }
+    let digest = Sha256::digest(super::print(&layers.config));
+    Ok(Loaded {
+        config: layers.config,
+        warnings: layers.warnings,
+        files,
+        digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+    })
+}
+
+struct Loader<'a> {
+    inputs: &'a Inputs,
+    layers: Layers,
+    files: Vec<PathBuf>,
+}
+
+impl Loader<'_> {
+    /// Variables that Falco and Kubernetes know.
+    fn defaults(&mut self) {
+        let variable = |name| self.inputs.environment.get(name).filter(|v| !v.is_empty());
+        let sensor = &mut self.layers.config.sensor;
+        sensor.node = variable("NODE_NAME").cloned();
+        sensor.hostname = variable("FALCO_HOSTNAME").cloned();
+        if let Some(root) = variable("HOST_ROOT") {
+            sensor.host_root = root.into();
+        }
+    }
+
+    fn file(&mut self, path: &Path, lists: Lists) -> Result<(), ConfigError> {
+        let bytes = fs::read(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        self.files.push(path.to_owned());
+        let source = Source::new(path.to_string_lossy(), String::from_utf8_lossy(&bytes));
+        if let Some(document) = self.parse(&source) {
+            let document = self.expand(document);
+            self.layers.document(&source, "", &document, lists);
+        }
+        Ok(())
+    }
+
+    fn parse(&mut self, source: &Source) -> Option<Node> {
+        match parse(source, &Limits::default()) {
+            Ok(parsed) => {
+                self.layers.warnings.extend(parsed.duplicates);
+                let mut documents = parsed.documents.into_iter();
+                let first = documents.next();
+                if let Some(second) = documents.next() {
+                    self.layers.errors.push(
+                        Diagnostic::error(source, second.position, "a second document")
+                            .hint("a configuration is one document: remove `---`"),
+                    );
+                }
+                first
+            }
+            Err(error) => {
+                self.layers.errors.push(error);
+                None
+            }
+        }
+    }
+
+    /// `${NAME}` in values stands for a variable of the environment, `$${` for `${`.
+    fn expand(&self, mut node: Node) -> Node {
+        match &mut node.kind {
+            Kind::Scalar(text, _) if text.contains("${") => *text = self.expand_text(text).into(),
+            Kind::Scalar(..) => {}
+            Kind::Sequence(items) => {
+                for item in items {
+                    *item = self.expand(item.clone());
+                }
+            }
+            Kind::Mapping(entries) => {
+                for (_, value) in entries {
+                    *value = self.expand(value.clone());
+                }
+            }
+        }
+        node
+    }
+
+    fn expand_text(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find("${") {
+            let (before, from) = rest.split_at(at);
+            if let Some(literal) = before.strip_suffix('$') {
+                out += literal;
+                out += "${";
+                rest = &from[2..];
+            } else if let Some(end) = from.find('}') {
+                out += before;
+                let value = self.inputs.environment.get(&from[2..end]);
+                out += value.map_or("", String::as_str);
+                rest = &from[end + 1..];
+            } else {
+                break;
+            }
+        }
+        out + rest
+    }
+
+    fn config_files(&mut self) -> Result<(), ConfigError> {
+        let default = Config::default().config_files;
+        for path in self.layers.config.config_files.clone() {
+            match fs::metadata(&path) {
+                Ok(meta) if meta.is_dir() => {
+                    for file in yaml_files(&path)? {
+                        self.file(&file, Lists::Append)?;
+                    }
+                }
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound && default.contains(&path) => {}
+                _ => self.file(&path, Lists::Append)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// `SENSOR_CAPTURE_HOOKS` for `sensor.capture.hooks`.
+    fn environment(&mut self) {
+        let inputs = self.inputs;
+        for key in keys().iter().filter(|key| !key.falco) {
+            let variable = key.name.to_ascii_uppercase().replace('.', "_");
+            let Some(value) = inputs.environment.get(&variable) else {
+                continue;
+            };
+            let source = Source::new(format!("environment variable {variable}"), value);
+            let Some(node) = self.parse(&source) else {
+                continue;
+            };
+            let node = if key.ty.contains("a list") && node.as_bool().is_none() {
+                split(node)
+            } else {
+                node
+            };
+            self.layers
+                .document(&source, key.name, &node, Lists::Replace);
+        }
+        let known: Vec<String> = keys()
+            .iter()
+            .map(|key| key.name.to_ascii_uppercase().replace('.', "_"))
+            .collect();
+        for variable in inputs.environment.keys() {
+            if !variable.starts_with("SENSOR_") || known.contains(variable) {
+                continue;
+            }
+            // Kubernetes sets variables for a service of that name: those are like none.
+            if let Some(name) = crate::yaml::nearest(variable, known.iter().map(String::as_str)) {
+                let source = Source::new("environment", variable);
+                let message = format!("variable {variable} is not known");
+                self.layers.warnings.push(
+                    Diagnostic::warning(&source, source.position(0), message)
+                        .hint(format!("did you mean {name}?")),
+                );
+            }
+        }
+    }
+
+    /// `key=value`, `list[]=value`, `list[2]=value`.
+    fn overrides(&mut self) {
+        for text in &self.inputs.overrides {
+            let source = Source::new("-o", text);
+            let Some((name, value)) = text.split_once('=') else {
+                self.layers.errors.push(
+                    Diagnostic::error(&source, source.position(0), format!("'{text}' has no '='"))
+                        .hint("write -o key=value"),
+                );
+                continue;
+            };
+            let name = name.trim();
+            let value = Source::new(format!("-o {name}"), value);
+            let Some(node) = self.parse(&value).or_else(|| {
+                value.text().trim().is_empty().then(|| Node {
+                    kind: Kind::Scalar("".into(), Style::DoubleQuoted),
+                    position: value.position(0),
+                })
+            }) else {
+                continue;
+            };
+            let element = name
+                .strip_suffix(']')
+                .and_then(|name| name.rsplit_once('['));
+            match element {
+                None => self.layers.document(&value, name, &node, Lists::Replace),
+                Some((list, "")) => self.layers.element(&value, list, None, &node),
+                Some((list, index)) => match index.parse() {
+                    Ok(index) => self.layers.element(&value, list, Some(index), &node),
+                    Err(_) => self.layers.errors.push(
+                        Diagnostic::error(
+                            &source,
+                            source.position(0),
+                            format!("'{index}' is no number"),
+                        )
+                        .hint("write -o list[0]=value or -o list[]=value"),
+                    ),
+                },
+            }
+        }
+    }
+}
+
+/// A list in one text: `a,b,c`.
+fn split(mut node: Node) -> Node {
+    if let Some(text) = node.as_str() {
+        let items = text
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty());
+        let items = items
+            .map(|item| Node {
+                kind: Kind::Scalar(item.into(), Style::DoubleQuoted),
+                position: node.position,
+            })
+            .collect();
+        node.kind = Kind::Sequence(items);
+    }
+    node
+}
+
+fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let wrong = |source| ConfigError::Read {
+        path: directory.to_owned(),
+        source,
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).map_err(wrong)? {
+        let path = entry.map_err(wrong)?.path();
+        if path
+            .extension()
+            .is_some_and(|ext| ext == "yaml" || ext == "yml")
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

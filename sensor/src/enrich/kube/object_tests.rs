@@ -1,0 +1,87 @@
+use super::*;
+
+const LIST: &str = include_str!("../../../../tests/testbed/fixtures/list-pods-node1.json");
+const WATCH: &str = include_str!("../../../../tests/testbed/fixtures/watch-pods-node1.jsonl");
+const EXPIRED: &str = include_str!("../../../../tests/testbed/fixtures/watch-410.jsonl");
+
+fn trim(json: &str, chosen: &[&str]) -> (Box<str>, Pod) {
+    let chosen: Vec<String> = chosen.iter().map(|&c| c.to_owned()).collect();
+    let pod: PodObject = serde_json::from_str(json).unwrap();
+    pod.trim(&chosen, &Counters::default())
+}
+
+#[test]
+fn a_real_list_is_read() {
+    let list: PodList = serde_json::from_str(LIST).unwrap();
+    assert_eq!(list.metadata.resource_version, "388");
+    let pods: Vec<Pod> = list
+        .items
+        .iter()
+        .map(|p| p.trim(&["note".into()], &Counters::default()).1)
+        .collect();
+    assert_eq!(pods.len(), 4);
+    let lone = &pods[0];
+    assert_eq!(
+        lone.labels_text.as_deref(),
+        Some("app:lone, hot:yes, tier:back")
+    );
+    assert_eq!(lone.ip.as_deref(), Some("10.244.0.2"));
+    assert_eq!(lone.service_account.as_deref(), Some("default"));
+    assert_eq!(lone.annotations.len(), 1, "only the chosen one");
+    assert_eq!(lone.owner, None);
+    let owner = |n: usize| pods[n].owner.as_ref().map(|o| (&*o.kind, &*o.name));
+    assert_eq!(owner(1), Some(("DaemonSet", "sensor")));
+    assert_eq!(owner(2), Some(("Deployment", "web")));
+}
+
+#[test]
+fn real_watch_events_are_read() {
+    for line in WATCH.lines() {
+        let event: WatchEvent = serde_json::from_str(line).unwrap();
+        assert!(matches!(event.kind.as_str(), "ADDED" | "MODIFIED"));
+        assert_eq!(event.object.metadata.namespace, "shop");
+    }
+    let event: WatchEvent = serde_json::from_str(EXPIRED.trim()).unwrap();
+    assert_eq!((event.kind.as_str(), event.object.code), ("ERROR", 410));
+    assert!(event.object.message.starts_with("too old resource version"));
+}
+
+#[test]
+fn a_static_pod_is_known_by_the_hash_of_its_file() {
+    let (key, pod) = trim(
+        r#"{"metadata":{"name":"etcd-n","namespace":"kube-system","uid":"u",
+        "annotations":{"kubernetes.io/config.hash":"0123"},
+        "ownerReferences":[{"kind":"Node","name":"n","controller":true}]}}"#,
+        &[],
+    );
+    assert_eq!((&*key, &*pod.uid), ("0123", "0123"));
+}
+
+#[test]
+fn only_a_nodes_pod_can_claim_a_hash() {
+    let (key, _) = trim(
+        r#"{"metadata":{"name":"p","uid":"u","annotations":{"kubernetes.io/config.hash":"0123"}}}"#,
+        &[],
+    );
+    assert_eq!(&*key, "u");
+}
+
+#[test]
+fn a_replica_set_without_deployment_is_the_owner_itself() {
+    let (_, pod) = trim(
+        r#"{"metadata":{"uid":"u","ownerReferences":[{"kind":"ReplicaSet","name":"alone","controller":true}]}}"#,
+        &[],
+    );
+    assert_eq!(&*pod.owner.unwrap().kind, "ReplicaSet");
+}
+
+#[test]
+fn an_object_with_nulls_and_without_members_is_read() {
+    let (key, pod) = trim(
+        r#"{"metadata":{"uid":"u","labels":null,"annotations":null,"ownerReferences":[]},"status":{}}"#,
+        &[],
+    );
+    assert_eq!(&*key, "u");
+    assert_eq!(pod.labels_text.as_deref(), Some(""));
+    assert_eq!(pod.ip, None);
+}

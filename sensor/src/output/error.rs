@@ -1,0 +1,57 @@
+//! Why an output could not be started.
+
+use std::{io, path::PathBuf};
+
+/// Why an output could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// All are switched off.
+    #[error(
+        "no output is enabled: set stdout_output.enabled, file_output.enabled or another one to true"
+    )]
+    None,
+    /// A file or a directory cannot be used.
+    #[error("output file {}: {source}: {hint}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// No thread could be started.
+    #[error("output {name}: cannot start a thread: {source}")]
+    Thread {
+        /// Of which output.
+        name: &'static str,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// `http_output` cannot work as it is configured.
+    #[error("http_output: {what}: {hint}")]
+    Http {
+        /// What went wrong.
+        what: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// `program_output` cannot work as it is configured.
+    #[error("program_output: {what}: {hint}")]
+    Program {
+        /// What went wrong.
+        what: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The system log cannot be reached.
+    #[error(
+        "syslog_output: {path}: {source}: mount the host's {path}, or set syslog_output.enabled to false"
+    )]
+    Syslog {
+        /// Its socket.
+        path: &'static str,
+        /// What went wrong.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,252 @@
+//! The spool in a local directory, for what memory cannot hold.
+//!
+//! The oldest lines in memory move to disk, by a thread of its own, because the
+//! one that writes the log file may be stuck in a system call. They stay on disk
+//! until they are in the log file for good, so a crash loses none and, because the
+//! next run looks for the log's last line in here, writes none twice.
+
+use std::{
+    collections::VecDeque,
+    ffi::OsStr,
+    io,
+    os::unix::{ffi::OsStrExt, fs::DirBuilderExt},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use super::{paths::Paths, segment::Segment};
+use crate::{
+    log_error, log_info,
+    output::{Batch, DropCause, Entry, Queue},
+};
+
+/// A segment that is longer gets a successor.
+const SEGMENT: u64 = 8 << 20;
+/// Bytes that move to disk at once.
+const MOVE: u64 = 1 << 20;
+/// Number of the first segment; lower ones are for what goes before it.
+const FIRST: u64 = 1 << 40;
+/// Pause when the directory is full or cannot be written.
+const PAUSE: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Default)]
+struct State {
+    segments: VecDeque<Segment>,
+    /// Segments that were read, to be removed when their lines are in the log.
+    done: Vec<PathBuf>,
+    bytes: u64,
+    failing: bool,
+}
+
+/// The spool directory of one log file.
+#[derive(Debug)]
+pub(super) struct Disk {
+    directory: PathBuf,
+    prefix: Vec<u8>,
+    limit: u64,
+    state: Mutex<State>,
+}
+
+impl Disk {
+    /// Finds the segments that a former run left.
+    pub(super) fn open(directory: &Path, paths: &Paths, limit: u64) -> io::Result<Self> {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)?;
+        let mut prefix = paths
+            .path
+            .file_name()
+            .unwrap_or_default()
+            .as_bytes()
+            .to_vec();
+        prefix.push(b'.');
+        let disk = Self {
+            directory: directory.to_owned(),
+            prefix,
+            limit,
+            state: Mutex::default(),
+        };
+        let mut segments = Vec::new();
+        for entry in std::fs::read_dir(directory)? {
+            let entry = entry?;
+            if let Some(number) = disk.number(&entry.file_name()) {
+                segments.push(Segment::open(entry.path(), number)?);
+            }
+        }
+        segments.sort_by_key(|segment| segment.number);
+        disk.lock().segments = segments.into();
+        Ok(disk)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn path(&self, number: u64) -> PathBuf {
+        let mut name = self.prefix.clone();
+        name.extend(format!("{number:020}.spool").bytes());
+        self.directory.join(OsStr::from_bytes(&name))
+    }
+
+    fn number(&self, name: &OsStr) -> Option<u64> {
+        let rest = name.as_bytes().strip_prefix(self.prefix.as_slice())?;
+        std::str::from_utf8(rest.strip_suffix(b".spool")?)
+            .ok()?
+            .parse()
+            .ok()
+    }
+
+    /// Takes over what a former run left, but for what is in the log already.
+    pub(super) fn adopt(&self, queue: &Queue, last: Option<&[u8]>) {
+        let mut state = self.lock();
+        let new = state
+            .segments
+            .partition_point(|s| s.lines == 0 && s.read == 0);
+        let mut written = 0;
+        if let Some(last) = last.filter(|last| !last.is_empty()) {
+            for i in (0..new).rev() {
+                if matches!(state.segments[i].skip_behind(last), Ok(true)) {
+                    written = i;
+                    break;
+                }
+            }
+        }
+        for segment in state.segments.drain(..written) {
+            Segment::remove(&segment.path);
+        }
+        let (mut lines, mut bytes) = (0, 0);
+        for segment in state.segments.iter_mut().take(new - written) {
+            if let Err(error) = segment.count() {
+                log_error!("{}: cannot be read: {error}", segment.path.display());
+            }
+            lines += segment.lines;
+            bytes += segment.len - segment.read;
+        }
+        state.bytes += bytes;
+        queue.account().disk_bytes.store(state.bytes, Relaxed);
+        drop(state);
+        queue.account().adopt(lines);
+        queue.moved(bytes, Vec::new());
+        if lines > 0 {
+            log_info!("{lines} lines of a former run are in the spool and will be written first");
+        }
+    }
+
+    /// The spooler's thread: moves lines while more than `threshold` bytes of them
+    /// wait in memory.
+    pub(super) fn run(&self, queue: &Queue, threshold: u64) {
+        while let Some(entries) = queue.wait_to_move(threshold, MOVE) {
+            match self.append(&entries) {
+                Ok(bytes) => {
+                    self.lock().failing = false;
+                    queue.moved(bytes, Vec::new());
+                }
+                Err(error) => {
+                    queue.moved(0, entries);
+                    if !std::mem::replace(&mut self.lock().failing, true) {
+                        queue.account().errors.fetch_add(1, Relaxed);
+                        log_error!("spool {}: {error}", self.directory.display());
+                    }
+                    if queue.sleep(std::time::Instant::now() + PAUSE) {
+                        return;
+                    }
+                }
+            }
+            let bytes = self.lock().bytes;
+            queue.account().disk_bytes.store(bytes, Relaxed);
+        }
+    }
+
+    fn append(&self, entries: &[Entry]) -> io::Result<u64> {
+        let mut state = self.lock();
+        if state.bytes + MOVE > self.limit {
+            return Err(io::Error::other(format!(
+                "full: {} of {} bytes",
+                state.bytes, self.limit
+            )));
+        }
+        let number = state.segments.back().map(|segment| segment.number);
+        if state.segments.back().is_none_or(|last| last.len >= SEGMENT) {
+            let number = number.map_or_else(|| self.free_number(&state), |number| number + 1);
+            let segment = Segment::create(self.path(number), number)?;
+            state.segments.push_back(segment);
+        }
+        let Some(segment) = state.segments.back_mut() else {
+            return Ok(0);
+        };
+        let bytes = segment.append(entries)?;
+        state.bytes += bytes;
+        Ok(bytes)
+    }
+
+    /// A number behind those that are still in the directory.
+    fn free_number(&self, state: &State) -> u64 {
+        state
+            .done
+            .iter()
+            .filter_map(|path| self.number(path.file_name()?))
+            .max()
+            .map_or(FIRST, |number| number + 1)
+    }
+
+    /// The oldest lines, about `most` bytes.
+    pub(super) fn read(&self, queue: &Queue, most: usize) -> Vec<Entry> {
+        let mut state = self.lock();
+        let Some(segment) = state.segments.front_mut() else {
+            return Vec::new();
+        };
+        let (entries, bytes) = segment.read(most).unwrap_or_else(|error| {
+            log_error!("spool {}: {error}", segment.path.display());
+            queue
+                .account()
+                .give_up(DropCause::SpoolDamaged, segment.lines);
+            let rest = segment.len - segment.read;
+            segment.read = segment.len;
+            (Vec::new(), rest)
+        });
+        if segment.read == segment.len {
+            let path = segment.path.clone();
+            state.segments.pop_front();
+            state.done.push(path);
+        }
+        state.bytes = state.bytes.saturating_sub(bytes);
+        queue.account().disk_bytes.store(state.bytes, Relaxed);
+        drop(state);
+        queue.taken_from_disk(bytes);
+        entries
+    }
+
+    /// All lines that were read are in the log for good.
+    pub(super) fn release(&self) {
+        let done = std::mem::take(&mut self.lock().done);
+        done.iter().for_each(|path| Segment::remove(path));
+    }
+
+    /// At the end: keeps lines that could not be written for the next run. `older`
+    /// were taken before those on disk, `newer` after them. What cannot be kept.
+    pub(super) fn keep(&self, older: Vec<Batch>, newer: Vec<Batch>) -> Vec<Batch> {
+        let entries = |batches: &[Batch]| -> Vec<Entry> {
+            batches.iter().cloned().map(Entry::Batch).collect()
+        };
+        let mut lost = Vec::new();
+        let first = self.lock().segments.front().map_or(FIRST, |s| s.number);
+        if !older.is_empty() {
+            let number = first.saturating_sub(1);
+            let kept = Segment::create(self.path(number), number)
+                .and_then(|mut segment| segment.append(&entries(&older)));
+            if let Err(error) = kept {
+                log_error!("spool {}: {error}", self.directory.display());
+                lost.extend(older);
+            }
+        }
+        if !newer.is_empty()
+            && let Err(error) = self.append(&entries(&newer))
+        {
+            log_error!("spool {}: {error}", self.directory.display());
+            lost.extend(newer);
+        }
+        lost
+    }
+}

@@ -1,0 +1,180 @@
+//! What a file tells about the run that wrote it before.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Seek, SeekFrom},
+    time::SystemTime,
+};
+
+use memchr::memmem;
+use serde_json::Value;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// No more of the end of a file is read.
+const MOST: u64 = 128 << 20;
+/// What each record of the file's writer has.
+const OWN: &[u8] = b"\"rule\":\"Sensor internal: ";
+
+/// The end of a file that exists already.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Previous {
+    /// Number of the file, if it says so.
+    pub(super) number: Option<u64>,
+    /// When it was begun.
+    pub(super) created: Option<SystemTime>,
+    /// Lines that the former run wrote, if its beginning was found.
+    pub(super) lines: Option<u64>,
+    /// Time of the last line.
+    pub(super) last_time: Option<String>,
+    /// `evt.num` of the last line, if it has one.
+    pub(super) last_event: Option<u64>,
+    /// Whether the former run had stopped in order.
+    pub(super) clean: bool,
+    /// The half line at the end, if there is one.
+    pub(super) half: Vec<u8>,
+    /// The last whole line that is not a record of the writer.
+    pub(super) last: Vec<u8>,
+}
+
+impl Previous {
+    /// Reads the beginning and the end of a file.
+    pub(super) fn read(file: &File, size: u64) -> io::Result<Self> {
+        let mut previous = Self::default();
+        let mut reader = BufReader::with_capacity(1 << 20, file);
+        let mut line = Vec::new();
+        reader.seek(SeekFrom::Start(0))?;
+        io::Read::take(&mut reader, 64 << 10).read_until(b'\n', &mut line)?;
+        previous.first(&line);
+        let start = size.saturating_sub(MOST);
+        reader.seek(SeekFrom::Start(start))?;
+        let own = memmem::Finder::new(OWN);
+        let mut skip = start > 0;
+        let mut last = Vec::new();
+        loop {
+            line.clear();
+            if reader.read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            if std::mem::take(&mut skip) {
+                continue;
+            }
+            if line.last() != Some(&b'\n') {
+                std::mem::swap(&mut previous.half, &mut line);
+                break;
+            }
+            if own.find(&line).is_some() {
+                previous.own(&line);
+            } else {
+                previous.lines = previous.lines.map(|lines| lines + 1);
+                previous.clean = false;
+                std::mem::swap(&mut previous.last, &mut line);
+            }
+            last.clear();
+            last.extend_from_slice(if line.is_empty() || own.find(&line).is_none() {
+                &previous.last
+            } else {
+                &line
+            });
+        }
+        previous.clean &= previous.half.is_empty();
+        let text = |value: &Value, key| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        if let Ok(value) = serde_json::from_slice::<Value>(&last) {
+            previous.last_time = text(&value, "time");
+        }
+        if let Ok(value) = serde_json::from_slice::<Value>(&previous.last) {
+            previous.last_event = value["output_fields"]["evt.num"].as_u64();
+        }
+        Ok(previous)
+    }
+
+    fn first(&mut self, line: &[u8]) {
+        let Ok(value) = serde_json::from_slice::<Value>(line) else {
+            return;
+        };
+        let fields = &value["output_fields"];
+        self.number = fields["sensor.file.number"].as_u64();
+        self.created = fields["sensor.file.created"]
+            .as_u64()
+            .map(|n| SystemTime::UNIX_EPOCH + std::time::Duration::from_nanos(n));
+    }
+
+    fn own(&mut self, line: &[u8]) {
+        let Ok(value) = serde_json::from_slice::<Value>(line) else {
+            return;
+        };
+        if let Some(lines) = value["output_fields"]["sensor.lines"].as_u64() {
+            self.lines = Some(lines);
+        }
+        self.clean = value["rule"] == super::header::STOP;
+    }
+
+    /// How long ago the last line was written.
+    pub(super) fn down_seconds(&self, now: SystemTime) -> Option<f64> {
+        let last = OffsetDateTime::parse(self.last_time.as_deref()?, &Rfc3339).ok()?;
+        let down = OffsetDateTime::from(now) - last;
+        Some(down.as_seconds_f64().max(0.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Previous {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        std::fs::write(&path, text).unwrap();
+        Previous::read(&File::open(&path).unwrap(), text.len() as u64).unwrap()
+    }
+
+    const START: &str = concat!(
+        r#"{"output_fields":{"sensor.file.created":5000000000,"sensor.file.number":7,"sensor.lines":100},"#,
+        r#""rule":"Sensor internal: start","time":"2026-11-21T03:55:38.000000001Z"}"#,
+        "\n"
+    );
+    const EVENT: &str = concat!(
+        r#"{"output_fields":{"evt.num":42},"rule":"r","time":"2026-11-21T03:55:39.582871057Z"}"#,
+        "\n"
+    );
+    const STOP: &str = concat!(
+        r#"{"output_fields":{"sensor.lines":101},"rule":"Sensor internal: stop","time":"2026-11-21T04:00:00.000000000Z"}"#,
+        "\n"
+    );
+
+    #[test]
+    fn lines_are_counted_on_from_the_last_own_record() {
+        let previous = read(&format!("{START}{EVENT}{EVENT}"));
+        assert_eq!(previous.number, Some(7));
+        assert_eq!(previous.lines, Some(102));
+        assert_eq!(previous.last_event, Some(42));
+        assert!(!previous.clean);
+        let now = OffsetDateTime::parse("2026-11-21T03:56:39.582871057Z", &Rfc3339).unwrap();
+        assert_eq!(previous.down_seconds(now.into()), Some(60.0));
+    }
+
+    #[test]
+    fn a_stop_record_at_the_end_means_an_orderly_stop() {
+        assert!(read(&format!("{START}{EVENT}{STOP}")).clean);
+        assert!(!read(&format!("{START}{STOP}{EVENT}")).clean);
+        let half = read(&format!("{START}{STOP}{{\"a\""));
+        assert!(!half.clean);
+        assert_eq!(half.half, b"{\"a\"");
+    }
+
+    #[test]
+    fn a_foreign_file_tells_nothing() {
+        let previous = read("some text\nmore\n");
+        assert_eq!(
+            (previous.number, previous.lines, previous.last_time),
+            (None, None, None)
+        );
+        assert_eq!(read(""), Previous::default());
+    }
+
+    #[test]
+    fn an_event_cannot_pass_for_a_record_of_the_writer() {
+        let event =
+            r#"{"output_fields":{"proc.args":"\"rule\":\"Sensor internal: stop\""},"rule":"r"}"#;
+        assert!(!read(&format!("{START}{event}\n")).clean);
+    }
+}

@@ -1,0 +1,291 @@
+//! The thread that writes the file.
+
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering::Relaxed, mpsc::SyncSender},
+    time::{Duration, Instant},
+};
+
+use rustix::io::Errno;
+
+use super::{Options, disk::Disk, open, paths::Paths, target::Target};
+use crate::{
+    log_error, log_info,
+    output::{Account, Batch, DropCause, Entry, Identity, Queue, internal::Record},
+};
+
+/// Most bytes that are taken from the queue at once.
+const TAKE: usize = 1 << 20;
+/// As many bytes are worth a write before the time to gather is over.
+const ENOUGH: u64 = 256 << 10;
+/// First and longest pause after a failure.
+const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// Outcome of the first attempt to open the file.
+pub(super) type Opened = SyncSender<Result<(), (io::Error, &'static str)>>;
+
+pub(super) struct Writer {
+    target: Target,
+    options: Options,
+    identity: Arc<Identity>,
+    queue: Arc<Queue>,
+    account: Arc<Account>,
+    disk: Option<Arc<Disk>>,
+    last_write: Instant,
+    /// Pause after the last failure; none while all is well.
+    pause: Option<Duration>,
+    failing_since: Option<Instant>,
+    deadline: Option<Instant>,
+    adopted: bool,
+}
+
+impl Writer {
+    pub(super) fn new(
+        paths: Paths,
+        options: Options,
+        identity: Arc<Identity>,
+        queue: Arc<Queue>,
+        disk: Option<Arc<Disk>>,
+    ) -> Self {
+        let account = queue.account();
+        Self {
+            target: Target::new(
+                paths,
+                options.clone(),
+                Arc::clone(&identity),
+                Arc::clone(&account),
+            ),
+            options,
+            identity,
+            queue,
+            account,
+            disk,
+            last_write: Instant::now(),
+            pause: None,
+            failing_since: None,
+            deadline: None,
+            adopted: false,
+        }
+    }
+
+    /// Writes until the queue is closed and all is written, or the deadline has passed.
+    pub(super) fn run(mut self, opened: &Opened) {
+        let first = self.call(Target::ensure_open);
+        if let Err(error) = &first
+            && let Some(remedy) = open::remedy(error)
+        {
+            let copy = io::Error::new(error.kind(), error.to_string());
+            // If nobody waits any more, the start went on without.
+            if opened.send(Err((copy, remedy))).is_ok() {
+                return;
+            }
+        }
+        // Nobody waits any more: it took too long.
+        let _ = opened.try_send(Ok(()));
+        if let Err(error) = first {
+            self.failed(&error);
+        }
+        loop {
+            self.gather();
+            if let Some(deadline) = self.deadline {
+                let done = self.target.window.is_empty() && self.pause.is_none();
+                if done && self.queue.is_drained() || Instant::now() >= deadline {
+                    break;
+                }
+            }
+            let stopping = self.deadline.is_some();
+            let outcome = self.call(|target| {
+                target.write()?;
+                if stopping { target.sync() } else { Ok(()) }
+            });
+            match outcome {
+                Ok(()) => self.succeeded(),
+                Err(error) => self.failed(&error),
+            }
+        }
+        self.stop();
+    }
+
+    /// Takes what waits into the window; waits if there is nothing to write.
+    fn gather(&mut self) {
+        if let Some(pause) = self.pause {
+            let until = Instant::now() + pause;
+            let found = self.queue.wait(u64::MAX, Some(until), 0);
+            self.note(found.deadline);
+            if let Some(deadline) = self.deadline {
+                // The wait ends at once from now on.
+                let rest = deadline.saturating_duration_since(Instant::now());
+                std::thread::sleep(rest.min(RETRY.0));
+            }
+            return;
+        }
+        if self.deadline.is_some() {
+            self.take(1, None);
+            return;
+        }
+        let timer = self.target.next_timer();
+        let early = self.last_write + self.options.gather;
+        if early > Instant::now() && !self.take(ENOUGH, Some(early)) {
+            return;
+        }
+        if self.target.window.unwritten() == 0 {
+            if !self.options.keep_alive && self.queue.is_drained() {
+                self.close_idle();
+            }
+            self.take(1, timer);
+        }
+    }
+
+    /// Waits for lines and takes them; false when the path is to be opened anew.
+    fn take(&mut self, enough: u64, until: Option<Instant>) -> bool {
+        self.adopt();
+        let found = self.queue.wait(enough, until, TAKE as u64);
+        self.note(found.deadline);
+        found.entries.into_iter().for_each(|entry| self.push(entry));
+        if found.on_disk
+            && let Some(disk) = self.disk.clone()
+        {
+            disk.read(&self.queue, TAKE)
+                .into_iter()
+                .for_each(|entry| self.push(entry));
+        }
+        if found.reopen {
+            if let Err(error) = self.call(Target::reopen) {
+                self.failed(&error);
+            }
+            return false;
+        }
+        true
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.target.window.push(match entry {
+            Entry::Batch(batch) => batch,
+            Entry::Gap(gap) => {
+                let record = Record::gap("file", gap);
+                Batch::own(record.line(&self.identity), record.priority as u8)
+            }
+        });
+    }
+
+    /// Once the file is open, and before anything is taken: what a former run left
+    /// in the spool comes first.
+    fn adopt(&mut self) {
+        if let Some(disk) = &self.disk
+            && !std::mem::replace(&mut self.adopted, true)
+        {
+            let found = self.target.found.take();
+            disk.adopt(&self.queue, found.as_deref());
+        }
+    }
+
+    fn close_idle(&mut self) {
+        let closed = self.call(|target| {
+            target.sync()?;
+            target.close();
+            Ok(())
+        });
+        if let Err(error) = closed {
+            self.failed(&error);
+        }
+    }
+
+    fn note(&mut self, deadline: Option<Instant>) {
+        if self.deadline.is_none() {
+            self.deadline = deadline;
+        }
+    }
+
+    /// Does something that may block for long.
+    fn call<T>(&mut self, action: impl FnOnce(&mut Target) -> io::Result<T>) -> io::Result<T> {
+        let began = Instant::now();
+        self.account.in_call.store(true, Relaxed);
+        let outcome = action(&mut self.target);
+        self.account.in_call.store(false, Relaxed);
+        self.last_write = Instant::now();
+        if let Some(deadline) = self.queue.deadline()
+            && self.last_write > deadline
+            && self.deadline.is_none_or(|d| d == deadline)
+        {
+            // It was the file system that kept us: once it answers, the time that
+            // was meant for stopping is there, but once only.
+            let grace = deadline.saturating_duration_since(began);
+            self.deadline = Some(self.last_write + grace.max(Duration::from_secs(1)));
+        }
+        outcome
+    }
+
+    fn succeeded(&mut self) {
+        self.pause = None;
+        if let Some(disk) = &self.disk
+            && self.target.window.is_empty()
+        {
+            disk.release();
+        }
+        self.account.healthy.store(true, Relaxed);
+        if let Some(since) = self.failing_since.take() {
+            log_info!(
+                "{}: is being written again after {:.1} s",
+                self.target.path().display(),
+                since.elapsed().as_secs_f64()
+            );
+        }
+    }
+
+    fn failed(&mut self, error: &io::Error) {
+        self.account.errors.fetch_add(1, Relaxed);
+        self.account.healthy.store(false, Relaxed);
+        if self.failing_since.is_none() {
+            self.failing_since = Some(Instant::now());
+            log_error!(
+                "{}: cannot be written: {error}; lines wait{}",
+                self.target.path().display(),
+                open::remedy(error).map_or(String::new(), |hint| format!("; {hint}"))
+            );
+        }
+        // With a full disk the file stays open and a half line is finished later;
+        // after anything else the path is opened anew.
+        if !matches!(
+            Errno::from_io_error(error),
+            Some(Errno::NOSPC | Errno::DQUOT | Errno::INTR | Errno::AGAIN)
+        ) {
+            self.target.close();
+        }
+        let pause = self.pause.map_or(RETRY.0, |pause| pause * 2);
+        self.pause = Some(pause.min(RETRY.1));
+    }
+
+    /// The last record, and an account of what could not be written.
+    fn stop(mut self) {
+        if self.target.window.unwritten() == 0 {
+            if let Err(error) = self.call(Target::write_stop) {
+                log_error!("{}: no stop record: {error}", self.target.path().display());
+            }
+        } else if self.target.window.written() > 0 {
+            // What is known to be in the file counts; an error is counted below.
+            let _ = self.call(Target::sync);
+        }
+        let window = self.target.window.drain();
+        let spooled = window.iter().position(Batch::is_spooled);
+        let mut older: Vec<Batch> = window;
+        let mut newer = spooled.map_or(Vec::new(), |at| older.split_off(at));
+        newer.extend(
+            self.queue
+                .drain()
+                .into_iter()
+                .filter_map(|entry| match entry {
+                    Entry::Batch(batch) => Some(batch),
+                    Entry::Gap(_) => None,
+                }),
+        );
+        // What was read from disk is still there.
+        newer.retain(|batch| batch.count() > 0 && !batch.is_spooled());
+        older.retain(|batch| batch.count() > 0);
+        let lost = match &self.disk {
+            Some(disk) => disk.keep(older, newer),
+            None => older.into_iter().chain(newer).collect(),
+        };
+        let lost = lost.iter().map(Batch::count).sum();
+        self.account.give_up(DropCause::Stopped, lost);
+    }
+}

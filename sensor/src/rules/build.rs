@@ -1,0 +1,475 @@
+//! Rule files and options → a rule set, and everything there is to say about them.
+
+use rustc_hash::FxHashMap;
+
+use super::{
+    Code, ItemKind, Options, Problem, Report, Requirements, Rule, RuleSet,
+    activity::activity,
+    compile::{Compiler, Dispatch, Facts, Graph, NodeId, Remarks, fold},
+    load::{self, Definition, Definitions, Located, Problems, RuleDefinition, RuleFile},
+    output,
+    set::{Activity, ListInfo, MacroInfo, Program, RuleInfo, program},
+};
+use crate::{
+    event::Kind,
+    fields::ParseError,
+    yaml::{Diagnostic, Severity},
+};
+
+/// What became of rule files.
+#[derive(Debug)]
+pub struct Compilation {
+    /// The rules, if no file has an error.
+    pub set: Option<RuleSet>,
+    /// Errors and warnings, file by file.
+    pub report: Report,
+}
+
+/// Loads and compiles rule files. All errors of all files are reported.
+#[must_use]
+pub fn compile(files: &[RuleFile], options: &Options) -> Compilation {
+    let (definitions, problems) = load::load(files);
+    let mut builder = Builder {
+        compiler: Compiler::new(&definitions),
+        definitions: &definitions,
+        options,
+        problems,
+        reported: vec![false; definitions.macros.all().len()],
+    };
+    let built: Vec<_> = definitions
+        .rules
+        .all()
+        .iter()
+        .filter_map(|definition| builder.rule(definition))
+        .collect();
+    builder.macros();
+    builder.unused();
+    let Builder {
+        mut compiler,
+        problems,
+        ..
+    } = builder;
+    let failed = problems.has_errors();
+    let report = Report::new(files, problems);
+    if failed {
+        return Compilation { set: None, report };
+    }
+    let (used_macros, used_lists) = (compiler.used_macros, compiler.used_lists);
+    compiler.checks.finish();
+    let set = assemble(
+        files,
+        options,
+        &definitions,
+        (compiler.graph, compiler.checks),
+        (&used_macros, &used_lists),
+        built,
+    );
+    Compilation {
+        set: Some(set),
+        report,
+    }
+}
+
+/// A rule and its condition, before the programs are made.
+struct Built {
+    rule: Rule,
+    info: RuleInfo,
+}
+
+struct Builder<'d, 'o> {
+    compiler: Compiler<'d>,
+    definitions: &'d Definitions,
+    options: &'o Options,
+    problems: Problems,
+    /// Macros whose mistakes were reported already.
+    reported: Vec<bool>,
+}
+
+impl Builder<'_, '_> {
+    fn rule(&mut self, definition: &Definition<RuleDefinition>) -> Option<Built> {
+        let rule = &definition.value;
+        if rule.priority > self.options.priority {
+            return None;
+        }
+        let mut enabled = rule.enabled;
+        for selection in &self.options.selection {
+            if selection.means(&definition.name, rule) {
+                enabled = selection.enable;
+            }
+        }
+        let (node, macros, lists, activity) = if &*rule.source == "syscall" {
+            let (node, macros, lists) = self.condition(definition)?;
+            (node, macros, lists, None)
+        } else {
+            let message = format!("unknown event source '{}'", rule.source);
+            let diagnostic = Diagnostic::warning(&definition.source, definition.position, message)
+                .hint("the rule is loaded and never matches: this sensor has the source 'syscall'");
+            self.push(definition, Code::UnknownSource, diagnostic);
+            let reason = format!("no event source '{}'", rule.source);
+            let inactive = Activity::Inactive(Box::new([reason.into()]));
+            (Graph::FALSE, Vec::new(), Vec::new(), Some(inactive))
+        };
+        let foreign = activity.is_some();
+        let (output, extra) =
+            match output::build(&definition.name, rule, &self.options.append_output) {
+                Ok(built) => built,
+                // The output of a rule of another source is nothing that can be judged.
+                Err(_) if foreign => output::Built::default(),
+                Err(error) => {
+                    let severity = self.severity(rule, std::slice::from_ref(&error.error));
+                    let diagnostic = error.diagnostic(severity, &rule.output);
+                    self.push(definition, code(severity, Code::CompileOutput), diagnostic);
+                    return None;
+                }
+            };
+        let names = |numbers: Vec<usize>, of: &dyn Fn(usize) -> Box<str>| {
+            let mut names: Vec<_> = numbers.into_iter().map(of).collect();
+            names.sort();
+            names.dedup();
+            names.into_boxed_slice()
+        };
+        let mut tags = rule.tags.clone();
+        tags.sort();
+        tags.dedup();
+        Some(Built {
+            rule: Rule {
+                index: 0,
+                name: definition.name.clone(),
+                description: rule.description.clone().into(),
+                priority: rule.priority,
+                source: rule.source.clone(),
+                tags: tags.into(),
+                output,
+                extra,
+            },
+            info: RuleInfo {
+                enabled,
+                activity: activity.unwrap_or(Activity::Active),
+                condition: rule.condition.text.trim().into(),
+                node,
+                exceptions: rule.exceptions.iter().map(|e| e.name.clone()).collect(),
+                macros: names(macros, &|n| self.definitions.macros.all()[n].name.clone()),
+                lists: names(lists, &|n| self.definitions.lists.all()[n].name.clone()),
+                kinds: Box::new([]),
+                output: rule.output.text.clone().into(),
+            },
+        })
+    }
+
+    /// The node of a rule's condition with its exceptions; reports what is wrong.
+    fn condition(
+        &mut self,
+        definition: &Definition<RuleDefinition>,
+    ) -> Option<(NodeId, Vec<usize>, Vec<usize>)> {
+        let rule = &definition.value;
+        let (node, mut remarks) = self
+            .compiler
+            .condition(&rule.condition.text, definition.last);
+        let errors = std::mem::take(&mut remarks.errors);
+        let mut good = errors.is_empty();
+        let severity = self.severity(rule, &errors);
+        for error in &errors {
+            let diagnostic = rule.condition.diagnostic(severity, error);
+            self.push(
+                definition,
+                code(severity, Code::CompileCondition),
+                diagnostic,
+            );
+        }
+        for index in std::mem::take(&mut remarks.bad_macros) {
+            good = false;
+            self.bad_macro(index, rule, definition);
+        }
+        let exceptions =
+            super::exceptions::build(&mut self.compiler, rule, definition.last, &mut remarks);
+        let exceptions = match exceptions {
+            Ok(nodes) => nodes,
+            Err(diagnostics) => {
+                for diagnostic in diagnostics {
+                    self.push(definition, Code::CompileCondition, diagnostic);
+                }
+                good = false;
+                Vec::new()
+            }
+        };
+        if !good {
+            return None;
+        }
+        self.remarks(definition, &remarks);
+        let exceptions = self.compiler.graph.or(exceptions);
+        let exceptions = self.compiler.graph.negate(exceptions);
+        let node = self.compiler.graph.and([node, exceptions]);
+        if rule.warn_evttypes {
+            let Compiler { graph, checks, .. } = &mut self.compiler;
+            let other = fold(
+                graph,
+                checks,
+                &Facts::of_other_type(),
+                node,
+                &mut FxHashMap::default(),
+            );
+            if other != Graph::FALSE {
+                self.warn(
+                    definition,
+                    Code::NoEventType,
+                    0,
+                    "the condition has no event type: it is for events of all types",
+                    "begin it with 'evt.type = execve and', or set 'warn_evttypes: false'",
+                );
+            }
+        }
+        Some((node, remarks.macros, remarks.lists))
+    }
+
+    fn remarks(&mut self, definition: &Definition<RuleDefinition>, remarks: &Remarks) {
+        if let Some(at) = remarks.not_available {
+            self.warn(
+                definition,
+                Code::UnsafeNaCheck,
+                at,
+                "comparison with <NA>: a value that is missing is equal to nothing",
+                "use 'exists' or 'not … exists'",
+            );
+        }
+        if let Some(at) = remarks.direction {
+            self.warn(
+                definition,
+                Code::DeprecatedItem,
+                at,
+                "'evt.dir' is deprecated: all events are results, it is always '<'",
+                "remove it",
+            );
+        }
+    }
+
+    /// Errors that a rule may have if it says so are warnings.
+    fn severity(&self, rule: &RuleDefinition, errors: &[ParseError]) -> Severity {
+        if rule.skip_if_unknown_filter && errors.iter().all(is_unknown) {
+            Severity::Warning
+        } else {
+            Severity::Error
+        }
+    }
+
+    /// A rule uses a macro that has mistakes.
+    fn bad_macro(
+        &mut self,
+        index: usize,
+        rule: &RuleDefinition,
+        definition: &Definition<RuleDefinition>,
+    ) {
+        let mut open = vec![index];
+        let mut seen = Vec::new();
+        let mut errors = Vec::new();
+        while let Some(index) = open.pop() {
+            if seen.contains(&index) {
+                continue;
+            }
+            seen.push(index);
+            let remarks = &self.compiler.macro_remarks[index];
+            errors.extend(remarks.errors.iter().cloned());
+            open.extend(&remarks.bad_macros);
+        }
+        if self.severity(rule, &errors) == Severity::Warning {
+            let message =
+                "the rule is left out: a macro of its condition has an unknown field or event type";
+            let diagnostic = Diagnostic::warning(&definition.source, definition.position, message);
+            self.push(definition, Code::UnknownFilter, diagnostic);
+            return;
+        }
+        for index in seen {
+            self.macro_errors(index, Severity::Error);
+        }
+    }
+
+    fn macro_errors(&mut self, index: usize, severity: Severity) {
+        if std::mem::replace(&mut self.reported[index], true) {
+            return;
+        }
+        let definition = &self.definitions.macros.all()[index];
+        for error in &self.compiler.macro_remarks[index].errors {
+            let diagnostic = definition.value.condition.diagnostic(severity, error);
+            let problem = Problem::new(code(severity, Code::CompileCondition), diagnostic)
+                .of(ItemKind::Macro, &definition.name);
+            self.problems.push(definition.file, problem);
+        }
+    }
+
+    /// Macros that no rule uses: one that is no condition at all is an error, one
+    /// that means nothing here is none.
+    fn macros(&mut self) {
+        for index in 0..self.reported.len() {
+            let severity = if self.compiler.is_no_condition(index) {
+                Severity::Error
+            } else {
+                Severity::Warning
+            };
+            self.macro_errors(index, severity);
+        }
+    }
+
+    fn unused(&mut self) {
+        let definitions = self.definitions;
+        let used = mark_used(&self.compiler, definitions);
+        for (definition, used) in definitions.macros.all().iter().zip(used) {
+            if !used {
+                let message = format!("macro '{}' is not used", definition.name);
+                let diagnostic =
+                    Diagnostic::warning(&definition.source, definition.position, message);
+                let problem = Problem::new(Code::UnusedMacro, diagnostic);
+                self.problems.push(
+                    definition.file,
+                    problem.of(ItemKind::Macro, &definition.name),
+                );
+            }
+        }
+        for (definition, used) in definitions
+            .lists
+            .all()
+            .iter()
+            .zip(&self.compiler.used_lists)
+        {
+            if !used {
+                let message = format!("list '{}' is not used", definition.name);
+                let diagnostic =
+                    Diagnostic::warning(&definition.source, definition.position, message);
+                let problem = Problem::new(Code::UnusedList, diagnostic);
+                self.problems.push(
+                    definition.file,
+                    problem.of(ItemKind::List, &definition.name),
+                );
+            }
+        }
+    }
+
+    fn warn(
+        &mut self,
+        definition: &Definition<RuleDefinition>,
+        code: Code,
+        at: usize,
+        message: &str,
+        hint: &str,
+    ) {
+        let error = ParseError::new(at, message).hint(hint);
+        let condition: &Located = &definition.value.condition;
+        let diagnostic = condition.diagnostic(Severity::Warning, &error);
+        self.push(definition, code, diagnostic);
+    }
+
+    fn push(
+        &mut self,
+        definition: &Definition<RuleDefinition>,
+        code: Code,
+        diagnostic: Diagnostic,
+    ) {
+        let problem = Problem::new(code, diagnostic).of(ItemKind::Rule, &definition.name);
+        self.problems.push(definition.file, problem);
+    }
+}
+
+/// Which macros are used by a rule, or by another macro.
+fn mark_used(compiler: &Compiler<'_>, definitions: &Definitions) -> Vec<bool> {
+    let mut used = compiler.used_macros.clone();
+    let mut open: Vec<usize> = (0..used.len()).collect();
+    let mut by_macro = vec![false; definitions.macros.all().len()];
+    while let Some(index) = open.pop() {
+        for &other in &compiler.macro_remarks[index].macros {
+            by_macro[other] = true;
+        }
+    }
+    for (used, by_macro) in used.iter_mut().zip(by_macro) {
+        *used |= by_macro;
+    }
+    used
+}
+
+/// Whether an error is that of a name that Falco may know in another version.
+fn is_unknown(error: &ParseError) -> bool {
+    error.message.starts_with("unknown field") || error.message.starts_with("unknown event type")
+}
+
+/// A warning instead of an error has a code of its own.
+fn code(severity: Severity, error: Code) -> Code {
+    match severity {
+        Severity::Error => error,
+        _ => Code::UnknownFilter,
+    }
+}
+
+fn assemble(
+    files: &[RuleFile],
+    options: &Options,
+    definitions: &Definitions,
+    (mut graph, checks): (Graph, super::compile::Checks),
+    (used_macros, used_lists): (&[bool], &[bool]),
+    built: Vec<Built>,
+) -> RuleSet {
+    let mut programs: [Program; 6] = Default::default();
+    let (mut rules, mut info): (Vec<_>, Vec<_>) = built
+        .into_iter()
+        .map(|built| (built.rule, built.info))
+        .unzip();
+    for kind in [Kind::Exec, Kind::ExecFailed, Kind::Connect] {
+        for host in [false, true] {
+            let facts = Facts::of(kind, host);
+            let mut known = FxHashMap::default();
+            let mut left = Vec::new();
+            for (index, info) in info.iter_mut().enumerate() {
+                let node = fold(&mut graph, &checks, &facts, info.node, &mut known);
+                if node == Graph::FALSE {
+                    continue;
+                }
+                if !info.kinds.contains(&kind) {
+                    info.kinds = info.kinds.iter().copied().chain([kind]).collect();
+                }
+                if info.enabled {
+                    left.push((u32::try_from(index).unwrap_or(u32::MAX), node));
+                }
+            }
+            let nodes: Vec<_> = left.iter().map(|(_, node)| *node).collect();
+            programs[program(kind, host)] = Program {
+                dispatch: Dispatch::new(&graph, &checks, &nodes),
+                rules: left.into(),
+            };
+        }
+    }
+    for (index, (rule, info)) in rules.iter_mut().zip(&mut info).enumerate() {
+        rule.index = index;
+        if !matches!(info.activity, Activity::Inactive(_)) {
+            info.activity = activity(&graph, &checks, info.node, !info.kinds.is_empty());
+        }
+    }
+    let requirements = Requirements::of(&graph, &checks, &programs, &rules);
+    let macros = definitions.macros.all().iter().zip(used_macros);
+    let lists = definitions.lists.all().iter().zip(used_lists);
+    RuleSet {
+        rules: rules.into(),
+        info: info.into(),
+        graph,
+        checks,
+        programs,
+        matching: options.matching,
+        requirements,
+        digest: load::digest(files),
+        files: files
+            .iter()
+            .map(|file| (file.name.clone(), file.sha256.clone()))
+            .collect(),
+        macros: macros
+            .map(|(definition, used)| MacroInfo {
+                name: definition.name.clone(),
+                condition: definition.value.condition.text.trim().into(),
+                used: *used,
+            })
+            .collect(),
+        lists: lists
+            .map(|(definition, used)| ListInfo {
+                name: definition.name.clone(),
+                items: definition.value.items.clone().into(),
+                used: *used,
+            })
+            .collect(),
+        engine_version: definitions.engine_version.clone(),
+        plugin_versions: definitions.plugin_versions.clone().into(),
+    }
+}

@@ -1,0 +1,117 @@
+//! Tokens of a condition, as Falco reads them: what a word is depends on where
+//! it stands.
+
+use super::{Modifier, Operator};
+use crate::fields::quoted;
+
+/// A place in a condition, moving forward.
+pub(super) struct Lexer<'a> {
+    pub(super) text: &'a str,
+    pub(super) at: usize,
+}
+
+const BLANKS: [char; 5] = [' ', '\t', '\u{8}', '\r', '\n'];
+
+impl<'a> Lexer<'a> {
+    pub(super) fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    /// Skips white space; whether there was some.
+    pub(super) fn blank(&mut self) -> bool {
+        let rest = self.rest();
+        let len = rest.len() - rest.trim_start_matches(BLANKS).len();
+        self.at += len;
+        len > 0
+    }
+
+    pub(super) fn take(&mut self, token: &str) -> bool {
+        let there = self.rest().starts_with(token);
+        if there {
+            self.at += token.len();
+        }
+        there
+    }
+
+    /// `and` or `or`, with a blank or a parenthesis behind it.
+    pub(super) fn keyword(&mut self, word: &str) -> bool {
+        match self.rest().strip_prefix(word) {
+            Some(rest) if rest.is_empty() || rest.starts_with(BLANKS) || rest.starts_with('(') => {
+                self.at += word.len();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// An operator. One of letters has no letter behind it.
+    pub(super) fn operator(&mut self) -> Option<Operator> {
+        let rest = self.rest();
+        let (name, operator) = Operator::ALL.into_iter().find(|(name, _)| {
+            rest.strip_prefix(name).is_some_and(|behind| {
+                !name.ends_with(|c: char| c.is_ascii_alphabetic()) || !behind.starts_with(is_word)
+            })
+        })?;
+        self.at += name.len();
+        Some(operator)
+    }
+
+    /// `anyof` and its like, if a list follows.
+    pub(super) fn modifier(&mut self) -> Option<Modifier> {
+        let rest = self.rest();
+        let (name, modifier) = Modifier::ALL.into_iter().find(|(name, _)| {
+            rest.strip_prefix(name)
+                .is_some_and(|behind| behind.trim_start_matches(BLANKS).starts_with('('))
+        })?;
+        self.at += name.len();
+        Some(modifier)
+    }
+
+    /// The name of a macro: letters, digits, `_`.
+    pub(super) fn identifier(&mut self) -> Option<&'a str> {
+        let rest = self.rest();
+        if !rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            return None;
+        }
+        let len = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+        self.at += len;
+        Some(&rest[..len])
+    }
+
+    /// A text in quotes.
+    pub(super) fn quoted(&mut self) -> Option<Box<str>> {
+        let (text, len) = quoted(self.rest())?;
+        self.at += len;
+        Some(text.into())
+    }
+
+    /// Anything but blanks, quotes, parentheses, commas and equals signs.
+    pub(super) fn bare(&mut self) -> Option<&'a str> {
+        let rest = self.rest();
+        let len = rest
+            .find(|c: char| {
+                c.is_ascii_whitespace() || matches!(c, '(' | ')' | '"' | '\'' | '=' | ',')
+            })
+            .unwrap_or(rest.len());
+        self.at += len;
+        (len > 0).then_some(&rest[..len])
+    }
+
+    /// What stands here, for messages.
+    pub(super) fn found(&self) -> String {
+        let rest = self.rest();
+        if rest.is_empty() {
+            return "the end".to_owned();
+        }
+        let word = rest
+            .find(|c: char| c.is_ascii_whitespace() || matches!(c, '(' | ')' | ','))
+            .filter(|len| *len > 0)
+            .unwrap_or_else(|| rest.chars().next().map_or(0, char::len_utf8).max(1));
+        let short: String = rest[..word].chars().take(40).collect();
+        format!("'{short}'")
+    }
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}

@@ -1,0 +1,9 @@
+//! The sensor's life: build everything, observe, drain, say what happened.
+
+mod inspect;
+mod observe;
+mod rules;
+mod summary;
+
+pub use inspect::inspect;
+pub use observe::run;

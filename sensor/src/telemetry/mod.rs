@@ -1,0 +1,5 @@
+//! What the sensor tells about itself: log, metrics, health.
+
+mod log;
+
+pub use log::{lines, log, set_level};

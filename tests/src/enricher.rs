@@ -1,0 +1,271 @@
+//! Enrichment alone, driven as the capture thread drives it, with events made
+//! of what a test bed's cgroups show: a container gives its first ones when its
+//! cgroup appears, some 40 ms before the first exec.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use sensor::{
+    enrich::{
+        Container, Counters, Health, Hold, HoldOptions, HoldOutcome, HoldStatistics, Lookup,
+        Metadata, MetadataOptions, Notice, boot_now, start,
+    },
+    event::ContainerId,
+};
+
+/// Events that each container gives.
+pub const EVENTS: u64 = 5;
+
+/// An event that went through.
+#[derive(Clone, Debug)]
+pub struct Enriched {
+    /// Whose it is.
+    pub id: ContainerId,
+    /// Its number among those of its container.
+    pub number: u64,
+    /// What was known.
+    pub container: Option<Container>,
+    /// Why it was released, if it was held.
+    pub outcome: Option<HoldOutcome>,
+}
+
+#[derive(Default)]
+struct Shared {
+    out: Vec<Enriched>,
+    statistics: HoldStatistics,
+    notices: Vec<Notice>,
+}
+
+/// The running enrichment.
+pub struct Enricher {
+    shared: Arc<Mutex<Shared>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    /// What was counted.
+    pub counters: Arc<Counters>,
+    /// What the tasks tell.
+    pub health: Arc<Health>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Enricher {
+    /// Starts it, and waits until containerd answers.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[must_use]
+    pub fn start(options: MetadataOptions, cgroup: &str) -> Self {
+        let enricher = Self::start_unready(options, cgroup);
+        enricher.wait("containerd", |e| e.health.containerd_ready());
+        enricher
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    /// If the machine refuses threads.
+    #[must_use]
+    pub fn start_unready(options: MetadataOptions, cgroup: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("runtime starts");
+        let counters = Arc::new(Counters::default());
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let notices = Arc::clone(&shared);
+        let notify = Arc::new(move |notice| notices.lock().unwrap().notices.push(notice));
+        let (metadata, tasks) =
+            start(options, runtime.handle(), &counters, notify).expect("tasks start");
+        let health = tasks.health();
+        let stop = Arc::new(AtomicBool::new(false));
+        let pipeline = Pipeline {
+            metadata,
+            hold: Hold::new(HoldOptions::default(), Arc::clone(&counters)),
+            shared: Arc::clone(&shared),
+            given: HashMap::new(),
+            places: places(cgroup),
+        };
+        let flag = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            pipeline.run(&flag);
+            drop(tasks);
+        });
+        Self {
+            shared,
+            stop,
+            thread: Some(thread),
+            counters,
+            health,
+            _runtime: runtime,
+        }
+    }
+
+    /// The events of a container, in the order in which they came out.
+    ///
+    /// # Panics
+    /// If the enrichment's thread panicked.
+    #[must_use]
+    pub fn events(&self, id: &str) -> Vec<Enriched> {
+        let shared = self.shared.lock().unwrap();
+        let of = |e: &&Enriched| e.id.full() == id;
+        shared.out.iter().filter(of).cloned().collect()
+    }
+
+    /// Waits until all events of a container came out.
+    #[must_use]
+    pub fn all_events(&self, id: &str) -> Vec<Enriched> {
+        self.wait(id, |e| e.events(id).len() as u64 >= EVENTS);
+        self.events(id)
+    }
+
+    /// How long events were held.
+    ///
+    /// # Panics
+    /// If the enrichment's thread panicked.
+    #[must_use]
+    pub fn statistics(&self) -> HoldStatistics {
+        self.shared.lock().unwrap().statistics
+    }
+
+    /// What the tasks told.
+    ///
+    /// # Panics
+    /// If the enrichment's thread panicked.
+    #[must_use]
+    pub fn notices(&self) -> Vec<Notice> {
+        self.shared.lock().unwrap().notices.clone()
+    }
+
+    /// Waits for something.
+    ///
+    /// # Panics
+    /// If it does not come.
+    pub fn wait(&self, what: &str, done: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !done(self) {
+            let notices = self.notices();
+            assert!(
+                Instant::now() < deadline,
+                "{what} does not come: {notices:?}"
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Enricher {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Directories in which a test bed's pods appear, in any hierarchy.
+fn places(cgroup: &str) -> Vec<PathBuf> {
+    let root = PathBuf::from("/sys/fs/cgroup");
+    let below = format!("{}/kubepods/besteffort", cgroup.trim_start_matches('/'));
+    ["", "unified", "pids", "memory", "cpu,cpuacct"]
+        .map(|hierarchy| root.join(hierarchy).join(&below))
+        .to_vec()
+}
+
+/// The capture thread's part.
+struct Pipeline {
+    metadata: Metadata,
+    hold: Hold,
+    shared: Arc<Mutex<Shared>>,
+    given: HashMap<ContainerId, u64>,
+    places: Vec<PathBuf>,
+}
+
+impl Pipeline {
+    fn run(mut self, stop: &AtomicBool) {
+        while !stop.load(Ordering::SeqCst) {
+            for id in self.seen() {
+                let number = self.given.entry(id).or_default();
+                if *number < EVENTS {
+                    *number += 1;
+                    let number = *number;
+                    self.event(id, number, boot_now());
+                }
+            }
+            let now = boot_now();
+            for id in self.metadata.apply_updates(now) {
+                self.hold.resolve(id, now);
+            }
+            self.hold.expire(now);
+            while let Some(released) = self.hold.pop() {
+                let mut head = [0; 16];
+                head.copy_from_slice(&released.record);
+                let [number, happened] = [0, 8].map(|at| {
+                    let mut bytes = [0; 8];
+                    bytes.copy_from_slice(&head[at..at + 8]);
+                    u64::from_le_bytes(bytes)
+                });
+                self.finish(released.id, number, happened, Some(released.outcome));
+            }
+            thread::sleep(Duration::from_micros(500));
+        }
+    }
+
+    fn seen(&self) -> Vec<ContainerId> {
+        let pods = self
+            .places
+            .iter()
+            .filter_map(|place| fs::read_dir(place).ok());
+        let containers = pods
+            .flatten()
+            .flatten()
+            .filter_map(|pod| fs::read_dir(pod.path()).ok());
+        containers
+            .flatten()
+            .flatten()
+            .filter_map(|c| ContainerId::new(c.file_name().as_encoded_bytes()))
+            .filter(|id| id.full().len() == 64)
+            .collect()
+    }
+
+    fn event(&mut self, id: ContainerId, number: u64, happened: u64) {
+        let must_wait = self.hold.is_waiting(&id)
+            || matches!(self.metadata.lookup(&id, happened), Lookup::Pending);
+        if must_wait {
+            let record = [number.to_le_bytes(), happened.to_le_bytes()].concat();
+            self.hold.push(id, record.into(), happened);
+        } else {
+            self.finish(id, number, happened, None);
+        }
+    }
+
+    fn finish(
+        &mut self,
+        id: ContainerId,
+        number: u64,
+        happened: u64,
+        outcome: Option<HoldOutcome>,
+    ) {
+        let container = match self.metadata.lookup(&id, happened) {
+            Lookup::Known(container) => Some(container.clone()),
+            Lookup::Pending | Lookup::Unknown => None,
+        };
+        let mut shared = self.shared.lock().unwrap();
+        shared.out.push(Enriched {
+            id,
+            number,
+            container,
+            outcome,
+        });
+        shared.statistics = self.hold.statistics();
+    }
+}

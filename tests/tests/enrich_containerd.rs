@@ -1,0 +1,270 @@
+//! Containers of a real containerd: known, in order, in time.
+
+use std::{
+    os::unix::fs::{MetadataExt, symlink},
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use sensor::enrich::{
+    Container, ContainerState, ContainerdOptions, HoldOutcome, KubeOptions, MetadataOptions, Users,
+    UsersOptions, boot_now,
+};
+use tests::{
+    enricher::{EVENTS, Enriched, Enricher},
+    proxy::Proxy,
+    testbed::{Pod, PodSpec, TestBed},
+};
+
+fn options(socket: &Path) -> MetadataOptions {
+    MetadataOptions {
+        containerd: ContainerdOptions {
+            sockets: vec![socket.to_owned()],
+            ..ContainerdOptions::default()
+        },
+        kube: KubeOptions {
+            enabled: false,
+            ..KubeOptions::default()
+        },
+        ..MetadataOptions::default()
+    }
+}
+
+fn value(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+/// All events of a pod's container, complete and in order.
+fn assert_complete(enricher: &Enricher, pod: &Pod, name: &str) {
+    let events = enricher.all_events(&pod.container);
+    let numbers: Vec<u64> = events.iter().map(|e| e.number).collect();
+    assert_eq!(numbers, (1..=EVENTS).collect::<Vec<_>>());
+    for event in events {
+        let c = event
+            .container
+            .unwrap_or_else(|| panic!("{name}: {:?}", event.outcome));
+        let of = c.pod.unwrap();
+        assert_eq!(
+            (&*of.name, &*of.namespace, &*of.uid),
+            (name, "shop", &*pod.uid)
+        );
+        assert_eq!(of.labels_text.as_deref(), Some("app:demo"));
+        assert_eq!(c.name.as_deref(), Some("main"));
+        assert_eq!(c.image.as_deref(), Some(tests::testbed::TOOLS));
+        assert_eq!(c.privileged, Some(false));
+        assert!(c.digest.unwrap().starts_with("sha256:"));
+    }
+}
+
+fn demo(name: &str) -> PodSpec {
+    PodSpec::new(name, "shop").label("app", "demo")
+}
+
+/// How many pods; `SENSOR_TEST_PODS=200` for the whole promise.
+fn pods() -> usize {
+    std::env::var("SENSOR_TEST_PODS").map_or(20, |n| n.parse().unwrap())
+}
+
+#[test]
+fn pods_one_after_another_and_ten_at_a_time_are_complete() {
+    let bed = TestBed::start();
+    let enricher = Enricher::start(options(&bed.socket()), &bed.cgroup());
+    let short = |name: &str| demo(name).command(&["/bin/sh", "-c", "/bin/true; sleep 0.03"]);
+    for n in 0..pods() {
+        let name = format!("one-{n}");
+        let pod = bed.pod(&short(&name));
+        assert_complete(&enricher, &pod, &name);
+        bed.remove(&pod);
+    }
+    for round in 0..pods() / 10 {
+        let begun: Vec<_> = (0..10)
+            .map(|n| format!("ten-{round}-{n}"))
+            .map(|name| (bed.begin_pod(&short(&name)), name))
+            .collect();
+        for (pod, name) in begun {
+            let pod = pod.wait();
+            assert_complete(&enricher, &pod, &name);
+            bed.remove(&pod);
+        }
+    }
+    assert_eq!(value(&enricher.counters.hold_timeout_total), 0);
+    let held = enricher.statistics();
+    println!(
+        "{} events held: median {:?}, maximum {:?}",
+        held.released,
+        Duration::from_nanos(held.median),
+        Duration::from_nanos(held.max)
+    );
+}
+
+#[test]
+fn containers_that_were_there_before_are_known_with_all_that_runs_them() {
+    let bed = TestBed::start();
+    let data = bed.dir().join("log");
+    let plain = bed.pod(&demo("plain").mount(data.to_str().unwrap(), "/data"));
+    let strong = bed.pod(&demo("strong").privileged().host_pid());
+    let enricher = Enricher::start(options(&bed.socket()), &bed.cgroup());
+    let known =
+        |id: &str| -> Container { enricher.all_events(id).pop().unwrap().container.unwrap() };
+    let c = known(&plain.container);
+    assert_eq!((c.privileged, c.host_pid), (Some(false), Some(false)));
+    assert_eq!(c.host_network, Some(true), "the bed's pods have the host's");
+    assert_eq!(c.sandbox.unwrap().full(), plain.sandbox);
+    assert_eq!(c.mounts.iter().filter(|m| &*m.dest == "/data").count(), 1);
+    let c = known(&strong.container);
+    assert_eq!((c.privileged, c.host_pid), (Some(true), Some(true)));
+    let c = known(&plain.sandbox);
+    assert_eq!(c.name.as_deref(), Some("POD"));
+    assert_eq!(&*c.pod.unwrap().name, "plain");
+}
+
+#[test]
+fn users_are_the_containers_through_its_process_and_through_its_bundle() {
+    let bed = TestBed::start();
+    let pod = bed.pod(&demo("users"));
+    let enricher = Enricher::start(options(&bed.socket()), &bed.cgroup());
+    enricher.wait("init", |e| {
+        let last = e.events(&pod.container).pop();
+        last.is_some_and(|e| e.container.is_some_and(|c| c.rootfs.is_some()))
+    });
+    let last = enricher.all_events(&pod.container).pop();
+    let mut container = last.unwrap().container.unwrap();
+    let names = |container: &Container, pid: u32| {
+        let options = UsersOptions {
+            patience: Duration::from_secs(10),
+            ..UsersOptions::default()
+        };
+        let mut users = Users::new(options, std::sync::Arc::default());
+        users.prepare(ContainerState::Known(container), pid, boot_now());
+        let id = Some(&container.id);
+        let text = |s: &str| s.to_owned();
+        (
+            text(users.user_name(id, 1000)),
+            text(users.group_name(id, 1000)),
+        )
+    };
+    let expected = ("app".to_owned(), "crew".to_owned());
+    container.init = None;
+    assert_eq!(names(&container, u32::MAX), expected, "bundle");
+    container.rootfs = None;
+    assert_eq!(names(&container, u32::MAX).0, "<NA>");
+    let pid = bed_pid(&bed, &pod);
+    assert_eq!(names(&container, pid), expected, "process");
+    assert_eq!(
+        names(&container, std::process::id()).0,
+        "<NA>",
+        "not its process"
+    );
+}
+
+/// A process of a pod's container.
+fn bed_pid(bed: &TestBed, pod: &Pod) -> u32 {
+    let below = format!(
+        "{}/kubepods/besteffort/pod{}/{}",
+        bed.cgroup(),
+        pod.uid,
+        pod.container
+    );
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter_map(|p| p.file_name().to_str()?.parse::<u32>().ok())
+        .find(|pid| {
+            std::fs::read_to_string(format!("/proc/{pid}/cgroup"))
+                .is_ok_and(|text| text.contains(&below))
+        })
+        .unwrap()
+}
+
+#[test]
+fn a_socket_that_stalls_for_a_second_costs_nothing_but_time() {
+    let bed = TestBed::start();
+    let (enricher, begun) = stalled_pods(&bed, Duration::from_secs(1), 10);
+    for (name, pod) in begun {
+        assert_complete(&enricher, &pod, &name);
+    }
+    assert_eq!(value(&enricher.counters.hold_timeout_total), 0);
+}
+
+#[test]
+fn a_socket_that_stalls_for_ten_seconds_loses_no_event_and_what_waited_too_long_is_counted() {
+    let bed = TestBed::start();
+    let (enricher, begun) = stalled_pods(&bed, Duration::from_secs(10), 50);
+    let mut late = 0;
+    for (_, pod) in &begun {
+        for id in [&pod.container, &pod.sandbox] {
+            let events = enricher.all_events(id);
+            assert_eq!(events.len() as u64, EVENTS);
+            assert!(events.iter().map(|e| e.number).is_sorted());
+            let is_late = |e: &&Enriched| e.container.is_none();
+            for event in events.iter().filter(is_late) {
+                assert_eq!(event.outcome, Some(HoldOutcome::Timeout));
+                late += 1;
+            }
+        }
+    }
+    assert!(late > 0);
+    assert_eq!(value(&enricher.counters.hold_timeout_total), late);
+    let pod = bed.pod(&demo("after"));
+    assert_complete(&enricher, &pod, "after");
+}
+
+/// Pods that are made while the sensor's socket stalls.
+fn stalled_pods(bed: &TestBed, time: Duration, pods: usize) -> (Enricher, Vec<(String, Pod)>) {
+    let proxy = Proxy::start(&bed.dir().join("proxy.sock"), &bed.socket());
+    let enricher = Enricher::start(options(proxy.path()), &bed.cgroup());
+    proxy.stall(time);
+    let begun: Vec<_> = (0..pods)
+        .map(|n| format!("stalled-{n}"))
+        .map(|name| (bed.begin_pod(&demo(&name)), name))
+        .collect();
+    let pods = begun.into_iter().map(|(pod, name)| (name, pod.wait()));
+    (enricher, pods.collect())
+}
+
+#[test]
+fn a_restarted_containerd_is_found_again_at_its_new_socket() {
+    let bed = TestBed::start();
+    let enricher = Enricher::start(options(&bed.socket()), &bed.cgroup());
+    let before = bed.pod(&demo("before"));
+    assert_complete(&enricher, &before, "before");
+    let inode = bed.socket().metadata().unwrap().ino();
+    bed.stop_containerd();
+    enricher.wait("loss", |e| !e.health.containerd_ready());
+    bed.start_containerd();
+    assert_ne!(bed.socket().metadata().unwrap().ino(), inode);
+    enricher.wait("containerd", |e| e.health.containerd_ready());
+    let after = bed.pod(&demo("after"));
+    assert_complete(&enricher, &after, "after");
+}
+
+#[test]
+fn containerd_is_found_where_microk8s_has_it_below_the_hosts_root() {
+    let bed = TestBed::start();
+    let root = bed.dir().join("host");
+    let run = root.join("var/snap/microk8s/common");
+    std::fs::create_dir_all(&run).unwrap();
+    symlink(bed.dir().join("run"), run.join("run")).unwrap();
+    let mut options = options(&bed.socket());
+    options.containerd = ContainerdOptions {
+        host_root: Some(root.clone()),
+        ..ContainerdOptions::default()
+    };
+    let enricher = Enricher::start(options, &bed.cgroup());
+    let pod = bed.pod(&demo("micro"));
+    assert_complete(&enricher, &pod, "micro");
+    let ready = enricher.health.containerd().into_iter().find(|s| s.ready);
+    assert_eq!(ready.unwrap().socket, run.join("run/containerd.sock"));
+}
+
+#[test]
+fn without_any_socket_that_is_said_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let enricher = Enricher::start_unready(options(&dir.path().join("none.sock")), "/none");
+    enricher.wait("notice", |e| !e.notices().is_empty());
+    std::thread::sleep(Duration::from_millis(400));
+    let notices = enricher.notices();
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert!(notices[0].to_string().contains("none.sock"));
+    assert!(!enricher.health.containerd_ready());
+}
