@@ -131,6 +131,9 @@ pub struct Attempt {
     pub local: [u8; 16],
     /// Remote address.
     pub remote: [u8; 16],
+    /// Inode of the socket, once the attempt was reported: the socket's memory may
+    /// come to be that of another one (0: not reported).
+    pub inode: u64,
     /// Thread that began it (`bpf_get_current_pid_tgid`).
     pub pid_tgid: u64,
     /// Local port, host byte order (0: not bound yet).
