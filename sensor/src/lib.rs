@@ -14,6 +14,7 @@ pub mod config;
 pub mod enrich;
 pub mod event;
 pub mod fields;
+pub mod lifecycle;
 pub mod output;
 pub mod rules;
 pub mod run;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use sensor::{
     cli::{Action, Args, configuration},
-    log_error, run,
+    log_error, output, run,
 };
 
 fn main() -> ExitCode {
@@ -12,6 +12,15 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(code) => return code.into(),
     };
+    if args.program_helper {
+        return match output::program::run_helper() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                log_error!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let done = configuration(&args)
         .map_err(anyhow::Error::from)
         .and_then(|loaded| match args.action() {

@@ -1,6 +1,7 @@
 //! What a sensor says at its end about what became of the events.
 
-/// The figures of its last words: `kernel NAME: N` and `user Counts { name: N, … }`.
+/// The figures of its last words, `NAME=N`, in lines that begin `kernel KIND:`,
+/// `events:` and `output NAME:`.
 #[derive(Clone, Debug)]
 pub struct Counters<'a>(&'a str);
 
@@ -17,7 +18,7 @@ impl<'a> Counters<'a> {
     /// If the sensor did not tell it.
     #[must_use]
     pub fn kernel(&self, name: &str) -> u64 {
-        self.after(&format!("kernel {name}: "))
+        self.sum("kernel ", name)
     }
 
     /// A counter of the user side.
@@ -26,13 +27,13 @@ impl<'a> Counters<'a> {
     /// If the sensor did not tell it.
     #[must_use]
     pub fn user(&self, name: &str) -> u64 {
-        self.after(&format!(" {name}: "))
+        self.sum("events:", name)
     }
 
     /// Events that were lost, whatever the cause.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.kernel("RingFull") + self.kernel("NoScratch") + self.user("undecodable")
+        self.kernel("ring_full") + self.kernel("no_scratch") + self.user("undecodable")
     }
 
     /// Checks that each event was counted once, and that none is missing.
@@ -40,12 +41,12 @@ impl<'a> Counters<'a> {
     /// # Panics
     /// If the counters do not add up.
     pub fn assert_complete(&self) {
-        let filtered = ["FilteredHost", "FilteredTree", "FilteredOther"];
+        let filtered = ["filtered_host", "filtered_tree", "filtered_other"];
         let filtered: u64 = filtered.iter().map(|name| self.kernel(name)).sum();
-        let gone = self.kernel("RingFull") + self.kernel("NoScratch");
-        let written = self.kernel("Written");
+        let gone = self.kernel("ring_full") + self.kernel("no_scratch");
+        let written = self.kernel("written");
         assert_eq!(
-            self.kernel("Seen"),
+            self.kernel("seen"),
             filtered + written + gone,
             "the kernel side:\n{}",
             self.0
@@ -63,13 +64,20 @@ impl<'a> Counters<'a> {
         assert_eq!(self.user("received"), known, "the user side:\n{}", self.0);
     }
 
-    fn after(&self, label: &str) -> u64 {
-        let value = self.0.rsplit_once(label).and_then(|(_, rest)| {
-            rest.split(|c: char| !c.is_ascii_digit())
-                .next()?
-                .parse()
-                .ok()
-        });
-        value.unwrap_or_else(|| panic!("the sensor did not tell{label}its counter:\n{}", self.0))
+    /// The counter of that name in all lines that begin so.
+    fn sum(&self, prefix: &str, name: &str) -> u64 {
+        let values: Vec<u64> = self
+            .0
+            .lines()
+            .filter(|line| line.starts_with(prefix))
+            .flat_map(|line| line.split(' '))
+            .filter_map(|word| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+            .collect();
+        assert!(
+            !values.is_empty(),
+            "the sensor did not tell its counter {name}:\n{}",
+            self.0
+        );
+        values.iter().sum()
     }
 }

@@ -1,6 +1,14 @@
-//! The outputs on real files, pipes and servers, driven directly.
+//! The outputs on real files, pipes and servers, driven directly; and the rights
+//! that are given up.
 
 mod output {
+    mod fault;
     mod file;
+    mod http;
+    mod kill;
+    mod lock_down;
+    mod program;
+    mod server;
+    mod stdout;
     mod support;
 }

@@ -8,11 +8,13 @@ use rustc_hash::FxHasher;
 use super::Sink;
 use crate::{
     capture::Clock,
+    config,
     enrich::{ContainerState, Lineage, Users},
     event::Event,
     fields::{Context, Memo},
     output::{AlertFormat, AlertOptions, AlertScratch},
     rules::{RuleSet, Scratch},
+    telemetry::{RuleLabel, RuleTable, Telemetry},
 };
 
 /// Who the sensor is.
@@ -47,8 +49,9 @@ struct Formats {
 pub(super) struct Evaluator {
     rules: Arc<RuleSet>,
     formats: Vec<Formats>,
-    /// Events that each rule matched.
-    matches: Vec<u64>,
+    telemetry: Arc<Telemetry>,
+    /// Where matches are counted.
+    matches: Arc<RuleTable>,
     options: AlertOptions,
     node: Node,
     arena: Bump,
@@ -71,10 +74,12 @@ impl Evaluator {
         node: Node,
         lineage: Lineage,
         users: Users,
+        telemetry: Arc<Telemetry>,
     ) -> Self {
         Self {
             formats: formats(&rules, options),
-            matches: vec![0; rules.rules().len()],
+            matches: telemetry.rules.load(labels(&rules)),
+            telemetry,
             rules,
             options,
             node,
@@ -89,25 +94,15 @@ impl Evaluator {
         }
     }
 
-    /// The rules in force.
-    pub(super) fn rules(&self) -> &RuleSet {
-        &self.rules
-    }
-
-    /// Events that each rule matched, by [`Rule::index`](crate::rules::Rule).
-    pub(super) fn matches(&self) -> &[u64] {
-        &self.matches
-    }
-
     /// Takes other rules, from the next event on.
     pub(super) fn set_rules(&mut self, rules: Arc<RuleSet>, options: AlertOptions) {
         self.formats = formats(&rules, options);
-        self.matches = vec![0; rules.rules().len()];
+        self.matches = self.telemetry.rules.load(labels(&rules));
         self.options = options;
         self.rules = rules;
     }
 
-    /// Gives the lines for an event to `sink`; their number.
+    /// Gives the lines for an event to `sink`, and counts it; their number.
     pub(super) fn evaluate(
         &mut self,
         event: &Event<'_>,
@@ -117,6 +112,7 @@ impl Evaluator {
         let Self {
             rules,
             formats,
+            telemetry,
             matches,
             options: _,
             node,
@@ -147,9 +143,7 @@ impl Evaluator {
         };
         let mut lines = 0;
         rules.evaluate(evaluation, &context, &mut |rule| {
-            let (Some(formats), Some(matches)) =
-                (formats.get(rule.index), matches.get_mut(rule.index))
-            else {
+            let Some(formats) = formats.get(rule.index) else {
                 return;
             };
             line.clear();
@@ -161,9 +155,14 @@ impl Evaluator {
                 formats.text.write(rule, &context, scratch, text);
             }
             sink.line(line, text, rule.priority.number());
-            *matches += 1;
+            matches.matched(rule.index);
             lines += 1;
         });
+        if lines == 0 {
+            telemetry.events.unmatched(event.kind);
+        } else {
+            telemetry.events.matched(event.kind);
+        }
         lines
     }
 }
@@ -179,6 +178,22 @@ fn formats(rules: &RuleSet, options: AlertOptions) -> Vec<Formats> {
         .map(|rule| Formats {
             line: AlertFormat::new(rule, options),
             text: AlertFormat::new(rule, text),
+        })
+        .collect()
+}
+
+/// What metrics tell of each rule.
+fn labels(rules: &RuleSet) -> Vec<RuleLabel> {
+    rules
+        .rules()
+        .iter()
+        .map(|rule| RuleLabel {
+            name: rule.name.to_string(),
+            priority: config::Priority::ALL
+                .into_iter()
+                .find(|priority| *priority as u8 == rule.priority.number())
+                .unwrap_or(config::Priority::Debug),
+            tags: rule.tags.iter().map(ToString::to_string).collect(),
         })
         .collect()
 }

@@ -16,4 +16,4 @@ pub use cgroups::Cgroups;
 pub use evaluator::Node;
 pub use pipeline::{Counts, Parts, Pipeline};
 pub use sink::Sink;
-pub use thread::{Agent, Finished, Reload, Snapshot};
+pub use thread::{Agent, Finished, Reload, ReloadError, Snapshot};

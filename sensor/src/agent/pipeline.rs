@@ -8,10 +8,11 @@ use sensor_ebpf::{CgroupClass, CgroupKey, Header};
 use super::{Cgroups, Node, Sink, cgroups::Place, evaluator::Evaluator};
 use crate::{
     enrich::{ContainerState, Hold, HoldStatistics, Lineage, Lookup, Metadata, Users, boot_now},
-    event::{ContainerId, Event},
+    event::{ContainerId, Event, Kind},
     fields::Needs,
     output::AlertOptions,
     rules::{Requirements, RuleSet},
+    telemetry::{Loss, Telemetry},
 };
 
 /// What became of the records. At rest `received = undecodable + filtered +
@@ -50,6 +51,8 @@ pub struct Parts {
     pub lineage: Lineage,
     /// Containers by their cgroups.
     pub cgroups: Cgroups,
+    /// Where it is counted what becomes of events.
+    pub telemetry: Arc<Telemetry>,
 }
 
 /// Everything that the capture thread owns.
@@ -60,6 +63,7 @@ pub struct Pipeline {
     cgroups: Cgroups,
     requirements: Requirements,
     counts: Counts,
+    telemetry: Arc<Telemetry>,
     /// What the kernel is to be told of cgroups.
     classes: Vec<(CgroupKey, CgroupClass)>,
 }
@@ -77,14 +81,16 @@ impl Pipeline {
             users,
             lineage,
             cgroups,
+            telemetry,
         } = parts;
         Self {
             requirements: *rules.requirements(),
-            evaluator: Evaluator::new(rules, alerts, node, lineage, users),
+            evaluator: Evaluator::new(rules, alerts, node, lineage, users, Arc::clone(&telemetry)),
             metadata,
             hold,
             cgroups,
             counts: Counts::default(),
+            telemetry,
             classes: Vec::new(),
         }
     }
@@ -116,18 +122,6 @@ impl Pipeline {
     /// When the next held event's time is up, nanoseconds since boot.
     pub fn deadline(&mut self) -> Option<u64> {
         self.hold.deadline()
-    }
-
-    /// The rules in force.
-    #[must_use]
-    pub fn rules(&self) -> &RuleSet {
-        self.evaluator.rules()
-    }
-
-    /// Events that each rule matched, by the rule's index.
-    #[must_use]
-    pub fn matches(&self) -> &[u64] {
-        self.evaluator.matches()
     }
 
     /// How many programs of processes are known.
@@ -178,6 +172,9 @@ impl Pipeline {
         self.counts.received += 1;
         let Ok(mut event) = Event::decode(record) else {
             self.counts.undecodable += 1;
+            self.telemetry
+                .events
+                .lost(claimed_kind(record), Loss::Undecodable, 1);
             return;
         };
         event.header.number = self.counts.received;
@@ -192,6 +189,7 @@ impl Pipeline {
             }
             Place::Host => {
                 self.counts.filtered += 1;
+                self.telemetry.events.unmatched(event.kind);
                 return;
             }
             Place::Container(id) => id,
@@ -266,6 +264,16 @@ impl Counts {
             self.lines += lines;
         }
     }
+}
+
+/// The kind that bytes which are no record say they are of.
+fn claimed_kind(record: &[u8]) -> Kind {
+    let at = std::mem::offset_of!(Header, kind);
+    record
+        .get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .and_then(|raw| Kind::from_raw(u16::from_ne_bytes(*raw)))
+        .unwrap_or(Kind::Exec)
 }
 
 fn class(event: &Event<'_>, place: Place) -> (CgroupKey, CgroupClass) {

@@ -19,8 +19,9 @@ use rustix::{
 use super::{Counts, Parts, Pipeline};
 use crate::{
     capture::{Capture, CaptureError, KernelCounts, Ring, Totals, Wants, rest},
+    config::Config,
     enrich::{HoldStatistics, boot_now},
-    output::{AlertOptions, Outputs},
+    output::{AlertOptions, Meta, OutputError, Outputs},
     rules::RuleSet,
 };
 
@@ -44,8 +45,6 @@ pub struct Snapshot {
     pub programs: usize,
     /// Containers and pods that are known.
     pub known: (usize, usize),
-    /// Events that each rule matched, by name.
-    pub matches: Vec<(Box<str>, u64)>,
 }
 
 /// Other rules, and what goes with them.
@@ -56,12 +55,26 @@ pub struct Reload {
     pub alerts: AlertOptions,
     /// What the kernel side is to send.
     pub wants: Wants,
+    /// The whole configuration, for the outputs.
+    pub config: Config,
     /// Told how it went.
-    pub done: Sender<Result<(), CaptureError>>,
+    pub done: Sender<Result<(), ReloadError>>,
+}
+
+/// Why the old rules stay.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The kernel side cannot give what the new rules want.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// An output cannot be started.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 enum Command {
     Reload(Box<Reload>),
+    Line(Vec<u8>, u8),
     Stop,
 }
 
@@ -91,7 +104,7 @@ impl Agent {
     pub fn start(
         capture: Capture,
         ring: Ring,
-        kernel: KernelCounts,
+        kernel: Arc<KernelCounts>,
         parts: Parts,
         outputs: Outputs,
     ) -> io::Result<Self> {
@@ -140,6 +153,11 @@ impl Agent {
         self.command(Command::Reload(Box::new(reload)));
     }
 
+    /// Puts a line that the sensor made about itself into the stream.
+    pub fn line(&self, line: Vec<u8>, priority: u8) {
+        self.command(Command::Line(line, priority));
+    }
+
     /// Takes everything that is in the ring buffer, lets held events go, and ends.
     ///
     /// # Errors
@@ -159,7 +177,7 @@ impl Agent {
 struct Worker {
     capture: Capture,
     ring: Ring,
-    kernel: KernelCounts,
+    kernel: Arc<KernelCounts>,
     pipeline: Pipeline,
     outputs: Outputs,
     commands: Receiver<Command>,
@@ -235,14 +253,25 @@ impl Worker {
         while let Ok(command) = self.commands.try_recv() {
             match command {
                 Command::Stop => self.stop = true,
+                Command::Line(line, priority) => {
+                    let text = self.outputs.wants_terminal_text().then(|| line.clone());
+                    self.outputs.push(
+                        &line,
+                        Meta {
+                            priority,
+                            terminal: text.as_deref(),
+                        },
+                    );
+                }
                 Command::Reload(reload) => {
                     let Reload {
                         rules,
                         alerts,
                         wants,
+                        config,
                         done,
                     } = *reload;
-                    let applied = self.capture.apply(&wants);
+                    let applied = self.apply(&wants, &config);
                     if applied.is_ok() {
                         self.pipeline.set_rules(rules, alerts);
                     }
@@ -251,6 +280,12 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// The outputs first: they can be refused, and then nothing has changed.
+    fn apply(&mut self, wants: &Wants, config: &Config) -> Result<(), ReloadError> {
+        self.outputs.reconfigure(config)?;
+        Ok(self.capture.apply(wants)?)
     }
 
     /// Waits for records, metadata, commands, or for the time of a held event.
@@ -277,7 +312,6 @@ impl Worker {
 }
 
 fn figures(kernel: &KernelCounts, pipeline: &mut Pipeline) -> Snapshot {
-    let matches = pipeline.rules().rules().iter().zip(pipeline.matches());
     Snapshot {
         // A map that could be read at the start can be read now.
         kernel: kernel.read().unwrap_or_default(),
@@ -286,9 +320,5 @@ fn figures(kernel: &KernelCounts, pipeline: &mut Pipeline) -> Snapshot {
         hold: pipeline.hold_statistics(),
         programs: pipeline.programs(),
         known: pipeline.known(),
-        matches: matches
-            .filter(|(_, count)| **count > 0)
-            .map(|(rule, count)| (rule.name.clone(), *count))
-            .collect(),
     }
 }

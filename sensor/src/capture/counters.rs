@@ -16,6 +16,12 @@ impl Totals {
         self.0[kind as usize][counter as usize]
     }
 
+    /// All counters, by kind and by number.
+    #[must_use]
+    pub fn raw(&self) -> [[u64; COUNTERS]; KINDS] {
+        self.0
+    }
+
     /// One counter over all kinds.
     #[must_use]
     pub fn all(&self, counter: Counter) -> u64 {

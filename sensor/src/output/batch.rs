@@ -18,7 +18,7 @@ pub struct Batch {
     bytes: Bytes,
     lines: Arc<[Line]>,
     own: bool,
-    spooled: bool,
+    spooled: Option<u64>,
 }
 
 impl Batch {
@@ -30,13 +30,13 @@ impl Batch {
             bytes: line.into(),
             lines: Arc::new([Line { end, priority }]),
             own: true,
-            spooled: false,
+            spooled: None,
         }
     }
 
-    /// Lines read back from a spool, whose priorities are not known any more.
+    /// Lines read back from a segment of a spool; their priorities are not known any more.
     #[must_use]
-    pub fn from_spool(bytes: Bytes) -> Self {
+    pub fn from_spool(bytes: Bytes, segment: u64) -> Self {
         let mut lines = Vec::new();
         for end in memchr::memchr_iter(b'\n', &bytes) {
             let end = u32::try_from(end + 1).unwrap_or(u32::MAX);
@@ -47,13 +47,13 @@ impl Batch {
             bytes: bytes.slice(..len),
             lines: lines.into(),
             own: false,
-            spooled: true,
+            spooled: Some(segment),
         }
     }
 
-    /// Whether it was read back from a spool, where it still is.
+    /// The segment of a spool that it was read back from.
     #[must_use]
-    pub fn is_spooled(&self) -> bool {
+    pub fn segment(&self) -> Option<u64> {
         self.spooled
     }
 
@@ -157,7 +157,7 @@ impl Builder {
             bytes: self.bytes.split().freeze(),
             lines: self.lines.as_slice().into(),
             own: false,
-            spooled: false,
+            spooled: None,
         };
         self.lines.clear();
         batch
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_half_line_of_a_spool_is_left_out() {
-        let batch = Batch::from_spool(Bytes::from_static(b"a\nb\nhal"));
+        let batch = Batch::from_spool(Bytes::from_static(b"a\nb\nhal"), 1);
         assert_eq!(batch.count(), 2);
         assert_eq!(batch.bytes().as_ref(), b"a\nb\n");
     }

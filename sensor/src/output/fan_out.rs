@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    Account, Batch, Counts, Identity, Limit, OutputError, Queue, batch::Builder, file, stdout,
-    terminal, worker::Worker,
+    Account, Batch, Counts, Identity, Limit, OutputError, Queue, batch::Builder, file, http,
+    program, stdout, syslog, terminal, worker::Worker,
 };
 use crate::config::Config;
 
@@ -331,6 +331,27 @@ const KINDS: &[Kind] = &[
         },
         patient: true,
         start: file::start,
+    },
+    Kind {
+        name: "http",
+        enabled: |config| config.http_output.enabled,
+        limit: queue_limit,
+        patient: false,
+        start: http::start,
+    },
+    Kind {
+        name: "syslog",
+        enabled: |config| config.syslog_output.enabled,
+        limit: queue_limit,
+        patient: false,
+        start: |_, identity, queue| syslog::start(syslog::SOCKET, identity, queue),
+    },
+    Kind {
+        name: "program",
+        enabled: |config| config.program_output.enabled,
+        limit: queue_limit,
+        patient: false,
+        start: program::start,
     },
 ];
 

@@ -15,11 +15,15 @@ mod batch;
 mod error;
 mod fan_out;
 mod file;
+mod http;
 mod identity;
 pub mod internal;
+pub mod program;
 mod queue;
 mod stdout;
+mod syslog;
 mod terminal;
+pub(crate) mod tls;
 mod worker;
 
 pub use account::{Account, Counts, DropCause};

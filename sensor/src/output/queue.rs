@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 use super::{Account, Batch, DropCause};
@@ -56,6 +56,8 @@ struct State {
     gap: Option<Gap>,
     /// Whoever waits is woken when as many bytes are there.
     wake_at: u64,
+    /// The spooler is woken when more bytes are there.
+    move_above: u64,
     /// The spooler has taken entries and not yet put them down.
     moving: bool,
     /// What waits in the spool directory, older than `entries`.
@@ -97,6 +99,7 @@ impl Queue {
                 bytes: 0,
                 gap: None,
                 wake_at: u64::MAX,
+                move_above: u64::MAX,
                 moving: false,
                 on_disk: 0,
                 reopen: false,
@@ -150,8 +153,8 @@ impl Queue {
         state.lines += lines;
         state.bytes += bytes;
         self.account.memory_bytes.store(state.bytes, Relaxed);
-        if state.bytes >= state.wake_at {
-            state.wake_at = u64::MAX;
+        if state.bytes >= state.wake_at || state.bytes > state.move_above {
+            (state.wake_at, state.move_above) = (u64::MAX, u64::MAX);
             drop(state);
             self.changed.notify_all();
         }
@@ -235,12 +238,11 @@ impl Queue {
                 state.moving = true;
                 return Some(self.take(&mut state, most));
             }
-            // Not woken by each push: a look ten times a second is enough.
-            let (next, _) = self
+            state.move_above = above;
+            state = self
                 .changed
-                .wait_timeout(state, Duration::from_millis(100))
+                .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
-            state = next;
         }
     }
 
@@ -324,6 +326,8 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::output::batch::Builder;
 

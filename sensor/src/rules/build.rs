@@ -218,7 +218,20 @@ impl Builder<'_, '_> {
                 );
             }
         }
-        Some((node, remarks.macros, remarks.lists))
+        let mut macros = remarks.macros;
+        let mut lists = remarks.lists;
+        let mut at = 0;
+        while let Some(&index) = macros.get(at) {
+            let below = &self.compiler.macro_remarks[index];
+            lists.extend(&below.lists);
+            for other in &below.macros {
+                if !macros.contains(other) {
+                    macros.push(*other);
+                }
+            }
+            at += 1;
+        }
+        Some((node, macros, lists))
     }
 
     fn remarks(&mut self, definition: &Definition<RuleDefinition>, remarks: &Remarks) {

@@ -236,7 +236,8 @@ fn element_check(
         return Err(ParseError::new(0, "a value is a text or a list"));
     };
     if takes_list && text.starts_with('(') {
-        return parse(&format!("{operand} {} {text}", operator.as_str()));
+        let (tree, unknown) = parse(&format!("{operand} {} {text}", operator.as_str()))?;
+        return unknown.into_iter().next().map_or(Ok(tree), Err);
     }
     Ok(if takes_list {
         check(operand, operator, Right::List(vec![word(text, false)]))

@@ -1,6 +1,8 @@
 //! The sensor's life: build everything, observe, drain, say what happened.
 
 mod inspect;
+mod metrics;
+mod monitor;
 mod observe;
 mod rules;
 mod summary;

@@ -1,39 +1,97 @@
 //! Observing the node, from the start to the last words.
 
 use std::{
-    sync::{Arc, mpsc},
+    os::unix::fs::MetadataExt as _,
+    sync::{Arc, atomic::Ordering::Relaxed, mpsc},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
+use tokio::runtime::Runtime;
 
-use super::{rules, summary};
+use super::{metrics, monitor::Monitor, rules, summary};
 use crate::{
     agent::{Agent, Cgroups, Node, Parts, Reload, settings},
     capture::Capture,
     cli::Args,
-    config::Loaded,
-    enrich::{self, Hold, Lineage, Notice, Users},
+    config::{self, Config},
+    enrich::{self, Hold, Lineage, MetadataTasks, Notice, Users},
+    lifecycle::{self, Instance, PidFile, Request, Signals, Watch},
     log_error, log_info, log_warning,
-    output::{Identity, Outputs},
+    output::{Control, Identity, Loaded, Outputs},
     rules::{Compilation, RuleSet},
+    telemetry::{self, Condition, Server, Telemetry},
 };
 
 /// How often the main thread looks whether something is to be done.
-const TICK: Duration = Duration::from_millis(50);
+const TICK: Duration = Duration::from_millis(100);
 
 /// Observes until it is told to stop, or something breaks. False if something broke.
 ///
 /// # Errors
 /// If it cannot start.
-pub fn run(args: &Args, loaded: &Loaded) -> anyhow::Result<bool> {
+pub fn run(args: &Args, loaded: &config::Loaded) -> anyhow::Result<bool> {
     let config = &loaded.config;
+    telemetry::set_level(config.log_stderr.then_some(config.log_level));
     for warning in &loaded.warnings {
         log_warning!("{warning}");
     }
     let rules = Arc::new(rules_of(loaded)?);
+    log_info!(
+        "rules loaded: {} of {} files",
+        rules.rules().len(),
+        rules.files().len()
+    );
+    let _instance = Instance::take(&config.sensor.instance)?;
+    let _pid_file = match &args.pid_file {
+        Some(path) => Some(PidFile::create(path).with_context(|| path.display().to_string())?),
+        None => None,
+    };
+    let started = start(loaded, rules)?;
+    log_info!("ready");
+    let asked = started.wait(args, loaded);
+    log_info!("stopping");
+    started.stop(config, asked)
+}
+
+/// The running sensor.
+struct Running {
+    agent: Agent,
+    telemetry: Arc<Telemetry>,
+    control: Control,
+    identity: Arc<Identity>,
+    metadata: MetadataTasks,
+    requests: mpsc::Receiver<Request>,
+    _signals: Signals,
+    _runtime: Runtime,
+}
+
+fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running> {
+    let config = &loaded.config;
     let identity = Arc::new(Identity::new(config));
+    identity.set_loaded(Loaded {
+        rules: rules.digest().to_owned(),
+        config: loaded.digest.clone(),
+    });
+    let telemetry = Arc::new(Telemetry::new(Arc::clone(&identity)));
+    let (sender, requests) = mpsc::channel();
+    let signals = {
+        let sender = sender.clone();
+        Signals::listen(move |request| sender.send(request).is_ok())
+            .context("cannot receive signals")?
+    };
+    {
+        let telemetry = Arc::clone(&telemetry);
+        lifecycle::install_panic_hook(config.sensor.stop_deadline.0, move || {
+            telemetry.panics.fetch_add(1, Relaxed);
+            // Whoever waits for requests may be the one that panicked.
+            let _ = sender.send(Request::Stop);
+        });
+    }
     let outputs = Outputs::start(config, &identity)?;
+    let control = outputs.control();
+    telemetry.set_outputs(control.clone());
+    telemetry.health.require(Condition::OutputsWritable);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("metadata")
@@ -41,70 +99,192 @@ pub fn run(args: &Args, loaded: &Loaded) -> anyhow::Result<bool> {
         .build()
         .context("cannot start the threads for containerd and the API server")?;
     let counters = Arc::new(enrich::Counters::default());
-    let metadata_options = settings::metadata(config);
-    let namespaces = metadata_options.containerd.namespaces.clone();
-    let (metadata, _tasks) = enrich::start(
-        metadata_options,
+    let options = settings::metadata(config);
+    let namespaces = options.containerd.namespaces.clone();
+    if options.containerd.enabled {
+        telemetry.health.require(Condition::ContainerdAnswered);
+    }
+    let (caches, metadata) = enrich::start(
+        options,
         runtime.handle(),
         &counters,
         Arc::new(|notice| announce(&notice)),
     )
     .context("cannot start the metadata tasks")?;
+    telemetry.health.require(Condition::ProgramsAttached);
     let wants = settings::wants(config, rules.requirements());
     let (capture, ring, kernel) = Capture::start(&settings::capture(config), &wants)?;
-    log_info!(
-        "programs attached: {}",
-        capture.attached().collect::<Vec<_>>().join(", ")
-    );
+    let attached: Vec<_> = capture.attached().collect();
+    log_info!("programs attached: {}", attached.join(", "));
     if let Some(refused) = capture.refused() {
         log_warning!("system calls are hooked raw, which costs every one of them: {refused}");
     }
+    telemetry.health.hold(Condition::ProgramsAttached);
     let mut lineage = Lineage::new();
     lineage.scan(&config.sensor.proc_root);
+    let kernel = Arc::new(kernel);
+    metrics::connect(&telemetry, &kernel, &counters);
     let parts = Parts {
-        rules: Arc::clone(&rules),
+        rules,
         alerts: settings::alerts(config),
         node: Node::new(&identity.hostname, &identity.boot_id),
-        metadata,
+        metadata: caches,
         hold: Hold::new(settings::hold(config), Arc::clone(&counters)),
         users: Users::new(settings::users(config), Arc::clone(&counters)),
         lineage,
         cgroups: Cgroups::new(namespaces),
+        telemetry: Arc::clone(&telemetry),
     };
-    let control = outputs.control();
-    let signals = signals()?;
+    if config.webserver.enabled {
+        let server = runtime.block_on(Server::bind(&config.webserver))?;
+        log_info!("webserver listens at {}", server.address());
+        runtime.spawn(server.run(Arc::clone(&telemetry)));
+    }
     let agent = Agent::start(capture, ring, kernel, parts, outputs)
         .context("cannot start the capture thread")?;
-    log_info!("ready");
-
-    let end = args
-        .stop_after
-        .map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    loop {
-        match signals.recv_timeout(TICK) {
-            Ok(libc::SIGHUP) => reload(args, &agent),
-            Ok(libc::SIGUSR1) => control.reopen(),
-            Ok(_) => break,
-            Err(_) => {}
-        }
-        if agent.has_ended() || end.is_some_and(|end| Instant::now() >= end) {
-            break;
-        }
-    }
-    log_info!("stopping");
-    let Ok(finished) = agent.stop() else {
-        bail!("the capture thread panicked");
-    };
-    let counts = finished.outputs.stop(config.sensor.stop_deadline.0);
-    eprint!("{}", summary::text(&finished.snapshot, &counts));
-    if let Some(error) = finished.error {
-        log_error!("the capture thread ended: {error}");
-        return Ok(false);
-    }
-    Ok(true)
+    lock_down(config);
+    Ok(Running {
+        agent,
+        telemetry,
+        control,
+        identity,
+        metadata,
+        requests,
+        _signals: signals,
+        _runtime: runtime,
+    })
 }
 
-fn rules_of(loaded: &Loaded) -> anyhow::Result<RuleSet> {
+impl Running {
+    /// Until it is to stop. What the monitor counted.
+    fn wait(&self, args: &Args, loaded: &config::Loaded) -> (u64, u64) {
+        let mut config = loaded.config.clone();
+        let mut monitor = Monitor::new(&config);
+        let mut watch = Watch::new(watched(loaded));
+        let mut looked = Instant::now();
+        let end = args
+            .stop_after
+            .map(|seconds| Instant::now() + Duration::from_secs(seconds));
+        loop {
+            let mut reload = false;
+            match self.requests.recv_timeout(TICK) {
+                Ok(Request::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Ok(Request::Reload) => reload = true,
+                Ok(Request::Reopen) => self.control.reopen(),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+            }
+            if self.agent.has_ended() || end.is_some_and(|end| Instant::now() >= end) {
+                break;
+            }
+            if looked.elapsed() >= Duration::from_secs(1) {
+                looked = Instant::now();
+                reload |= config.watch_config_files && watch.changed();
+                self.look_at_health();
+            }
+            if reload && let Some(new) = self.reload(args) {
+                watch = Watch::new(watched(&new));
+                monitor.reconfigure(&new.config);
+                config = new.config;
+            }
+            if monitor.tick(&self.telemetry, &self.identity, &config, &self.agent) {
+                log_error!("events are lost, and syscall_event_drops.actions says to stop then");
+                break;
+            }
+        }
+        monitor.counts()
+    }
+
+    fn look_at_health(&self) {
+        let health = &self.telemetry.health;
+        self.telemetry.check_outputs();
+        if self.metadata.health().containerd_ready() {
+            health.hold(Condition::ContainerdAnswered);
+        } else {
+            health.fail(
+                Condition::ContainerdAnswered,
+                "no socket of containerd answers",
+            );
+        }
+    }
+
+    /// Reads configuration and rules again. Anything wrong leaves the old ones in force.
+    fn reload(&self, args: &Args) -> Option<config::Loaded> {
+        let done = self.try_reload(args);
+        let telemetry = &self.telemetry;
+        match done {
+            Ok(loaded) => {
+                telemetry.reloads.fetch_add(1, Relaxed);
+                log_info!("reloaded");
+                Some(loaded)
+            }
+            Err(error) => {
+                telemetry.failed_reloads.fetch_add(1, Relaxed);
+                log_error!("not reloaded, the old configuration and rules stay: {error:#}");
+                None
+            }
+        }
+    }
+
+    fn try_reload(&self, args: &Args) -> anyhow::Result<config::Loaded> {
+        let loaded = crate::cli::configuration(args)?;
+        let rules = Arc::new(rules_of(&loaded)?);
+        let digest = rules.digest().to_owned();
+        let (done, result) = mpsc::channel();
+        self.agent.reload(Reload {
+            wants: settings::wants(&loaded.config, rules.requirements()),
+            alerts: settings::alerts(&loaded.config),
+            config: loaded.config.clone(),
+            rules,
+            done,
+        });
+        result.recv().context("the capture thread has ended")??;
+        self.identity.set_loaded(Loaded {
+            rules: digest,
+            config: loaded.digest.clone(),
+        });
+        Ok(loaded)
+    }
+
+    fn stop(self, config: &Config, drops: (u64, u64)) -> anyhow::Result<bool> {
+        let Ok(finished) = self.agent.stop() else {
+            bail!("the capture thread panicked");
+        };
+        let counts = finished.outputs.stop(config.sensor.stop_deadline.0);
+        eprint!("{}", telemetry::drop_summary(&self.telemetry, drops));
+        eprint!("{}", summary::text(&finished.snapshot, &counts));
+        if let Some(error) = finished.error {
+            log_error!("the capture thread ended: {error}");
+            return Ok(false);
+        }
+        Ok(!lifecycle::panicked())
+    }
+}
+
+/// Gives up what is not needed any more. A kernel that refuses is no reason not to
+/// observe: it is said, and the sensor goes on with more rights than it needs.
+fn lock_down(config: &Config) {
+    let directory = config.file_output.filename.parent();
+    let foreign = directory
+        .and_then(|directory| std::fs::metadata(directory).ok())
+        .is_some_and(|metadata| metadata.uid() != rustix::process::geteuid().as_raw());
+    let needs = lifecycle::Needs {
+        chown: config.sensor.file_output.owner.is_some(),
+        dac_override: config.file_output.enabled && foreign,
+        sys_admin: false,
+    };
+    match lifecycle::lock_down(needs) {
+        Ok(()) => log_info!("rights given up"),
+        Err(error) => log_warning!("not all rights could be given up: {error}"),
+    }
+}
+
+/// The files that are looked at for changes.
+fn watched(loaded: &config::Loaded) -> impl Iterator<Item = std::path::PathBuf> {
+    let files = loaded.files.iter().chain(&loaded.config.rules_files);
+    files.cloned().collect::<Vec<_>>().into_iter()
+}
+
+fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
     match rules::load(&loaded.config) {
         Ok(Compilation {
             set: Some(set),
@@ -119,52 +299,9 @@ fn rules_of(loaded: &Loaded) -> anyhow::Result<RuleSet> {
     }
 }
 
-/// Reads configuration and rules again. Anything wrong leaves the old ones in force.
-fn reload(args: &Args, agent: &Agent) {
-    let loaded = match crate::cli::configuration(args) {
-        Ok(loaded) => loaded,
-        Err(error) => return log_error!("not reloaded, the old configuration stays: {error}"),
-    };
-    let rules = match rules_of(&loaded) {
-        Ok(rules) => Arc::new(rules),
-        Err(error) => return log_error!("not reloaded, the old rules stay: {error:#}"),
-    };
-    let (done, result) = mpsc::channel();
-    agent.reload(Reload {
-        wants: settings::wants(&loaded.config, rules.requirements()),
-        alerts: settings::alerts(&loaded.config),
-        rules,
-        done,
-    });
-    match result.recv() {
-        Ok(Ok(())) => log_info!("reloaded"),
-        Ok(Err(error)) => log_error!("not reloaded, the old rules stay: {error}"),
-        Err(_) => log_error!("not reloaded: the capture thread has ended"),
-    }
-}
-
 fn announce(notice: &Notice) {
     match notice {
         Notice::ContainerdUp { .. } | Notice::KubeUp { .. } => log_info!("{notice}"),
         _ => log_warning!("{notice}"),
     }
-}
-
-/// Signals as they come, by a thread of their own.
-fn signals() -> anyhow::Result<mpsc::Receiver<i32>> {
-    let wanted = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR1];
-    let mut signals =
-        signal_hook::iterator::Signals::new(wanted).context("cannot receive signals")?;
-    let (sender, receiver) = mpsc::channel();
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            for signal in &mut signals {
-                if sender.send(signal).is_err() {
-                    return;
-                }
-            }
-        })
-        .context("cannot start the thread for signals")?;
-    Ok(receiver)
 }

@@ -1,5 +1,30 @@
-//! What the sensor tells about itself: log, metrics, health.
+//! What the sensor tells about itself: log, metrics, health, losses.
+//!
+//! ```text
+//! event path ──▶ atomic counters ◀── render ◀── GET /metrics
+//!                      ▲──── snapshot, drop monitor ──▶ records for the stream
+//! ```
 
+pub mod catalog;
+mod counters;
+mod drops;
+mod exposition;
+mod health;
+mod hub;
 mod log;
+mod resources;
+mod rules;
+mod server;
+mod snapshot;
 
+pub use catalog::Metric;
+pub use counters::{ALL_KINDS, Events, Histogram, KernelCounts, Loss, Totals, kind_name};
+pub use drops::{DropMonitor, Reaction};
+pub use exposition::{Exposition, Number};
+pub use health::{Condition, Health};
+pub use hub::{Collector, KernelSource, Telemetry};
 pub use log::{lines, log, set_level};
+pub use resources::Resources;
+pub use rules::{RuleLabel, RuleTable, Rules};
+pub use server::{Server, ServerError};
+pub use snapshot::{Snapshots, drop_summary, summary};

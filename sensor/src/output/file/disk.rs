@@ -2,8 +2,8 @@
 //!
 //! The oldest lines in memory move to disk, by a thread of its own, because the
 //! one that writes the log file may be stuck in a system call. They stay on disk
-//! until they are in the log file for good, so a crash loses none and, because the
-//! next run looks for the log's last line in here, writes none twice.
+//! until they are in the log file, so a crash of the sensor loses none and, because
+//! the next run looks for the log's last line in here, writes none twice.
 
 use std::{
     collections::VecDeque,
@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, Default)]
 struct State {
     segments: VecDeque<Segment>,
-    /// Segments that were read, to be removed when their lines are in the log.
+    /// Segments that were read, to be removed when their lines are written.
     done: Vec<PathBuf>,
     bytes: u64,
     failing: bool,
@@ -218,10 +218,22 @@ impl Disk {
         entries
     }
 
-    /// All lines that were read are in the log for good.
+    /// All lines that were read are in the log: a crash of the sensor does not lose
+    /// them any more, and a failing sync has them in memory.
     pub(super) fn release(&self) {
         let done = std::mem::take(&mut self.lock().done);
         done.iter().for_each(|path| Segment::remove(path));
+    }
+
+    /// Whether a segment is still in the directory.
+    pub(super) fn holds(&self, number: u64) -> bool {
+        let state = self.lock();
+        let path = self.path(number);
+        state
+            .segments
+            .iter()
+            .any(|segment| segment.number == number)
+            || state.done.contains(&path)
     }
 
     /// At the end: keeps lines that could not be written for the next run. `older`

@@ -13,6 +13,7 @@
 mod closing;
 mod disk;
 mod header;
+mod home;
 mod open;
 mod paths;
 mod previous;

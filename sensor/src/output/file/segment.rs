@@ -107,7 +107,7 @@ impl Segment {
         buffer.truncate(whole);
         let taken = if whole == 0 { left } else { whole } as u64;
         self.read += taken;
-        let entries = entries(buffer.into());
+        let entries = entries(buffer.into(), self.number);
         let lines: u64 = entries.iter().map(Entry::lines).sum();
         self.lines = self.lines.saturating_sub(lines);
         Ok((entries, taken))
@@ -162,14 +162,14 @@ impl Segment {
 }
 
 /// Splits what was read into batches, and gaps between them.
-fn entries(bytes: Bytes) -> Vec<Entry> {
+fn entries(bytes: Bytes, segment: u64) -> Vec<Entry> {
     let mut entries = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
         let next = memchr::memchr_iter(GAP, &rest).find(|&at| at == 0 || rest[at - 1] == b'\n');
         let lines = rest.split_to(next.unwrap_or(rest.len()));
         if !lines.is_empty() {
-            entries.push(Entry::Batch(Batch::from_spool(lines)));
+            entries.push(Entry::Batch(Batch::from_spool(lines, segment)));
         }
         if next.is_some() {
             let end = memchr::memchr(b'\n', &rest).map_or(rest.len(), |end| end + 1);
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     fn batch(text: &'static str) -> Entry {
-        Entry::Batch(Batch::from_spool(Bytes::from_static(text.as_bytes())))
+        Entry::Batch(Batch::from_spool(Bytes::from_static(text.as_bytes()), 0))
     }
 
     fn segment(dir: &tempfile::TempDir) -> Segment {

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use super::{
     Options, closing,
     header::{self, Beginning},
+    home::Home,
     open::{FileId, Opened, create_directory, open},
     paths::Paths,
     previous::Previous,
@@ -61,6 +62,7 @@ pub(super) struct Target {
     /// Lines that this run has confirmed.
     lines: u64,
     started: bool,
+    home: Option<Home>,
     rotate_from: Instant,
     directory_gone: bool,
     /// The last line that was in the file when this run began.
@@ -85,6 +87,7 @@ impl Target {
             number: 0,
             lines: 0,
             started: false,
+            home: None,
             rotate_from: Instant::now(),
             directory_gone: false,
             found: None,
@@ -95,6 +98,13 @@ impl Target {
     pub(super) fn ensure_open(&mut self) -> io::Result<()> {
         if self.open.is_some() {
             return Ok(());
+        }
+        match &mut self.home {
+            Some(home) => home.check(self.paths.directory())?,
+            None => {
+                create_directory(self.paths.directory())?;
+                self.home = Some(Home::of(self.paths.directory())?);
+            }
         }
         let opened = match open(&self.paths.path, self.options.mode, self.options.owner) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -299,8 +309,9 @@ impl Target {
         }
     }
 
-    /// On request: closes the file, so that the path is opened anew.
+    /// On request: closes the file, so that the path is opened anew, wherever it is.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
+        self.home = None;
         if self.window.at_line_start() {
             self.sync()?;
         }
@@ -360,7 +371,7 @@ impl Target {
             return Ok(());
         };
         let now = Instant::now();
-        if now < self.rotate_from || !self.window.at_line_start() {
+        if now < self.rotate_from || !self.window.at_line_start() || self.window.header_pending() {
             return Ok(());
         }
         let size = open.base + self.window.written() as u64;

@@ -76,6 +76,11 @@ impl Window {
         self.written = (self.written + n).min(self.bytes);
     }
 
+    /// Whether the beginning of the file is still to be written.
+    pub(super) fn header_pending(&self) -> bool {
+        self.headed && self.written == 0
+    }
+
     /// Whether the last byte written ends a line.
     pub(super) fn at_line_start(&self) -> bool {
         self.line_start(self.written) == self.written

@@ -218,7 +218,7 @@ impl Writer {
     fn succeeded(&mut self) {
         self.pause = None;
         if let Some(disk) = &self.disk
-            && self.target.window.is_empty()
+            && self.target.window.unwritten() == 0
         {
             disk.release();
         }
@@ -265,10 +265,14 @@ impl Writer {
             // What is known to be in the file counts; an error is counted below.
             let _ = self.call(Target::sync);
         }
-        let window = self.target.window.drain();
-        let spooled = window.iter().position(Batch::is_spooled);
-        let mut older: Vec<Batch> = window;
-        let mut newer = spooled.map_or(Vec::new(), |at| older.split_off(at));
+        let mut older = self.target.window.drain();
+        let kept = |batch: &Batch| {
+            let disk = self.disk.as_ref().zip(batch.segment());
+            disk.is_some_and(|(disk, segment)| disk.holds(segment))
+        };
+        // What was read from a segment that is still there needs no other one.
+        let at = older.iter().position(kept).unwrap_or(older.len());
+        let mut newer = older.split_off(at);
         newer.extend(
             self.queue
                 .drain()
@@ -278,8 +282,7 @@ impl Writer {
                     Entry::Gap(_) => None,
                 }),
         );
-        // What was read from disk is still there.
-        newer.retain(|batch| batch.count() > 0 && !batch.is_spooled());
+        newer.retain(|batch| batch.count() > 0 && !kept(batch));
         older.retain(|batch| batch.count() > 0);
         let lost = match &self.disk {
             Some(disk) => disk.keep(older, newer),

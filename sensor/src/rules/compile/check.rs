@@ -10,13 +10,13 @@ use crate::{
 };
 
 /// Number of an operand.
-pub type OperandId = u32;
+pub(crate) type OperandId = u32;
 /// Number of a check.
-pub type CheckId = u32;
+pub(crate) type CheckId = u32;
 
 /// One comparison.
 #[derive(Debug)]
-pub struct Check {
+pub(crate) struct Check {
     /// What is compared.
     pub operand: OperandId,
     /// How.
@@ -29,7 +29,7 @@ pub struct Check {
 
 /// What checks look at, and what they look for in it.
 #[derive(Debug)]
-pub struct OperandInfo {
+pub(crate) struct OperandInfo {
     /// The field or transformer.
     pub operand: Operand,
     /// Name of a field of Falco that the sensor does not have.
@@ -46,7 +46,7 @@ pub struct OperandInfo {
 
 /// Looks for many texts at once.
 #[derive(Debug)]
-pub struct Search {
+pub(crate) struct Search {
     /// Those that are looked for as they are.
     pub exact: Option<(AhoCorasick, Box<[u32]>)>,
     /// Those that are looked for in any case.
@@ -60,7 +60,7 @@ const SEARCH_MIN: usize = 4;
 
 /// All checks.
 #[derive(Debug, Default)]
-pub struct Checks {
+pub(crate) struct Checks {
     /// The checks.
     pub checks: Vec<Check>,
     /// What they look at.
@@ -72,24 +72,24 @@ pub struct Checks {
 impl Checks {
     /// A check.
     #[must_use]
-    pub fn get(&self, check: CheckId) -> &Check {
+    pub(crate) fn get(&self, check: CheckId) -> &Check {
         &self.checks[check as usize]
     }
 
     /// What a check looks at.
     #[must_use]
-    pub fn operand_of(&self, check: CheckId) -> &OperandInfo {
+    pub(crate) fn operand_of(&self, check: CheckId) -> &OperandInfo {
         &self.operands[self.get(check).operand as usize]
     }
 
     /// The check of that text, if there is one already.
     #[must_use]
-    pub fn find(&self, text: &str) -> Option<CheckId> {
+    pub(crate) fn find(&self, text: &str) -> Option<CheckId> {
         self.numbers.get(text).copied()
     }
 
     /// Adds a check.
-    pub fn add(&mut self, check: Check, text: Box<str>) -> CheckId {
+    pub(crate) fn add(&mut self, check: Check, text: Box<str>) -> CheckId {
         let number = CheckId::try_from(self.checks.len()).unwrap_or(CheckId::MAX);
         self.checks.push(check);
         self.numbers.insert(text, number);
@@ -97,7 +97,7 @@ impl Checks {
     }
 
     /// The number of an operand.
-    pub fn operand(&mut self, operand: &Operand) -> OperandId {
+    pub(crate) fn operand(&mut self, operand: &Operand) -> OperandId {
         let text = operand.to_string().into_boxed_str();
         if let Some(&number) = self.operand_numbers.get(&text) {
             return number;
@@ -122,7 +122,7 @@ impl Checks {
     }
 
     /// The number of a constant that an operand is compared with.
-    pub fn symbol(&mut self, operand: OperandId, text: &str) -> u32 {
+    pub(crate) fn symbol(&mut self, operand: OperandId, text: &str) -> u32 {
         let info = &mut self.operands[operand as usize];
         if let Some(&number) = info.symbols.get(text) {
             return number;
@@ -134,7 +134,7 @@ impl Checks {
     }
 
     /// The number of a text that is looked for in an operand.
-    pub fn pattern(&mut self, operand: OperandId, text: &str, any_case: bool) -> u32 {
+    pub(crate) fn pattern(&mut self, operand: OperandId, text: &str, any_case: bool) -> u32 {
         let patterns = &mut self.operands[operand as usize].patterns;
         let known = patterns
             .iter()
@@ -150,7 +150,7 @@ impl Checks {
     }
 
     /// Prepares the searches, when all checks are there.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         for info in &mut self.operands {
             if info.patterns.len() >= SEARCH_MIN {
                 info.search = Search::new(&info.patterns);
@@ -188,7 +188,7 @@ impl Search {
     }
 
     /// Sets the bit of each text that is in another one.
-    pub fn run(&self, text: &str, bits: &mut [u64]) {
+    pub(crate) fn run(&self, text: &str, bits: &mut [u64]) {
         for (search, numbers) in [&self.exact, &self.any_case].into_iter().flatten() {
             for found in search.find_overlapping_iter(text) {
                 let number = numbers[found.pattern().as_usize()] as usize;

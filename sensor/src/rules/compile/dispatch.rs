@@ -17,7 +17,7 @@ const KEYS_MAX: usize = 50_000;
 
 /// Rules by the constants of which they need one.
 #[derive(Debug, Default)]
-pub struct Dispatch {
+pub(crate) struct Dispatch {
     /// Those that must always be looked at, as a bit set.
     pub always: Box<[u64]>,
     /// By number of a constant of an operand.
@@ -29,7 +29,7 @@ pub struct Dispatch {
 impl Dispatch {
     /// Sorts rules, given by their conditions.
     #[must_use]
-    pub fn new(graph: &Graph, checks: &Checks, rules: &[NodeId]) -> Self {
+    pub(crate) fn new(graph: &Graph, checks: &Checks, rules: &[NodeId]) -> Self {
         let mut always = vec![0_u64; rules.len().div_ceil(64)];
         let mut by_key: FxHashMap<Key, Vec<u32>> = FxHashMap::default();
         let mut finder = Finder {

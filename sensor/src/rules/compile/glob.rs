@@ -9,7 +9,7 @@ const SIZE_MAX: usize = 1 << 20;
 ///
 /// # Errors
 /// If it is none, or too large.
-pub fn regex(pattern: &str, any_case: bool) -> Result<Regex, regex::Error> {
+pub(crate) fn regex(pattern: &str, any_case: bool) -> Result<Regex, regex::Error> {
     RegexBuilder::new(&format!(r"\A(?:{pattern})\z"))
         .case_insensitive(any_case)
         .size_limit(SIZE_MAX)
@@ -21,7 +21,7 @@ pub fn regex(pattern: &str, any_case: bool) -> Result<Regex, regex::Error> {
 ///
 /// # Errors
 /// If it is too large.
-pub fn glob(pattern: &str, any_case: bool) -> Result<Regex, regex::Error> {
+pub(crate) fn glob(pattern: &str, any_case: bool) -> Result<Regex, regex::Error> {
     build(&translate(pattern, "."), any_case)
 }
 
@@ -29,7 +29,7 @@ pub fn glob(pattern: &str, any_case: bool) -> Result<Regex, regex::Error> {
 ///
 /// # Errors
 /// If it is too large.
-pub fn below(pattern: &str) -> Result<Regex, regex::Error> {
+pub(crate) fn below(pattern: &str) -> Result<Regex, regex::Error> {
     build(&format!("{}(?:/.*)?", translate(pattern, "[^/]")), false)
 }
 

@@ -5,11 +5,11 @@ use rustc_hash::FxHashMap;
 use super::CheckId;
 
 /// Number of a node.
-pub type NodeId = u32;
+pub(crate) type NodeId = u32;
 
 /// An expression.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Expr {
+pub(crate) enum Expr {
     /// Never true.
     False,
     /// Always true.
@@ -26,7 +26,7 @@ pub enum Expr {
 
 /// The nodes. A node refers to ones of smaller numbers only.
 #[derive(Debug)]
-pub struct Graph {
+pub(crate) struct Graph {
     nodes: Vec<Expr>,
     depth: Vec<u32>,
     numbers: FxHashMap<Expr, NodeId>,
@@ -44,41 +44,41 @@ impl Default for Graph {
 
 impl Graph {
     /// [`Expr::False`].
-    pub const FALSE: NodeId = 0;
+    pub(crate) const FALSE: NodeId = 0;
     /// [`Expr::True`].
-    pub const TRUE: NodeId = 1;
+    pub(crate) const TRUE: NodeId = 1;
 
     /// The expression of a node.
     #[must_use]
-    pub fn get(&self, node: NodeId) -> &Expr {
+    pub(crate) fn get(&self, node: NodeId) -> &Expr {
         self.nodes.get(node as usize).unwrap_or(&Expr::False)
     }
 
     /// Number of nodes.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 
     /// How many nodes are below each other at most.
     #[must_use]
-    pub fn depth(&self, node: NodeId) -> u32 {
+    pub(crate) fn depth(&self, node: NodeId) -> u32 {
         self.depth.get(node as usize).copied().unwrap_or(1)
     }
 
     /// The node of a constant.
     #[must_use]
-    pub const fn constant(value: bool) -> NodeId {
+    pub(crate) const fn constant(value: bool) -> NodeId {
         if value { Self::TRUE } else { Self::FALSE }
     }
 
     /// A check.
-    pub fn check(&mut self, check: CheckId) -> NodeId {
+    pub(crate) fn check(&mut self, check: CheckId) -> NodeId {
         self.intern(Expr::Check(check))
     }
 
     /// The opposite.
-    pub fn negate(&mut self, node: NodeId) -> NodeId {
+    pub(crate) fn negate(&mut self, node: NodeId) -> NodeId {
         match *self.get(node) {
             Expr::False => Self::TRUE,
             Expr::True => Self::FALSE,
@@ -88,12 +88,12 @@ impl Graph {
     }
 
     /// All of them.
-    pub fn and(&mut self, parts: impl IntoIterator<Item = NodeId>) -> NodeId {
+    pub(crate) fn and(&mut self, parts: impl IntoIterator<Item = NodeId>) -> NodeId {
         self.join(parts, Self::TRUE, Self::FALSE, Expr::And)
     }
 
     /// One of them.
-    pub fn or(&mut self, parts: impl IntoIterator<Item = NodeId>) -> NodeId {
+    pub(crate) fn or(&mut self, parts: impl IntoIterator<Item = NodeId>) -> NodeId {
         self.join(parts, Self::FALSE, Self::TRUE, Expr::Or)
     }
 
@@ -142,7 +142,7 @@ impl Graph {
 
     /// Calls `each` once with every check below a node and with whether it can
     /// make the node true by being true.
-    pub fn checks(&self, node: NodeId, each: &mut dyn FnMut(CheckId, bool)) {
+    pub(crate) fn checks(&self, node: NodeId, each: &mut dyn FnMut(CheckId, bool)) {
         let mut seen = rustc_hash::FxHashSet::default();
         let mut open = vec![(node, true)];
         while let Some((node, positive)) = open.pop() {

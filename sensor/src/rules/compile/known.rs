@@ -10,7 +10,7 @@ use crate::{
 
 /// What is known of a field.
 #[derive(Clone, Copy, Debug)]
-pub enum Fact {
+pub(crate) enum Fact {
     /// It has this value.
     Is(Value<'static>),
     /// It has a text, and it is another one.
@@ -23,17 +23,17 @@ pub enum Fact {
 
 /// What is known of some events.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Their kind.
     pub kind: Option<Kind>,
     fields: FxHashMap<&'static str, Fact>,
 }
 
 /// Event types that this sensor sees.
-pub const EVENT_TYPES: [&str; 3] = ["execve", "execveat", "connect"];
+pub(crate) const EVENT_TYPES: [&str; 3] = ["execve", "execveat", "connect"];
 
 /// What the fields of a process in no container are (FALCO_SPEC §6.2).
-pub const HOST: [(&str, Value<'static>); 11] = [
+pub(crate) const HOST: [(&str, Value<'static>); 11] = [
     ("container.id", Value::Str("host")),
     ("container.full_id", Value::Str("host")),
     ("container.name", Value::Str("host")),
@@ -50,14 +50,14 @@ pub const HOST: [(&str, Value<'static>); 11] = [
 impl Facts {
     /// Adds a fact.
     #[must_use]
-    pub fn with(mut self, field: &'static str, fact: Fact) -> Self {
+    pub(crate) fn with(mut self, field: &'static str, fact: Fact) -> Self {
         self.fields.insert(field, fact);
         self
     }
 
     /// What is known of events of a kind, of the host or of containers.
     #[must_use]
-    pub fn of(kind: Kind, host: bool) -> Self {
+    pub(crate) fn of(kind: Kind, host: bool) -> Self {
         let this = Self {
             kind: Some(kind),
             ..Self::default()
@@ -86,13 +86,13 @@ impl Facts {
 
     /// What is known of an event of a type that no condition names.
     #[must_use]
-    pub fn of_other_type() -> Self {
+    pub(crate) fn of_other_type() -> Self {
         Self::default().with("evt.type", Fact::Is(Value::Str("\0")))
     }
 
     /// Whether a check is known to be true, or to be false.
     #[must_use]
-    pub fn decide(&self, checks: &Checks, id: CheckId) -> Option<bool> {
+    pub(crate) fn decide(&self, checks: &Checks, id: CheckId) -> Option<bool> {
         let check = checks.get(id);
         if matches!(check.test, Test::Never) {
             return Some(false);
@@ -159,7 +159,7 @@ impl Facts {
 }
 
 /// What is left of a node if the facts hold.
-pub fn fold(
+pub(crate) fn fold(
     graph: &mut Graph,
     checks: &Checks,
     facts: &Facts,

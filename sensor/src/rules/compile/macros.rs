@@ -19,7 +19,7 @@ pub(super) const CONSTANTS_MAX: usize = 1 << 22;
 const LIST_DEPTH_MAX: usize = 64;
 
 /// Compiles conditions into one graph.
-pub struct Compiler<'d> {
+pub(crate) struct Compiler<'d> {
     pub(super) definitions: &'d Definitions,
     /// The nodes.
     pub graph: Graph,
@@ -48,7 +48,7 @@ enum List {
 impl<'d> Compiler<'d> {
     /// A compiler that knows the macros and lists.
     #[must_use]
-    pub fn new(definitions: &'d Definitions) -> Self {
+    pub(crate) fn new(definitions: &'d Definitions) -> Self {
         let macros = definitions.macros.all().len();
         let lists = definitions.lists.all().len();
         let mut this = Self {
@@ -69,10 +69,13 @@ impl<'d> Compiler<'d> {
     }
 
     /// The node of a condition that sees what was defined before item `sees`.
-    pub fn condition(&mut self, text: &str, sees: usize) -> (NodeId, Remarks) {
+    pub(crate) fn condition(&mut self, text: &str, sees: usize) -> (NodeId, Remarks) {
         let mut remarks = Remarks::default();
         match parse(text) {
-            Ok(tree) => (self.resolve(&tree, sees, &mut remarks), remarks),
+            Ok((tree, unknown)) => {
+                remarks.errors = unknown;
+                (self.resolve(&tree, sees, &mut remarks), remarks)
+            }
             Err(error) => {
                 remarks.errors.push(error);
                 (Graph::FALSE, remarks)
@@ -81,7 +84,7 @@ impl<'d> Compiler<'d> {
     }
 
     /// The node of a tree, or the first mistake in it.
-    pub fn tree(
+    pub(crate) fn tree(
         &mut self,
         tree: &Condition,
         sees: usize,
@@ -161,7 +164,7 @@ impl<'d> Compiler<'d> {
     fn macros(&mut self) {
         let definitions = self.definitions;
         let all = definitions.macros.all();
-        let trees: Vec<Result<Condition, ParseError>> = all
+        let trees: Vec<Result<(Condition, Vec<ParseError>), ParseError>> = all
             .iter()
             .map(|definition| parse(&definition.value.condition.text))
             .collect();
@@ -169,7 +172,7 @@ impl<'d> Compiler<'d> {
             .iter()
             .map(|tree| {
                 let mut names = Vec::new();
-                if let Ok(tree) = tree {
+                if let Ok((tree, _)) = tree {
                     references(tree, &mut |name| {
                         names.extend(definitions.macros.index(name))
                     });
@@ -208,14 +211,15 @@ impl<'d> Compiler<'d> {
         }
     }
 
-    fn one_macro(&mut self, index: usize, tree: &Result<Condition, ParseError>) {
+    fn one_macro(&mut self, index: usize, tree: &Result<(Condition, Vec<ParseError>), ParseError>) {
         let sees = self.definitions.macros.all()[index].last;
         let mut remarks = std::mem::take(&mut self.macro_remarks[index]);
         match tree {
             Err(error) => remarks.errors.push(error.clone()),
             // One that contains itself never becomes a node.
             Ok(_) if !remarks.errors.is_empty() => {}
-            Ok(tree) => {
+            Ok((tree, unknown)) => {
+                remarks.errors.clone_from(unknown);
                 let node = self.resolve(tree, sees, &mut remarks);
                 if remarks.errors.is_empty() && remarks.bad_macros.is_empty() {
                     self.macro_nodes[index] = Some(node);
@@ -227,7 +231,7 @@ impl<'d> Compiler<'d> {
 
     /// Whether the text of a macro is no condition at all.
     #[must_use]
-    pub fn is_no_condition(&self, index: usize) -> bool {
+    pub(crate) fn is_no_condition(&self, index: usize) -> bool {
         parse(&self.definitions.macros.all()[index].value.condition.text).is_err()
     }
 }

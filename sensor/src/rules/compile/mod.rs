@@ -14,11 +14,13 @@ mod resolve;
 mod test;
 mod text;
 
-pub use check::{Check, CheckId, Checks, OperandId, OperandInfo};
-pub use dispatch::Dispatch;
-pub use graph::{Expr, Graph, NodeId};
-pub use known::{EVENT_TYPES, Facts, fold};
-pub use macros::Compiler;
-pub use resolve::Remarks;
-pub use test::{Several, Test, number_of};
-pub use text::is_ordered;
+pub(crate) use check::{Check, CheckId, Checks, OperandId, OperandInfo};
+pub(crate) use dispatch::Dispatch;
+pub(crate) use graph::{Expr, Graph, NodeId};
+#[cfg(test)]
+pub(crate) use known::HOST;
+pub(crate) use known::{EVENT_TYPES, Facts, fold};
+pub(crate) use macros::Compiler;
+pub(crate) use resolve::Remarks;
+pub(crate) use test::{Several, Test, number_of};
+pub(crate) use text::is_ordered;

@@ -8,7 +8,7 @@ use crate::rules::condition::Operator;
 
 /// Numbers from one to another, both included; sorted, apart from each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Numbers {
+pub(crate) struct Numbers {
     ranges: Box<[(i128, i128)]>,
     outside: bool,
 }
@@ -16,7 +16,7 @@ pub struct Numbers {
 impl Numbers {
     /// The numbers in some ranges.
     #[must_use]
-    pub fn inside(mut ranges: Vec<(i128, i128)>) -> Self {
+    pub(crate) fn inside(mut ranges: Vec<(i128, i128)>) -> Self {
         ranges.sort_unstable();
         let mut merged: Vec<(i128, i128)> = Vec::new();
         for (low, high) in ranges {
@@ -33,7 +33,7 @@ impl Numbers {
 
     /// The numbers that are not in some ranges.
     #[must_use]
-    pub fn outside(ranges: Vec<(i128, i128)>) -> Self {
+    pub(crate) fn outside(ranges: Vec<(i128, i128)>) -> Self {
         Self {
             outside: true,
             ..Self::inside(ranges)
@@ -42,7 +42,7 @@ impl Numbers {
 
     /// The numbers that an operator with a constant means.
     #[must_use]
-    pub fn ordered(operator: Operator, number: i128) -> Self {
+    pub(crate) fn ordered(operator: Operator, number: i128) -> Self {
         let range = match operator {
             Operator::Lt => (i128::MIN, number.saturating_sub(1)),
             Operator::Le => (i128::MIN, number),
@@ -56,7 +56,7 @@ impl Numbers {
 
     /// Whether a number is one of them.
     #[must_use]
-    pub fn contains(&self, number: i128) -> bool {
+    pub(crate) fn contains(&self, number: i128) -> bool {
         let behind = self.ranges.partition_point(|&(low, _)| low <= number);
         let inside = behind > 0 && number <= self.ranges[behind - 1].1;
         inside != self.outside
@@ -64,7 +64,7 @@ impl Numbers {
 
     /// Whether all numbers of a range are in, or none; nothing if some are.
     #[must_use]
-    pub fn decides(&self, low: i128, high: i128) -> Option<bool> {
+    pub(crate) fn decides(&self, low: i128, high: i128) -> Option<bool> {
         let whole = self
             .ranges
             .iter()
@@ -83,7 +83,7 @@ impl Numbers {
 
 /// An address as a number: IPv4 as the IPv4-mapped IPv6 address.
 #[must_use]
-pub fn ip(ip: IpAddr) -> i128 {
+pub(crate) fn ip(ip: IpAddr) -> i128 {
     let v6 = match ip {
         IpAddr::V4(v4) => v4.to_ipv6_mapped(),
         IpAddr::V6(v6) => v6,
@@ -94,7 +94,7 @@ pub fn ip(ip: IpAddr) -> i128 {
 
 /// The range of an address or a network.
 #[must_use]
-pub fn network(text: &str) -> Option<(i128, i128)> {
+pub(crate) fn network(text: &str) -> Option<(i128, i128)> {
     if let Ok(address) = text.parse::<IpAddr>() {
         let number = ip(address);
         return Some((number, number));
@@ -105,7 +105,7 @@ pub fn network(text: &str) -> Option<(i128, i128)> {
 
 /// A whole number, decimal or hexadecimal.
 #[must_use]
-pub fn whole(text: &str) -> Option<i128> {
+pub(crate) fn whole(text: &str) -> Option<i128> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, text.strip_prefix('+').unwrap_or(text)),

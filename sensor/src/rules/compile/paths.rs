@@ -7,7 +7,7 @@ use super::glob;
 
 /// Paths, some of them patterns.
 #[derive(Debug, Default)]
-pub struct Paths {
+pub(crate) struct Paths {
     plain: FxHashSet<Box<str>>,
     longest: usize,
     patterns: Vec<Regex>,
@@ -18,7 +18,7 @@ impl Paths {
     ///
     /// # Errors
     /// If it is a pattern that is too large.
-    pub fn add(&mut self, path: &str) -> Result<(), regex::Error> {
+    pub(crate) fn add(&mut self, path: &str) -> Result<(), regex::Error> {
         let path = match path.trim_end_matches('/') {
             "" if path.starts_with('/') => "/",
             path => path,
@@ -34,7 +34,7 @@ impl Paths {
 
     /// Whether a path is one of them, or below one.
     #[must_use]
-    pub fn contains(&self, path: &str) -> bool {
+    pub(crate) fn contains(&self, path: &str) -> bool {
         let ends = memchr::memchr_iter(b'/', path.as_bytes())
             .filter(|end| *end > 0)
             .chain([path.len()])

@@ -22,7 +22,7 @@ const DEPTH_MAX: u32 = 400;
 
 /// What is said about one condition.
 #[derive(Clone, Debug, Default)]
-pub struct Remarks {
+pub(crate) struct Remarks {
     /// Mistakes.
     pub errors: Vec<ParseError>,
     /// A macro that it uses has mistakes: its number.

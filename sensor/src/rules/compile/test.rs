@@ -10,7 +10,7 @@ use crate::{
 
 /// A text that is looked for in another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern {
+pub(crate) struct Pattern {
     /// The text.
     pub text: Box<str>,
     /// Whether the case of ASCII letters does not count.
@@ -20,7 +20,7 @@ pub struct Pattern {
 impl Pattern {
     /// Whether it is in a text.
     #[must_use]
-    pub fn is_in(&self, text: &str) -> bool {
+    pub(crate) fn is_in(&self, text: &str) -> bool {
         if self.any_case {
             text.len() >= self.text.len()
                 && text
@@ -36,7 +36,7 @@ impl Pattern {
 
 /// Which numbers of constants are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Symbols {
+pub(crate) enum Symbols {
     /// One of them.
     One(u32),
     /// Several, sorted.
@@ -46,7 +46,7 @@ pub enum Symbols {
 impl Symbols {
     /// Those of a list.
     #[must_use]
-    pub fn new(mut numbers: Vec<u32>) -> Self {
+    pub(crate) fn new(mut numbers: Vec<u32>) -> Self {
         numbers.sort_unstable();
         numbers.dedup();
         match numbers.as_slice() {
@@ -57,7 +57,7 @@ impl Symbols {
 
     /// Whether a number is meant.
     #[must_use]
-    pub fn contains(&self, number: u32) -> bool {
+    pub(crate) fn contains(&self, number: u32) -> bool {
         match self {
             Self::One(one) => *one == number,
             Self::Some(numbers) => numbers.binary_search(&number).is_ok(),
@@ -66,7 +66,7 @@ impl Symbols {
 
     /// The numbers.
     #[must_use]
-    pub fn as_slice(&self) -> &[u32] {
+    pub(crate) fn as_slice(&self) -> &[u32] {
         match self {
             Self::One(one) => std::slice::from_ref(one),
             Self::Some(numbers) => numbers,
@@ -76,7 +76,7 @@ impl Symbols {
 
 /// How several values of one field count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Several {
+pub(crate) enum Several {
     /// One must pass.
     Any,
     /// Each must pass, and there must be one.
@@ -85,7 +85,7 @@ pub enum Several {
 
 /// A test. An absent value passes none.
 #[derive(Debug)]
-pub enum Test {
+pub(crate) enum Test {
     /// That there is a value.
     Exists,
     /// No value can pass (an empty list, a field that the sensor does not have).
@@ -114,7 +114,7 @@ pub enum Test {
 
 /// A value as a number.
 #[must_use]
-pub fn number_of(value: &Value<'_>) -> Option<i128> {
+pub(crate) fn number_of(value: &Value<'_>) -> Option<i128> {
     match *value {
         Value::Int(number) => Some(number.into()),
         Value::Uint(number) | Value::Time(number, _) => Some(number.into()),
@@ -128,7 +128,12 @@ impl Test {
     /// Whether one value that is there passes, as far as the value alone decides
     /// it. `symbol` is the number of its text among the constants.
     #[must_use]
-    pub fn passes(&self, value: &Value<'_>, symbol: Option<u32>, patterns: &[Pattern]) -> bool {
+    pub(crate) fn passes(
+        &self,
+        value: &Value<'_>,
+        symbol: Option<u32>,
+        patterns: &[Pattern],
+    ) -> bool {
         match (self, value) {
             (_, Value::Absent) | (Self::Never | Self::Operand(..), _) => false,
             (Self::Exists, _) => true,
@@ -161,7 +166,7 @@ impl Test {
 
     /// How several values count.
     #[must_use]
-    pub fn several(&self) -> Several {
+    pub(crate) fn several(&self) -> Several {
         match self {
             Self::Symbols(_, several) | Self::NotSymbol(_, several) | Self::Numbers(_, several) => {
                 *several

@@ -6,7 +6,7 @@ use crate::rules::condition::Operator;
 
 /// A test of a text with a constant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TextTest {
+pub(crate) enum TextTest {
     /// Equal; only where symbols do not serve.
     Is(Box<str>),
     /// Begins with it.
@@ -20,7 +20,7 @@ pub enum TextTest {
 impl TextTest {
     /// Whether a text passes.
     #[must_use]
-    pub fn passes(&self, text: &str) -> bool {
+    pub(crate) fn passes(&self, text: &str) -> bool {
         match self {
             Self::Is(constant) => text == &**constant,
             Self::StartsWith(prefix) => text.starts_with(&**prefix),
@@ -32,7 +32,7 @@ impl TextTest {
 
 /// Whether an order is the one that an operator asks for.
 #[must_use]
-pub fn is_ordered(operator: Operator, order: Ordering) -> bool {
+pub(crate) fn is_ordered(operator: Operator, order: Ordering) -> bool {
     match operator {
         Operator::Eq | Operator::In | Operator::Intersects => order.is_eq(),
         Operator::Ne => order.is_ne(),

@@ -105,8 +105,9 @@ impl<'a> Lexer<'a> {
         }
         let word = rest
             .find(|c: char| c.is_ascii_whitespace() || matches!(c, '(' | ')' | ','))
-            .filter(|len| *len > 0)
-            .unwrap_or_else(|| rest.chars().next().map_or(0, char::len_utf8).max(1));
+            .unwrap_or(rest.len());
+        let first = rest.chars().next().map_or(0, char::len_utf8);
+        let word = word.max(first);
         let short: String = rest[..word].chars().take(40).collect();
         format!("'{short}'")
     }

@@ -5,6 +5,6 @@ mod operator;
 mod parser;
 mod tree;
 
-pub use operator::{Modifier, Operator};
-pub use parser::parse;
-pub use tree::{Condition, Right, Word};
+pub(crate) use operator::{Modifier, Operator};
+pub(crate) use parser::parse;
+pub(crate) use tree::{Condition, Right, Word};

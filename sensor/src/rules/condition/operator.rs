@@ -2,7 +2,7 @@
 
 /// What stands between a field and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Operator {
+pub(crate) enum Operator {
     /// `exists`
     Exists,
     /// `=` or `==`
@@ -45,7 +45,7 @@ pub enum Operator {
 
 /// What an operator takes on its right-hand side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
+pub(crate) enum Takes {
     /// Nothing.
     Nothing,
     /// A number.
@@ -58,7 +58,7 @@ pub enum Takes {
 
 impl Operator {
     /// Each of them; of two where one begins the other, the longer one first.
-    pub const ALL: [(&'static str, Self); 20] = [
+    pub(crate) const ALL: [(&'static str, Self); 20] = [
         ("==", Self::Eq),
         ("=", Self::Eq),
         ("!=", Self::Ne),
@@ -83,7 +83,7 @@ impl Operator {
 
     /// As it is written.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Eq => "=",
             _ => Self::ALL
@@ -95,7 +95,7 @@ impl Operator {
 
     /// What stands on its right-hand side.
     #[must_use]
-    pub const fn takes(self) -> Takes {
+    pub(crate) const fn takes(self) -> Takes {
         match self {
             Self::Exists => Takes::Nothing,
             Self::Lt | Self::Le | Self::Gt | Self::Ge => Takes::Number,
@@ -107,7 +107,7 @@ impl Operator {
 
 /// How the values of a list count, behind an operator of texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Modifier {
+pub(crate) enum Modifier {
     /// Exactly one of them.
     OneOf,
     /// At least one of them.
@@ -118,7 +118,7 @@ pub enum Modifier {
 
 impl Modifier {
     /// Each of them.
-    pub const ALL: [(&'static str, Self); 3] = [
+    pub(crate) const ALL: [(&'static str, Self); 3] = [
         ("oneof", Self::OneOf),
         ("anyof", Self::AnyOf),
         ("allof", Self::AllOf),
@@ -126,7 +126,7 @@ impl Modifier {
 
     /// As it is written.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::OneOf => "oneof",
             Self::AnyOf => "anyof",

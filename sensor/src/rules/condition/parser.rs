@@ -18,12 +18,16 @@ const DEPTH_MAX: usize = 100;
 
 /// Parses a condition.
 ///
+/// Beside the tree, the names in it that are no fields are returned: they do not
+/// hide what is wrong behind them.
+///
 /// # Errors
 /// If the text is none. The first mistake is reported.
-pub fn parse(text: &str) -> Result<Condition, ParseError> {
+pub(crate) fn parse(text: &str) -> Result<(Condition, Vec<ParseError>), ParseError> {
     let mut parser = Parser {
         lexer: Lexer { text, at: 0 },
         depth: 0,
+        unknown: Vec::new(),
     };
     parser.lexer.blank();
     if parser.lexer.rest().is_empty() {
@@ -45,12 +49,14 @@ pub fn parse(text: &str) -> Result<Condition, ParseError> {
             error
         });
     }
-    Ok(condition)
+    Ok((condition, parser.unknown))
 }
 
 struct Parser<'a> {
     lexer: Lexer<'a>,
     depth: usize,
+    /// Fields that there are not.
+    unknown: Vec<ParseError>,
 }
 
 impl Parser<'_> {
@@ -160,12 +166,21 @@ impl Parser<'_> {
 
     fn operand(&mut self) -> Result<Operand, ParseError> {
         let at = self.lexer.at;
-        let (operand, len) = Operand::parse_prefix(self.lexer.rest()).map_err(|mut error| {
-            error.at += at;
-            error
-        })?;
-        self.lexer.at += len;
-        Ok(operand)
+        match Operand::parse_prefix(self.lexer.rest()) {
+            Ok((operand, len)) => {
+                self.lexer.at += len;
+                Ok(operand)
+            }
+            Err(mut error) => {
+                error.at += at;
+                let Some(len) = field_len(self.lexer.rest()) else {
+                    return Err(error);
+                };
+                self.unknown.push(error);
+                self.lexer.at += len;
+                Ok(Operand::Text("".into()))
+            }
+        }
     }
 
     fn comparison(&mut self, at: usize, left: Operand) -> Result<Condition, ParseError> {
@@ -323,10 +338,19 @@ impl Parser<'_> {
     }
 }
 
+/// Length of what looks like a field with its argument.
+fn field_len(text: &str) -> Option<usize> {
+    let len = Operand::field_name(text)?;
+    match text[len..].strip_prefix('[') {
+        None => Some(len),
+        Some(inner) => Some(len + inner.find(']')? + 2),
+    }
+}
+
 impl Modifier {
     /// Whether a number of matching values out of several is enough.
     #[must_use]
-    pub fn is_satisfied(self, matching: usize, of: usize) -> bool {
+    pub(crate) fn is_satisfied(self, matching: usize, of: usize) -> bool {
         match self {
             Self::OneOf => matching == 1,
             Self::AnyOf => matching > 0,

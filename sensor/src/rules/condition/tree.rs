@@ -5,7 +5,7 @@ use crate::fields::Operand;
 
 /// A text on the right-hand side.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Word {
+pub(crate) struct Word {
     /// The text, without quotes.
     pub text: Box<str>,
     /// Whether it was quoted; if not, it may be the name of a list.
@@ -16,7 +16,7 @@ pub struct Word {
 
 /// The right-hand side of a check.
 #[derive(Clone, Debug)]
-pub enum Right {
+pub(crate) enum Right {
     /// Of `exists`.
     Nothing,
     /// A number or a text.
@@ -29,7 +29,7 @@ pub enum Right {
 
 /// A condition.
 #[derive(Clone, Debug)]
-pub enum Condition {
+pub(crate) enum Condition {
     /// All of two or more.
     And(Vec<Condition>),
     /// One of two or more.

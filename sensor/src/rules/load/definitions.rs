@@ -10,7 +10,7 @@ use crate::{
 
 /// Something with a name, and where it was defined.
 #[derive(Clone, Debug)]
-pub struct Definition<T> {
+pub(crate) struct Definition<T> {
     /// Its name.
     pub name: Box<str>,
     /// What it is.
@@ -29,21 +29,21 @@ pub struct Definition<T> {
 
 /// A list.
 #[derive(Clone, Debug, Default)]
-pub struct ListDefinition {
+pub(crate) struct ListDefinition {
     /// Texts, or names of lists.
     pub items: Vec<Box<str>>,
 }
 
 /// A macro.
 #[derive(Clone, Debug, Default)]
-pub struct MacroDefinition {
+pub(crate) struct MacroDefinition {
     /// Its condition.
     pub condition: Located,
 }
 
 /// A rule.
 #[derive(Clone, Debug)]
-pub struct RuleDefinition {
+pub(crate) struct RuleDefinition {
     /// What it is for.
     pub description: String,
     /// When it matches.
@@ -68,7 +68,7 @@ pub struct RuleDefinition {
 
 /// Everything that is defined, in the order of first definition.
 #[derive(Debug, Default)]
-pub struct Definitions {
+pub(crate) struct Definitions {
     /// Lists.
     pub lists: Table<ListDefinition>,
     /// Macros.
@@ -85,7 +85,7 @@ pub struct Definitions {
 
 /// Definitions by name.
 #[derive(Clone, Debug)]
-pub struct Table<T> {
+pub(crate) struct Table<T> {
     list: Vec<Definition<T>>,
     names: FxHashMap<Box<str>, usize>,
 }
@@ -102,30 +102,30 @@ impl<T> Default for Table<T> {
 impl<T> Table<T> {
     /// All of them.
     #[must_use]
-    pub fn all(&self) -> &[Definition<T>] {
+    pub(crate) fn all(&self) -> &[Definition<T>] {
         &self.list
     }
 
     /// Number of that name.
     #[must_use]
-    pub fn index(&self, name: &str) -> Option<usize> {
+    pub(crate) fn index(&self, name: &str) -> Option<usize> {
         self.names.get(name).copied()
     }
 
     /// The one of that name.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Definition<T>> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Definition<T>> {
         self.list.get(self.index(name)?)
     }
 
     /// The one of that name, to be changed.
-    pub fn get_mut(&mut self, name: &str) -> Option<&mut Definition<T>> {
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Definition<T>> {
         let index = self.index(name)?;
         self.list.get_mut(index)
     }
 
     /// Defines a name, or defines it anew in its old place.
-    pub fn define(&mut self, mut definition: Definition<T>) {
+    pub(crate) fn define(&mut self, mut definition: Definition<T>) {
         match self.index(&definition.name) {
             Some(index) => {
                 definition.first = self.list[index].first;
@@ -139,7 +139,7 @@ impl<T> Table<T> {
     }
 
     /// The names.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.list.iter().map(|definition| &*definition.name)
     }
 }

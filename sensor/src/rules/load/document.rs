@@ -13,7 +13,7 @@ use crate::{
 /// Reads files in order; later ones change what earlier ones define. Every
 /// problem of every file is reported.
 #[must_use]
-pub fn load(files: &[RuleFile]) -> (Definitions, Problems) {
+pub(crate) fn load(files: &[RuleFile]) -> (Definitions, Problems) {
     let mut definitions = Definitions::default();
     let mut problems = Problems::default();
     for (file, RuleFile { name, text, .. }) in files.iter().enumerate() {

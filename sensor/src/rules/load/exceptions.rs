@@ -8,7 +8,7 @@ use crate::{
 
 /// One field of an exception and how it is compared.
 #[derive(Clone, Debug)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// The field, as it is written.
     pub field: Box<str>,
     /// How it is compared.
@@ -19,7 +19,7 @@ pub struct Comparison {
 
 /// A named exception of a rule.
 #[derive(Clone, Debug)]
-pub struct Exception {
+pub(crate) struct Exception {
     /// Its name.
     pub name: Box<str>,
     /// What is compared. Empty in an item that only appends values.

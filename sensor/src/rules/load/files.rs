@@ -41,7 +41,7 @@ impl RuleFile {
 
 /// Digest of several files, in order: SHA-256 of their digests.
 #[must_use]
-pub fn digest(files: &[RuleFile]) -> Box<str> {
+pub(crate) fn digest(files: &[RuleFile]) -> Box<str> {
     let mut hash = Sha256::new();
     for file in files {
         hash.update(file.sha256.as_bytes());

@@ -7,7 +7,7 @@ use crate::{
 
 /// A condition or an output, perhaps of several scalars (`append`).
 #[derive(Clone, Debug, Default)]
-pub struct Located {
+pub(crate) struct Located {
     /// The text.
     pub text: String,
     parts: Vec<Part>,
@@ -24,7 +24,7 @@ struct Part {
 impl Located {
     /// The text of a scalar.
     #[must_use]
-    pub fn new(source: &Source, node: &Node) -> Self {
+    pub(crate) fn new(source: &Source, node: &Node) -> Self {
         Self {
             text: node.as_str().unwrap_or_default().to_owned(),
             parts: vec![Part {
@@ -37,7 +37,7 @@ impl Located {
 
     /// Without white space around it.
     #[must_use]
-    pub fn trimmed(mut self) -> Self {
+    pub(crate) fn trimmed(mut self) -> Self {
         self.text.truncate(self.text.trim_end().len());
         let front = self.text.len() - self.text.trim_start().len();
         if front == 0 {
@@ -49,7 +49,7 @@ impl Located {
     }
 
     /// Appends another one behind a blank.
-    pub fn append(&mut self, other: Self) {
+    pub(crate) fn append(&mut self, other: Self) {
         self.text.push(' ');
         let start = self.text.len();
         self.text.push_str(&other.text);
@@ -61,7 +61,7 @@ impl Located {
 
     /// Where a byte of the text stands.
     #[must_use]
-    pub fn position(&self, at: usize) -> Option<(&Source, Position)> {
+    pub(crate) fn position(&self, at: usize) -> Option<(&Source, Position)> {
         let part = self.parts.iter().rev().find(|part| part.start <= at)?;
         let end = self.text.len().min(at);
         // White space in front of the text was cut off (see `trimmed`): count from
@@ -82,7 +82,7 @@ impl Located {
 
     /// A message about a byte of the text.
     #[must_use]
-    pub fn diagnostic(&self, severity: Severity, error: &ParseError) -> Diagnostic {
+    pub(crate) fn diagnostic(&self, severity: Severity, error: &ParseError) -> Diagnostic {
         let Some((source, position)) = self.position(error.at) else {
             let source = Source::new("", "");
             return Diagnostic::new(severity, &source, source.position(0), error.message.clone());

@@ -10,9 +10,12 @@ mod reader;
 mod rule_item;
 mod versions;
 
-pub use definitions::{Definition, Definitions, ListDefinition, MacroDefinition, RuleDefinition};
-pub use document::load;
-pub use exceptions::{Comparison, Exception};
-pub use files::{RuleFile, digest, read};
-pub use located::Located;
-pub use reader::Problems;
+pub(crate) use definitions::{
+    Definition, Definitions, ListDefinition, MacroDefinition, RuleDefinition,
+};
+pub(crate) use document::load;
+pub(crate) use exceptions::{Comparison, Exception};
+pub(crate) use files::digest;
+pub use files::{RuleFile, read};
+pub(crate) use located::Located;
+pub(crate) use reader::Problems;

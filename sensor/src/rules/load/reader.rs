@@ -11,7 +11,7 @@ const PROBLEMS_MAX: usize = 1000;
 
 /// Problems, each with the number of its file.
 #[derive(Debug, Default)]
-pub struct Problems {
+pub(crate) struct Problems {
     /// In the order in which they were found.
     pub list: Vec<(usize, Problem)>,
     /// How many more there were.
@@ -20,7 +20,7 @@ pub struct Problems {
 
 impl Problems {
     /// Adds one.
-    pub fn push(&mut self, file: usize, problem: Problem) {
+    pub(crate) fn push(&mut self, file: usize, problem: Problem) {
         if self.list.len() < PROBLEMS_MAX {
             self.list.push((file, problem));
         } else {
@@ -30,7 +30,7 @@ impl Problems {
 
     /// Whether there is an error.
     #[must_use]
-    pub fn has_errors(&self) -> bool {
+    pub(crate) fn has_errors(&self) -> bool {
         self.list.iter().any(|(_, problem)| problem.is_error())
     }
 }

@@ -7,9 +7,9 @@ use crate::{
 };
 
 /// Version of Falco's rule language and fields that is provided.
-pub const ENGINE_VERSION: &str = "0.62.0";
+pub(crate) const ENGINE_VERSION: &str = "0.62.0";
 /// The plugin that is provided, with its version.
-pub const CONTAINER_PLUGIN: (&str, &str) = ("container", "0.7.1");
+pub(crate) const CONTAINER_PLUGIN: (&str, &str) = ("container", "0.7.1");
 
 /// `major.minor.patch`; a bare number is a minor version, as before Falco 0.37.
 fn parse(text: &str) -> Option<[u64; 3]> {

@@ -1,0 +1,15 @@
+//! From start to stop: signals, one instance, fewer rights, panics, changed files.
+
+mod instance;
+mod lock_down;
+mod panics;
+mod pid_file;
+mod signals;
+mod watch;
+
+pub use instance::{Instance, InstanceError};
+pub use lock_down::{KEPT, LockDownError, Needs, lock_down};
+pub use panics::{install as install_panic_hook, panicked};
+pub use pid_file::PidFile;
+pub use signals::{Request, Signals};
+pub use watch::Watch;

@@ -1,0 +1,152 @@
+//! The file system that the log's directory is on.
+//!
+//! When a share is unmounted, its mount point is an empty directory of the node's
+//! own disk: what is written there is hidden when the share comes back. So the
+//! directory must stay on its file system, within reason.
+
+use std::{
+    io,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// A local file system may be exchanged for another one: this long it is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Kinds of file systems that are on the network: NFS, CIFS, SMB2, Ceph, AFS, 9p, FUSE.
+const NETWORK: [u64; 7] = [
+    0x6969,
+    0xff53_4d42,
+    0xfe53_4d42,
+    0x00c3_6400,
+    0x5346_414f,
+    0x0102_1997,
+    0x6573_5546,
+];
+
+/// Which file system it is. Device numbers of shares change with each mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Id {
+    kind: u64,
+    fsid: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Home {
+    id: Id,
+    /// Since when the directory is on another one.
+    away: Option<Instant>,
+}
+
+impl Home {
+    /// The file system of a directory.
+    pub(super) fn of(directory: &Path) -> io::Result<Self> {
+        Ok(Self {
+            id: identify(directory)?,
+            away: None,
+        })
+    }
+
+    /// Whether the directory, or the place where it should be, is where it was.
+    pub(super) fn check(&mut self, directory: &Path) -> io::Result<()> {
+        let now = self.accept(identify(directory)?, Instant::now());
+        if now {
+            return Ok(());
+        }
+        Err(io::Error::other(
+            "the directory is on another file system than before: is the share not mounted? (USR1 accepts the new place)",
+        ))
+    }
+
+    fn accept(&mut self, id: Id, now: Instant) -> bool {
+        if id == self.id {
+            self.away = None;
+            return true;
+        }
+        let (was_remote, is_remote) = (NETWORK.contains(&self.id.kind), NETWORK.contains(&id.kind));
+        let since = *self.away.get_or_insert(now);
+        // A share mounted over a local directory is what the operator wants; a local
+        // directory where a share was is not.
+        if is_remote || (!was_remote && now.duration_since(since) >= PATIENCE) {
+            *self = Self { id, away: None };
+            return true;
+        }
+        false
+    }
+}
+
+/// Of the directory, or of the nearest one above it that exists.
+fn identify(directory: &Path) -> io::Result<Id> {
+    let mut error = io::Error::from(io::ErrorKind::NotFound);
+    let places = directory.ancestors().map(|place| match place.as_os_str() {
+        name if name.is_empty() => Path::new("."),
+        _ => place,
+    });
+    for place in places {
+        match (rustix::fs::statfs(place), rustix::fs::statvfs(place)) {
+            (Ok(kind), Ok(fs)) => {
+                return Ok(Id {
+                    kind: u64::try_from(kind.f_type).unwrap_or(0),
+                    fsid: fs.f_fsid,
+                });
+            }
+            (Err(rustix::io::Errno::NOENT), _) => {}
+            (Err(e), _) | (_, Err(e)) => {
+                error = e.into();
+                break;
+            }
+        }
+    }
+    Err(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NFS: Id = Id {
+        kind: 0x6969,
+        fsid: 0,
+    };
+    const EXT4: Id = Id {
+        kind: 0xef53,
+        fsid: 1,
+    };
+    const XFS: Id = Id {
+        kind: 0x5846_5342,
+        fsid: 2,
+    };
+
+    fn home(id: Id) -> (Home, Instant) {
+        (Home { id, away: None }, Instant::now())
+    }
+
+    #[test]
+    fn the_mount_point_of_a_share_that_is_gone_is_never_accepted() {
+        let (mut home, now) = home(NFS);
+        assert!(!home.accept(EXT4, now));
+        assert!(!home.accept(EXT4, now + PATIENCE * 10));
+        assert!(home.accept(NFS, now));
+    }
+
+    #[test]
+    fn a_share_that_is_mounted_over_the_directory_is_accepted() {
+        let (mut home, now) = home(EXT4);
+        assert!(home.accept(NFS, now));
+    }
+
+    #[test]
+    fn another_disk_is_accepted_after_a_while() {
+        let (mut home, now) = home(EXT4);
+        assert!(!home.accept(XFS, now));
+        assert!(home.accept(XFS, now + PATIENCE));
+        assert!(home.accept(XFS, now));
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_on_the_file_system_above() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = Home::of(dir.path()).unwrap();
+        home.check(&dir.path().join("a/b")).unwrap();
+    }
+}

@@ -1,0 +1,177 @@
+//! What rules need, and which can never match here.
+
+use super::{rule, rules};
+use crate::{
+    enrich::ContainerState,
+    event::builder::RecordBuilder,
+    fields::{FieldRef, Needs},
+    rules::{Activity, Reach},
+};
+
+const CONTAINER: Reach = Reach {
+    container: true,
+    host: false,
+};
+const EVERYWHERE: Reach = Reach {
+    container: true,
+    host: true,
+};
+const NOWHERE: Reach = Reach {
+    container: false,
+    host: false,
+};
+
+#[test]
+fn the_condition_says_which_events_are_wanted() {
+    for (condition, exec, failed, connect) in [
+        (
+            "evt.type = execve and container.id != host",
+            CONTAINER,
+            CONTAINER,
+            NOWHERE,
+        ),
+        (
+            "evt.type in (execve, execveat) and not container.id = host",
+            CONTAINER,
+            CONTAINER,
+            NOWHERE,
+        ),
+        ("evt.type = execve", EVERYWHERE, EVERYWHERE, NOWHERE),
+        (
+            "evt.type = execve and evt.failed = false",
+            EVERYWHERE,
+            NOWHERE,
+            NOWHERE,
+        ),
+        (
+            "evt.type = execve and evt.rawres >= 0",
+            EVERYWHERE,
+            NOWHERE,
+            NOWHERE,
+        ),
+        ("evt.type = execveat", NOWHERE, EVERYWHERE, NOWHERE),
+        (
+            "evt.type = connect and container.id != host",
+            NOWHERE,
+            NOWHERE,
+            CONTAINER,
+        ),
+        (
+            "evt.type = connect and (container.id != host or proc.name = x)",
+            NOWHERE,
+            NOWHERE,
+            EVERYWHERE,
+        ),
+        (
+            "evt.type = execve and k8s.ns.name = default",
+            CONTAINER,
+            CONTAINER,
+            NOWHERE,
+        ),
+        (
+            "evt.type = execve and container.image.repository endswith x",
+            CONTAINER,
+            CONTAINER,
+            NOWHERE,
+        ),
+        ("fd.sport = 80", NOWHERE, NOWHERE, EVERYWHERE),
+        ("evt.type = openat", NOWHERE, NOWHERE, NOWHERE),
+    ] {
+        let set = rules(&rule("r", condition));
+        let r = set.requirements();
+        assert_eq!(
+            (r.exec, r.exec_failed, r.connect),
+            (exec, failed, connect),
+            "{condition}"
+        );
+    }
+}
+
+#[test]
+fn rules_that_are_off_need_nothing() {
+    let set = rules(&(rule("r", "evt.type = execve and proc.env[A] = x") + "  enabled: false\n"));
+    assert_eq!(set.requirements(), &crate::rules::Requirements::default());
+}
+
+#[test]
+fn conditions_and_outputs_say_what_must_be_gathered() {
+    let need = |condition: &str| rules(&rule("r", condition)).requirements().needs;
+    assert!(need("evt.type = execve and proc.env[HOME] = /root").contains(Needs::ENV));
+    assert!(!need("evt.type = execve and proc.name = x").contains(Needs::ENV));
+    let set =
+        rules(&rule("r", "evt.type = execve").replace("output: o", "output: '%proc.aname[3]'"));
+    assert!(set.requirements().needs.contains(Needs::ANCESTORS));
+    assert_eq!(set.requirements().ancestors, 3);
+    assert_eq!(
+        rules(&rule("r", "proc.aname in (x)"))
+            .requirements()
+            .ancestors,
+        16
+    );
+}
+
+/// What is assumed of host processes is what the fields give.
+#[test]
+fn the_fields_of_the_host_are_as_assumed() {
+    let record = RecordBuilder::exec("/bin/true", &["true"]);
+    super::with_context(&record, ContainerState::Host, |context| {
+        for (field, value) in crate::rules::compile::HOST {
+            assert_eq!(
+                FieldRef::parse(field).unwrap().get(context),
+                value,
+                "{field}"
+            );
+        }
+    });
+}
+
+fn activity(condition: &str) -> Activity {
+    rules(&rule("r", condition)).info()[0].activity.clone()
+}
+
+#[test]
+fn rules_that_cannot_match_here_are_inactive_with_the_reason() {
+    let inactive = |reason: &str| Activity::Inactive(Box::new([reason.into()]));
+    let partly = |reason: &str| Activity::Partly(Box::new([reason.into()]));
+    for (condition, expected) in [
+        ("evt.type = execve", Activity::Active),
+        (
+            "evt.type in (open, openat) and fd.name startswith /etc",
+            inactive("no events of types open, openat"),
+        ),
+        (
+            "evt.type in (connect, sendto) and fd.sport = 53",
+            partly("no events of type sendto"),
+        ),
+        (
+            "evt.type = execve and fd.directory = /etc",
+            inactive("no field fd.directory"),
+        ),
+        (
+            "evt.type = execve and (fd.directory = /etc or proc.name = x)",
+            partly("no field fd.directory"),
+        ),
+        (
+            "evt.type = execve and not evt.type = openat",
+            Activity::Active,
+        ),
+        ("evt.type = execve and evt.dir = <", Activity::Active),
+        (
+            "evt.type = execve and evt.type = connect",
+            inactive("its condition is never true"),
+        ),
+    ] {
+        assert_eq!(activity(condition), expected, "{condition}");
+    }
+}
+
+#[test]
+fn rules_of_other_sources_are_inactive() {
+    let text = rule("r", "ka.verb = create and jevt.value[/x] = y") + "  source: k8s_audit\n";
+    let set = rules(&text);
+    let reason = "no event source 'k8s_audit'";
+    assert_eq!(
+        set.info()[0].activity,
+        Activity::Inactive(Box::new([reason.into()]))
+    );
+}

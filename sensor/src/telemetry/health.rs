@@ -1,0 +1,98 @@
+//! Whether the sensor is ready, and what keeps it from being so.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// What must hold for the sensor to be ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Condition {
+    /// The kernel side is attached.
+    ProgramsAttached,
+    /// containerd answered.
+    ContainerdAnswered,
+    /// The API server answered.
+    KubeAnswered,
+    /// The outputs can be written.
+    OutputsWritable,
+}
+
+impl Condition {
+    /// Name in metrics and answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ProgramsAttached => "programs_attached",
+            Self::ContainerdAnswered => "containerd_answered",
+            Self::KubeAnswered => "kube_answered",
+            Self::OutputsWritable => "outputs_writable",
+        }
+    }
+}
+
+/// The conditions that matter for this configuration, and why those that do not hold do not.
+#[derive(Debug, Default)]
+pub struct Health(Mutex<BTreeMap<Condition, Option<String>>>);
+
+impl Health {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Condition, Option<String>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A condition matters; it does not hold until somebody says so.
+    pub fn require(&self, condition: Condition) {
+        self.lock()
+            .entry(condition)
+            .or_insert_with(|| Some("not yet".into()));
+    }
+
+    /// A condition does not matter any more.
+    pub fn forget(&self, condition: Condition) {
+        self.lock().remove(&condition);
+    }
+
+    /// A condition holds.
+    pub fn hold(&self, condition: Condition) {
+        self.lock().insert(condition, None);
+    }
+
+    /// A condition does not hold, and why.
+    pub fn fail(&self, condition: Condition, reason: impl Into<String>) {
+        self.lock().insert(condition, Some(reason.into()));
+    }
+
+    /// Every condition, and the reason if it does not hold.
+    #[must_use]
+    pub fn conditions(&self) -> Vec<(Condition, Option<String>)> {
+        self.lock().iter().map(|(c, r)| (*c, r.clone())).collect()
+    }
+
+    /// Whether all conditions hold.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.lock().values().all(Option::is_none)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_is_only_who_fulfils_every_condition() {
+        let health = Health::default();
+        health.require(Condition::ProgramsAttached);
+        health.require(Condition::OutputsWritable);
+        assert!(!health.is_ready());
+        health.hold(Condition::ProgramsAttached);
+        health.hold(Condition::OutputsWritable);
+        assert!(health.is_ready());
+        health.require(Condition::OutputsWritable);
+        assert!(health.is_ready(), "what holds is not forgotten");
+        health.fail(Condition::OutputsWritable, "disk full");
+        assert!(!health.is_ready());
+        health.forget(Condition::OutputsWritable);
+        assert!(health.is_ready());
+    }
+}

@@ -1,0 +1,221 @@
+//! Metrics as a record in the stream, and the summary at the end.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use serde_json::Value;
+
+use super::{Resources, Telemetry, Totals};
+use crate::{
+    config::{Metrics, Priority},
+    output::internal::{Record, nanoseconds},
+};
+
+/// Makes a record of the metrics, at intervals.
+#[derive(Debug, Default)]
+pub struct Snapshots {
+    last: Totals,
+    seconds: f64,
+    number: u64,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "rates need no more")]
+fn float(n: u64) -> f64 {
+    n as f64
+}
+
+impl Snapshots {
+    /// `Falco internal: metrics snapshot`, with what the configuration includes.
+    pub fn record(&mut self, telemetry: &Telemetry, config: &Metrics) -> Record {
+        let totals = telemetry.totals();
+        let seconds = telemetry.uptime();
+        let id = &telemetry.identity;
+        let (seen, lost) = (totals.sum(Totals::seen), totals.sum(Totals::lost));
+        let span = (seconds - self.seconds).max(0.001);
+        let rate = |of: fn(&Totals, sensor_ebpf::Kind) -> u64| {
+            float(totals.sum(of).saturating_sub(self.last.sum(of))) / span
+        };
+        let mut record = Record::new(
+            "Falco internal: metrics snapshot",
+            Priority::Informational,
+            "Falco metrics snapshot",
+        );
+        let mut fields: BTreeMap<&str, Value> = [
+            ("evt.hostname", id.hostname.clone().into()),
+            ("evt.source", "syscall".into()),
+            ("evt.time", nanoseconds(record.time).into()),
+            ("falco.duration_sec", seconds.floor().into()),
+            ("falco.evts_rate_sec", rate(Totals::seen).into()),
+            ("falco.host_num_cpus", cpus().into()),
+            ("falco.kernel_release", id.kernel.clone().into()),
+            ("falco.num_evts", seen.into()),
+            (
+                "falco.outputs_queue_num_drops",
+                telemetry.output_drops().into(),
+            ),
+            ("falco.start_ts", nanoseconds(id.started).into()),
+            ("falco.version", id.version().into()),
+            ("scap.engine_name", "modern_bpf".into()),
+            ("sensor.snapshot", self.number.into()),
+        ]
+        .into();
+        if config.kernel_event_counters_enabled {
+            let share = 100.0 * float(lost) / float(seen.max(1));
+            fields.insert("scap.evts_drop_rate_sec", rate(Totals::lost).into());
+            fields.insert("scap.evts_rate_sec", rate(Totals::seen).into());
+            fields.insert("scap.n_drops", lost.into());
+            fields.insert("scap.n_drops_perc", share.into());
+            fields.insert("scap.n_evts", seen.into());
+        }
+        if config.resource_utilization_enabled {
+            let resources = Resources::now();
+            let cpu = 100.0 * (resources.user + resources.system) / seconds.max(0.001);
+            fields.insert("falco.cpu_usage_perc", cpu.into());
+            let (name, memory) = if config.convert_memory_to_mb {
+                ("falco.memory_rss_mb", float(resources.rss) / 1_048_576.0)
+            } else {
+                ("falco.memory_rss_bytes", float(resources.rss))
+            };
+            fields.insert(name, memory.into());
+        }
+        let table = telemetry.rules.table();
+        if config.rules_counters_enabled {
+            let matches: u64 = table.iter().map(|(_, n)| n).sum();
+            fields.insert("falco.rules.matches_total", matches.into());
+            for (rule, matches) in table.iter() {
+                let name = rule.name.replace([' ', '.'], "_");
+                record = record.field(&format!("falco.rules.{name}"), matches);
+            }
+        }
+        for (name, value) in fields {
+            record = record.field(name, value);
+        }
+        if !config.include_empty_values {
+            record.fields.retain(|_, value| value.as_f64() != Some(0.0));
+        }
+        (self.last, self.seconds) = (totals, seconds);
+        self.number += 1;
+        record
+    }
+}
+
+fn cpus() -> u64 {
+    std::thread::available_parallelism().map_or(1, |n| n.get() as u64)
+}
+
+/// Falco's names of priorities in the summary.
+fn severity(priority: Priority) -> String {
+    match priority {
+        Priority::Informational => "INFO".into(),
+        other => other.name().to_ascii_uppercase(),
+    }
+}
+
+/// What Falco prints to standard output at its end.
+#[must_use]
+pub fn summary(telemetry: &Telemetry) -> String {
+    let table = telemetry.rules.table();
+    let hit: Vec<_> = table.iter().filter(|(_, n)| *n > 0).collect();
+    let total: u64 = hit.iter().map(|(_, n)| n).sum();
+    let mut out = format!("Events detected: {total}\nRule counts by severity:\n");
+    for priority in Priority::ALL {
+        let of = hit.iter().filter(|(rule, _)| rule.priority == priority);
+        let count: u64 = of.map(|(_, n)| n).sum();
+        if count > 0 {
+            // Writing to a string cannot fail.
+            let _ = writeln!(out, "   {}: {count}", severity(priority));
+        }
+    }
+    out += "Triggered rules by rule name:\n";
+    for (rule, count) in hit {
+        let _ = writeln!(out, "   {}: {count}", rule.name);
+    }
+    out
+}
+
+/// What Falco prints to standard error at its end, and our exact accounts below it.
+#[must_use]
+pub fn drop_summary(telemetry: &Telemetry, (occurrences, actions): (u64, u64)) -> String {
+    let totals = telemetry.totals();
+    let mut out = format!(
+        "Syscall event drop monitoring:\n   - event drop detected: {occurrences} occurrences\n   - num times actions taken: {actions}\n"
+    );
+    for kind in super::ALL_KINDS {
+        let i = kind as usize;
+        if totals.seen(kind) == 0 && totals.matched[i] == 0 {
+            continue;
+        }
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            out,
+            "Events {}: {} seen = {} filtered + {} unmatched + {} matched + {} lost + {} in flight",
+            super::kind_name(kind),
+            totals.seen(kind),
+            totals.filtered(kind),
+            totals.unmatched[i],
+            totals.matched[i],
+            totals.lost(kind),
+            totals.in_flight(kind),
+        );
+    }
+    for (name, account) in telemetry.outputs().accounts() {
+        let counts = account.counts();
+        let _ = writeln!(
+            out,
+            "Output {name}: {} offered = {} written + {} spooled + {} dropped",
+            counts.offered,
+            counts.written,
+            counts.spooled,
+            counts.dropped_total(),
+        );
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{config::Config, output::Identity, telemetry::RuleLabel};
+
+    fn telemetry() -> Telemetry {
+        let telemetry = Telemetry::new(Arc::new(Identity::new(&Config::default())));
+        let rule = |name: &str, priority| RuleLabel {
+            name: name.into(),
+            priority,
+            tags: Vec::new(),
+        };
+        let table = telemetry.rules.load(vec![
+            rule("A b", Priority::Informational),
+            rule("C", Priority::Notice),
+            rule("D", Priority::Debug),
+        ]);
+        table.matched(0);
+        table.matched(1);
+        table.matched(1);
+        telemetry
+    }
+
+    #[test]
+    fn a_snapshot_has_falcos_fields() {
+        let record = Snapshots::default().record(&telemetry(), &Metrics::default());
+        assert_eq!(record.message, "Falco metrics snapshot");
+        assert_eq!(record.fields["falco.rules.matches_total"], 3);
+        assert_eq!(record.fields["falco.rules.A_b"], 1);
+        assert_eq!(record.fields["evt.source"], "syscall");
+        assert!(record.fields["falco.memory_rss_mb"].as_f64() > Some(1.0));
+        assert!(
+            !record.fields.contains_key("scap.n_drops"),
+            "empty values are left out"
+        );
+    }
+
+    #[test]
+    fn the_summary_is_falcos() {
+        assert_eq!(
+            summary(&telemetry()),
+            "Events detected: 3\nRule counts by severity:\n   NOTICE: 2\n   INFO: 1\n\
+             Triggered rules by rule name:\n   A b: 1\n   C: 2\n"
+        );
+    }
+}

@@ -1,0 +1,308 @@
+//! The file output on file systems that fill up, freeze and break: small ext4
+//! images on loop devices. Needs root.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use sensor::{
+    config::{ByteSize, Config},
+    output::{Counts, DropCause},
+};
+
+use super::support::{Bench, eventually, file_config, files, read};
+
+/// A small ext4 on a loop device; taken down when dropped.
+struct Disk {
+    dir: tempfile::TempDir,
+    mounted: PathBuf,
+}
+
+fn command(program: &str, args: &[&str]) {
+    let output = Command::new(program).args(args).output();
+    let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {args:?}: {text}");
+}
+
+impl Disk {
+    /// None without root.
+    fn new(mib: u64) -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: needs root");
+            return None;
+        }
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let disk = Self {
+            mounted: dir.path().join("mnt"),
+            dir,
+        };
+        fs::create_dir(&disk.mounted).expect("mount point");
+        let image = fs::File::create(disk.image()).expect("image");
+        image.set_len(mib << 20).expect("image size");
+        command("mkfs.ext4", &["-q", "-m", "0", disk.image().to_str()?]);
+        disk.mount();
+        Some(disk)
+    }
+
+    fn image(&self) -> PathBuf {
+        self.dir.path().join("image")
+    }
+
+    fn mount(&self) {
+        let (image, at) = (self.image(), &self.mounted);
+        let options = "loop,errors=remount-ro";
+        command("mount", &["-o", options, path(&image), path(at)]);
+    }
+
+    fn umount(&self) {
+        eventually("umount", || {
+            let status = Command::new("umount").arg(&self.mounted).output();
+            status.is_ok_and(|output| output.status.success())
+        });
+    }
+
+    fn freeze(&self) {
+        command("fsfreeze", &["-f", path(&self.mounted)]);
+    }
+
+    fn thaw(&self) {
+        command("fsfreeze", &["-u", path(&self.mounted)]);
+    }
+
+    fn logs(&self) -> PathBuf {
+        self.mounted.join("logs")
+    }
+
+    /// Fills it to the last byte.
+    fn fill(&self) -> PathBuf {
+        let ballast = self.mounted.join("ballast");
+        let mut file = fs::File::create(&ballast).expect("ballast");
+        for size in [1 << 20, 4096, 512, 1] {
+            while std::io::Write::write_all(&mut file, &vec![0; size]).is_ok() {}
+        }
+        ballast
+    }
+
+    /// Name of its block device.
+    fn device(&self) -> String {
+        let mounts = fs::read_to_string("/proc/self/mounts").expect("mounts");
+        let line = mounts.lines().find(|l| l.contains(path(&self.mounted)));
+        let device = line.and_then(|l| l.split(' ').next()).expect("mounted");
+        device.trim_start_matches("/dev/").to_owned()
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let mounted = path(&self.mounted).to_owned();
+        let _ = Command::new("fsfreeze").args(["-u", &mounted]).output();
+        let _ = Command::new("umount").args(["-l", &mounted]).output();
+    }
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("text")
+}
+
+fn all_written(disk: &Disk, bench: Bench) {
+    let last = bench.next;
+    bench.settle("file");
+    let counts = bench.stop();
+    assert!(counts.balanced());
+    assert_eq!(counts.written, last, "{counts:?}");
+    assert_eq!(read(&files(&disk.logs())).missing(last), 0);
+}
+
+#[test]
+fn a_full_disk_loses_nothing_when_it_is_freed() {
+    let Some(disk) = Disk::new(16) else { return };
+    let mut bench = Bench::start(&file_config(&disk.logs()));
+    bench.storm(2000, Duration::from_millis(500));
+    let ballast = disk.fill();
+    let longest = bench.storm(2000, Duration::from_secs(4));
+    assert!(
+        longest < Duration::from_millis(200),
+        "capture was held up for {longest:?}"
+    );
+    assert!(bench.counts("file").spooled > 0, "the disk was full");
+    fs::remove_file(ballast).unwrap();
+    bench.storm(2000, Duration::from_millis(500));
+    all_written(&disk, bench);
+}
+
+#[test]
+fn a_disk_that_is_full_at_the_start_is_written_later() {
+    let Some(disk) = Disk::new(16) else { return };
+    fs::create_dir(disk.logs()).unwrap();
+    let ballast = disk.fill();
+    let mut bench = Bench::start(&file_config(&disk.logs()));
+    bench.storm(1000, Duration::from_secs(1));
+    fs::remove_file(ballast).unwrap();
+    all_written(&disk, bench);
+}
+
+#[test]
+fn a_frozen_file_system_holds_up_nobody_and_loses_nothing() {
+    let Some(disk) = Disk::new(64) else { return };
+    let mut bench = Bench::start(&file_config(&disk.logs()));
+    bench.storm(2000, Duration::from_millis(500));
+    disk.freeze();
+    let seconds = if std::env::var_os("SENSOR_TEST_LONG").is_some() {
+        30
+    } else {
+        6
+    };
+    let longest = bench.storm(2000, Duration::from_secs(seconds));
+    disk.thaw();
+    assert!(
+        longest < Duration::from_millis(200),
+        "capture was held up for {longest:?}"
+    );
+    all_written(&disk, bench);
+}
+
+fn small_memory(disk: &Disk) -> Config {
+    let mut config = file_config(&disk.logs());
+    config.sensor.file_output.spool.memory = ByteSize::kib(512);
+    config
+}
+
+#[test]
+fn what_the_spool_cannot_take_is_counted_and_announced_where_it_is_missing() {
+    let Some(disk) = Disk::new(64) else { return };
+    let mut bench = Bench::start(&small_memory(&disk));
+    bench.storm(2000, Duration::from_millis(300));
+    disk.freeze();
+    bench.storm(4000, Duration::from_secs(3));
+    disk.thaw();
+    bench.settle("file");
+    bench.storm(1000, Duration::from_millis(300));
+    let last = bench.next;
+    let counts = bench.stop();
+    assert!(counts.balanced());
+    let dropped = counts.dropped[DropCause::Full as usize];
+    assert!(dropped > 1000, "{counts:?}");
+    let content = read(&files(&disk.logs()));
+    assert_eq!(content.missing(last), dropped);
+    let announced: u64 = content
+        .own
+        .iter()
+        .filter_map(|r| r["output_fields"]["sensor.output.dropped"].as_u64())
+        .sum();
+    assert_eq!(announced, dropped);
+}
+
+#[test]
+fn a_local_directory_takes_what_memory_cannot() {
+    let Some(disk) = Disk::new(64) else { return };
+    let spool = tempfile::tempdir().unwrap();
+    let mut config = small_memory(&disk);
+    config.sensor.file_output.spool.directory = Some(spool.path().to_owned());
+    let mut bench = Bench::start(&config);
+    bench.storm(2000, Duration::from_millis(300));
+    disk.freeze();
+    bench.storm(4000, Duration::from_secs(4));
+    assert!(
+        fs::read_dir(spool.path()).unwrap().count() > 0,
+        "nothing spooled"
+    );
+    disk.thaw();
+    bench.storm(2000, Duration::from_millis(500));
+    all_written(&disk, bench);
+    assert_eq!(fs::read_dir(spool.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_file_system_that_turned_read_only_is_written_again_after_its_repair() {
+    let Some(disk) = Disk::new(64) else { return };
+    let mut bench = Bench::start(&file_config(&disk.logs()));
+    bench.storm(2000, Duration::from_millis(1500));
+    let trigger = format!("/sys/fs/ext4/{}/trigger_fs_error", disk.device());
+    fs::write(trigger, "1").unwrap();
+    bench.storm(2000, Duration::from_secs(3));
+    assert!(bench.counts("file").spooled > 0, "it can still be written");
+    disk.umount();
+    // 1: errors were corrected.
+    let check = Command::new("e2fsck")
+        .args(["-fy", path(&disk.image())])
+        .output()
+        .unwrap();
+    assert!(
+        check.status.code().is_some_and(|code| code <= 1),
+        "{check:?}"
+    );
+    disk.mount();
+    bench.storm(2000, Duration::from_millis(500));
+    all_written(&disk, bench);
+}
+
+/// Stops in another thread, which says what came of it.
+fn stop_aside(bench: Bench, deadline: Duration) -> mpsc::Receiver<(Counts, Duration)> {
+    let (done, outcome) = mpsc::channel();
+    std::thread::spawn(move || {
+        let began = Instant::now();
+        let counts = bench.stop_within(deadline);
+        done.send((counts, began.elapsed())).expect("test waits");
+    });
+    outcome
+}
+
+#[test]
+fn a_stop_while_frozen_ends_after_the_thaw_with_exact_counts() {
+    let Some(disk) = Disk::new(64) else { return };
+    let mut bench = Bench::start(&file_config(&disk.logs()));
+    bench.storm(2000, Duration::from_millis(300));
+    disk.freeze();
+    bench.storm(2000, Duration::from_secs(1));
+    let last = bench.next;
+    let outcome = stop_aside(bench, Duration::from_secs(1));
+    assert!(
+        outcome.recv_timeout(Duration::from_secs(3)).is_err(),
+        "ended while frozen"
+    );
+    disk.thaw();
+    let (counts, _) = outcome.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert!(counts.balanced());
+    assert_eq!(counts.spooled, 0);
+    assert_eq!(
+        read(&files(&disk.logs())).missing(last),
+        counts.dropped_total()
+    );
+}
+
+#[test]
+fn the_deadline_holds_on_a_full_disk() {
+    let Some(disk) = Disk::new(16) else { return };
+    let mut bench = Bench::start(&file_config(&disk.logs()));
+    bench.storm(2000, Duration::from_millis(300));
+    bench.settle("file");
+    disk.fill();
+    bench.storm(5000, Duration::from_secs(2));
+    let last = bench.next;
+    let outcome = stop_aside(bench, Duration::from_secs(1));
+    let (counts, took) = outcome.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(counts.balanced());
+    assert!(counts.dropped[DropCause::Stopped as usize] > 0);
+    // The half line that the full disk left is finished by the next run.
+    fs::remove_file(disk.mounted.join("ballast")).unwrap();
+    Bench::start(&file_config(&disk.logs())).stop();
+    let content = read(&files(&disk.logs()));
+    let cut = content
+        .own
+        .iter()
+        .filter(|r| r["sensor.cut"] == true)
+        .count();
+    assert!(cut <= 1);
+    let numbers = content.numbers.iter().filter(|n| **n < last).count() as u64;
+    assert!(last - numbers <= counts.dropped_total());
+    assert!(
+        last - numbers + 1 >= counts.dropped_total(),
+        "{counts:?} {numbers} of {last}"
+    );
+}

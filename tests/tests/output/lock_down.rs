@@ -1,0 +1,143 @@
+//! What the sensor cannot do any more after its start, tried in a child process.
+
+use std::{
+    fs, io,
+    net::{TcpListener, TcpStream},
+    process::Command,
+    sync::{Arc, Barrier},
+};
+
+use sensor::lifecycle::{KEPT, Needs, lock_down};
+
+/// Not a test: the process that gives its rights up.
+#[test]
+#[ignore = "started by the tests of this module"]
+fn locked_process() {
+    if std::env::var_os("SENSOR_TEST_LOCK").is_none() {
+        return;
+    }
+    // A thread that is there already must lose its rights too.
+    let barrier = Arc::new(Barrier::new(2));
+    let (go, dir) = (Arc::clone(&barrier), tempfile::tempdir().unwrap());
+    let file = dir.path().join("f");
+    fs::write(&file, "").unwrap();
+    let path = file.clone();
+    let older = std::thread::spawn(move || {
+        go.wait();
+        std::os::unix::fs::chown(path, Some(1), None)
+            .unwrap_err()
+            .raw_os_error()
+    });
+    let mut other = Command::new("sleep").arg("60").spawn().unwrap();
+    lock_down(Needs::default()).unwrap();
+    barrier.wait();
+    let denied = Some(libc::EPERM);
+    assert_eq!(older.join().unwrap(), denied, "an older thread");
+    let chown = std::os::unix::fs::chown(&file, Some(1), None);
+    assert_eq!(chown.unwrap_err().raw_os_error(), denied, "chown");
+    let exec = Command::new("/bin/true").spawn();
+    assert_eq!(exec.unwrap_err().raw_os_error(), denied, "new process");
+    for (name, outcome) in forbidden() {
+        assert_eq!(outcome.unwrap_err().raw_os_error(), denied, "{name}");
+    }
+    let mut kept = 0;
+    for (_, capability, _) in KEPT {
+        kept |= capability.bits();
+    }
+    for task in fs::read_dir("/proc/self/task").unwrap() {
+        let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|l| l.strip_prefix(name));
+            line.unwrap().trim().to_owned()
+        };
+        for set in ["CapEff:", "CapPrm:", "CapInh:", "CapAmb:"] {
+            let bits = u64::from_str_radix(&field(set), 16).unwrap();
+            assert_eq!(bits & !kept, 0, "{set} {bits:x}");
+        }
+        assert_eq!(field("NoNewPrivs:"), "1");
+        assert_eq!(field("Seccomp:"), "2");
+    }
+    allowed(dir.path(), other.id());
+    other.kill().unwrap();
+    other.wait().unwrap();
+    println!("locked down");
+}
+
+fn forbidden() -> Vec<(&'static str, io::Result<()>)> {
+    // SAFETY: system calls with harmless arguments, which must all be refused; a
+    // child of `fork` exits at once.
+    let call = |outcome: i64| {
+        if outcome == 0
+            && unsafe { libc::getpid() } != i32::try_from(std::process::id()).unwrap_or(0)
+        {
+            unsafe { libc::_exit(0) };
+        }
+        if outcome < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
+    };
+    // SAFETY: as above.
+    unsafe {
+        vec![
+            ("fork", call(libc::fork().into())),
+            ("ptrace", call(libc::ptrace(libc::PTRACE_ATTACH, 1, 0, 0))),
+            ("unshare", call(libc::unshare(libc::CLONE_NEWNS).into())),
+            ("chroot", call(libc::chroot(c"/".as_ptr()).into())),
+            ("setuid", call(libc::syscall(libc::SYS_setuid, 0))),
+            (
+                "umount",
+                call(libc::umount(c"/nonexistent".as_ptr()).into()),
+            ),
+            ("reboot", call(libc::syscall(libc::SYS_reboot, 0, 0, 0))),
+            (
+                "netlink",
+                call(libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, 0).into()),
+            ),
+            (
+                "packet",
+                call(libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0).into()),
+            ),
+            (
+                "io_uring",
+                call(libc::syscall(libc::SYS_io_uring_setup, 1, 0)),
+            ),
+        ]
+    }
+}
+
+/// What goes on: files, rotation, threads, connections, other processes' files.
+fn allowed(dir: &std::path::Path, other: u32) {
+    fs::write(dir.join("a"), "text").unwrap();
+    fs::rename(dir.join("a"), dir.join("b")).unwrap();
+    std::thread::spawn(|| ()).join().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    // Of a process that has more rights: it is CAP_SYS_PTRACE that allows it.
+    fs::read_dir(format!("/proc/{other}/root")).unwrap();
+    fs::read_link(format!("/proc/{other}/exe")).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async { tokio::task::spawn(async {}).await.unwrap() });
+}
+
+#[test]
+fn what_is_not_needed_any_more_is_refused_in_every_thread() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: needs root");
+        return;
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "output::lock_down::locked_process",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env("SENSOR_TEST_LOCK", "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("locked down"), "{text}{errors}");
+}
