@@ -171,7 +171,7 @@ fn an_attempt_without_call_from_a_bound_port_has_it() {
             Act::new()
                 .listen(99, "127.0.0.1:80")
                 .and(tcp(AF_INET))
-                .then("bind", ["100", "127.0.0.1:4321"])
+                .then("bind-socket", ["100", "127.0.0.1:4321"])
                 .then("connect-ring", ["100", "127.0.0.1:80", "0"])
         },
         |connects| {

@@ -96,7 +96,7 @@ fn a_refused_connect_keeps_its_destination_and_its_source() {
     check(
         |_| {
             tcp(AF_INET)
-                .then("bind", ["100", "127.0.0.7:4321"])
+                .then("bind-socket", ["100", "127.0.0.7:4321"])
                 .connect("127.0.0.1:81", libc::ECONNREFUSED)
         },
         |connects| {

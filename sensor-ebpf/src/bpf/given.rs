@@ -104,8 +104,10 @@ impl Call {
             out.flags |= connect_flag::GIVEN_UNREADABLE;
             return;
         };
-        out.given_family = family;
-        if family == AF_INET && self.len >= SOCKADDR_IN {
+        if family == AF_INET {
+            if self.len < SOCKADDR_IN {
+                return;
+            }
             let Some(bytes) = uread::<[u8; 8]>(self.address) else {
                 out.flags |= connect_flag::GIVEN_UNREADABLE;
                 return;
@@ -115,7 +117,10 @@ impl Call {
             out.given[1] = bytes[5];
             out.given[2] = bytes[6];
             out.given[3] = bytes[7];
-        } else if family == AF_INET6 && self.len >= SOCKADDR_IN6 {
+        } else if family == AF_INET6 {
+            if self.len < SOCKADDR_IN6 {
+                return;
+            }
             let port = uread::<u16>(self.address + 2);
             let address = uread::<[u8; 16]>(self.address + 8);
             if let (Some(port), Some(address)) = (port, address) {
@@ -123,8 +128,10 @@ impl Call {
                 out.given = address;
             } else {
                 out.flags |= connect_flag::GIVEN_UNREADABLE;
+                return;
             }
         }
+        out.given_family = family;
     }
 
     /// Appends the name of a unix socket.

@@ -25,7 +25,7 @@ pub(crate) fn take(step: &str, steps: &mut Steps) -> Result<()> {
             [number(steps)?, number(steps)?, number(steps)?],
         ),
         "listen" => listen(number(steps)?, &address(steps)?, number(steps)?),
-        "bind" => bind(number(steps)?, &address(steps)?),
+        "bind-socket" => bind(number(steps)?, &address(steps)?),
         "accept" => accept(number(steps)?, number(steps)?),
         "open" => open(number(steps)?, &steps.text()?),
         "write" => write(&steps.text()?, &steps.text()?),
