@@ -9,6 +9,7 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender, channel},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -45,8 +46,12 @@ struct Shared {
     notices: Vec<Notice>,
 }
 
+/// A question from outside: who had the name at that time?
+type Question = (ContainerId, u64, Sender<Option<Container>>);
+
 /// The running enrichment.
 pub struct Enricher {
+    questions: Sender<Question>,
     shared: Arc<Mutex<Shared>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -88,7 +93,9 @@ impl Enricher {
             start(options, runtime.handle(), &counters, notify).expect("tasks start");
         let health = tasks.health();
         let stop = Arc::new(AtomicBool::new(false));
+        let (questions, asked) = channel();
         let pipeline = Pipeline {
+            asked,
             metadata,
             hold: Hold::new(HoldOptions::default(), Arc::clone(&counters)),
             shared: Arc::clone(&shared),
@@ -101,6 +108,7 @@ impl Enricher {
             drop(tasks);
         });
         Self {
+            questions,
             shared,
             stop,
             thread: Some(thread),
@@ -126,6 +134,25 @@ impl Enricher {
     pub fn all_events(&self, id: &str) -> Vec<Enriched> {
         self.wait(id, |e| e.events(id).len() as u64 >= EVENTS);
         self.events(id)
+    }
+
+    /// Waits until a name is known now; the time of that.
+    #[must_use]
+    pub fn look(&self, name: &str) -> u64 {
+        self.wait(name, |e| e.look_at(name, boot_now()).is_some());
+        boot_now()
+    }
+
+    /// Who had a name then, if that is known.
+    ///
+    /// # Panics
+    /// If the name is none, or the enrichment's thread panicked.
+    #[must_use]
+    pub fn look_at(&self, name: &str, happened: u64) -> Option<Container> {
+        let id = ContainerId::new(name.as_bytes()).expect("name is an id");
+        let (sender, answer) = channel();
+        let _ = self.questions.send((id, happened, sender));
+        answer.recv().expect("enrichment runs")
     }
 
     /// How long events were held.
@@ -183,6 +210,7 @@ fn places(cgroup: &str) -> Vec<PathBuf> {
 
 /// The capture thread's part.
 struct Pipeline {
+    asked: Receiver<Question>,
     metadata: Metadata,
     hold: Hold,
     shared: Arc<Mutex<Shared>>,
@@ -200,6 +228,12 @@ impl Pipeline {
                     let number = *number;
                     self.event(id, number, boot_now());
                 }
+            }
+            while let Ok((id, happened, answer)) = self.asked.try_recv() {
+                let _ = answer.send(match self.metadata.lookup(&id, happened) {
+                    Lookup::Known(container) => Some(container.clone()),
+                    Lookup::Pending | Lookup::Unknown => None,
+                });
             }
             let now = boot_now();
             for id in self.metadata.apply_updates(now) {

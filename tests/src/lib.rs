@@ -14,25 +14,12 @@
 //!
 //! They need root, and a sensor: `SENSOR_BIN`, or `target/release/sensor`.
 
-pub mod act;
 pub mod apiserver;
-pub mod connects;
-pub mod container;
-pub mod counters;
-pub mod elf;
 pub mod enricher;
-pub mod event;
-pub mod programs;
 pub mod proxy;
-pub mod scene;
-pub mod seen;
-pub mod sensor;
 pub mod testbed;
 
-pub use act::Act;
-pub use container::Container;
-pub use counters::Counters;
-pub use event::Event;
-pub use scene::Scene;
-pub use seen::Seen;
-pub use sensor::{Sensor, Setup};
+pub use harness::{
+    Act, Container, Counters, Event, Scene, Seen, Sensor, Setup, act, connects, container, elf,
+    programs, sensor,
+};

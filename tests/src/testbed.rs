@@ -99,6 +99,12 @@ impl PodSpec {
         self.with("privileged", true.into())
     }
 
+    /// As that user.
+    #[must_use]
+    pub fn run_as(self, uid: u32) -> Self {
+        self.with("user", uid.into())
+    }
+
     /// In the host's pid namespace.
     #[must_use]
     pub fn host_pid(self) -> Self {

@@ -56,6 +56,8 @@ class Bed:
         config, sandbox = made['config'], made['sandbox']
         name = r.get('container', 'main')
         security = {'namespace_options': config['linux']['security_context']['namespace_options'], 'privileged': bool(r.get('privileged'))}
+        if 'user' in r:
+            security['run_as_user'] = {'value': r['user']}
         container = {
             'metadata': {'name': name, 'attempt': 0}, 'image': {'image': r['image']}, 'command': r.get('command'),
             'labels': {**made['own_labels'], 'io.kubernetes.container.name': name},

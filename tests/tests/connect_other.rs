@@ -219,7 +219,7 @@ fn an_address_that_cannot_be_read_is_efault() {
                 "evt.rawres": -libc::EFAULT, "evt.res": "EFAULT", "fd.name": "",
                 "fd.type": "ipv4", "fd.sip": null, "fd.sport": null, "evt.arg.addr": null,
             }));
-            assert_eq!(connects.seen.counters().kernel("Unreadable"), 1);
+            assert_eq!(connects.seen.counters().kernel("unreadable"), 1);
         },
     );
 }

@@ -258,6 +258,42 @@ fn containerd_is_found_where_microk8s_has_it_below_the_hosts_root() {
 }
 
 #[test]
+fn a_name_used_again_is_given_to_each_of_its_containers_in_turn() {
+    let bed = TestBed::start();
+    let enricher = Enricher::start(options(&bed.socket()), &bed.cgroup());
+    let run = |label: &str| {
+        let runc = bed.dir().join("runc");
+        let label = format!("turn={label}");
+        let image = tests::testbed::TOOLS;
+        let args = [
+            "run",
+            "-d",
+            "--label",
+            &label,
+            "--runc-root",
+            runc.to_str().unwrap(),
+        ];
+        let place = format!("{}/kubepods/besteffort/named/again", bed.cgroup());
+        let cgroup = ["--cgroup", &place, image, "again", "/bin/sleep", "1000"];
+        bed.ctr(&[&args[..], &cgroup].concat());
+        let lived = enricher.look("again");
+        bed.ctr(&["task", "kill", "-s", "KILL", "again"]);
+        std::thread::sleep(Duration::from_millis(300));
+        bed.ctr(&["task", "rm", "-f", "again"]);
+        bed.ctr(&["container", "rm", "again"]);
+        lived
+    };
+    let turns = ["first", "second", "third"];
+    let lived = turns.map(run);
+    for (turn, happened) in turns.iter().zip(lived) {
+        let container = enricher.look_at("again", happened).unwrap();
+        let label = sensor::enrich::label(&container.labels, "turn");
+        assert_eq!(label, Some(*turn));
+    }
+    assert_eq!(enricher.look_at("again", lived[0] - 2_000_000_000), None);
+}
+
+#[test]
 fn without_any_socket_that_is_said_once() {
     let dir = tempfile::tempdir().unwrap();
     let enricher = Enricher::start_unready(options(&dir.path().join("none.sock")), "/none");

@@ -3,12 +3,7 @@
 use std::fs;
 
 use serde_json::json;
-use tests::{Act, Container, Event, Scene, Seen, elf, programs};
-
-fn of_container<'a>(seen: &'a Seen, container: &Container) -> Vec<&'a Event> {
-    let ours = |event: &&Event| event.field("container.id") == container.short_id();
-    seen.events.iter().filter(ours).collect()
-}
+use tests::{Act, Container, Scene, elf, programs};
 
 #[test]
 fn the_first_process_is_seen_as_the_container_sees_itself() {
@@ -16,9 +11,8 @@ fn the_first_process_is_seen_as_the_container_sees_itself() {
     let container = Container::new(&scene, &["tool", "a"]);
     container.write("bin/tool", &elf::native());
     let seen = scene.act(container.run(Act::new()));
-    let events = of_container(&seen, &container);
-    assert_eq!(events.len(), 1, "{events:#?}");
-    events[0].assert_fields(&json!({
+    seen.exec("tool").assert_fields(&json!({
+        "container.id": container.short_id(),
         "proc.name": "tool",
         "proc.exepath": "/bin/tool",
         "proc.cmdline": "tool a",
@@ -53,7 +47,7 @@ fn twenty_thousand_execs_in_a_container_are_twenty_thousand_right_lines() {
     );
     container.add("bin/storm", &programs::built("storm"));
     container.write("bin/tiny", &elf::native());
-    let rules = include_str!("../src/default.yaml");
+    let rules = include_str!("../harness/src/default.yaml");
     let (seen, ..) = scene.act_under(container.run(Act::new()), |setup| setup.rules(rules));
 
     let events: Vec<_> = seen

@@ -5,6 +5,7 @@ mod bench;
 mod build;
 mod ci;
 mod fuzz;
+mod image;
 mod run;
 mod setup;
 mod shell;
@@ -40,6 +41,8 @@ enum Command {
     Vm(vm::Arguments),
     /// Run the fuzz targets for a bounded time
     Fuzz(fuzz::Arguments),
+    /// Pack the sensor as an OCI image, without a container engine
+    Image(image::Arguments),
     /// Measure what the sensor costs, as ratios within one run
     #[command(subcommand)]
     Bench(bench::Command),
@@ -64,6 +67,7 @@ fn run(command: Command) -> Result<()> {
         Command::Ci => ci::run(),
         Command::Vm(arguments) => vm::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Image(arguments) => image::run(&arguments),
         Command::Bench(command) => bench::run(command),
     }
 }

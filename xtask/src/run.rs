@@ -31,7 +31,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     command.arg("-r").arg(rules);
     for option in [
         "stdout_output.enabled=true".to_owned(),
-        "sensor.stdout_output.format=text".to_owned(),
         "file_output.enabled=true".to_owned(),
         format!("file_output.filename={}", log.display()),
         "sensor.kube.enabled=false".to_owned(),

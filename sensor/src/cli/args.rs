@@ -6,6 +6,10 @@ use clap::{ArgAction, Parser, ValueEnum};
 
 /// Every exec and connect of a node, with its container and pod, as
 /// Falco-compatible JSON.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Clone, Debug, Default, Parser)]
 #[command(
     name = "sensor",

@@ -112,7 +112,7 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigError> {
         config: layers.config,
         warnings: layers.warnings,
         files,
-        digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        digest: hex(&digest),
     })
 }
 
@@ -325,6 +325,15 @@ fn split(mut node: Node) -> Node {
         node.kind = Kind::Sequence(items);
     }
     node
+}
+
+/// Hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, ConfigError> {

@@ -36,6 +36,7 @@ pub use values::{ByteSize, Mode, Owner, Priority, Span};
 use std::path::PathBuf;
 
 /// Everything that can be configured. `Config::default()` is what runs with no file at all.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of falco.yaml")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Files and directories of configuration that are merged in, in order.

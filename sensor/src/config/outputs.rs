@@ -94,6 +94,7 @@ impl Default for Spool {
 }
 
 /// `http_output.*`
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of falco.yaml")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpOutput {
     /// POST lines to a web server.
@@ -173,7 +174,7 @@ pub struct SyslogOutput {
 }
 
 /// `program_output.*`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProgramOutput {
     /// Give lines to a program.
     pub enabled: bool,
@@ -182,14 +183,4 @@ pub struct ProgramOutput {
     /// The program and its arguments. No shell reads it: quotes and backslashes
     /// work, `|`, `>` and `$` do not.
     pub program: String,
-}
-
-impl Default for ProgramOutput {
-    fn default() -> Self {
-        Self {
-            enabled: false,
-            keep_alive: false,
-            program: String::new(),
-        }
-    }
 }

@@ -81,6 +81,7 @@ impl Default for SyscallEventDrops {
 }
 
 /// `metrics.*`
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of falco.yaml")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metrics {
     /// Write metrics to the stream or to a file, regularly.

@@ -29,7 +29,7 @@ impl Backoff {
         // A fresh hasher's keys are random; no more is needed of jitter.
         let random = RandomState::new().hash_one(0u8) % 1024;
         let jitter = pause / 2 * u32::try_from(random).unwrap_or(0) / 1024;
-        pause - jitter
+        pause.saturating_sub(jitter)
     }
 
     /// It worked: begins again.

@@ -4,6 +4,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
+/// Nanoseconds of a millisecond, and of a second.
+pub(super) const MILLISECOND: u64 = 1_000_000;
+/// See [`MILLISECOND`].
+pub(super) const SECOND: u64 = 1_000 * MILLISECOND;
+
 /// Nanoseconds since boot (`CLOCK_BOOTTIME`, as kernel records have it).
 #[must_use]
 pub fn boot_now() -> u64 {

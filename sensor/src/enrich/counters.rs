@@ -48,9 +48,9 @@ counters! {
     containers_evicted_total,
     /// Events whose container's name is that of two containers in different namespaces.
     containers_ambiguous_total,
-    /// LISTs of pods made.
+    /// Lists of pods made.
     kube_lists_total,
-    /// WATCHes of pods begun.
+    /// Watches of pods begun.
     kube_watches_total,
     /// Objects received from the API server.
     kube_objects_total,

@@ -6,6 +6,9 @@
 //!                                             ──no room──────▶ pop(): Overflow
 //! ```
 //!
+//! Released events go before new ones: [`Hold::pop`] until it gives none, then
+//! take the next event.
+//!
 //! A pure data structure: time is given, in nanoseconds since boot.
 
 use std::{

@@ -26,13 +26,14 @@ pub(super) fn split(name: &str) -> Option<ImageName<'_>> {
         None => (rest, None),
     };
     let only_digest = last == 0 && matches!(repository, "sha256" | "sha384" | "sha512");
-    (!repository.is_empty() && !(only_digest && tag.is_some_and(|tag| tag.len() >= 64))).then_some(
-        ImageName {
-            repository,
-            tag,
-            digest,
-        },
-    )
+    if repository.is_empty() || (only_digest && tag.is_some_and(|tag| tag.len() >= 64)) {
+        return None;
+    }
+    Some(ImageName {
+        repository,
+        tag,
+        digest,
+    })
 }
 
 #[cfg(test)]

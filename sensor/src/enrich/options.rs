@@ -94,9 +94,9 @@ impl Default for KubeOptions {
             node: None,
             annotations: Vec::new(),
             idle_timeout: Duration::from_secs(150),
-            list_timeout: Duration::from_secs(60),
+            list_timeout: Duration::from_mins(1),
             backoff_min: Duration::from_millis(500),
-            backoff_max: Duration::from_secs(60),
+            backoff_max: Duration::from_mins(1),
             list_bytes: 64 << 20,
             object_bytes: 4 << 20,
         }
@@ -122,7 +122,7 @@ impl Default for CacheOptions {
         Self {
             containers: 1 << 14,
             pods: 1 << 13,
-            deleted: Duration::from_secs(60),
+            deleted: Duration::from_mins(1),
             missing: Duration::from_secs(30),
         }
     }

@@ -173,12 +173,8 @@ pub(super) static FIELDS: &[Field] = &[
         "Port of the remote end.",
         |c, _| port(c, remote_port),
     ),
-    condition("fd.ip", Type::Ip, "Address of either end.", |c, _| {
-        ips(c)
-    }),
-    condition("fd.net", Type::Net, "Network of either end.", |c, _| {
-        ips(c)
-    }),
+    condition("fd.ip", Type::Ip, "Address of either end.", |c, _| ips(c)),
+    condition("fd.net", Type::Net, "Network of either end.", |c, _| ips(c)),
     condition("fd.cnet", Type::Net, "Network of the client.", |c, _| {
         address(c, local)
     }),

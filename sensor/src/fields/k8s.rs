@@ -125,6 +125,8 @@ pub(super) static FIELDS: &[Field] = &[
     ),
 ];
 
+type Labels = [(Box<str>, Box<str>)];
+
 fn pod<'a>(context: &Context<'a>) -> Option<&'a Pod> {
     known(context)?.pod.as_deref()
 }
@@ -136,7 +138,7 @@ fn text<'a>(context: &Context<'a>, get: fn(&'a Pod) -> Option<&'a str>) -> Value
 fn pair<'a>(
     context: &Context<'a>,
     argument: &Argument,
-    get: fn(&'a Pod) -> &'a [(Box<str>, Box<str>)],
+    get: fn(&'a Pod) -> &'a Labels,
 ) -> Value<'a> {
     match (pod(context), argument) {
         (Some(pod), Argument::Name(key)) => label(get(pod), key).map_or(Value::Absent, Value::Str),

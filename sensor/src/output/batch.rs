@@ -36,9 +36,9 @@ impl Batch {
 
     /// Lines read back from a segment of a spool; their priorities are not known any more.
     #[must_use]
-    pub fn from_spool(bytes: Bytes, segment: u64) -> Self {
+    pub fn from_spool(bytes: &Bytes, segment: u64) -> Self {
         let mut lines = Vec::new();
-        for end in memchr::memchr_iter(b'\n', &bytes) {
+        for end in memchr::memchr_iter(b'\n', bytes) {
             let end = u32::try_from(end + 1).unwrap_or(u32::MAX);
             lines.push(Line { end, priority: 7 });
         }
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_half_line_of_a_spool_is_left_out() {
-        let batch = Batch::from_spool(Bytes::from_static(b"a\nb\nhal"), 1);
+        let batch = Batch::from_spool(&Bytes::from_static(b"a\nb\nhal"), 1);
         assert_eq!(batch.count(), 2);
         assert_eq!(batch.bytes().as_ref(), b"a\nb\n");
     }

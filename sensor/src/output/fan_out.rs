@@ -42,7 +42,7 @@ struct Output {
 /// All outputs. Belongs to the capture thread; nothing in here waits for an output.
 #[derive(Debug)]
 pub struct Outputs {
-    outputs: Vec<Output>,
+    running: Vec<Output>,
     lines: Builder,
     terminal_lines: Builder,
     wants_terminal: bool,
@@ -116,10 +116,10 @@ impl Control {
         })
     }
 
-    fn set_queue(&self, name: &str, queue: Option<Arc<Queue>>) {
+    fn set_queue(&self, name: &str, queue: Option<&Arc<Queue>>) {
         self.with(|outputs| {
             for output in outputs.iter_mut().filter(|output| output.name == name) {
-                output.queue.clone_from(&queue);
+                output.queue = queue.cloned();
             }
         });
     }
@@ -132,7 +132,7 @@ impl Outputs {
     /// If none is enabled, or one cannot work for a reason that does not go away.
     pub fn start(config: &Config, identity: &Arc<Identity>) -> Result<Self, OutputError> {
         let mut outputs = Self {
-            outputs: Vec::new(),
+            running: Vec::new(),
             lines: Builder::default(),
             terminal_lines: Builder::default(),
             wants_terminal: false,
@@ -157,16 +157,16 @@ impl Outputs {
         let queue = Arc::new(Queue::new(limit, account));
         let terminal = kind.name == "stdout" && terminal::wants_colour();
         let workers = (kind.start)(&self.config, &self.identity, &queue)?;
-        self.control.set_queue(kind.name, Some(Arc::clone(&queue)));
-        self.outputs.push(Output {
+        self.control.set_queue(kind.name, Some(&queue));
+        self.running.push(Output {
             name: kind.name,
             queue,
             workers,
             terminal,
             patient: kind.patient,
         });
-        self.wants_terminal = self.outputs.iter().any(|output| output.terminal);
-        self.wants_plain = self.outputs.iter().any(|output| !output.terminal);
+        self.wants_terminal = self.running.iter().any(|output| output.terminal);
+        self.wants_plain = self.running.iter().any(|output| !output.terminal);
         Ok(())
     }
 
@@ -214,7 +214,7 @@ impl Outputs {
                 continue;
             }
             let batch: Batch = builder.take();
-            for output in self.outputs.iter().filter(|o| o.terminal == terminal) {
+            for output in self.running.iter().filter(|o| o.terminal == terminal) {
                 output.queue.push(batch.clone());
             }
         }
@@ -251,8 +251,8 @@ impl Outputs {
     }
 
     fn remove(&mut self, name: &str) {
-        if let Some(at) = self.outputs.iter().position(|o| o.name == name) {
-            let output = self.outputs.remove(at);
+        if let Some(at) = self.running.iter().position(|o| o.name == name) {
+            let output = self.running.remove(at);
             let deadline = Instant::now() + self.config.sensor.stop_deadline.0;
             output.queue.close(deadline);
             output.finish(deadline);
@@ -262,13 +262,14 @@ impl Outputs {
 
     /// Writes what waits and stops; what is not written by the deadline is counted
     /// as lost. Name and final counts of each output.
+    #[must_use = "the counts tell what was lost"]
     pub fn stop(mut self, deadline: Duration) -> Vec<(&'static str, Counts)> {
         self.flush();
         let deadline = Instant::now() + deadline;
-        for output in &self.outputs {
+        for output in &self.running {
             output.queue.close(deadline);
         }
-        for output in self.outputs.drain(..) {
+        for output in self.running.drain(..) {
             output.finish(deadline);
         }
         self.control
@@ -302,13 +303,15 @@ impl Output {
     }
 }
 
+type Start = fn(&Config, &Arc<Identity>, &Arc<Queue>) -> Result<Vec<Worker>, OutputError>;
+
 /// A kind of output: one row, and a module that starts it.
 struct Kind {
     name: &'static str,
     enabled: fn(&Config) -> bool,
     limit: fn(&Config) -> Limit,
     patient: bool,
-    start: fn(&Config, &Arc<Identity>, &Arc<Queue>) -> Result<Vec<Worker>, OutputError>,
+    start: Start,
 }
 
 const KINDS: &[Kind] = &[

@@ -1,5 +1,7 @@
 //! Which rules can never match here, or not in all cases, and why.
 
+use std::fmt::Write as _;
+
 use super::{
     compile::{Checks, EVENT_TYPES, Graph, NodeId, Test},
     condition::Operator,
@@ -76,7 +78,7 @@ pub(super) fn activity(graph: &Graph, checks: &Checks, node: NodeId, matches: bo
 fn names(list: &[Box<str>]) -> (String, &'static str) {
     let mut text = list[..list.len().min(NAMES_MAX)].join(", ");
     if list.len() > NAMES_MAX {
-        text.push_str(&format!(" and {} more", list.len() - NAMES_MAX));
+        let _ = write!(text, " and {} more", list.len() - NAMES_MAX);
     }
     (text, if list.len() == 1 { "" } else { "s" })
 }

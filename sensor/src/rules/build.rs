@@ -3,15 +3,14 @@
 use rustc_hash::FxHashMap;
 
 use super::{
-    Code, ItemKind, Options, Problem, Report, Requirements, Rule, RuleSet,
-    activity::activity,
-    compile::{Compiler, Dispatch, Facts, Graph, NodeId, Remarks, fold},
+    Code, ItemKind, Options, Problem, Report, Rule, RuleSet,
+    assemble::assemble,
+    compile::{Compiler, Facts, Graph, NodeId, Remarks, fold},
     load::{self, Definition, Definitions, Located, Problems, RuleDefinition, RuleFile},
     output,
-    set::{Activity, ListInfo, MacroInfo, Program, RuleInfo, program},
+    set::{Activity, RuleInfo},
 };
 use crate::{
-    event::Kind,
     fields::ParseError,
     yaml::{Diagnostic, Severity},
 };
@@ -71,9 +70,9 @@ pub fn compile(files: &[RuleFile], options: &Options) -> Compilation {
 }
 
 /// A rule and its condition, before the programs are made.
-struct Built {
-    rule: Rule,
-    info: RuleInfo,
+pub(super) struct Built {
+    pub(super) rule: Rule,
+    pub(super) info: RuleInfo,
 }
 
 struct Builder<'d, 'o> {
@@ -406,83 +405,5 @@ fn code(severity: Severity, error: Code) -> Code {
     match severity {
         Severity::Error => error,
         _ => Code::UnknownFilter,
-    }
-}
-
-fn assemble(
-    files: &[RuleFile],
-    options: &Options,
-    definitions: &Definitions,
-    (mut graph, checks): (Graph, super::compile::Checks),
-    (used_macros, used_lists): (&[bool], &[bool]),
-    built: Vec<Built>,
-) -> RuleSet {
-    let mut programs: [Program; 6] = Default::default();
-    let (mut rules, mut info): (Vec<_>, Vec<_>) = built
-        .into_iter()
-        .map(|built| (built.rule, built.info))
-        .unzip();
-    for kind in [Kind::Exec, Kind::ExecFailed, Kind::Connect] {
-        for host in [false, true] {
-            let facts = Facts::of(kind, host);
-            let mut known = FxHashMap::default();
-            let mut left = Vec::new();
-            for (index, info) in info.iter_mut().enumerate() {
-                let node = fold(&mut graph, &checks, &facts, info.node, &mut known);
-                if node == Graph::FALSE {
-                    continue;
-                }
-                if !info.kinds.contains(&kind) {
-                    info.kinds = info.kinds.iter().copied().chain([kind]).collect();
-                }
-                if info.enabled {
-                    left.push((u32::try_from(index).unwrap_or(u32::MAX), node));
-                }
-            }
-            let nodes: Vec<_> = left.iter().map(|(_, node)| *node).collect();
-            programs[program(kind, host)] = Program {
-                dispatch: Dispatch::new(&graph, &checks, &nodes),
-                rules: left.into(),
-            };
-        }
-    }
-    for (index, (rule, info)) in rules.iter_mut().zip(&mut info).enumerate() {
-        rule.index = index;
-        if !matches!(info.activity, Activity::Inactive(_)) {
-            info.activity = activity(&graph, &checks, info.node, !info.kinds.is_empty());
-        }
-    }
-    let requirements = Requirements::of(&graph, &checks, &programs, &rules);
-    let macros = definitions.macros.all().iter().zip(used_macros);
-    let lists = definitions.lists.all().iter().zip(used_lists);
-    RuleSet {
-        rules: rules.into(),
-        info: info.into(),
-        graph,
-        checks,
-        programs,
-        matching: options.matching,
-        requirements,
-        digest: load::digest(files),
-        files: files
-            .iter()
-            .map(|file| (file.name.clone(), file.sha256.clone()))
-            .collect(),
-        macros: macros
-            .map(|(definition, used)| MacroInfo {
-                name: definition.name.clone(),
-                condition: definition.value.condition.text.trim().into(),
-                used: *used,
-            })
-            .collect(),
-        lists: lists
-            .map(|(definition, used)| ListInfo {
-                name: definition.name.clone(),
-                items: definition.value.items.clone().into(),
-                used: *used,
-            })
-            .collect(),
-        engine_version: definitions.engine_version.clone(),
-        plugin_versions: definitions.plugin_versions.clone().into(),
     }
 }

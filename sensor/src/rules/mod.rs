@@ -6,6 +6,7 @@
 //! ```
 
 mod activity;
+mod assemble;
 mod build;
 mod compile;
 mod condition;

@@ -12,6 +12,8 @@ mod exposition;
 mod health;
 mod hub;
 mod log;
+#[cfg(test)]
+mod monitoring;
 mod resources;
 mod rules;
 mod server;

@@ -151,6 +151,8 @@ where
         .await;
 }
 
+const JSON: &str = "application/json";
+
 struct Pages {
     telemetry: Arc<Telemetry>,
     config: Webserver,
@@ -161,7 +163,6 @@ impl Pages {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return page(StatusCode::METHOD_NOT_ALLOWED, "text/plain", String::new());
         }
-        const JSON: &str = "application/json";
         match request.uri().path() {
             path if path == self.config.k8s_healthz_endpoint => {
                 page(StatusCode::OK, JSON, "{\"status\": \"ok\"}".into())

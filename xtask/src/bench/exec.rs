@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, time::Instant};
 
 use anyhow::{Context as _, Result};
-use tests::{Scene, elf, programs};
+use harness::{Scene, elf, programs};
 
 use super::{
     figures::{anonymous_mib, cpu_seconds, median, spread},
@@ -82,7 +82,7 @@ fn measure(variant: Variant, series: &mut Series, tiny: &Path, execs: u32) -> Re
         series.cpu.push((cpu(sensor.pid())? - before) / done * 1e6);
         series.memory.push(anonymous_mib(sensor.pid())?);
         let seen = sensor.stop();
-        let ours = |event: &&tests::Event| event.field("proc.name") == "tiny";
+        let ours = |event: &&harness::Event| event.field("proc.name") == "tiny";
         let lines = u32::try_from(seen.events.iter().filter(ours).count())?;
         series.lines.push(f64::from(lines) / done);
         series.lost += seen.counters().lost();

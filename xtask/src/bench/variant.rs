@@ -1,6 +1,6 @@
 //! The settings under which the sensor is measured.
 
-use tests::{Sensor, Setup};
+use harness::{Sensor, Setup};
 
 /// A way to run the sensor, or not to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::shell::{as_root, has, run as execute, say};
+use crate::shell::{as_root, command, has, output, run as execute, say};
 
 #[derive(clap::Args, Clone, Copy, Default)]
 pub(crate) struct Arguments {
@@ -78,6 +78,16 @@ const TESTS: &[Need] = &[
         what: "the test bed talks to containerd's CRI",
         package: "python3-grpcio",
         met: || Path::new("/usr/lib/python3/dist-packages/grpc").exists(),
+    },
+    Need {
+        what: "the checks of deploy/ have an environment of their own",
+        package: "python3-venv",
+        met: || output(&mut command("python3", &["-c", "import ensurepip"])).is_ok(),
+    },
+    Need {
+        what: "deploy/elastic/install",
+        package: "curl",
+        met: || has("curl"),
     },
     Need {
         what: "network namespaces",

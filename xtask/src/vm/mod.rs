@@ -113,7 +113,9 @@ fn payload(arguments: &Arguments) -> Result<image::Payload> {
         "no test program is named like {:?}",
         arguments.tests
     );
-    let mut script = "export SENSOR_BIN=/work/sensor RUST_BACKTRACE=0; code=0".to_owned();
+    let mut script =
+        "export SENSOR_BIN=/work/sensor RUST_BACKTRACE=0 SENSOR_TEST_PATIENCE=300; code=0"
+            .to_owned();
     for test in &tests {
         let name = test
             .file_name()

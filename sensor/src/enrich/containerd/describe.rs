@@ -74,7 +74,7 @@ pub(super) struct Described {
 }
 
 /// Reads a record of that namespace; none if its id is none.
-pub(super) fn describe(namespace: &str, record: Record, counters: &Counters) -> Option<Described> {
+pub(super) fn describe(namespace: &str, record: &Record, counters: &Counters) -> Option<Described> {
     let id = ContainerId::new(record.id.as_bytes())?;
     let runtime = if namespace == MOBY {
         "docker"
@@ -87,7 +87,7 @@ pub(super) fn describe(namespace: &str, record: Record, counters: &Counters) -> 
             .inspect_err(|_| count(&counters.containerd_invalid_total))
             .ok()
     });
-    let extension = extension(&record, counters);
+    let extension = extension(record, counters);
 
     container.created = record.created_at.map(|t| {
         let seconds = u64::try_from(t.seconds).unwrap_or(0);

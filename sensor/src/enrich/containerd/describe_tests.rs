@@ -43,7 +43,7 @@ fn record(json: &str) -> Record {
     }
 }
 
-fn read(record: Record) -> Container {
+fn read(record: &Record) -> Container {
     *describe("k8s.io", record, &Counters::default())
         .unwrap()
         .container
@@ -51,7 +51,7 @@ fn read(record: Record) -> Container {
 
 #[test]
 fn a_real_container_is_read() {
-    let c = read(record(CONTAINER));
+    let c = read(&record(CONTAINER));
     assert_eq!(c.id.short(), "39998b0e5110");
     assert_eq!(c.kind, ContainerKind::Container);
     assert_eq!(c.name.as_deref(), Some("httpd"));
@@ -87,7 +87,7 @@ fn a_real_container_is_read() {
 
 #[test]
 fn a_real_sandbox_has_the_pods_labels() {
-    let c = read(record(SANDBOX));
+    let c = read(&record(SANDBOX));
     assert_eq!(c.kind, ContainerKind::Sandbox);
     assert_eq!(c.name.as_deref(), Some("POD"));
     assert_eq!(c.sandbox, Some(c.id));
@@ -102,7 +102,7 @@ fn an_image_without_name_shows_what_the_spec_says() {
     let mut r = record(CONTAINER);
     r.image = format!("sha256:{}", "9".repeat(64));
     assert_eq!(
-        read(r).image.as_deref(),
+        read(&r).image.as_deref(),
         Some("docker.io/testbed/busybox:1")
     );
 }
@@ -115,7 +115,7 @@ fn what_cannot_be_read_is_counted_and_null() {
         type_url: String::new(),
         value: b"{\"linux\":".to_vec(),
     });
-    let c = describe("k8s.io", r, &counters).unwrap().container;
+    let c = describe("k8s.io", &r, &counters).unwrap().container;
     assert_eq!((c.privileged, c.mounts.len()), (None, 0));
     assert_eq!(c.name.as_deref(), Some("httpd"));
     let counted = &counters.containerd_invalid_total;
@@ -127,12 +127,12 @@ fn a_hostile_id_is_no_container() {
     for id in ["", "a b", "\u{e9}", &"x".repeat(65)] {
         let mut r = record(CONTAINER);
         r.id = id.to_owned();
-        assert!(describe("k8s.io", r, &Counters::default()).is_none());
+        assert!(describe("k8s.io", &r, &Counters::default()).is_none());
     }
 }
 
 #[test]
 fn dockers_namespace_is_docker() {
-    let c = describe("moby", record(CONTAINER), &Counters::default()).unwrap();
+    let c = describe("moby", &record(CONTAINER), &Counters::default()).unwrap();
     assert_eq!(c.container.runtime, "docker");
 }

@@ -81,6 +81,7 @@ pub(super) async fn run(task: Task, mut questions: mpsc::Receiver<ContainerId>) 
     let epoch = AtomicU32::new(0);
     // Questions without an answer outlive a connection.
     let mut outstanding = FxHashSet::default();
+    let mut is_down = false;
     while !task.updates.is_closed() {
         let error = match connect(&task).await {
             Ok((socket, channel)) => {
@@ -90,6 +91,7 @@ pub(super) async fn run(task: Task, mut questions: mpsc::Receiver<ContainerId>) 
                     session.run(&socket, &mut questions, &mut outstanding).await;
                 count(&task.counters.containerd_disconnects_total);
                 if was_ready {
+                    is_down = false;
                     backoff.reset();
                     reason.reset();
                 }
@@ -104,7 +106,9 @@ pub(super) async fn run(task: Task, mut questions: mpsc::Receiver<ContainerId>) 
         };
         let source = task.source;
         task.health.set_containerd(source, false);
-        task.updates.send(Update::SourceDown { source }).await;
+        if !std::mem::replace(&mut is_down, true) {
+            task.updates.send(Update::SourceDown { source }).await;
+        }
         let text = error.to_string();
         if !matches!(error, Error::Absent) && reason.is_news(&text) {
             task.health.notice(Notice::ContainerdDown {

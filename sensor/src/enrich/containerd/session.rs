@@ -38,7 +38,7 @@ use super::{Error, Socket, Task, describe::describe};
 use crate::{
     enrich::{
         Notice,
-        clock::{boot_at, boot_now},
+        clock::{MILLISECOND, boot_at, boot_now},
         counters::count,
         metadata::{Origin, Update},
         text::clean,
@@ -58,7 +58,7 @@ const CHECK: Duration = Duration::from_secs(2);
 const BUNDLES: &str = "io.containerd.runtime.v2.task";
 
 /// How old a container is whose first process can be there already.
-const TASK_AGE: u64 = Duration::from_millis(20).as_nanos() as u64;
+const TASK_AGE: u64 = 20 * MILLISECOND;
 
 /// What a finished question leaves to do.
 enum Done {
@@ -222,7 +222,7 @@ impl<'a> Session<'a> {
     }
 
     /// Takes an event; gives the question that it raises.
-    async fn event<'s>(&'s self, envelope: Envelope) -> Option<BoxFuture<'s, Done>> {
+    async fn event(&self, envelope: Envelope) -> Option<BoxFuture<'_, Done>> {
         let namespaces = &self.task.options.namespaces;
         let namespace = namespaces.iter().position(|n| *n == envelope.namespace)?;
         let namespace = u8::try_from(namespace).ok()?;
@@ -310,7 +310,7 @@ impl<'a> Session<'a> {
     /// container was created, or none if the record makes no sense.
     async fn send(&self, namespace: u8, record: Record) -> Result<Option<u64>, Error> {
         let name = self.namespace(namespace);
-        let Some(described) = describe(name, record, &self.task.counters) else {
+        let Some(described) = describe(name, &record, &self.task.counters) else {
             count(&self.task.counters.containerd_invalid_total);
             return Ok(None);
         };

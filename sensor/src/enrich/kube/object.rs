@@ -137,8 +137,8 @@ impl PodObject {
         (key, pod)
     }
 
-    /// Who made it; of a Deployment's ReplicaSet the Deployment, whose name is
-    /// the ReplicaSet's without the hash of the template.
+    /// Who made it; of a `Deployment`'s `ReplicaSet` the `Deployment`, whose
+    /// name is the `ReplicaSet`'s without the hash of the template.
     fn owner(&self, labels: &BTreeMap<String, String>) -> Option<Owner> {
         let all = self.metadata.owner_references.as_deref()?;
         let owner = all.iter().find(|o| o.controller).or_else(|| all.first())?;

@@ -1,14 +1,12 @@
 //! The containerds that can be asked.
 
-use std::time::Duration;
-
 use tokio::sync::mpsc;
 
-use crate::event::ContainerId;
+use crate::{enrich::clock::SECOND, event::ContainerId};
 
 /// How long the answer of a containerd that went away is still waited for,
 /// while another one is there.
-const GRACE: u64 = Duration::from_secs(30).as_nanos() as u64;
+const GRACE: u64 = 30 * SECOND;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {

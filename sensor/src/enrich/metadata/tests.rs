@@ -98,14 +98,14 @@ fn seen(origin: Origin, epoch: u32, container: Container) -> Update {
     }
 }
 
-fn pod_view(uid: &str, labels: Option<&str>) -> Option<Arc<Pod>> {
-    Some(Arc::new(Pod {
+fn pod_view(uid: &str, labels: Option<&str>) -> Arc<Pod> {
+    Arc::new(Pod {
         name: "web".into(),
         namespace: "shop".into(),
         uid: uid.into(),
         labels_text: labels.map(Into::into),
         ..Pod::default()
-    }))
+    })
 }
 
 fn sandbox(name: &str, uid: &str, created: u64) -> Container {
@@ -114,7 +114,7 @@ fn sandbox(name: &str, uid: &str, created: u64) -> Container {
         sandbox: Some(id(name)),
         host_network: Some(true),
         host_pid: Some(false),
-        pod: pod_view(uid, Some("app:web")),
+        pod: Some(pod_view(uid, Some("app:web"))),
         ..container(name, "pause", created)
     }
 }
@@ -122,7 +122,7 @@ fn sandbox(name: &str, uid: &str, created: u64) -> Container {
 fn workload(name: &str, sandbox: &str, uid: &str, created: u64) -> Container {
     Container {
         sandbox: Some(id(sandbox)),
-        pod: pod_view(uid, None),
+        pod: Some(pod_view(uid, None)),
         ..container(name, name, created)
     }
 }
@@ -135,7 +135,7 @@ fn api_pod(uid: &str, labels: &str) -> Update {
                 kind: "Deployment".into(),
                 name: "web".into(),
             }),
-            ..(*pod_view(uid, Some(labels)).unwrap()).clone()
+            ..(*pod_view(uid, Some(labels))).clone()
         }),
     }
 }

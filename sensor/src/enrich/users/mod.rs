@@ -24,6 +24,7 @@ use self::{
 };
 use super::{
     ContainerState, Counters, IdMap,
+    clock::{MILLISECOND, SECOND},
     counters::{add, count},
 };
 use crate::event::ContainerId;
@@ -33,11 +34,11 @@ const UNKNOWN: &str = "<NA>";
 /// Name of user and group 0, whatever the files say.
 const ROOT: &str = "root";
 /// How often files are looked at again.
-const RECHECK: u64 = Duration::from_secs(5).as_nanos() as u64;
+const RECHECK: u64 = 5 * SECOND;
 /// After what time a container whose root was not reached is tried again.
-const RETRY: u64 = Duration::from_millis(100).as_nanos() as u64;
+const RETRY: u64 = 100 * MILLISECOND;
 /// After what time files that were not read in time are tried again.
-const STALLED: u64 = Duration::from_secs(60).as_nanos() as u64;
+const STALLED: u64 = 60 * SECOND;
 /// Most containers whose names are kept.
 const CONTAINERS_MAX: usize = 2048;
 
@@ -88,6 +89,8 @@ pub struct Users {
     host: Names,
     containers: FxHashMap<ContainerId, Names>,
     reader: Option<Reader>,
+    /// The host's root, see [`Root::Process`].
+    hosts: Arc<[(u64, u64)]>,
     counters: Arc<Counters>,
 }
 
@@ -95,7 +98,9 @@ impl Users {
     /// Reads the host's.
     #[must_use]
     pub fn new(options: UsersOptions, counters: Arc<Counters>) -> Self {
+        let hosts = open::identities(&[options.host_root.clone(), options.proc.join("1/root")]);
         let mut users = Self {
+            hosts,
             options,
             reader: Some(Reader::new(Arc::clone(&counters))),
             counters,
@@ -118,7 +123,7 @@ impl Users {
             ContainerState::Unknown(id) => (Some(id), None),
             ContainerState::Known(container) => (Some(container.id), Some(container)),
         };
-        while let Some(reply) = reader.reply(None) {
+        while let Some(reply) = reader.ready() {
             self.take(reply, now);
         }
         if let Some(id) = id
@@ -156,7 +161,7 @@ impl Users {
                     Some(id) => {
                         let pids = known.and_then(|c| c.init).into_iter().chain([pid]);
                         let rootfs = known.and_then(|c| c.rootfs.as_deref());
-                        reader::roots(&self.options.proc, id, pids, rootfs)
+                        reader::roots(&self.options.proc, id, pids, rootfs, &self.hosts)
                     }
                 },
                 known: names.stamps,
@@ -173,7 +178,7 @@ impl Users {
     /// Waits for the first reply about a container.
     fn wait(&mut self, reader: &mut Reader, id: Option<ContainerId>, now: u64) {
         let deadline = Instant::now() + self.options.patience;
-        while let Some(reply) = reader.reply(Some(deadline)) {
+        while let Some(reply) = reader.reply(deadline) {
             let container = reply.container;
             if self.take(reply, now) && container == id {
                 return;

@@ -7,8 +7,12 @@
 use std::{
     fs::File,
     io::Read,
-    os::fd::{AsRawFd, OwnedFd},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rustix::{
@@ -32,6 +36,9 @@ pub(super) enum Root {
         proc: PathBuf,
         pid: u32,
         container: ContainerId,
+        /// Device and inode of the host's root: a process of the runtime that is
+        /// in the container's cgroup already may still have it.
+        hosts: Arc<[(u64, u64)]>,
     },
     /// A directory.
     Directory(PathBuf),
@@ -54,7 +61,7 @@ pub(super) enum Refused {
     Errno(#[from] Errno),
     #[error("not a regular file")]
     NotRegular,
-    #[error("the process is of another container")]
+    #[error("the process is of another container, or not in its root yet")]
     Foreign,
 }
 
@@ -78,6 +85,7 @@ impl Root {
                 proc,
                 pid,
                 container,
+                hosts,
             } => {
                 // The directory stands for this very process: if it ends and its
                 // number is used again, what follows fails.
@@ -85,10 +93,21 @@ impl Root {
                 if !is_in(&process, container)? {
                     return Err(Refused::Foreign);
                 }
-                Ok(openat(&process, "root", DIRECTORY, Mode::empty())?)
+                let root = openat(&process, "root", DIRECTORY, Mode::empty())?;
+                let stat = fstat(&root)?;
+                if hosts.contains(&(stat.st_dev, stat.st_ino)) {
+                    return Err(Refused::Foreign);
+                }
+                Ok(root)
             }
         }
     }
+}
+
+/// Device and inode of directories, of those that can be reached.
+pub(super) fn identities(paths: &[PathBuf]) -> Arc<[(u64, u64)]> {
+    let stats = paths.iter().filter_map(|path| path.metadata().ok());
+    stats.map(|stat| (stat.dev(), stat.ino())).collect()
 }
 
 /// Whether a process is in the container's cgroup.

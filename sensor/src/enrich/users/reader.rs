@@ -6,10 +6,10 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel},
+        mpsc::{Receiver, SyncSender, channel, sync_channel},
     },
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use super::{
@@ -115,19 +115,28 @@ impl Reader {
         Ok(())
     }
 
+    /// The next reply, if one is there: costs next to nothing while no thread works.
+    pub(super) fn ready(&mut self) -> Option<Reply> {
+        if !self.threads.iter().any(|thread| thread.busy) {
+            return None;
+        }
+        let reply = self.replies.try_recv().ok()?;
+        self.free(&reply);
+        Some(reply)
+    }
+
     /// The next reply, waited for until a deadline.
-    pub(super) fn reply(&mut self, deadline: Option<Instant>) -> Option<Reply> {
-        let wait = deadline.map_or(Duration::ZERO, |d| {
-            d.saturating_duration_since(Instant::now())
-        });
-        let reply = match self.replies.recv_timeout(wait) {
-            Ok(reply) => reply,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
-        };
+    pub(super) fn reply(&mut self, deadline: Instant) -> Option<Reply> {
+        let wait = deadline.saturating_duration_since(Instant::now());
+        let reply = self.replies.recv_timeout(wait).ok()?;
+        self.free(&reply);
+        Some(reply)
+    }
+
+    fn free(&mut self, reply: &Reply) {
         if let Some(thread) = self.threads.get_mut(reply.thread) {
             thread.busy = false;
         }
-        Some(reply)
     }
 }
 
@@ -153,19 +162,15 @@ fn run(job: &Job, counters: &Counters) -> Outcome {
         let Some((file, _)) = found else {
             return Table::default();
         };
-        match open::read(&file) {
-            Ok(content) => {
-                count(&counters.users_reads_total);
-                if content.cut {
-                    count(&counters.users_oversized_total);
-                }
-                Table::parse(&content.bytes)
-            }
-            Err(_) => {
-                count(&counters.users_refused_total);
-                Table::default()
-            }
+        let Ok(content) = open::read(&file) else {
+            count(&counters.users_refused_total);
+            return Table::default();
+        };
+        count(&counters.users_reads_total);
+        if content.cut {
+            count(&counters.users_oversized_total);
         }
+        Table::parse(&content.bytes)
     });
     Outcome::Read(Box::new((stamps, tables)))
 }
@@ -177,11 +182,13 @@ pub(super) fn roots(
     container: ContainerId,
     pids: impl IntoIterator<Item = u32>,
     rootfs: Option<&str>,
+    hosts: &Arc<[(u64, u64)]>,
 ) -> Vec<Root> {
     let process = |pid| Root::Process {
         proc: proc.to_owned(),
         pid,
         container,
+        hosts: Arc::clone(hosts),
     };
     let directory = rootfs.map(|path| Root::Directory(PathBuf::from(path)));
     pids.into_iter().map(process).chain(directory).collect()

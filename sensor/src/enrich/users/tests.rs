@@ -217,6 +217,26 @@ fn a_process_of_another_container_is_not_read() {
 }
 
 #[test]
+fn a_process_of_the_runtime_that_still_has_the_hosts_root_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let process = dir.path().join("7");
+    fs::create_dir_all(dir.path().join("root/etc")).unwrap();
+    fs::write(dir.path().join("root/etc/passwd"), "own:x:2:2:::\n").unwrap();
+    fs::create_dir(&process).unwrap();
+    let id = ContainerId::new(&[b'a'; 64]).unwrap();
+    fs::write(process.join("cgroup"), format!("0::/kubepods/podx/{id}\n")).unwrap();
+    symlink("/", process.join("root")).unwrap();
+    let proc = dir.path().into();
+    let mut users = Users::new(UsersOptions { proc, ..options() }, Arc::default());
+    users.prepare(ContainerState::Unknown(id), 7, SECOND);
+    assert_eq!(users.user_name(Some(&id), 2), "<NA>", "not the host's");
+    fs::remove_file(process.join("root")).unwrap();
+    symlink(dir.path().join("root"), process.join("root")).unwrap();
+    users.prepare(ContainerState::Unknown(id), 7, 2 * SECOND);
+    assert_eq!(users.user_name(Some(&id), 2), "own");
+}
+
+#[test]
 fn names_of_many_containers_are_bounded() {
     let mut users = Users::new(options(), Arc::default());
     for n in 0..5000u64 {

@@ -168,7 +168,7 @@ impl Parser<'_> {
                 }
             }
             if matches!(word.last(), Some(b'-' | b'+' | b'.' | b'e' | b'E'))
-                && word[0].is_ascii_digit() | (word[0] == b'-')
+                && (word[0].is_ascii_digit() || word[0] == b'-')
             {
                 self.out.push(b'0');
             }

@@ -222,7 +222,9 @@ impl Disk {
     /// them any more, and a failing sync has them in memory.
     pub(super) fn release(&self) {
         let done = std::mem::take(&mut self.lock().done);
-        done.iter().for_each(|path| Segment::remove(path));
+        for path in &done {
+            Segment::remove(path);
+        }
     }
 
     /// Whether a segment is still in the directory.

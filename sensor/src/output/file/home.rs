@@ -11,7 +11,7 @@ use std::{
 };
 
 /// A local file system may be exchanged for another one: this long it is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Kinds of file systems that are on the network: NFS, CIFS, SMB2, Ceph, AFS, 9p, FUSE.
 const NETWORK: [u64; 7] = [

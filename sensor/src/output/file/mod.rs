@@ -113,7 +113,7 @@ pub(super) fn start(
         disk.clone(),
     );
     workers.push(Worker::spawn("out-file", queue, move || {
-        writer.run(&opened)
+        writer.run(&opened);
     })?);
     match outcome.recv_timeout(START_PATIENCE) {
         Ok(Err((source, hint))) => return Err(wrong(source, hint)),

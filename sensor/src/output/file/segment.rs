@@ -169,7 +169,7 @@ fn entries(bytes: Bytes, segment: u64) -> Vec<Entry> {
         let next = memchr::memchr_iter(GAP, &rest).find(|&at| at == 0 || rest[at - 1] == b'\n');
         let lines = rest.split_to(next.unwrap_or(rest.len()));
         if !lines.is_empty() {
-            entries.push(Entry::Batch(Batch::from_spool(lines, segment)));
+            entries.push(Entry::Batch(Batch::from_spool(&lines, segment)));
         }
         if next.is_some() {
             let end = memchr::memchr(b'\n', &rest).map_or(rest.len(), |end| end + 1);
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     fn batch(text: &'static str) -> Entry {
-        Entry::Batch(Batch::from_spool(Bytes::from_static(text.as_bytes()), 0))
+        Entry::Batch(Batch::from_spool(&Bytes::from_static(text.as_bytes()), 0))
     }
 
     fn segment(dir: &tempfile::TempDir) -> Segment {

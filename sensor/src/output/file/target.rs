@@ -99,12 +99,11 @@ impl Target {
         if self.open.is_some() {
             return Ok(());
         }
-        match &mut self.home {
-            Some(home) => home.check(self.paths.directory())?,
-            None => {
-                create_directory(self.paths.directory())?;
-                self.home = Some(Home::of(self.paths.directory())?);
-            }
+        if let Some(home) = &mut self.home {
+            home.check(self.paths.directory())?;
+        } else {
+            create_directory(self.paths.directory())?;
+            self.home = Some(Home::of(self.paths.directory())?);
         }
         let opened = match open(&self.paths.path, self.options.mode, self.options.owner) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -185,9 +185,9 @@ mod tests {
 
     fn batch(lines: &[&str]) -> Batch {
         let mut builder = Builder::default();
-        lines
-            .iter()
-            .for_each(|line| builder.push(line.as_bytes(), 7));
+        for line in lines {
+            builder.push(line.as_bytes(), 7);
+        }
         builder.take()
     }
 

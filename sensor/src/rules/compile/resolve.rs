@@ -1,7 +1,7 @@
 //! Trees of conditions → nodes of the graph: names of lists and macros become
 //! what they stand for.
 
-use std::rc::Rc;
+use std::{fmt::Write as _, rc::Rc};
 
 use sha2::{Digest, Sha256};
 
@@ -285,7 +285,7 @@ impl Compiler<'_> {
             Values::Nothing => {}
             Values::Operand(operand, _) => {
                 let operand = &self.checks.operands[*operand as usize].operand;
-                text.push_str(&format!(" val({operand})"));
+                let _ = write!(text, " val({operand})");
             }
             Values::One((value, _)) => {
                 text.push(' ');
@@ -310,7 +310,7 @@ impl Compiler<'_> {
                 if cut {
                     let digest = rest.finalize();
                     let short = u128::from_le_bytes(digest[..16].try_into().unwrap_or_default());
-                    text.push_str(&format!(", … #{short:032x}"));
+                    let _ = write!(text, ", … #{short:032x}");
                 }
                 text.push(')');
             }

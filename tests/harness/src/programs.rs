@@ -52,7 +52,7 @@ pub fn copy(from: &Path, to: &Path) {
     });
 }
 
-/// A program of this package, built beside the test that runs.
+/// A program of the tests, built beside the test that runs.
 ///
 /// # Panics
 /// If the test's own path is unknown.
@@ -75,7 +75,7 @@ pub fn built(name: &str) -> PathBuf {
 pub fn sensor() -> PathBuf {
     let target = || match env::var_os("CARGO_TARGET_DIR") {
         Some(directory) => PathBuf::from(directory),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
     };
     let path = match env::var_os("SENSOR_BIN") {
         Some(path) => PathBuf::from(path),

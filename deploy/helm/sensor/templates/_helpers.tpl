@@ -1,0 +1,119 @@
+{{- define "sensor.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "sensor.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else if contains (include "sensor.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "sensor.name" .) | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "sensor.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
+{{- define "sensor.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "sensor.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "sensor.labels" -}}
+{{ include "sensor.selectorLabels" . }}
+app.kubernetes.io/part-of: sensor
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "sensor.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "sensor.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "sensor.image" -}}
+{{- $tag := default .Chart.AppVersion .Values.image.tag -}}
+{{- if .Values.image.registry -}}
+{{- printf "%s/%s:%s" .Values.image.registry .Values.image.repository $tag -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository $tag -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Directories of the containerd socket: Falco's old name, and the newer chart's list. */ -}}
+{{- define "sensor.sockets" -}}
+{{- $engines := dig "containerEngine" "engines" "containerd" "sockets" (list) .Values.collectors -}}
+{{- if $engines -}}
+{{- toJson $engines -}}
+{{- else -}}
+{{- toJson (list .Values.collectors.containerd.socket) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "sensor.socketDirectories" -}}
+{{- $dirs := list -}}
+{{- range (include "sensor.sockets" . | fromJsonArray) -}}
+{{- $dirs = append $dirs (dir (trimPrefix "unix://" .)) -}}
+{{- end -}}
+{{- toJson (uniq $dirs) -}}
+{{- end -}}
+
+{{- /* "yes" if the user mounts something at the log directory. */ -}}
+{{- define "sensor.ownLogs" -}}
+{{- range .Values.mounts.volumeMounts -}}
+{{- if eq (trimSuffix "/" .mountPath) (trimSuffix "/" $.Values.logs.path) -}}yes{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The configuration file, from `falco`, `sensor`, and the chart's own shorthands. */ -}}
+{{- define "sensor.config" -}}
+{{- $config := deepCopy .Values.falco -}}
+{{- range $key := (list "json_output" "priority" "rule_matching" "file_output" "stdout_output" "http_output") -}}
+{{- if hasKey $.Values $key -}}
+{{- $value := get $.Values $key -}}
+{{- if kindIs "map" $value -}}
+{{- $_ := set $config $key (mergeOverwrite (deepCopy (default (dict) (get $config $key))) $value) -}}
+{{- else -}}
+{{- $_ := set $config $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- with (dig "bufSizePreset" nil .Values.driver.modernEbpf) -}}
+{{- $engine := dict "modern_ebpf" (dict "buf_size_preset" (int .)) -}}
+{{- $_ := set $config "engine" (mergeOverwrite (deepCopy (default (dict) $config.engine)) $engine) -}}
+{{- end -}}
+{{- $sockets := list -}}
+{{- range (include "sensor.sockets" . | fromJsonArray) -}}{{- $sockets = append $sockets (trimPrefix "unix://" .) -}}{{- end -}}
+{{- $own := mergeOverwrite (dict "containerd" (dict "sockets" $sockets)) (deepCopy .Values.sensor) -}}
+{{- $_ := set $config "sensor" $own -}}
+{{- toYaml $config -}}
+{{- end -}}
+
+{{- define "sensor.securityContext" -}}
+{{- if .Values.containerSecurityContext -}}
+{{- toYaml .Values.containerSecurityContext -}}
+{{- else if .Values.driver.modernEbpf.leastPrivileged -}}
+privileged: false
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsUser: 0
+capabilities:
+  drop: [ALL]
+  add: [BPF, PERFMON, SYS_PTRACE, DAC_READ_SEARCH{{ if .Values.driver.modernEbpf.legacyMemlock }}, SYS_RESOURCE{{ end }}]
+seccompProfile:
+  type: Unconfined
+{{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}
+appArmorProfile:
+  type: Unconfined
+{{- end }}
+{{- else -}}
+privileged: true
+readOnlyRootFilesystem: true
+{{- end -}}
+{{- end -}}

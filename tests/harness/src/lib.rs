@@ -1,0 +1,34 @@
+//! Runs the built sensor on a real kernel, for integration tests and benches.
+//!
+//! A test makes a [`Scene`], tells an actor what to do ([`Act`]), lets it act
+//! while a sensor watches it and nobody else, and looks at what the sensor wrote:
+//!
+//! ```no_run
+//! use harness::{Act, Scene};
+//!
+//! let scene = Scene::new();
+//! let tool = scene.program("tool");
+//! let seen = scene.act(Act::new().exec(&tool, ["tool", "--all"]));
+//! assert_eq!(seen.exec("tool").text("proc.args"), "--all");
+//! ```
+//!
+//! They need root, and a sensor: `SENSOR_BIN`, or `target/release/sensor`.
+
+pub mod act;
+pub mod connects;
+pub mod container;
+pub mod counters;
+pub mod elf;
+pub mod event;
+pub mod programs;
+pub mod scene;
+pub mod seen;
+pub mod sensor;
+
+pub use act::Act;
+pub use container::Container;
+pub use counters::Counters;
+pub use event::Event;
+pub use scene::Scene;
+pub use seen::Seen;
+pub use sensor::{Sensor, Setup};

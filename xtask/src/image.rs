@@ -1,0 +1,110 @@
+//! `cargo xtask image`: the sensor as an OCI archive, without a container engine.
+//!
+//! A static binary (glibc, `crt-static`) on nothing else, with its bill of materials and
+//! licences; the same sources give the same bytes. `ctr image import` takes the file.
+
+mod binary;
+mod layer;
+mod licences;
+mod oci;
+mod packages;
+mod sbom;
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::shell::{command, output, root, say, target};
+
+/// The largest archive that is still "small" (issue and README say 15 MiB).
+const LIMIT: u64 = 15 * 1024 * 1024;
+
+/// What to pack, and where to.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Pack this binary instead of building one
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// Target to build for; its standard library and linker must be installed
+    #[arg(long, default_value = "x86_64-unknown-linux-gnu")]
+    target: String,
+    /// Name of the image
+    #[arg(long, default_value_t = format!("localhost/sensor:{}", env!("CARGO_PKG_VERSION")))]
+    name: String,
+    /// The archive to write [default: target/image/sensor-VERSION-ARCH.oci.tar]
+    #[arg(long)]
+    output: Option<PathBuf>,
+}
+
+/// Builds, packs, and says what came of it.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let architecture = architecture(&arguments.target)?;
+    let path = match &arguments.binary {
+        Some(path) => path.clone(),
+        None => binary::build(&arguments.target)?,
+    };
+    let sensor = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    binary::check_static(&sensor).with_context(|| path.display().to_string())?;
+
+    let packages = packages::of_the_sensor(&arguments.target)?;
+    let created = source_time();
+    let layer = layer::build(
+        &sensor,
+        &sbom::document(&packages, &sbom::Toolchain::of_this_machine()?, created)?,
+        &licences::text(&packages)?,
+        created,
+    )?;
+    let image = oci::archive(&arguments.name, architecture, &layer, created)?;
+
+    let file = arguments.output.clone().unwrap_or_else(|| {
+        let name = format!(
+            "sensor-{}-{architecture}.oci.tar",
+            env!("CARGO_PKG_VERSION")
+        );
+        target().join("image").join(name)
+    });
+    if let Some(directory) = file.parent() {
+        fs::create_dir_all(directory)
+            .with_context(|| format!("cannot make {}", directory.display()))?;
+    }
+    fs::write(&file, &image.bytes).with_context(|| format!("cannot write {}", file.display()))?;
+    say(format_args!("{} {}", arguments.name, image.digest));
+    say(format_args!(
+        "{}: {} KiB (the binary {} KiB)",
+        file.display(),
+        image.bytes.len() / 1024,
+        sensor.len() / 1024
+    ));
+    ensure!(
+        image.bytes.len() as u64 <= LIMIT && sensor.len() as u64 <= LIMIT,
+        "more than {} MiB: look at what the binary links (cargo tree -p sensor -e normal)",
+        LIMIT / 1024 / 1024
+    );
+    Ok(())
+}
+
+/// The name that OCI has for a target's processor.
+fn architecture(target: &str) -> Result<&'static str> {
+    match target.split('-').next() {
+        Some("x86_64") => Ok("amd64"),
+        Some("aarch64") => Ok("arm64"),
+        _ => anyhow::bail!("{target}: images are made for x86_64 and aarch64"),
+    }
+}
+
+/// The time that everything in the image carries, in seconds since the epoch:
+/// `SOURCE_DATE_EPOCH`, or that of the last commit, or 0.
+fn source_time() -> u64 {
+    let told = std::env::var("SOURCE_DATE_EPOCH").ok();
+    let commit = || {
+        let root = root().to_string_lossy().into_owned();
+        output(&mut command(
+            "git",
+            &["-C", &root, "log", "-1", "--format=%ct"],
+        ))
+        .ok()
+    };
+    told.or_else(commit)
+        .and_then(|seconds| seconds.trim().parse().ok())
+        .unwrap_or(0)
+}
