@@ -31,6 +31,8 @@ pub mod want {
     pub const HOST: u32 = 1 << 8;
     /// Events of processes in containers; shifted by the number of the kind.
     pub const CONTAINER: u32 = 1 << 11;
+    /// Connects of IPv4 and IPv6 sockets.
+    pub const INET: u32 = 1 << 14;
     /// System calls are hooked raw, so 32-bit ones are seen at their exit.
     pub const RAW: u32 = 1 << 7;
 }

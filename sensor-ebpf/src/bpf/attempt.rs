@@ -12,14 +12,14 @@ use aya_ebpf::{
 use sensor_ebpf::{Attempt, Connect, Counter, Kind, Settings, connect_flag, want};
 
 use super::{
-    connect::{begin, emit, scratch, wanted_family, who},
+    connect::{begin, emit, scratch, wanted_family, wanted_remote, who},
     count::count,
     filter,
     given::{Call, is_compat_connect, is_connect},
     kernel::{current_task, kread, off},
     maps::{ATTEMPTS, SCRATCH_ATTEMPT},
     regs::Regs,
-    socket::{Descriptor, fill},
+    socket::{Descriptor, fill, is_loopback},
 };
 
 /// `TCP_SYN_SENT` of include/net/tcp_states.h.
@@ -51,8 +51,9 @@ pub fn sock_state(ctx: BtfTracePointContext) -> i32 {
         return 0;
     };
     if has_exit(task, settings) {
-        if settings.wants & want::CONNECT != 0 && filter::may_be_wanted(settings, Kind::Connect, task) {
-            remember(sock);
+        let both = want::CONNECT | want::INET;
+        if settings.wants & both == both && filter::may_be_wanted(settings, Kind::Connect, task) {
+            remember(sock, settings);
         }
     } else {
         attempted(task, sock, settings);
@@ -62,13 +63,16 @@ pub fn sock_state(ctx: BtfTracePointContext) -> i32 {
 
 /// Keeps both ends of an attempt until its system call ends.
 #[inline(always)]
-fn remember(sock: u64) {
+fn remember(sock: u64, settings: &Settings) {
     let Some(record) = scratch(&SCRATCH_ATTEMPT) else {
         return;
     };
     let ends = record.connect();
     ends.family = 0;
     fill(ends, sock);
+    if settings.wants & want::LOOPBACK == 0 && is_loopback(ends.family, &ends.remote) {
+        return;
+    }
     let attempt = Attempt {
         local: ends.local,
         remote: ends.remote,
@@ -189,7 +193,7 @@ fn attempted(task: u64, sock: u64, settings: &Settings) {
     begin(out, EINPROGRESS, -1, &target);
     out.flags = connect_flag::NO_SYSCALL | connect_flag::REMOTE_FROM_KERNEL | connect_flag::BEGUN;
     fill(out, sock);
-    if !wanted_family(settings, out) {
+    if !wanted_family(settings, out.family) || !wanted_remote(settings, out) {
         count(Kind::Connect, Counter::FilteredOther);
         return;
     }

@@ -32,6 +32,7 @@ use super::{
 
 /// Where `ret` is in the record of a `syscalls/sys_exit_*` tracepoint.
 const RET: usize = 16;
+const EAFNOSUPPORT: i64 = -97;
 
 /// `syscalls/sys_exit_connect`.
 #[tracepoint(category = "syscalls", name = "sys_exit_connect")]
@@ -74,13 +75,17 @@ fn connected(task: u64, call: impl Fn() -> Call) {
     let Some(who) = who(task, settings) else {
         return;
     };
+    let call = call();
+    let target = descriptor(task, call.fd);
+    if !wanted_family(settings, kread(target.sock + off!(sock_family))) {
+        count(Kind::Connect, Counter::FilteredOther);
+        return;
+    }
     let Some(record) = scratch(&SCRATCH_CONNECT) else {
         count(Kind::Connect, Counter::NoScratch);
         return;
     };
-    let call = call();
     record.begin(Kind::Connect);
-    let target = descriptor(task, call.fd);
     let out = record.connect();
     begin(out, call.result, call.fd, &target);
     if call.compat {
@@ -97,7 +102,7 @@ fn connected(task: u64, call: impl Fn() -> Call) {
             return;
         }
     }
-    if wanted_family(settings, out) {
+    if wanted_remote(settings, out) {
         emit(record, task, &who, settings, &call, target.file);
     } else {
         count(Kind::Connect, Counter::FilteredOther);
@@ -128,25 +133,30 @@ pub fn begin(out: &mut Connect, result: i64, fd: i32, target: &Descriptor) {
     out.reserved = 0;
 }
 
-/// Whether the family and the remote end are wanted.
+/// Whether sockets of that family are wanted (0: what is no socket).
 #[inline(always)]
-pub fn wanted_family(settings: &Settings, out: &Connect) -> bool {
-    let mut family = out.family;
-    if family == 0 {
-        family = out.given_family;
+pub fn wanted_family(settings: &Settings, family: u16) -> bool {
+    let bit = match family {
+        AF_INET | AF_INET6 => want::INET,
+        AF_UNIX => want::UNIX,
+        _ => want::OTHER_FAMILIES,
+    };
+    settings.wants & bit != 0
+}
+
+/// Whether the remote end is wanted: the same one as user space will tell, so of
+/// a failed attempt that the kernel did not begin the given one.
+#[inline(always)]
+pub fn wanted_remote(settings: &Settings, out: &Connect) -> bool {
+    if settings.wants & want::LOOPBACK != 0 {
+        return true;
     }
-    if family == AF_INET || family == AF_INET6 {
-        let loopback = if out.remote_port == 0 {
-            is_loopback(out.given_family, &out.given)
-        } else {
-            is_loopback(family, &out.remote)
-        };
-        return !loopback || settings.wants & want::LOOPBACK != 0;
+    if out.remote_port != 0 || out.result >= 0 {
+        !is_loopback(out.family, &out.remote)
+    } else {
+        let leads_nowhere = out.family == 0 || out.result == EAFNOSUPPORT;
+        leads_nowhere || !is_loopback(out.given_family, &out.given)
     }
-    if family == AF_UNIX {
-        return settings.wants & want::UNIX != 0;
-    }
-    settings.wants & want::OTHER_FAMILIES != 0
 }
 
 /// Who does it.

@@ -10,6 +10,7 @@ use super::{
     compile::{Checks, Dispatch, Facts, Graph, fold},
     load::{self, Definitions, RuleFile},
     set::{Activity, ListInfo, MacroInfo, Program, program},
+    sockets::Sockets,
 };
 use crate::event::Kind;
 
@@ -57,7 +58,10 @@ pub(super) fn assemble(
             info.activity = activity(&graph, &checks, info.node, !info.kinds.is_empty());
         }
     }
-    let requirements = Requirements::of(&graph, &checks, &programs, &rules);
+    let requirements = Requirements {
+        sockets: Sockets::of(&mut graph, &checks, &programs),
+        ..Requirements::of(&graph, &checks, &programs, &rules)
+    };
     let macros = definitions.macros.all().iter().zip(used_macros);
     let lists = definitions.lists.all().iter().zip(used_lists);
     RuleSet {

@@ -22,6 +22,7 @@ mod report;
 mod requirements;
 mod rule;
 mod set;
+mod sockets;
 #[cfg(test)]
 mod tests;
 
@@ -35,3 +36,4 @@ pub use report::{FileReport, Report};
 pub use requirements::{Reach, Requirements};
 pub use rule::{ExtraField, Rule};
 pub use set::{Activity, RuleInfo, RuleSet};
+pub use sockets::Sockets;

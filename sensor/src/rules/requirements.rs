@@ -1,7 +1,7 @@
 //! What must be captured and gathered for a set of rules.
 
 use super::{
-    ExtraField, Rule,
+    ExtraField, Rule, Sockets,
     compile::{Checks, Graph},
     set::{Program, program},
 };
@@ -39,6 +39,8 @@ pub struct Requirements {
     pub exec_failed: Reach,
     /// Connects.
     pub connect: Reach,
+    /// Of which sockets connects can match.
+    pub sockets: Sockets,
     /// What the fields of conditions and outputs need.
     pub needs: Needs,
     /// How many ancestors they look at.

@@ -9,6 +9,7 @@ mod operators;
 mod properties;
 mod render;
 mod semantics;
+mod sockets;
 
 use bumpalo::Bump;
 
