@@ -261,3 +261,41 @@ fn an_ipv4_address_mapped_into_ipv6_is_ipv4() {
         },
     );
 }
+
+#[test]
+fn a_connect_without_an_answer_from_a_network_has_the_address_of_its_device() {
+    let ip = |words: &str| {
+        let argv: Vec<_> = words.split(' ').map(str::to_owned).collect();
+        Act::new().then("spawn", ["/sbin/ip"]).argv(argv)
+    };
+    check(
+        |_| {
+            ip("ip link add v0 type veth peer name v1")
+                .and(ip("ip address add 203.0.113.1/24 dev v0"))
+                .and(ip("ip link set v0 up"))
+                .and(ip("ip link set v1 up"))
+                .and(ip("ip route add unreachable 198.51.100.0/24"))
+                .and(ip("ip route add blackhole 192.0.2.0/24"))
+                .and(tcp(AF_INET))
+                .connect("198.51.100.7:443", libc::EHOSTUNREACH)
+                .connect("192.0.2.7:443", libc::EINVAL)
+                // Nobody answers for that address: the attempt begins, and fails after seconds.
+                .connect("203.0.113.9:443", libc::EHOSTUNREACH)
+        },
+        |connects| {
+            let [unreachable, blackhole, silent] = connects.events();
+            unreachable.assert_fields(&json!({
+                "evt.res": "EHOSTUNREACH", "fd.name": "->198.51.100.7:443", "fd.lip": null,
+            }));
+            blackhole.assert_fields(&json!({
+                "evt.res": "EINVAL", "fd.name": "->192.0.2.7:443", "fd.lip": null,
+            }));
+            silent.assert_fields(&json!({
+                "evt.res": "EHOSTUNREACH", "fd.lip": "203.0.113.1",
+                "fd.rip": "203.0.113.9", "fd.rport": 443, "fd.is_server": false,
+            }));
+            assert!(silent.number("fd.lport") > 0);
+            assert!(silent.text("community_id").starts_with("1:"));
+        },
+    );
+}

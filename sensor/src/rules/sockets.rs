@@ -13,6 +13,8 @@ use crate::{event::Kind, fields::Value};
 pub struct Sockets {
     /// Unix sockets.
     pub unix: bool,
+    /// IPv4 and IPv6 sockets.
+    pub inet: bool,
     /// IPv4 and IPv6 sockets that connect to a loopback address.
     pub loopback: bool,
     /// Sockets that are neither of IPv4, IPv6 nor unix, and what is no socket.
@@ -63,6 +65,7 @@ impl Sockets {
         };
         Self {
             unix: any(&unix()),
+            inet: any(&inet()),
             loopback: ["127.0.0.0/8", "::1/128"]
                 .iter()
                 .any(|text| network(text).is_none_or(|(low, high)| any(&to(low, high)))),
@@ -91,12 +94,16 @@ fn other() -> Facts {
         .with("fd.sockfamily", Fact::Is(Value::Absent))
 }
 
+fn inet() -> Facts {
+    Facts::default()
+        .with("fd.typechar", Fact::OneOf(&["4", "6"]))
+        .with("fd.sockfamily", Fact::Is(Value::Str("ip")))
+}
+
 /// To an address of that range.
 fn to(low: i128, high: i128) -> Facts {
-    let facts = Facts::default()
-        .with("fd.typechar", Fact::OneOf(&["4", "6"]))
-        .with("fd.sockfamily", Fact::Is(Value::Str("ip")));
-    REMOTE.iter().fold(facts, |facts, field| {
-        facts.with(field, Fact::Range(low, high))
-    })
+    let range = Fact::Range(low, high);
+    REMOTE
+        .iter()
+        .fold(inet(), |facts, field| facts.with(field, range))
 }

@@ -19,6 +19,7 @@ use crate::{
 /// Takes a step about sockets.
 pub(crate) fn take(step: &str, steps: &mut Steps) -> Result<()> {
     match step {
+        "pause" => pause(steps.number()?),
         "net-namespace" => net_namespace(),
         "socket" => socket(
             number(steps)?,
@@ -79,6 +80,12 @@ fn address(steps: &mut Steps) -> Result<Address> {
 fn say(line: &str) -> Result<()> {
     println!("{line}");
     Ok(stdout().flush()?)
+}
+
+/// Waits so many milliseconds.
+fn pause(milliseconds: u32) -> Result<()> {
+    std::thread::sleep(std::time::Duration::from_millis(milliseconds.into()));
+    Ok(())
 }
 
 /// A network namespace in which only the loopback device is, and up.
