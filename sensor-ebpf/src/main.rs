@@ -15,12 +15,14 @@
 
 #[cfg(target_arch = "bpf")]
 mod bpf {
+    pub mod attempt;
     pub mod cgroup;
     pub mod connect;
     pub mod count;
     pub mod exec;
     pub mod failed;
     pub mod filter;
+    pub mod given;
     pub mod kernel;
     pub mod lineage;
     pub mod maps;

@@ -31,6 +31,8 @@ pub mod want {
     pub const HOST: u32 = 1 << 8;
     /// Events of processes in containers; shifted by the number of the kind.
     pub const CONTAINER: u32 = 1 << 11;
+    /// Connects of IPv4 and IPv6 sockets.
+    pub const INET: u32 = 1 << 14;
     /// System calls are hooked raw, so 32-bit ones are seen at their exit.
     pub const RAW: u32 = 1 << 7;
 }
@@ -131,6 +133,9 @@ pub struct Attempt {
     pub local: [u8; 16],
     /// Remote address.
     pub remote: [u8; 16],
+    /// Inode of the socket, once the attempt was reported: the socket's memory may
+    /// come to be that of another one (0: not reported).
+    pub inode: u64,
     /// Thread that began it (`bpf_get_current_pid_tgid`).
     pub pid_tgid: u64,
     /// Local port, host byte order (0: not bound yet).

@@ -251,7 +251,8 @@ wire! {
         pub given_port: u16,
         /// Address that the caller gave.
         pub given: [u8; 16],
-        /// Bytes of the unix socket's name as given, without the family.
+        /// Bytes of the unix socket's name as given, without the family; or of the path of
+        /// what is no socket: names, innermost first, each with its NUL.
         pub path_len: u32,
         /// Explicit padding.
         pub reserved: u32,
@@ -319,4 +320,6 @@ pub mod connect_flag {
     pub const INTERRUPTED: u32 = 1 << 4;
     /// A 32-bit system call.
     pub const COMPAT: u32 = 1 << 5;
+    /// The kernel's TCP began an attempt in this call.
+    pub const BEGUN: u32 = 1 << 6;
 }

@@ -3,6 +3,7 @@
 use sensor_ebpf::{CgroupClass, CgroupKey, Counter, Kind, Settings, Tree, want};
 
 use super::{
+    cgroup,
     count::count,
     maps::{CGROUPS, SETTINGS},
 };
@@ -22,20 +23,45 @@ pub fn wanted(settings: &Settings, kind: Kind, marked: bool, cgroup: &CgroupKey)
         count(kind, Counter::FilteredTree);
         return false;
     }
-    let (host, container) = (want::HOST << kind as u32, want::CONTAINER << kind as u32);
-    let both = host | container;
-    if settings.wants & both != both {
-        // SAFETY: the value is copied at once; a concurrent change of it is of
-        // one aligned word.
-        let class = unsafe { CGROUPS.get(cgroup) }.copied();
-        if class == Some(CgroupClass::Host as u32) && settings.wants & host == 0 {
-            count(kind, Counter::FilteredHost);
-            return false;
-        }
-        if class == Some(CgroupClass::Container as u32) && settings.wants & container == 0 {
-            count(kind, Counter::FilteredOther);
-            return false;
-        }
+    if all_cgroups(settings, kind) {
+        return true;
     }
-    true
+    match unwanted(settings, kind, cgroup) {
+        Some(counter) => {
+            count(kind, counter);
+            false
+        }
+        None => true,
+    }
+}
+
+/// A test before [`wanted`] that counts nothing: false if the task's cgroup is
+/// known to be one whose events are not wanted.
+#[inline(always)]
+pub fn may_be_wanted(settings: &Settings, kind: Kind, task: u64) -> bool {
+    all_cgroups(settings, kind)
+        || unwanted(settings, kind, &cgroup::key_of(cgroup::node_of(task))).is_none()
+}
+
+/// Whether events of all cgroups are wanted.
+#[inline(always)]
+fn all_cgroups(settings: &Settings, kind: Kind) -> bool {
+    let both = (want::HOST | want::CONTAINER) << kind as u32;
+    settings.wants & both == both
+}
+
+/// As what an event of that cgroup is filtered; none if it is not.
+#[inline(always)]
+fn unwanted(settings: &Settings, kind: Kind, cgroup: &CgroupKey) -> Option<Counter> {
+    // SAFETY: the value is copied at once; a concurrent change of it is of one
+    // aligned word.
+    let class = unsafe { CGROUPS.get(cgroup) }.copied();
+    let missing = |bit: u32| settings.wants & (bit << kind as u32) == 0;
+    if class == Some(CgroupClass::Host as u32) && missing(want::HOST) {
+        return Some(Counter::FilteredHost);
+    }
+    if class == Some(CgroupClass::Container as u32) && missing(want::CONTAINER) {
+        return Some(Counter::FilteredOther);
+    }
+    None
 }

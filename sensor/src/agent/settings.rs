@@ -63,6 +63,7 @@ pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
             connect: connect.container,
         },
         unix,
+        inet: true,
         loopback,
         other_families,
         argv_limit: limit(capture.argv_limit),

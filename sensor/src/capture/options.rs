@@ -91,7 +91,9 @@ pub struct Wants {
     pub container: Kinds,
     /// Connects to unix sockets.
     pub unix: bool,
-    /// Connects to loopback addresses.
+    /// Connects of IPv4 and IPv6 sockets.
+    pub inet: bool,
+    /// Connects of those to loopback addresses.
     pub loopback: bool,
     /// Connects of other families than unix, IPv4 and IPv6.
     pub other_families: bool,
@@ -112,6 +114,7 @@ impl Default for Wants {
             host: Kinds::ALL,
             container: Kinds::ALL,
             unix: true,
+            inet: true,
             loopback: true,
             other_families: true,
             argv_limit: ARGV_LIMIT_DEFAULT,
@@ -142,6 +145,7 @@ impl Wants {
                 want::CONTAINER << Kind::Connect as u32,
             ),
             (self.unix, want::UNIX),
+            (self.inet, want::INET),
             (self.loopback, want::LOOPBACK),
             (self.other_families, want::OTHER_FAMILIES),
             (mode == HookMode::Raw, want::RAW),

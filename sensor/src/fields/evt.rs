@@ -183,7 +183,10 @@ pub(super) static FIELDS: &[Field] = &[
         "The same as `evt.args`.",
         |c, _| all_arguments(c),
     ),
-    argument("evt.arg.res", "`0`, or the name of the errno."),
+    Field {
+        kinds: Kinds::ALL,
+        ..argument("evt.arg.res", "`0`, or the name of the errno.")
+    },
     argument("evt.arg.filename", "Path that was given to exec."),
     argument(
         "evt.arg.exe",

@@ -9,6 +9,7 @@ mod clock;
 mod community;
 mod container;
 mod context;
+mod ends;
 mod entity;
 mod errno;
 mod evt;

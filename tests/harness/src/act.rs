@@ -36,6 +36,13 @@ impl Act {
         self
     }
 
+    /// Other steps after these.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
     /// A step that has no operands.
     #[must_use]
     pub fn just(self, step: &str) -> Self {

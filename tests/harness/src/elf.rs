@@ -25,9 +25,8 @@ const MACHINE: u16 = 62;
 #[cfg(target_arch = "aarch64")]
 const MACHINE: u16 = 183;
 
-const EXIT_386_LEN: u32 = 9;
 /// `exit(0)` in 32-bit x86 code.
-const EXIT_386: [u8; EXIT_386_LEN as usize] = [
+const EXIT_386: &[u8] = &[
     0xb8, 0xfc, 0x00, 0x00, 0x00, // mov eax, 252 (exit_group)
     0x31, 0xdb, // xor ebx, ebx
     0xcd, 0x80, // int 0x80
@@ -54,14 +53,21 @@ pub fn native() -> Vec<u8> {
 /// A 32-bit x86 program that exits with 0.
 #[must_use]
 pub fn i386() -> Vec<u8> {
+    i386_after(&[])
+}
+
+/// A 32-bit x86 program that runs some code (at address `0x400054`), and exits with 0.
+#[must_use]
+pub fn i386_after(code: &[u8]) -> Vec<u8> {
     const HEADERS: u32 = 52 + 32;
-    const SIZE: u32 = HEADERS + EXIT_386_LEN;
+    let size = u32::try_from(code.len() + EXIT_386.len()).map_or(u32::MAX, |len| HEADERS + len);
     let mut elf = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
     halves(&mut elf, &[2, 3]);
     words(&mut elf, &[1, BASE + HEADERS, 52, 0, 0]);
     halves(&mut elf, &[52, 32, 1, 0, 0, 0]);
-    words(&mut elf, &[1, 0, BASE, BASE, SIZE, SIZE, 5, 0x1000]);
-    elf.extend_from_slice(&EXIT_386);
+    words(&mut elf, &[1, 0, BASE, BASE, size, size, 5, 0x1000]);
+    elf.extend_from_slice(code);
+    elf.extend_from_slice(EXIT_386);
     elf
 }
 

@@ -15,6 +15,7 @@
 //! They need root, and a sensor: `SENSOR_BIN`, or `target/release/sensor`.
 
 pub mod act;
+pub mod connects;
 pub mod container;
 pub mod counters;
 pub mod elf;

@@ -48,7 +48,7 @@ pub(super) fn run(arguments: Arguments) {
 }
 
 /// Nanoseconds of one call.
-fn loop_of_calls(calls: u32) -> f64 {
+pub(super) fn loop_of_calls(calls: u32) -> f64 {
     let begin = Instant::now();
     for _ in 0..calls {
         // SAFETY: takes nothing and cannot fail; by number, so that no library answers it.

@@ -3,6 +3,7 @@
 //! Rounds of each variant are interleaved, so that what else the machine does falls on all of
 //! them alike; figures are medians, and ratios of medians within one run.
 
+mod connect;
 mod exec;
 mod figures;
 mod getppid;
@@ -19,6 +20,8 @@ use crate::{
 pub(crate) enum Command {
     /// A storm of execs: without sensor, and with it filtering, matching nothing, writing all
     Exec(exec::Arguments),
+    /// A storm of connects: without sensor, and with it filtering, matching nothing, writing all
+    Connect(connect::Arguments),
     /// System calls that have nothing to do with it: a loop of `getppid`
     Getppid(getppid::Arguments),
 }
@@ -35,6 +38,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
     ]))?;
     match command {
         Command::Exec(arguments) => exec::run(arguments)?,
+        Command::Connect(arguments) => connect::run(arguments)?,
         Command::Getppid(arguments) => getppid::run(arguments),
     }
     Ok(())

@@ -5,8 +5,12 @@
 //! Any failure that the test did not ask for ends it with an error and code 1.
 #![expect(clippy::print_stdout, reason = "the tests read what it says")]
 
+mod address;
+mod attempt;
 mod exec;
 mod place;
+mod ring;
+mod socket;
 mod steps;
 
 use std::{

@@ -57,7 +57,7 @@ pub(crate) fn pid_namespace() -> Result<()> {
     unshare(UnshareFlags::NEWPID)
 }
 
-fn unshare(flags: UnshareFlags) -> Result<()> {
+pub(crate) fn unshare(flags: UnshareFlags) -> Result<()> {
     // SAFETY: neither descriptors nor signal handlers are unshared.
     unsafe { thread::unshare_unsafe(flags) }.with_context(|| format!("unshare {flags:?}"))
 }

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::{exec, place};
+use crate::{exec, place, socket};
 
 /// Steps that are still to be taken.
 pub(crate) struct Steps(VecDeque<OsString>);
@@ -66,7 +66,7 @@ impl Steps {
             "spawn" => exec::spawn(&self.text()?, &self.argv()?),
             "fail" => exec::fail(&self.text()?, self.number()?, &self.argv()?),
             "fail-at" => exec::fail_at(&self.text()?, self.number()?, &self.argv()?),
-            _ => bail!("there is no such step"),
+            _ => socket::take(step, self),
         }
     }
 
@@ -127,11 +127,11 @@ impl Steps {
             .into_vec())
     }
 
-    fn text(&mut self) -> Result<CString> {
+    pub(crate) fn text(&mut self) -> Result<CString> {
         Ok(CString::new(self.bytes()?)?)
     }
 
-    fn number(&mut self) -> Result<u32> {
+    pub(crate) fn number(&mut self) -> Result<u32> {
         let text = self.bytes()?;
         String::from_utf8_lossy(&text)
             .parse()

@@ -1,0 +1,208 @@
+//! TCP's attempts, at the socket's change to SYN_SENT.
+//!
+//! For calls of `connect` that change leaves the destination behind, which the
+//! socket of a failed attempt has forgotten by the exit. Of attempts without such
+//! a call (io_uring, TCP fast open, 32-bit calls where only perf's tracepoints
+//! are hooked) it is the event.
+
+use aya_ebpf::{
+    EbpfContext as _, helpers::generated::bpf_get_current_pid_tgid, macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
+use sensor_ebpf::{Attempt, Connect, Counter, Kind, Settings, connect_flag, want};
+
+use super::{
+    connect::{begin, emit, scratch, wanted_family, wanted_remote, who},
+    count::count,
+    filter,
+    given::{Call, is_compat_connect, is_connect},
+    kernel::{current_task, kread, off},
+    maps::{ATTEMPTS, SCRATCH_ATTEMPT},
+    regs::Regs,
+    socket::{Descriptor, fill, is_loopback},
+};
+
+/// `TCP_SYN_SENT` of include/net/tcp_states.h.
+const SYN_SENT: i32 = 2;
+/// `IPPROTO_TCP`, `IPPROTO_MPTCP`.
+const TCP: u16 = 6;
+const MPTCP: u16 = 262;
+/// `ERESTARTSYS` … `ERESTART_RESTARTBLOCK`: a signal interrupted the call.
+const RESTART: core::ops::RangeInclusive<i64> = -516..=-512;
+/// The attempt goes on.
+pub const EINPROGRESS: i64 = -115;
+/// No local port was to be had.
+const EADDRNOTAVAIL: i64 = -99;
+/// `PF_IO_WORKER`, `PF_KTHREAD`: threads that never left the kernel.
+const PF_IN_KERNEL: u32 = 0x10 | 0x0020_0000;
+
+/// `inet_sock_set_state(sk, oldstate, newstate)`. At SYN_SENT the current task
+/// is the one that connects.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub fn sock_state(ctx: BtfTracePointContext) -> i32 {
+    let _ = ctx.as_ptr();
+    let new: i32 = ctx.arg(2);
+    if new != SYN_SENT {
+        return 0;
+    }
+    let sock: u64 = ctx.arg(0);
+    let task = current_task();
+    let Some(settings) = filter::settings() else {
+        return 0;
+    };
+    if has_exit(task, settings) {
+        let both = want::CONNECT | want::INET;
+        if settings.wants & both == both && filter::may_be_wanted(settings, Kind::Connect, task) {
+            remember(sock, settings);
+        }
+    } else {
+        attempted(task, sock, settings);
+    }
+    0
+}
+
+/// Keeps both ends of an attempt until its system call ends.
+#[inline(always)]
+fn remember(sock: u64, settings: &Settings) {
+    let Some(record) = scratch(&SCRATCH_ATTEMPT) else {
+        return;
+    };
+    let ends = record.connect();
+    ends.family = 0;
+    fill(ends, sock);
+    if settings.wants & want::LOOPBACK == 0 && is_loopback(ends.family, &ends.remote) {
+        return;
+    }
+    let attempt = Attempt {
+        local: ends.local,
+        remote: ends.remote,
+        inode: 0,
+        // SAFETY: the helper has no preconditions.
+        pid_tgid: unsafe { bpf_get_current_pid_tgid() },
+        local_port: ends.local_port,
+        remote_port: ends.remote_port,
+        family: ends.family,
+        reported: 0,
+    };
+    let _ = ATTEMPTS.insert(&sock, &attempt, 0);
+}
+
+/// At the exit of the call: takes over what was remembered of its attempt, and
+/// forgets it. False if the attempt was reported before, or will be later.
+#[inline(always)]
+pub fn settle(out: &mut Connect, target: &Descriptor) -> bool {
+    let goes_on = RESTART.contains(&out.result);
+    let mut reported = false;
+    if out.protocol == TCP || out.protocol == MPTCP {
+        if let Some(attempt) = ATTEMPTS.get_ptr_mut(&target.sock) {
+            // SAFETY: a value of the map, which outlives this program's run; only
+            // the thread that connects uses it.
+            let attempt = unsafe { &mut *attempt };
+            // SAFETY: the helper has no preconditions.
+            let same_thread = attempt.pid_tgid == unsafe { bpf_get_current_pid_tgid() };
+            if same_thread && attempt.reported == 0 {
+                begun(out, attempt, target.sock);
+                if goes_on && i32::from(out.state) == SYN_SENT {
+                    attempt.reported = 1;
+                    attempt.inode = target.inode;
+                    out.result = EINPROGRESS;
+                    out.flags |= connect_flag::INTERRUPTED;
+                    return true;
+                }
+            } else if same_thread {
+                // The same memory may by now be that of another socket.
+                reported = attempt.inode == target.inode;
+            }
+            if !goes_on || !reported {
+                let _ = ATTEMPTS.remove(&target.sock);
+            }
+        }
+    }
+    // A restart was reported already; of another interrupted call nothing is
+    // under way, and it comes again.
+    !reported && !goes_on
+}
+
+/// Fills in what the socket has forgotten of the attempt that this call began.
+#[inline(always)]
+fn begun(out: &mut Connect, attempt: &Attempt, sock: u64) {
+    out.flags |= connect_flag::BEGUN;
+    if out.remote_port != 0 {
+        return;
+    }
+    out.flags |= connect_flag::REMOTE_FROM_KERNEL;
+    out.remote = attempt.remote;
+    out.remote_port = attempt.remote_port;
+    out.local = attempt.local;
+    if out.local_port == 0 {
+        out.local_port = attempt.local_port;
+    }
+    if out.local_port == 0 && out.result != EADDRNOTAVAIL {
+        // A port that the kernel chose is given back when the attempt fails, but
+        // its number stays until the next one is chosen (`__inet_put_port`).
+        let port: u16 = kread(sock + off!(inet_sport));
+        out.local_port = u16::from_be(port);
+    }
+}
+
+/// Whether the attempt's system call will be seen at its exit.
+#[inline(always)]
+fn has_exit(task: u64, settings: &Settings) -> bool {
+    let flags: u32 = kread(task + off!(task_flags));
+    if flags & PF_IN_KERNEL != 0 {
+        return false;
+    }
+    let regs = Regs::current().of(task);
+    if regs.compat {
+        settings.wants & want::RAW != 0 && is_compat_connect(&regs)
+    } else {
+        is_connect(&regs)
+    }
+}
+
+/// An attempt that no exit of `connect` will tell of.
+#[inline(always)]
+fn attempted(task: u64, sock: u64, settings: &Settings) {
+    let protocol: u16 = kread(sock + off!(sock_protocol));
+    if protocol == MPTCP {
+        return; // its first subflow is a TCP socket, which comes next
+    }
+    count(Kind::Connect, Counter::Seen);
+    if settings.wants & want::CONNECT == 0 {
+        count(Kind::Connect, Counter::FilteredOther);
+        return;
+    }
+    let Some(who) = who(task, settings) else {
+        return;
+    };
+    let socket: u64 = kread(sock + off!(sock_socket));
+    let file: u64 = kread(socket + off!(socket_file));
+    let inode: u64 = kread(file + off!(file_f_inode));
+    let Some(record) = scratch(&SCRATCH_ATTEMPT) else {
+        count(Kind::Connect, Counter::NoScratch);
+        return;
+    };
+    record.begin(Kind::Connect);
+    let target = Descriptor {
+        file,
+        sock,
+        inode: kread(inode + off!(inode_i_ino)),
+        socket_type: kread(socket + off!(socket_type)),
+    };
+    let out = record.connect();
+    begin(out, EINPROGRESS, -1, &target);
+    out.flags = connect_flag::NO_SYSCALL | connect_flag::REMOTE_FROM_KERNEL | connect_flag::BEGUN;
+    fill(out, sock);
+    if !wanted_family(settings, out.family) || !wanted_remote(settings, out) {
+        count(Kind::Connect, Counter::FilteredOther);
+        return;
+    }
+    let nothing = Call {
+        fd: -1,
+        address: 0,
+        len: 0,
+        result: EINPROGRESS,
+        compat: false,
+    };
+    emit(record, task, &who, settings, &nothing, 0);
+}

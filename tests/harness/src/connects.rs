@@ -1,0 +1,134 @@
+//! Connects: an actor makes them in a network namespace of its own, under a sensor that writes
+//! every one.
+
+use crate::{Act, Event, Scene, Seen};
+
+/// Every connect with every field that a connect can answer.
+pub const RULES: &str = include_str!("connects.yaml");
+
+/// How the sensor hooks system calls.
+pub const HOOKS: [&str; 2] = ["perf", "raw"];
+
+/// What came of an actor's steps.
+#[derive(Debug)]
+pub struct Connects {
+    /// Under which hooks.
+    pub hooks: &'static str,
+    /// The sensor's events.
+    pub seen: Seen,
+    /// Lines of the actor: what `getsockname` and `getpeername` said.
+    pub ends: Vec<(String, String)>,
+    /// Process id of the actor.
+    pub pid: u32,
+}
+
+impl Connects {
+    /// Lets an actor act in a network namespace of its own.
+    ///
+    /// # Panics
+    /// If it prints something else than ends.
+    #[must_use]
+    pub fn of(hooks: &'static str, scene: &Scene, act: Act) -> Self {
+        let whole = act.after(Act::new().just("net-namespace"));
+        let (seen, printed, pid) = scene.act_under(whole, |setup| {
+            setup.rules(RULES).option("sensor.capture.hooks", hooks)
+        });
+        let ends = printed.lines().map(|line| {
+            let (local, peer) = line.split_once(' ').expect("two ends");
+            (local.to_owned(), peer.to_owned())
+        });
+        let ends = ends.collect();
+        Self {
+            hooks,
+            seen,
+            ends,
+            pid,
+        }
+    }
+
+    /// The only event.
+    ///
+    /// # Panics
+    /// If there is none, or more than one.
+    #[must_use]
+    pub fn one(&self) -> &Event {
+        self.seen.only("at all", |_| true)
+    }
+
+    /// All events, of which there must be so many.
+    ///
+    /// # Panics
+    /// If there are more or fewer.
+    #[must_use]
+    pub fn events<const N: usize>(&self) -> [&Event; N] {
+        let events: Vec<_> = self.seen.events.iter().collect();
+        let text = format!("{} events instead of {N}: {:#?}", events.len(), self.seen);
+        events.try_into().unwrap_or_else(|_| panic!("{text}"))
+    }
+
+    /// `fd.name` of the ends that the actor printed last.
+    ///
+    /// # Panics
+    /// If it printed none.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let (local, peer) = self.ends.last().expect("the actor printed the ends");
+        format!("{local}->{peer}")
+    }
+}
+
+/// Lets an actor act, once under each kind of hooks, and looks at what was seen.
+pub fn check(act: impl Fn(&Scene) -> Act, look: impl Fn(&Connects)) {
+    for hooks in HOOKS {
+        let scene = Scene::new();
+        let connects = Connects::of(hooks, &scene, act(&scene));
+        eprintln!("hooks: {hooks}");
+        look(&connects);
+    }
+}
+
+/// Steps that make a socket: family, type and protocol by their numbers.
+#[must_use]
+pub fn socket(fd: i32, family: i32, kind: i32, protocol: i32) -> Act {
+    let operands = [fd, family, kind, protocol].map(|number| number.to_string());
+    Act::new().then("socket", operands)
+}
+
+/// Steps with a TCP socket of descriptor 100.
+#[must_use]
+pub fn tcp(family: i32) -> Act {
+    socket(100, family, libc::SOCK_STREAM, 0)
+}
+
+/// Steps with a UDP socket of descriptor 100.
+#[must_use]
+pub fn udp(family: i32) -> Act {
+    socket(100, family, libc::SOCK_DGRAM, 0)
+}
+
+impl Act {
+    /// These steps after others.
+    #[must_use]
+    pub fn after(self, first: Self) -> Self {
+        first.and(self)
+    }
+
+    /// Something listens there.
+    #[must_use]
+    pub fn listen(self, fd: i32, address: &str) -> Self {
+        let fd = fd.to_string();
+        self.then("listen", [fd.as_str(), address, "128"])
+    }
+
+    /// Descriptor 100 connects, with that result: 0 or an errno.
+    #[must_use]
+    pub fn connect(self, address: &str, errno: i32) -> Self {
+        self.then("connect", ["100", address, &errno.to_string()])
+    }
+
+    /// The actor prints both ends of descriptor 100.
+    #[must_use]
+    pub fn ends(self) -> Self {
+        self.then("ends", ["100"])
+    }
+}

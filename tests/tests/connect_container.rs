@@ -1,0 +1,46 @@
+//! Connects in a real container.
+
+use std::collections::HashMap;
+
+use tests::{Act, Container, Event, Scene, programs};
+
+#[test]
+fn twenty_thousand_connects_in_a_container_are_twenty_thousand_right_lines() {
+    const CONNECTS: usize = 20_000;
+    let scene = Scene::new();
+    let container = Container::new(&scene, &["connects", "2", &CONNECTS.to_string()]);
+    container.add("bin/connects", &programs::built("connects"));
+    let rules = tests::connects::RULES.replace(
+        "evt.type = connect",
+        "evt.type = connect and container.id != host and proc.name = connects",
+    );
+    let (seen, ..) = scene.act_under(container.run(Act::new()), |setup| setup.rules(&rules));
+
+    assert_eq!(seen.events.len(), CONNECTS, "{}", seen.stderr);
+    let ours = |event: &Event| event.field("container.id") == container.short_id();
+    assert!(seen.events.iter().all(ours));
+    // (where to, by what, with what result): how often.
+    let mut kinds: HashMap<(String, String, String), usize> = HashMap::new();
+    for event in &seen.events {
+        let text = |name| event.text(name).to_owned();
+        let remote = format!("{}:{}", event.text("fd.sip"), event.number("fd.sport"));
+        *kinds
+            .entry((remote, text("fd.l4proto"), text("evt.res")))
+            .or_default() += 1;
+        assert!(event.number("fd.lport") > 0, "{event:#?}");
+    }
+    let each = CONNECTS / 5;
+    let expected = [
+        ("127.0.0.1:8081", "tcp", "ECONNREFUSED"),
+        ("127.0.0.1:8080", "tcp", "SUCCESS"),
+        ("127.0.0.2:8080", "tcp", "SUCCESS"),
+        ("127.0.0.3:8080", "tcp", "SUCCESS"),
+        ("127.0.0.1:8081", "udp", "SUCCESS"),
+    ];
+    let expected: HashMap<_, _> = expected
+        .into_iter()
+        .map(|(a, b, c)| ((a.to_owned(), b.to_owned(), c.to_owned()), each))
+        .collect();
+    assert_eq!(kinds, expected);
+    assert_eq!(seen.counters().lost(), 0, "{}", seen.stderr);
+}

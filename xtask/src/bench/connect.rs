@@ -1,0 +1,188 @@
+//! `cargo xtask bench connect`: a storm of connects in what looks like a container, and what
+//! hooks for connects cost other system calls.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use harness::{Sensor, Setup};
+
+use super::{
+    figures::{cpu_seconds, median, spread},
+    getppid::loop_of_calls,
+};
+use crate::shell::{command, output, say, target};
+
+#[derive(clap::Args, Clone, Copy)]
+pub(crate) struct Arguments {
+    /// Rounds of each variant
+    #[arg(long, default_value_t = 7)]
+    rounds: u32,
+    /// Connects of one storm
+    #[arg(long, default_value_t = 100_000)]
+    connects: u32,
+    /// Processes that connect at once
+    #[arg(long, default_value_t = 2)]
+    workers: u32,
+    /// System calls of one loop of `getppid`
+    #[arg(long, default_value_t = 2_000_000)]
+    calls: u32,
+}
+
+/// A way to run the sensor, or not to: its name, the rule's condition, how it hooks.
+type Variant = (&'static str, Option<(&'static str, &'static str)>);
+
+/// All of them; the first is what the others are compared with.
+const VARIANTS: [Variant; 5] = [
+    ("without sensor", None),
+    (
+        "filtered in the kernel",
+        Some(("evt.type = connect and container.id = host", "perf")),
+    ),
+    (
+        "no rule matches",
+        Some(("evt.type = connect and proc.name = no-such-program", "perf")),
+    ),
+    (
+        "every connect written",
+        Some(("evt.type = connect and container.id != host", "perf")),
+    ),
+    (
+        "… with raw hooks",
+        Some(("evt.type = connect and container.id != host", "raw")),
+    ),
+];
+
+/// What was measured of a variant, round by round.
+#[derive(Default)]
+struct Series {
+    /// Seconds of the storm.
+    storm: Vec<f64>,
+    /// Nanoseconds of a `getppid`.
+    getppid: Vec<f64>,
+    /// CPU of the sensor for each connect, µs.
+    cpu: Vec<f64>,
+    /// Lines for each connect of the storms.
+    lines: Vec<f64>,
+    lost: u64,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<()> {
+    let cgroup = Cgroup::new()?;
+    let mut all: [Series; VARIANTS.len()] = Default::default();
+    storm(&cgroup, arguments)?; // the first one warms caches up
+    for round in 1..=arguments.rounds {
+        say(format_args!("round {round} of {}", arguments.rounds));
+        for ((_, setting), series) in VARIANTS.iter().zip(&mut all) {
+            measure(*setting, series, &cgroup, arguments)?;
+        }
+    }
+    print(&all, arguments);
+    Ok(())
+}
+
+/// Starts the sensor with a rule that writes what the default rule writes.
+fn start((condition, hooks): (&str, &str)) -> Sensor {
+    let rules = include_str!("connect.yaml").replace("CONDITION", condition);
+    Setup::of_the_machine()
+        .rules(&rules)
+        .option("sensor.capture.hooks", hooks)
+        .start()
+}
+
+/// One round of a variant.
+fn measure(
+    setting: Option<(&str, &str)>,
+    series: &mut Series,
+    cgroup: &Cgroup,
+    arguments: Arguments,
+) -> Result<()> {
+    let sensor = setting.map(start);
+    series.getppid.push(loop_of_calls(arguments.calls));
+    let cpu = |sensor: &Sensor| cpu_seconds(sensor.pid()).context("CPU of the sensor");
+    let before = sensor.as_ref().map(cpu).transpose()?;
+    series.storm.push(storm(cgroup, arguments)?);
+    if let (Some(sensor), Some(before)) = (sensor, before) {
+        sensor.settle();
+        let done = f64::from(arguments.connects);
+        series.cpu.push((cpu(&sensor)? - before) / done * 1e6);
+        let seen = sensor.stop();
+        let ours = |event: &&harness::Event| event.field("proc.name") == "connects";
+        let lines = u32::try_from(seen.events.iter().filter(ours).count())?;
+        series.lines.push(f64::from(lines) / done);
+        series.lost += seen.counters().lost();
+    }
+    Ok(())
+}
+
+/// Runs a storm; returns its seconds.
+fn storm(cgroup: &Cgroup, arguments: Arguments) -> Result<f64> {
+    let program = target().join("release/connects");
+    let (workers, connects) = (
+        arguments.workers.to_string(),
+        arguments.connects.to_string(),
+    );
+    let mut command = command(program, &[&workers, &connects]);
+    let nanoseconds = output(command.arg(cgroup.0.join("cgroup.procs")))?;
+    Ok(nanoseconds.parse::<f64>()? / 1e9)
+}
+
+/// A cgroup that is named as a container's is.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn new() -> Result<Self> {
+        let hybrid = Path::new("/sys/fs/cgroup/unified");
+        let root = if hybrid.exists() {
+            hybrid
+        } else {
+            Path::new("/sys/fs/cgroup")
+        };
+        let id = format!("{:064x}", std::process::id());
+        let path = root.join(format!("docker-{id}.scope"));
+        fs::create_dir(&path)
+            .with_context(|| format!("cannot make the cgroup {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir(&self.0) {
+            say(format_args!("{} is left: {error}", self.0.display()));
+        }
+    }
+}
+
+fn print(all: &[Series], arguments: Arguments) {
+    println!(
+        "\n{} rounds of {} connects by {} workers, medians (± half the distance between quartiles)\n",
+        arguments.rounds, arguments.connects, arguments.workers
+    );
+    println!(
+        "{:<24}{:>11}{:>9}{:>7}{:>13}{:>15}{:>6}{:>12}{:>9}{:>7}",
+        "", "storm", "ratio", "±", "CPU/connect", "lines/connect", "lost", "getppid", "ratio", "±"
+    );
+    let base = &all[0];
+    for ((name, _), series) in VARIANTS.iter().zip(all) {
+        let (storm, getppid) = (median(&series.storm), median(&series.getppid));
+        print!(
+            "{name:<24}{storm:>9.3} s{:>9.3}{:>5.1} %",
+            storm / median(&base.storm),
+            spread(&series.storm)
+        );
+        if series.cpu.is_empty() {
+            print!("{:>34}", "");
+        } else {
+            let (cpu, lines) = (median(&series.cpu), median(&series.lines));
+            print!("{cpu:>10.2} µs{lines:>15.3}{:>6}", series.lost);
+        }
+        println!(
+            "{getppid:>9.1} ns{:>9.3}{:>5.1} %",
+            getppid / median(&base.getppid),
+            spread(&series.getppid)
+        );
+    }
+}
