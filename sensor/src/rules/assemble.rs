@@ -69,6 +69,7 @@ pub(super) fn assemble(
         })
     };
     requirements.unix = reaches(Peer::Unix);
+    requirements.inet = reaches(Peer::Inet4) || reaches(Peer::Inet6);
     requirements.other_families = reaches(Peer::Other);
     requirements.loopback = reaches(Peer::Loopback4) || reaches(Peer::Loopback6);
     let macros = definitions.macros.all().iter().zip(used_macros);

@@ -41,6 +41,8 @@ pub struct Requirements {
     pub connect: Reach,
     /// Of connects: those to unix sockets.
     pub unix: bool,
+    /// Of connects: those to IPv4 and IPv6 addresses.
+    pub inet: bool,
     /// Of connects: those to loopback addresses.
     pub loopback: bool,
     /// Of connects: those of families other than unix, IPv4 and IPv6.

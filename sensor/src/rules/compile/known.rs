@@ -42,6 +42,10 @@ pub(crate) enum Peer {
     Loopback4,
     /// `::1`.
     Loopback6,
+    /// Any IPv4 address.
+    Inet4,
+    /// Any IPv6 address.
+    Inet6,
 }
 
 /// Event types that this sensor sees.
@@ -126,6 +130,8 @@ impl Facts {
                 let last = Ipv4Addr::new(127, 255, 255, 255);
                 loopback(self, "4", Ipv4Addr::new(127, 0, 0, 0).into(), last.into())
             }
+            Peer::Inet4 => self.with("fd.typechar", Fact::Is(Value::Str("4"))),
+            Peer::Inet6 => self.with("fd.typechar", Fact::Is(Value::Str("6"))),
             Peer::Loopback6 => {
                 let only = Ipv6Addr::LOCALHOST.into();
                 loopback(self, "6", only, only)
