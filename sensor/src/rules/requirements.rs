@@ -32,6 +32,10 @@ impl Reach {
 
 /// What the rules that are on need.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches, each a bit in the kernel's settings"
+)]
 pub struct Requirements {
     /// Successful execs.
     pub exec: Reach,
