@@ -23,7 +23,7 @@ pub struct Args {
     /// Rules file or directory; repeatable; replaces the configured list
     #[arg(short = 'r', value_name = "FILE|DIR", action = ArgAction::Append)]
     pub rules: Vec<PathBuf>,
-    /// Set a key of the configuration: key=value, list[]=value, list[0]=value; repeatable
+    /// Set a key of the configuration: `key=value`, `list[]=value`, `list[0]=value`; repeatable
     #[arg(short = 'o', long = "option", value_name = "KEY=VALUE", action = ArgAction::Append)]
     pub overrides: Vec<String>,
     /// Validate rules files and exit; repeatable

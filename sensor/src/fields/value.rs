@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 /// A value of a field, for one event.
 ///
-/// Strings are sanitised already (see [`super::sanitize`]) and borrow from the
+/// Strings are sanitised already (see [`super::sanitize()`]) and borrow from the
 /// event, from a cache or from the event's arena.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
