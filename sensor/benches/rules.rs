@@ -16,7 +16,7 @@ use sensor::{
 };
 
 /// Macros and lists that all rules share.
-const COMMON: &str = r#"
+const COMMON: &str = r"
 - macro: spawned_process
   condition: (evt.type in (execve, execveat) and evt.failed = false)
 - macro: container
@@ -33,7 +33,7 @@ const COMMON: &str = r#"
   condition: (proc.pname in (systemd, cron, sshd, containerd-shim) or proc.aname[2] in (systemd, cron))
 - macro: trusted_images
   condition: (container.image.repository in (registry.example/base, registry.example/tools) or container.image.repository endswith /trusted)
-"#;
+";
 
 /// A set of that many rules.
 fn text(rules: usize) -> String {

@@ -99,7 +99,7 @@ impl ApiServer {
             watch_events: 0,
             requests: Vec::new(),
         }));
-        let (changed, changes) = watch::channel(0);
+        let (sender, changes) = watch::channel(0);
         let listener = runtime
             .block_on(TcpListener::bind("127.0.0.1:0"))
             .expect("a port is free");
@@ -112,7 +112,7 @@ impl ApiServer {
         Self {
             address,
             state,
-            changed,
+            changed: sender,
             _runtime: runtime,
         }
     }
@@ -345,7 +345,7 @@ impl Server {
             if expired || (most != 0 && sent >= most) {
                 return;
             }
-            let pause = bookmarks.unwrap_or(Duration::from_secs(3600));
+            let pause = bookmarks.unwrap_or(Duration::from_hours(1));
             let changed = tokio::select! {
                 changed = timeout(pause, self.changes.changed()) => changed,
                 () = out.closed() => return,

@@ -88,7 +88,13 @@ impl Enricher {
         let counters = Arc::new(Counters::default());
         let shared = Arc::new(Mutex::new(Shared::default()));
         let notices = Arc::clone(&shared);
-        let notify = Arc::new(move |notice| notices.lock().unwrap().notices.push(notice));
+        let notify = Arc::new(move |notice| {
+            notices
+                .lock()
+                .expect("no holder of this lock panicked")
+                .notices
+                .push(notice);
+        });
         let (metadata, tasks) =
             start(options, runtime.handle(), &counters, notify).expect("tasks start");
         let health = tasks.health();
@@ -124,7 +130,7 @@ impl Enricher {
     /// If the enrichment's thread panicked.
     #[must_use]
     pub fn events(&self, id: &str) -> Vec<Enriched> {
-        let shared = self.shared.lock().unwrap();
+        let shared = self.shared.lock().expect("no holder of this lock panicked");
         let of = |e: &&Enriched| e.id.full() == id;
         shared.out.iter().filter(of).cloned().collect()
     }
@@ -161,7 +167,10 @@ impl Enricher {
     /// If the enrichment's thread panicked.
     #[must_use]
     pub fn statistics(&self) -> HoldStatistics {
-        self.shared.lock().unwrap().statistics
+        self.shared
+            .lock()
+            .expect("no holder of this lock panicked")
+            .statistics
     }
 
     /// What the tasks told.
@@ -170,7 +179,11 @@ impl Enricher {
     /// If the enrichment's thread panicked.
     #[must_use]
     pub fn notices(&self) -> Vec<Notice> {
-        self.shared.lock().unwrap().notices.clone()
+        self.shared
+            .lock()
+            .expect("no holder of this lock panicked")
+            .notices
+            .clone()
     }
 
     /// Waits for something.
@@ -178,7 +191,7 @@ impl Enricher {
     /// # Panics
     /// If it does not come.
     pub fn wait(&self, what: &str, done: impl Fn(&Self) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while !done(self) {
             let notices = self.notices();
             assert!(
@@ -293,7 +306,7 @@ impl Pipeline {
             Lookup::Known(container) => Some(container.clone()),
             Lookup::Pending | Lookup::Unknown => None,
         };
-        let mut shared = self.shared.lock().unwrap();
+        let mut shared = self.shared.lock().expect("no holder of this lock panicked");
         shared.out.push(Enriched {
             id,
             number,

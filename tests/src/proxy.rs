@@ -54,6 +54,13 @@ impl Proxy {
         &self.path
     }
 
+    /// Waits until it lets everything through again.
+    pub fn wait_until_it_flows(&self) {
+        while self.stalled.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Lets nothing through, for some time.
     pub fn stall(&self, time: Duration) {
         self.stalled.store(true, Ordering::SeqCst);

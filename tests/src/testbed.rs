@@ -23,7 +23,7 @@ pub const TOOLS: &str = "docker.io/testbed/tools:1";
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testbed");
 const IMAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/testbed-images");
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 static BEDS: AtomicU64 = AtomicU64::new(0);
 

@@ -44,7 +44,7 @@ fn program(socketcall: bool) -> Vec<u8> {
 }
 
 fn check_program(socketcall: bool) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("the test set this up");
     let trial = dir.path().join("trial");
     tests::programs::write(&trial, &elf::i386());
     if alone(|| Command::new(&trial).status()).is_err() {

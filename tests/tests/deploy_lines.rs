@@ -33,7 +33,7 @@ fn the_pipelines_understand_what_a_real_sensor_writes() {
             include_str!("../harness/src/rules.yaml")
         ))
         .start();
-    actor.go();
+    let _printed = actor.go();
     sensor.settle();
     let file = scene.path("lines.json");
     let lines = sensor.lines();

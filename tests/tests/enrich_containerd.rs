@@ -44,7 +44,7 @@ fn assert_complete(enricher: &Enricher, pod: &Pod, name: &str) {
         let c = event
             .container
             .unwrap_or_else(|| panic!("{name}: {:?}", event.outcome));
-        let of = c.pod.unwrap();
+        let of = c.pod.expect("the test set this up");
         assert_eq!(
             (&*of.name, &*of.namespace, &*of.uid),
             (name, "shop", &*pod.uid)
@@ -53,7 +53,11 @@ fn assert_complete(enricher: &Enricher, pod: &Pod, name: &str) {
         assert_eq!(c.name.as_deref(), Some("main"));
         assert_eq!(c.image.as_deref(), Some(tests::testbed::TOOLS));
         assert_eq!(c.privileged, Some(false));
-        assert!(c.digest.unwrap().starts_with("sha256:"));
+        assert!(
+            c.digest
+                .expect("the test set this up")
+                .starts_with("sha256:")
+        );
     }
 }
 
@@ -63,7 +67,7 @@ fn demo(name: &str) -> PodSpec {
 
 /// How many pods; `SENSOR_TEST_PODS=200` for the whole promise.
 fn pods() -> usize {
-    std::env::var("SENSOR_TEST_PODS").map_or(20, |n| n.parse().unwrap())
+    std::env::var("SENSOR_TEST_PODS").map_or(20, |n| n.parse().expect("the test set this up"))
 }
 
 #[test]
@@ -102,21 +106,31 @@ fn pods_one_after_another_and_ten_at_a_time_are_complete() {
 fn containers_that_were_there_before_are_known_with_all_that_runs_them() {
     let bed = TestBed::start();
     let data = bed.dir().join("log");
-    let plain = bed.pod(&demo("plain").mount(data.to_str().unwrap(), "/data"));
+    let plain =
+        bed.pod(&demo("plain").mount(data.to_str().expect("the test set this up"), "/data"));
     let strong = bed.pod(&demo("strong").privileged().host_pid());
     let enricher = Enricher::start(options(&bed.socket()), &bed.cgroup());
-    let known =
-        |id: &str| -> Container { enricher.all_events(id).pop().unwrap().container.unwrap() };
+    let known = |id: &str| -> Container {
+        enricher
+            .all_events(id)
+            .pop()
+            .expect("the test set this up")
+            .container
+            .unwrap()
+    };
     let c = known(&plain.container);
     assert_eq!((c.privileged, c.host_pid), (Some(false), Some(false)));
     assert_eq!(c.host_network, Some(true), "the bed's pods have the host's");
-    assert_eq!(c.sandbox.unwrap().full(), plain.sandbox);
+    assert_eq!(
+        c.sandbox.expect("the test set this up").full(),
+        plain.sandbox
+    );
     assert_eq!(c.mounts.iter().filter(|m| &*m.dest == "/data").count(), 1);
     let c = known(&strong.container);
     assert_eq!((c.privileged, c.host_pid), (Some(true), Some(true)));
     let c = known(&plain.sandbox);
     assert_eq!(c.name.as_deref(), Some("POD"));
-    assert_eq!(&*c.pod.unwrap().name, "plain");
+    assert_eq!(&*c.pod.expect("the test set this up").name, "plain");
 }
 
 #[test]
@@ -129,7 +143,10 @@ fn users_are_the_containers_through_its_process_and_through_its_bundle() {
         last.is_some_and(|e| e.container.is_some_and(|c| c.rootfs.is_some()))
     });
     let last = enricher.all_events(&pod.container).pop();
-    let mut container = last.unwrap().container.unwrap();
+    let mut container = last
+        .expect("the test set this up")
+        .container
+        .expect("the test set this up");
     let names = |container: &Container, pid: u32| {
         let options = UsersOptions {
             patience: Duration::from_secs(10),
@@ -166,20 +183,22 @@ fn bed_pid(bed: &TestBed, pod: &Pod) -> u32 {
         pod.uid,
         pod.container
     );
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let processes = std::fs::read_dir("/proc")
+        .expect("the test set this up")
+        .flatten();
     processes
         .filter_map(|p| p.file_name().to_str()?.parse::<u32>().ok())
         .find(|pid| {
             std::fs::read_to_string(format!("/proc/{pid}/cgroup"))
                 .is_ok_and(|text| text.contains(&below))
         })
-        .unwrap()
+        .expect("the test set this up")
 }
 
 #[test]
 fn a_socket_that_stalls_for_a_second_costs_nothing_but_time() {
     let bed = TestBed::start();
-    let (enricher, begun) = stalled_pods(&bed, Duration::from_secs(1), 10);
+    let (_proxy, enricher, begun) = stalled_pods(&bed, Duration::from_secs(1), 10);
     for (name, pod) in begun {
         assert_complete(&enricher, &pod, &name);
     }
@@ -189,7 +208,7 @@ fn a_socket_that_stalls_for_a_second_costs_nothing_but_time() {
 #[test]
 fn a_socket_that_stalls_for_ten_seconds_loses_no_event_and_what_waited_too_long_is_counted() {
     let bed = TestBed::start();
-    let (enricher, begun) = stalled_pods(&bed, Duration::from_secs(10), 50);
+    let (proxy, enricher, begun) = stalled_pods(&bed, Duration::from_secs(10), 50);
     let mut late = 0;
     for (_, pod) in &begun {
         for id in [&pod.container, &pod.sandbox] {
@@ -205,12 +224,19 @@ fn a_socket_that_stalls_for_ten_seconds_loses_no_event_and_what_waited_too_long_
     }
     assert!(late > 0);
     assert_eq!(value(&enricher.counters.hold_timeout_total), late);
+    // Pods are made faster than in ten seconds where nothing else runs.
+    proxy.wait_until_it_flows();
+    enricher.wait("answers after the stall", |e| e.health.containerd_ready());
     let pod = bed.pod(&demo("after"));
     assert_complete(&enricher, &pod, "after");
 }
 
 /// Pods that are made while the sensor's socket stalls.
-fn stalled_pods(bed: &TestBed, time: Duration, pods: usize) -> (Enricher, Vec<(String, Pod)>) {
+fn stalled_pods(
+    bed: &TestBed,
+    time: Duration,
+    pods: usize,
+) -> (Proxy, Enricher, Vec<(String, Pod)>) {
     let proxy = Proxy::start(&bed.dir().join("proxy.sock"), &bed.socket());
     let enricher = Enricher::start(options(proxy.path()), &bed.cgroup());
     proxy.stall(time);
@@ -219,7 +245,8 @@ fn stalled_pods(bed: &TestBed, time: Duration, pods: usize) -> (Enricher, Vec<(S
         .map(|name| (bed.begin_pod(&demo(&name)), name))
         .collect();
     let pods = begun.into_iter().map(|(pod, name)| (name, pod.wait()));
-    (enricher, pods.collect())
+    let pods = pods.collect();
+    (proxy, enricher, pods)
 }
 
 #[test]
@@ -228,11 +255,14 @@ fn a_restarted_containerd_is_found_again_at_its_new_socket() {
     let enricher = Enricher::start(options(&bed.socket()), &bed.cgroup());
     let before = bed.pod(&demo("before"));
     assert_complete(&enricher, &before, "before");
-    let inode = bed.socket().metadata().unwrap().ino();
+    let inode = bed.socket().metadata().expect("the test set this up").ino();
     bed.stop_containerd();
     enricher.wait("loss", |e| !e.health.containerd_ready());
     bed.start_containerd();
-    assert_ne!(bed.socket().metadata().unwrap().ino(), inode);
+    assert_ne!(
+        bed.socket().metadata().expect("the test set this up").ino(),
+        inode
+    );
     enricher.wait("containerd", |e| e.health.containerd_ready());
     let after = bed.pod(&demo("after"));
     assert_complete(&enricher, &after, "after");
@@ -243,8 +273,8 @@ fn containerd_is_found_where_microk8s_has_it_below_the_hosts_root() {
     let bed = TestBed::start();
     let root = bed.dir().join("host");
     let run = root.join("var/snap/microk8s/common");
-    std::fs::create_dir_all(&run).unwrap();
-    symlink(bed.dir().join("run"), run.join("run")).unwrap();
+    std::fs::create_dir_all(&run).expect("the test set this up");
+    symlink(bed.dir().join("run"), run.join("run")).expect("the test set this up");
     let mut options = options(&bed.socket());
     options.containerd = ContainerdOptions {
         host_root: Some(root.clone()),
@@ -254,7 +284,10 @@ fn containerd_is_found_where_microk8s_has_it_below_the_hosts_root() {
     let pod = bed.pod(&demo("micro"));
     assert_complete(&enricher, &pod, "micro");
     let ready = enricher.health.containerd().into_iter().find(|s| s.ready);
-    assert_eq!(ready.unwrap().socket, run.join("run/containerd.sock"));
+    assert_eq!(
+        ready.expect("the test set this up").socket,
+        run.join("run/containerd.sock")
+    );
 }
 
 #[test]
@@ -271,7 +304,7 @@ fn a_name_used_again_is_given_to_each_of_its_containers_in_turn() {
             "--label",
             &label,
             "--runc-root",
-            runc.to_str().unwrap(),
+            runc.to_str().expect("the test set this up"),
         ];
         let place = format!("{}/kubepods/besteffort/named/again", bed.cgroup());
         let cgroup = ["--cgroup", &place, image, "again", "/bin/sleep", "1000"];
@@ -286,7 +319,9 @@ fn a_name_used_again_is_given_to_each_of_its_containers_in_turn() {
     let turns = ["first", "second", "third"];
     let lived = turns.map(run);
     for (turn, happened) in turns.iter().zip(lived) {
-        let container = enricher.look_at("again", happened).unwrap();
+        let container = enricher
+            .look_at("again", happened)
+            .expect("the test set this up");
         let label = sensor::enrich::label(&container.labels, "turn");
         assert_eq!(label, Some(*turn));
     }
@@ -295,7 +330,7 @@ fn a_name_used_again_is_given_to_each_of_its_containers_in_turn() {
 
 #[test]
 fn without_any_socket_that_is_said_once() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("the test set this up");
     let enricher = Enricher::start_unready(options(&dir.path().join("none.sock")), "/none");
     enricher.wait("notice", |e| !e.notices().is_empty());
     std::thread::sleep(Duration::from_millis(400));

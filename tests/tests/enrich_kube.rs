@@ -49,7 +49,7 @@ fn bed(prepare: impl FnOnce(&ApiServer)) -> Bed {
 fn bed_with(prepare: impl FnOnce(&ApiServer), change: impl FnOnce(&mut KubeOptions)) -> Bed {
     let server = ApiServer::start();
     prepare(&server);
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("the test set this up");
     let mut kube = kube(&server, &dir);
     change(&mut kube);
     let options = MetadataOptions {
@@ -67,12 +67,13 @@ fn bed_with(prepare: impl FnOnce(&ApiServer), change: impl FnOnce(&mut KubeOptio
         .worker_threads(1)
         .enable_all()
         .build()
-        .unwrap();
+        .expect("the test set this up");
     let counters = Arc::new(Counters::default());
     let notices = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&notices);
-    let notify = Arc::new(move |notice| told.lock().unwrap().push(notice));
-    let (metadata, tasks) = start(options, runtime.handle(), &counters, notify).unwrap();
+    let notify = Arc::new(move |notice| told.lock().expect("the test set this up").push(notice));
+    let (metadata, tasks) =
+        start(options, runtime.handle(), &counters, notify).expect("the test set this up");
     Bed {
         server,
         dir,
@@ -93,7 +94,7 @@ impl Bed {
             if done(self) {
                 return;
             }
-            let notices = self.notices.lock().unwrap();
+            let notices = self.notices.lock().expect("the test set this up");
             assert!(
                 Instant::now() < deadline,
                 "{what} does not come: {notices:?}"
@@ -112,7 +113,7 @@ impl Bed {
     }
 
     fn pod(&self, uid: &str) -> &Pod {
-        self.metadata.pod(uid).unwrap()
+        self.metadata.pod(uid).expect("the test set this up")
     }
 
     fn lists(&self) -> usize {
@@ -158,7 +159,11 @@ fn a_hundred_labels_arrive() {
     let mut bed = bed(|server| server.apply(pod("a", "u1", &borrowed)));
     bed.wait("pod", |bed| bed.metadata.pod("u1").is_some());
     assert_eq!(bed.pod("u1").labels.len(), 100);
-    assert!(bed.labels("u1").unwrap().ends_with("k099:v99"));
+    assert!(
+        bed.labels("u1")
+            .expect("the test set this up")
+            .ends_with("k099:v99")
+    );
 }
 
 #[test]
@@ -239,7 +244,7 @@ fn a_rotated_token_is_read_again() {
         value(&bed.counters.kube_unauthorized_total) > 0
     });
     bed.server.apply(pod("a", "u1", &[("n", "2")]));
-    std::fs::write(bed.dir.path().join("token"), "token-2").unwrap();
+    std::fs::write(bed.dir.path().join("token"), "token-2").expect("the test set this up");
     bed.wait_labels("u1", "n:2");
     assert_eq!(bed.tasks.health().kube_ready(), Some(true));
 }
@@ -294,7 +299,7 @@ fn missing_rights_are_said_once_with_what_to_do() {
     bed.wait("refusals", |bed| {
         value(&bed.counters.kube_forbidden_total) >= 3
     });
-    let notices = bed.notices.lock().unwrap().clone();
+    let notices = bed.notices.lock().expect("the test set this up").clone();
     assert_eq!(notices.len(), 1, "{notices:?}");
     let text = notices[0].to_string();
     assert!(
@@ -313,7 +318,15 @@ fn a_server_that_is_away_is_said_once_and_found_when_it_is_back() {
     bed.server = ApiServer::start();
     bed.wait("loss", |bed| value(&bed.counters.kube_failures_total) >= 5);
     let down = |notice: &&Notice| matches!(notice, Notice::KubeDown { .. });
-    assert_eq!(bed.notices.lock().unwrap().iter().filter(down).count(), 1);
+    assert_eq!(
+        bed.notices
+            .lock()
+            .expect("the test set this up")
+            .iter()
+            .filter(down)
+            .count(),
+        1
+    );
     bed.server.apply(pod("a", "u1", &[("n", "7")]));
     let _ = bed.server.kubeconfig(bed.dir.path());
     bed.wait_labels("u1", "n:7");
@@ -329,7 +342,7 @@ fn a_list_beyond_its_limit_is_refused_and_counted() {
     bed.wait("refusal", |bed| {
         value(&bed.counters.kube_failures_total) > 0
     });
-    let notices = bed.notices.lock().unwrap();
+    let notices = bed.notices.lock().expect("the test set this up");
     assert!(
         notices[0].to_string().contains("more than 2000 bytes"),
         "{notices:?}"
@@ -339,9 +352,11 @@ fn a_list_beyond_its_limit_is_refused_and_counted() {
 #[test]
 fn without_a_nodes_name_nothing_is_asked_and_that_is_said() {
     let mut bed = bed_with(|_| {}, |kube| kube.node = None);
-    bed.wait("notice", |bed| !bed.notices.lock().unwrap().is_empty());
+    bed.wait("notice", |bed| {
+        !bed.notices.lock().expect("the test set this up").is_empty()
+    });
     assert!(
-        bed.notices.lock().unwrap()[0]
+        bed.notices.lock().expect("the test set this up")[0]
             .to_string()
             .contains("NODE_NAME")
     );
@@ -352,7 +367,7 @@ fn without_a_nodes_name_nothing_is_asked_and_that_is_said() {
 fn a_real_containers_pod_has_what_only_the_server_knows_also_when_it_changes() {
     let containerd = TestBed::start();
     let server = ApiServer::start();
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("the test set this up");
     let uid = "6a8d9959-b9bc-49a5-9b41-1c2f8c13cf85";
     let mut of = pod(
         "web-7b658bcd76-x",
@@ -383,18 +398,21 @@ fn a_real_containers_pod_has_what_only_the_server_knows_also_when_it_changes() {
         enricher
             .all_events(id)
             .pop()
-            .unwrap()
+            .expect("the test set this up")
             .container
-            .unwrap()
+            .expect("the test set this up")
             .pod
-            .unwrap()
+            .expect("the test set this up")
     };
     let seen = known(&first.container);
     assert_eq!(
         seen.labels_text.as_deref(),
         Some("app:web, pod-template-hash:7b658bcd76")
     );
-    assert_eq!(&*seen.owner.as_ref().unwrap().name, "web");
+    assert_eq!(
+        &*seen.owner.as_ref().expect("the test set this up").name,
+        "web"
+    );
     assert_eq!(seen.service_account.as_deref(), Some("default"));
     let without = containerd.pod(&spec("11111111-b9bc-49a5-9b41-1c2f8c13cf85"));
     let seen = known(&without.container);

@@ -8,7 +8,7 @@ use tests::{
     testbed::{Pod, PodSpec, TOOLS, TestBed},
 };
 
-const RULES: &str = r#"
+const RULES: &str = r"
 - rule: Exec in a container
   desc: Every exec in a container, with its pod.
   condition: evt.type = execve and container.id != host
@@ -20,7 +20,7 @@ const RULES: &str = r#"
     digest=%container.image.digest privileged=%container.privileged start=%container.start_ts
     pod=%k8s.pod.name ns=%k8s.ns.name poduid=%k8s.pod.uid labels=%k8s.pod.labels app=%k8s.pod.label[app]
     sandbox=%k8s.pod.sandbox_id
-"#;
+";
 
 /// How many execs a pod's chain has.
 const CHAIN: [&str; 5] = ["env", "env", "env", "env", "true"];
@@ -45,7 +45,7 @@ fn chain(name: &str) -> PodSpec {
 
 /// How many pods; `SENSOR_TEST_PODS=200` for the whole promise.
 fn pods() -> usize {
-    std::env::var("SENSOR_TEST_PODS").map_or(20, |n| n.parse().unwrap())
+    std::env::var("SENSOR_TEST_PODS").map_or(20, |n| n.parse().expect("the test set this up"))
 }
 
 /// The events of a container, without those of its runtime: on a busy machine

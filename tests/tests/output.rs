@@ -1,5 +1,9 @@
 //! The outputs on real files, pipes and servers, driven directly; and the rights
 //! that are given up.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by a panic"
+)]
 
 mod output {
     mod fault;

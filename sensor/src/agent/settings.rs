@@ -2,14 +2,14 @@
 
 use crate::{
     capture::{self, HookMode, Kinds, Wants},
-    config::{self, Config, Hooks, Toggle, WantedEnv},
+    config::{self, Config, Hooks, Toggle, WantedEnv, WhichRules},
     enrich::{
         CacheOptions, ContainerdOptions, HoldOptions, KubeAccess, KubeOptions, MetadataOptions,
         UsersOptions,
     },
     fields::Needs,
     output::AlertOptions,
-    rules::{self, Requirements},
+    rules::{self, Requirements, Select, Selection},
 };
 
 /// For the kernel side, fixed at start.
@@ -40,7 +40,10 @@ pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
         exec,
         exec_failed,
         connect,
-        sockets,
+        unix,
+        inet,
+        loopback,
+        other_families,
         needs,
         ancestors,
     } = *requirements;
@@ -60,10 +63,10 @@ pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
             exec_failed: exec_failed.container,
             connect: connect.container,
         },
-        unix: sockets.unix,
-        inet: sockets.inet,
-        loopback: sockets.loopback,
-        other_families: sockets.other,
+        unix,
+        inet,
+        loopback,
+        other_families,
         argv_limit: limit(capture.argv_limit),
         env_limit: if env { limit(capture.env_limit) } else { 0 },
         ancestors: ancestors.max(1),
@@ -162,8 +165,18 @@ pub fn rules(config: &Config) -> rules::Options {
             config::RuleMatching::All => rules::Matching::All,
         },
         priority: priority(config.priority),
-        selection: Vec::new(),
+        selection: config.rules.iter().map(selection).collect(),
         append_output: config.append_output.iter().map(append).collect(),
+    }
+}
+
+fn selection(switch: &config::RuleSwitch) -> Selection {
+    Selection {
+        enable: switch.enable,
+        select: match &switch.rules {
+            WhichRules::Named(name) => Select::Name(name.as_str().into()),
+            WhichRules::Tagged(tag) => Select::Tag(tag.as_str().into()),
+        },
     }
 }
 

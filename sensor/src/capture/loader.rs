@@ -172,7 +172,6 @@ impl Capture {
     }
 
     /// Names of the attached programs.
-    #[must_use]
     pub fn attached(&self) -> impl Iterator<Item = &'static str> {
         self.links.iter().map(|(program, _)| *program)
     }
@@ -394,7 +393,9 @@ mod tests {
         let (capture, mut ring, counts) =
             Capture::start(&options, &wants).expect("the programs run");
         assert_eq!(capture.mode(), hooks);
-        Command::new("/nonexistent/program")
+        // Tests run side by side in one process: each has a name of its own.
+        let program = format!("/nonexistent/{hooks:?}");
+        Command::new(&program)
             .args(["one", "", "three"])
             .spawn()
             .expect_err("there is no such file");
@@ -404,16 +405,13 @@ mod tests {
             let Some(exec) = event.exec().filter(|_| event.kind == Kind::ExecFailed) else {
                 return;
             };
-            if exec.filename != b"/nonexistent/program" {
+            if exec.filename != program.as_bytes() {
                 return;
             }
             found += 1;
             assert_eq!(exec.fixed.result, -2);
             let argv: Vec<_> = exec.argv.iter().collect();
-            assert_eq!(
-                argv,
-                [b"/nonexistent/program".as_slice(), b"one", b"", b"three"]
-            );
+            assert_eq!(argv, [program.as_bytes(), b"one", b"", b"three"]);
         });
         assert_eq!(found, 1);
         let totals = counts.read().expect("counters");
@@ -447,14 +445,15 @@ mod tests {
         let ends = (stream.local_addr().expect("bound").port(), address.port());
         drop((stream, listener));
         std::net::TcpStream::connect(address).expect_err("nobody listens any more");
-        std::os::unix::net::UnixStream::connect("/nonexistent.sock").expect_err("no such path");
+        let path = format!("/nonexistent/{hooks:?}.sock");
+        std::os::unix::net::UnixStream::connect(&path).expect_err("no such path");
         let mut out = Vec::new();
         let me = std::process::id();
         ring.drain(10_000, |bytes| {
             let event = Event::decode(bytes).expect("a whole record");
             if let Some(connect) = event.connect()
                 && event.task.tgid == me
-                && (connect.fixed.given_port == ends.1 || connect.path == b"/nonexistent.sock\0")
+                && (connect.fixed.given_port == ends.1 || connect.path.starts_with(path.as_bytes()))
             {
                 out.push((connect.fixed, connect.path.to_vec()));
             }

@@ -63,7 +63,7 @@ fn regs_on_stack(vmlinux: &Btf) -> Result<u32, CaptureError> {
     }
     let size = vmlinux
         .size_of("pt_regs")
-        .map_err(|e| bad(Path::new(VMLINUX), &e))?;
+        .map_err(|e| bad(Path::new(VMLINUX), e))?;
     size.and_then(|size| THREAD_SIZE.checked_sub(size))
         .ok_or_else(|| CaptureError::NoMember {
             kernel: release(),
@@ -94,7 +94,7 @@ fn find(vmlinux: &Btf, modules: &[Btf], paths: &[&str]) -> Result<Option<u32>, C
         for (btf, base) in places {
             if let Some(offset) = btf
                 .offset_of(path, base)
-                .map_err(|e| bad(Path::new(VMLINUX), &e))?
+                .map_err(|e| bad(Path::new(VMLINUX), e))?
             {
                 return Ok(Some(offset));
             }
@@ -108,10 +108,10 @@ fn read(path: &Path, base: Option<&Btf>) -> Result<Btf, CaptureError> {
         path: path.to_owned(),
         source,
     })?;
-    Btf::parse(data, base).map_err(|e| bad(path, &e))
+    Btf::parse(data, base).map_err(|e| bad(path, e))
 }
 
-fn bad(path: &Path, error: &super::btf::BtfError) -> CaptureError {
+fn bad(path: &Path, error: super::btf::BtfError) -> CaptureError {
     CaptureError::BadBtf {
         path: path.to_owned(),
         reason: error.to_string(),

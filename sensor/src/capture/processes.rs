@@ -27,6 +27,7 @@ pub struct Process {
 const ARGV_MAX: usize = 4096;
 
 /// All processes under a `/proc`. One that ends while it is read is left out.
+#[must_use]
 pub fn processes(proc_root: &Path) -> Vec<Process> {
     let Ok(entries) = fs::read_dir(proc_root) else {
         return Vec::new();
@@ -65,12 +66,12 @@ fn process(dir: &Path, tgid: u32) -> Option<Process> {
 fn parse_stat(stat: &[u8]) -> Option<(Vec<u8>, u32, u64)> {
     let open = memchr::memchr(b'(', stat)?;
     let close = memchr::memrchr(b')', stat)?;
-    let comm = stat.get(open + 1..close)?.to_vec();
+    let name = stat.get(open + 1..close)?.to_vec();
     let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
     let mut fields = rest.split_ascii_whitespace();
     let ppid = fields.nth(1)?.parse().ok()?; // field 4
-    let start = fields.nth(17)?.parse().ok()?; // field 22
-    Some((comm, ppid, start))
+    let ticks = fields.nth(17)?.parse().ok()?; // field 22
+    Some((name, ppid, ticks))
 }
 
 #[cfg(test)]

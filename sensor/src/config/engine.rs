@@ -29,6 +29,24 @@ pub struct AppendOutput {
     pub suggested_output: bool,
 }
 
+/// An entry of `rules`: a switch of some rules, applied in order after loading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleSwitch {
+    /// On or off.
+    pub enable: bool,
+    /// Which rules.
+    pub rules: WhichRules,
+}
+
+/// Which rules a [`RuleSwitch`] is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WhichRules {
+    /// Those of that name; `*` stands for any text.
+    Named(String),
+    /// Those with that tag.
+    Tagged(String),
+}
+
 /// `engine.*`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Engine {

@@ -63,6 +63,7 @@ keys! {
     config_files: "Files and directories of configuration that are merged in, in order (directories: `.yaml` and `.yml`, sorted). Lists are appended, other values replaced.";
     watch_config_files: "Reload when a configuration or rules file changes.";
     rules_files: "Files and directories of rules, in order. Empty: the built-in rules.";
+    rules: "Switches of rules, in order: `enable:` or `disable:` with `{rule: NAME}` (`*` stands for any text) or `{tag: TAG}`.";
     priority: "Rules that are less urgent are not loaded.";
     rule_matching: "Whether an event triggers the first rule that matches, or all that do.";
     json_output: "JSON lines instead of text.";
@@ -222,7 +223,6 @@ pub const NOT_APPLICABLE: &[(&str, &str)] = &[
         "plugins",
         "plugins are not supported; what the container plugin does is built in",
     ),
-    ("rules", "rules are chosen by their files and by `enabled`"),
     ("scap_files", "reading .scap files is not supported"),
     ("static_fields", "add fields by append_output"),
     ("syscall_event_timeouts", "an idle node is not an error"),

@@ -18,7 +18,7 @@ mod service;
 mod setting;
 mod values;
 
-pub use engine::{AppendOutput, Engine, ModernEbpf, RuleMatching};
+pub use engine::{AppendOutput, Engine, ModernEbpf, RuleMatching, RuleSwitch, WhichRules};
 pub use keys::{Key, NOT_APPLICABLE, all as keys};
 pub use load::{ConfigError, Inputs, Loaded, load};
 pub use outputs::{
@@ -45,6 +45,8 @@ pub struct Config {
     pub watch_config_files: bool,
     /// Files and directories of rules, in order; none: the built-in rules.
     pub rules_files: Vec<PathBuf>,
+    /// Switches of rules, applied in order after loading.
+    pub rules: Vec<RuleSwitch>,
     /// Rules that are less urgent are not loaded.
     pub priority: Priority,
     /// Whether an event triggers the first rule that matches, or all.
@@ -101,6 +103,7 @@ impl Default for Config {
             config_files: vec!["/etc/falco/config.d".into()],
             watch_config_files: true,
             rules_files: Vec::new(),
+            rules: Vec::new(),
             priority: Priority::Debug,
             rule_matching: RuleMatching::First,
             json_output: true,

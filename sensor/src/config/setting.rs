@@ -3,8 +3,8 @@
 use std::{net::IpAddr, path::PathBuf, str::FromStr};
 
 use super::{
-    AppendOutput, ByteSize, DropAction, Hooks, Mode, Owner, Priority, RuleMatching, Span, Toggle,
-    TreeMode, WantedEnv,
+    AppendOutput, ByteSize, DropAction, Hooks, Mode, Owner, Priority, RuleMatching, RuleSwitch,
+    Span, Toggle, TreeMode, WantedEnv, WhichRules,
 };
 use crate::yaml::Node;
 
@@ -259,6 +259,44 @@ impl Element for DropAction {
 impl Element for AppendOutput {
     const LIST: &'static str =
         "a list of mappings with match, extra_output, extra_fields and suggested_output";
+}
+
+impl Element for RuleSwitch {
+    const LIST: &'static str = "a list of enable or disable with {rule: NAME} or {tag: TAG}";
+}
+
+impl Setting for RuleSwitch {
+    const TYPE: &'static str = "enable or disable with {rule: NAME} or {tag: TAG}";
+
+    fn read(node: &Node) -> Option<Self> {
+        let [(key, which)] = node.as_mapping()? else {
+            return None;
+        };
+        let enable = match key.as_str()? {
+            "enable" => true,
+            "disable" => false,
+            _ => return None,
+        };
+        let [(key, value)] = which.as_mapping()? else {
+            return None;
+        };
+        let value = value.as_str()?.to_owned();
+        let rules = match key.as_str()? {
+            "rule" => WhichRules::Named(value),
+            "tag" => WhichRules::Tagged(value),
+            _ => return None,
+        };
+        Some(Self { enable, rules })
+    }
+
+    fn show(&self) -> String {
+        let (key, value) = match &self.rules {
+            WhichRules::Named(name) => ("rule", name),
+            WhichRules::Tagged(tag) => ("tag", tag),
+        };
+        let switch = if self.enable { "enable" } else { "disable" };
+        format!("{{{switch}: {{{key}: {}}}}}", quote(value))
+    }
 }
 
 impl<T: Element> Setting for Vec<T> {

@@ -91,6 +91,14 @@ fn our_keys_are_read() {
 }
 
 #[test]
+fn switches_of_rules_are_read_in_order() {
+    let config = read("rules:\n- disable: {rule: '*'}\n- enable: {tag: network}\n");
+    assert_eq!(config.rules.len(), 2);
+    assert!(!config.rules[0].enable && config.rules[1].enable);
+    assert_eq!(config.rules[1].rules, WhichRules::Tagged("network".into()));
+}
+
+#[test]
 fn append_output_is_read() {
     let config = read(
         "append_output:\n- suggested_output: true\n- match:\n    source: syscall\n    tags: [a]\n  extra_output: \"on %evt.hostname\"\n  \
@@ -268,7 +276,7 @@ fn a_missing_file_is_an_error() {
 #[test]
 fn what_is_printed_reads_as_the_same() {
     let mut config = read(
-        "append_output:\n- {match: {source: syscall, tags: [a, b], rule: 'x y'}, extra_output: 'a: %b', extra_fields: [p, {k: '%v'}]}\n\
+        "rules: [{disable: {rule: 'a *'}}, {enable: {tag: t}}]\nappend_output:\n- {match: {source: syscall, tags: [a, b], rule: 'x y'}, extra_output: 'a: %b', extra_fields: [p, {k: '%v'}]}\n\
          sensor: {capture: {env: [A]}, node: 'true', file_output: {owner: ':10'}}\n",
     );
     let (_dir, inputs) = inputs(&print(&config).replace("config_files: []\n", ""));

@@ -145,8 +145,7 @@ pub fn container_id(
     ctr_namespaces: &[impl AsRef<str>],
 ) -> Option<(Runtime, ContainerId)> {
     let mut parent: &[u8] = b"";
-    let mut depth = 0;
-    for name in cgroup.outermost_first() {
+    for (depth, name) in cgroup.outermost_first().enumerate() {
         // A name may have its slice before it, `kubepods-….slice:cri-containerd:<id>`.
         let name = match name.iter().rposition(|&b| b == b':') {
             Some(colon) if name[..colon].ends_with(b":cri-containerd") => &name[colon + 1..],
@@ -186,7 +185,6 @@ pub fn container_id(
             return Some((Runtime::Containerd, ContainerId::new(name)?));
         }
         parent = name;
-        depth += 1;
     }
     None
 }
@@ -224,6 +222,7 @@ mod tests {
         )*};
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "stands beside None in the table")]
     fn id(runtime: Runtime) -> Option<(Runtime, String)> {
         Some((runtime, ID.to_owned()))
     }

@@ -137,6 +137,7 @@ impl<'a> Event<'a> {
     }
 
     /// The processes above this one, nearest first.
+    #[must_use]
     pub fn ancestors(&self) -> impl ExactSizeIterator<Item = Ancestor> + use<'a> {
         self.ancestors
             .chunks_exact(size_of::<Ancestor>())

@@ -38,6 +38,7 @@ pub struct Strings<'a>(pub &'a [u8]);
 
 impl<'a> Strings<'a> {
     /// The strings in order, empty ones included.
+    #[must_use]
     pub fn iter(self) -> impl DoubleEndedIterator<Item = &'a [u8]> {
         let bytes = self.0.strip_suffix(b"\0").unwrap_or(self.0);
         let empty = self.0.is_empty();

@@ -22,12 +22,7 @@ fn on_the_wire(protocol: u16) -> Option<u8> {
 
 /// The id of a flow; none if its ends are of different families, or its protocol
 /// has no ports (of ICMP the id is made of each message's type and code).
-pub(super) fn id<'a>(
-    a: (IpAddr, u16),
-    b: (IpAddr, u16),
-    protocol: u16,
-    arena: &'a Bump,
-) -> Option<&'a str> {
+pub(super) fn id(a: (IpAddr, u16), b: (IpAddr, u16), protocol: u16, arena: &Bump) -> Option<&str> {
     let protocol = on_the_wire(protocol)?;
     let mut hash = Sha1::new();
     hash.update(SEED);

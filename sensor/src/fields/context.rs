@@ -131,15 +131,17 @@ impl<'a> Context<'a> {
     }
 
     /// `name`, and if `argv` has arguments, a blank and `args`.
-    fn prefixed(&self, name: &'a str, argv: Strings<'a>, args: &'a str) -> &'a str {
+    fn prefixed(&self, name: &'a str, argv: Strings<'a>, joined: &'a str) -> &'a str {
         if argv.rest().is_empty() {
             return name;
         }
-        let mut line =
-            bumpalo::collections::String::with_capacity_in(name.len() + 1 + args.len(), self.arena);
+        let mut line = bumpalo::collections::String::with_capacity_in(
+            name.len() + 1 + joined.len(),
+            self.arena,
+        );
         line.push_str(name);
         line.push(' ');
-        line.push_str(args);
+        line.push_str(joined);
         line.into_bump_str()
     }
 
@@ -154,11 +156,11 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn cmdline(&self) -> Option<&'a str> {
         let argv = self.program()?.argv;
-        let args = self.args()?;
+        let joined = self.args()?;
         Some(
             self.memo
                 .cmdline
-                .get_or_init(|| self.prefixed(self.comm(), argv, args)),
+                .get_or_init(|| self.prefixed(self.comm(), argv, joined)),
         )
     }
 

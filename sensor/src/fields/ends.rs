@@ -7,11 +7,11 @@ use bumpalo::{collections::Vec, format};
 use super::{Context, Value};
 use crate::event::{Connect, Names, connect_flag};
 
-pub(super) const AF_UNIX: u16 = libc::AF_UNIX as u16;
-pub(super) const AF_INET: u16 = libc::AF_INET as u16;
-pub(super) const AF_INET6: u16 = libc::AF_INET6 as u16;
-const AF_NETLINK: u16 = libc::AF_NETLINK as u16;
-const AF_PACKET: u16 = libc::AF_PACKET as u16;
+pub(super) const AF_UNIX: u16 = 1;
+pub(super) const AF_INET: u16 = 2;
+pub(super) const AF_INET6: u16 = 10;
+const AF_NETLINK: u16 = 16;
+const AF_PACKET: u16 = 17;
 
 /// Whether the descriptor stands for something.
 pub(super) fn is_open(connect: Connect) -> bool {

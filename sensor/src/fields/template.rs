@@ -172,13 +172,11 @@ fn width(text: &str) -> Result<(Option<usize>, usize), ParseError> {
     if digits == 0 {
         return Ok((None, 0));
     }
-    match text[..digits].parse() {
-        Ok(width @ 1..=WIDTH_MAX) => Ok((Some(width), digits)),
-        _ => {
-            let message = format!("width must be 1 to {WIDTH_MAX}");
-            Err(ParseError::new(1, message).width(digits))
-        }
+    if let Ok(width @ 1..=WIDTH_MAX) = text[..digits].parse() {
+        return Ok((Some(width), digits));
     }
+    let message = format!("width must be 1 to {WIDTH_MAX}");
+    Err(ParseError::new(1, message).width(digits))
 }
 
 /// Pads or cuts what was appended since `start` to `width` bytes, never in the

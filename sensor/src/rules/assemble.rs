@@ -7,10 +7,9 @@ use super::{
     Options, Requirements, RuleSet,
     activity::activity,
     build::Built,
-    compile::{Checks, Dispatch, Facts, Graph, fold},
+    compile::{Checks, Dispatch, Facts, Graph, Peer, fold},
     load::{self, Definitions, RuleFile},
     set::{Activity, ListInfo, MacroInfo, Program, program},
-    sockets::Sockets,
 };
 use crate::event::Kind;
 
@@ -58,10 +57,21 @@ pub(super) fn assemble(
             info.activity = activity(&graph, &checks, info.node, !info.kinds.is_empty());
         }
     }
-    let requirements = Requirements {
-        sockets: Sockets::of(&mut graph, &checks, &programs),
-        ..Requirements::of(&graph, &checks, &programs, &rules)
+    let mut requirements = Requirements::of(&graph, &checks, &programs, &rules);
+    let mut reaches = |peer| {
+        [false, true].into_iter().any(|host| {
+            let facts = Facts::of(Kind::Connect, host).of_peer(peer);
+            let mut known = FxHashMap::default();
+            let rules = &programs[program(Kind::Connect, host)].rules;
+            rules.iter().any(|(_, node)| {
+                fold(&mut graph, &checks, &facts, *node, &mut known) != Graph::FALSE
+            })
+        })
     };
+    requirements.unix = reaches(Peer::Unix);
+    requirements.inet = reaches(Peer::Inet4) || reaches(Peer::Inet6);
+    requirements.other_families = reaches(Peer::Other);
+    requirements.loopback = reaches(Peer::Loopback4) || reaches(Peer::Loopback6);
     let macros = definitions.macros.all().iter().zip(used_macros);
     let lists = definitions.lists.all().iter().zip(used_lists);
     RuleSet {

@@ -115,7 +115,7 @@ impl Builder<'_, '_> {
                 // The output of a rule of another source is nothing that can be judged.
                 Err(_) if foreign => output::Built::default(),
                 Err(error) => {
-                    let severity = self.severity(rule, std::slice::from_ref(&error.error));
+                    let severity = Self::severity(rule, std::slice::from_ref(&error.error));
                     let diagnostic = error.diagnostic(severity, &rule.output);
                     self.push(definition, code(severity, Code::CompileOutput), diagnostic);
                     return None;
@@ -166,7 +166,7 @@ impl Builder<'_, '_> {
             .condition(&rule.condition.text, definition.last);
         let errors = std::mem::take(&mut remarks.errors);
         let mut good = errors.is_empty();
-        let severity = self.severity(rule, &errors);
+        let severity = Self::severity(rule, &errors);
         for error in &errors {
             let diagnostic = rule.condition.diagnostic(severity, error);
             self.push(
@@ -255,7 +255,7 @@ impl Builder<'_, '_> {
     }
 
     /// Errors that a rule may have if it says so are warnings.
-    fn severity(&self, rule: &RuleDefinition, errors: &[ParseError]) -> Severity {
+    fn severity(rule: &RuleDefinition, errors: &[ParseError]) -> Severity {
         if rule.skip_if_unknown_filter && errors.iter().all(is_unknown) {
             Severity::Warning
         } else {
@@ -282,7 +282,7 @@ impl Builder<'_, '_> {
             errors.extend(remarks.errors.iter().cloned());
             open.extend(&remarks.bad_macros);
         }
-        if self.severity(rule, &errors) == Severity::Warning {
+        if Self::severity(rule, &errors) == Severity::Warning {
             let message =
                 "the rule is left out: a macro of its condition has an unknown field or event type";
             let diagnostic = Diagnostic::warning(&definition.source, definition.position, message);

@@ -46,12 +46,12 @@ struct Builder<'b, 'd> {
 }
 
 impl Builder<'_, '_> {
-    fn error(source: &Source, position: Position, error: &ParseError) -> Box<Diagnostic> {
+    fn error(source: &Source, position: Position, error: &ParseError) -> Diagnostic {
         let diagnostic = Diagnostic::error(source, position, error.message.clone());
-        Box::new(match &error.hint {
+        match &error.hint {
             Some(hint) => diagnostic.hint(hint.clone()),
             None => diagnostic,
-        })
+        }
     }
 
     /// The fields.
@@ -69,9 +69,9 @@ impl Builder<'_, '_> {
                     Ok((operand, len)) if len == text.len() => Ok(operand),
                     Ok(_) => {
                         let error = ParseError::new(0, format!("'{text}' is not a field"));
-                        Err(Self::error(source, comparison.position, &error))
+                        Err(Box::new(Self::error(source, comparison.position, &error)))
                     }
-                    Err(error) => Err(Self::error(source, comparison.position, &error)),
+                    Err(error) => Err(Box::new(Self::error(source, comparison.position, &error))),
                 }
             })
             .collect()
@@ -160,7 +160,7 @@ impl Builder<'_, '_> {
             operands.iter().zip(&exception.comparisons).zip(elements)
         {
             let tree = element_check(operand, comparison, element)
-                .map_err(|error| Self::error(source, element.position, &error))?;
+                .map_err(|error| Box::new(Self::error(source, element.position, &error)))?;
             parts.push(self.resolve(&tree, source, element)?);
         }
         Ok(self.compiler.graph.and(parts))
@@ -175,7 +175,7 @@ impl Builder<'_, '_> {
         let (resolved, error) = self.compiler.tree(tree, self.sees, self.to);
         match error {
             None => Ok(resolved),
-            Some(error) => Err(Self::error(source, node.position, &error)),
+            Some(error) => Err(Box::new(Self::error(source, node.position, &error))),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What must be captured and gathered for a set of rules.
 
 use super::{
-    ExtraField, Rule, Sockets,
+    ExtraField, Rule,
     compile::{Checks, Graph},
     set::{Program, program},
 };
@@ -32,6 +32,10 @@ impl Reach {
 
 /// What the rules that are on need.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches, each a bit in the kernel's settings"
+)]
 pub struct Requirements {
     /// Successful execs.
     pub exec: Reach,
@@ -39,8 +43,14 @@ pub struct Requirements {
     pub exec_failed: Reach,
     /// Connects.
     pub connect: Reach,
-    /// Of which sockets connects can match.
-    pub sockets: Sockets,
+    /// Of connects: those to unix sockets.
+    pub unix: bool,
+    /// Of connects: those to IPv4 and IPv6 addresses.
+    pub inet: bool,
+    /// Of connects: those to loopback addresses.
+    pub loopback: bool,
+    /// Of connects: those of families other than unix, IPv4 and IPv6.
+    pub other_families: bool,
     /// What the fields of conditions and outputs need.
     pub needs: Needs,
     /// How many ancestors they look at.

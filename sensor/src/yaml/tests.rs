@@ -1,5 +1,7 @@
 //! What is read, and what is said about what is not.
 
+use std::fmt::Write as _;
+
 use super::{Diagnostic, Limits, Node, Parsed, Position, Source, parse};
 
 fn read(text: &str) -> (Source, Parsed) {
@@ -91,7 +93,8 @@ fn an_alias_bomb_is_refused() {
     let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for n in 1..12 {
         let alias = format!("*a{}", n - 1);
-        text += &format!("a{n}: &a{n} [{}]\n", [alias.as_str(); 10].join(", "));
+        let aliases = [alias.as_str(); 10].join(", ");
+        writeln!(text, "a{n}: &a{n} [{aliases}]").unwrap();
     }
     assert!(
         fails(&text, &Limits::default())

@@ -21,7 +21,7 @@ use anyhow::{Context as _, Result, ensure};
 
 /// Where somebody listens.
 const ACCEPTED: [Ipv4Addr; 3] = [
-    Ipv4Addr::new(127, 0, 0, 1),
+    Ipv4Addr::LOCALHOST,
     Ipv4Addr::new(127, 0, 0, 2),
     Ipv4Addr::new(127, 0, 0, 3),
 ];

@@ -299,8 +299,9 @@ fn follow_by_inode(dir: PathBuf, done: Arc<AtomicBool>) -> std::thread::JoinHand
         }
         seen.sort_by_key(|(.., text)| text.lines().nth(1).map(str::to_owned));
         let mut content = Content::default();
-        seen.iter()
-            .for_each(|(_, _, text)| content.add(text, "by inode"));
+        for (_, _, text) in &seen {
+            content.add(text, "by inode");
+        }
         content.numbers.sort_unstable();
         content
     })

@@ -28,7 +28,7 @@ fn writer_process() {
     let first = std::env::var("SENSOR_TEST_FIRST").unwrap().parse().unwrap();
     let mut bench = Bench::start(&config);
     bench.next = first;
-    bench.storm(20_000, Duration::from_secs(60));
+    bench.storm(20_000, Duration::from_mins(1));
 }
 
 fn start(dir: &Path, first: u64) -> Child {
@@ -46,10 +46,12 @@ fn start(dir: &Path, first: u64) -> Child {
         .unwrap()
 }
 
+/// Numbers of a round begin at a multiple of it.
+const STEP: u64 = 1_000_000;
+
 #[test]
 fn after_a_kill_every_line_is_whole_none_is_there_twice_and_the_gap_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    const STEP: u64 = 1_000_000;
     for round in 0..5_u64 {
         let mut child = start(dir.path(), round * STEP);
         std::thread::sleep(Duration::from_millis(700 + 37 * round));

@@ -98,7 +98,7 @@ fn nonsense_does_not_keep_others_from_being_served() {
         &b"\x16\x03\x01\0\0"[..],
         b"GET",
         b"\r\n\r\n\r\n",
-        &[b'x'; 100_000],
+        &vec![b'x'; 100_000],
     ] {
         let mut stream = TcpStream::connect(web.address).unwrap();
         let _ = stream.write_all(junk);

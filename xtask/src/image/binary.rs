@@ -29,7 +29,8 @@ pub(super) fn build(triple: &str) -> Result<PathBuf> {
     let config = format!("target.{triple}.rustflags={flags:?}");
     let mut build = cargo(&[
         "build",
-        "--release",
+        "--profile",
+        "dist",
         "--locked",
         "--package",
         "sensor",
@@ -42,7 +43,7 @@ pub(super) fn build(triple: &str) -> Result<PathBuf> {
     build.env_remove("RUSTFLAGS");
     build.env_remove("CARGO_ENCODED_RUSTFLAGS");
     execute(&mut build)?;
-    Ok(target().join(triple).join("release/sensor"))
+    Ok(target().join(triple).join("dist/sensor"))
 }
 
 /// Refuses what an image without a loader cannot start.

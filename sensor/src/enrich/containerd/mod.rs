@@ -7,6 +7,7 @@
 
 mod describe;
 mod session;
+mod snapshot;
 mod socket;
 
 use std::{

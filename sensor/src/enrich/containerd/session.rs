@@ -15,8 +15,7 @@ use std::{
 use containerd_client::{
     events::{ContainerCreate, ContainerDelete, ContainerUpdate, TaskCreate},
     services::v1::{
-        Container as Record, GetContainerRequest, GetImageRequest, GetRequest,
-        ListContainersRequest, ListTasksRequest, SubscribeRequest,
+        Container as Record, GetContainerRequest, GetImageRequest, GetRequest, SubscribeRequest,
         containers_client::ContainersClient, events_client::EventsClient,
         images_client::ImagesClient, tasks_client::TasksClient,
     },
@@ -49,7 +48,7 @@ use crate::{
 /// Questions that are under way at a time.
 const CONCURRENT: usize = 64;
 /// Largest message: a container's specification is tens of kilobytes.
-const MESSAGE_MAX: usize = 16 << 20;
+pub(super) const MESSAGE_MAX: usize = 16 << 20;
 /// Images whose digests are kept for the connection.
 const IMAGES_MAX: usize = 512;
 /// How often the socket's file is looked at.
@@ -61,7 +60,7 @@ const BUNDLES: &str = "io.containerd.runtime.v2.task";
 const TASK_AGE: u64 = 20 * MILLISECOND;
 
 /// What a finished question leaves to do.
-enum Done {
+pub(super) enum Done {
     /// An event waits for it; whether it was found.
     Asked(ContainerId, Result<bool, Error>),
     /// containerd told of it by itself.
@@ -72,10 +71,10 @@ enum Done {
 
 /// A connection.
 pub(super) struct Session<'a> {
-    task: &'a Task,
-    channel: Channel,
+    pub(super) task: &'a Task,
+    pub(super) channel: Channel,
     /// Counts snapshots, over all connections.
-    epoch: &'a AtomicU32,
+    pub(super) epoch: &'a AtomicU32,
     bundles: OnceLock<PathBuf>,
     /// Digests by image id, whose meaning never changes.
     digests: Mutex<HashMap<String, Option<Box<str>>>>,
@@ -308,7 +307,7 @@ impl<'a> Session<'a> {
 
     /// Completes a record with its image's digest and sends it; when the
     /// container was created, or none if the record makes no sense.
-    async fn send(&self, namespace: u8, record: Record) -> Result<Option<u64>, Error> {
+    pub(super) async fn send(&self, namespace: u8, record: Record) -> Result<Option<u64>, Error> {
         let name = self.namespace(namespace);
         let Some(described) = describe(name, &record, &self.task.counters) else {
             count(&self.task.counters.containerd_invalid_total);
@@ -361,70 +360,7 @@ impl<'a> Session<'a> {
         Ok(digest)
     }
 
-    /// Sends all containers there are.
-    async fn snapshot(&self) -> Done {
-        let epoch = self.epoch.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut containers = 0;
-        for namespace in 0..u8::try_from(self.task.options.namespaces.len()).unwrap_or(u8::MAX) {
-            match self.list(namespace).await {
-                Ok(n) => containers += n,
-                Err(error) => return Done::Snapshot(Err(error)),
-            }
-        }
-        let source = self.task.source;
-        self.task
-            .updates
-            .send(Update::SnapshotDone { source, epoch })
-            .await;
-        Done::Snapshot(Ok(containers))
-    }
-
-    async fn list(&self, namespace: u8) -> Result<usize, Error> {
-        const WHAT: &str = "Containers.ListStream";
-        let mut client =
-            ContainersClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_MAX);
-        let request = self.request(namespace, ListContainersRequest::default());
-        let wait = self.task.options.timeout;
-        let mut stream = match timeout(wait, client.list_stream(request)).await {
-            Err(_) => return Err(Error::Timeout(WHAT)),
-            Ok(Err(status)) if status.code() == Code::NotFound => return Ok(0),
-            Ok(Err(status)) => return Err(Error::rpc(WHAT)(status)),
-            Ok(Ok(stream)) => stream.into_inner(),
-        };
-        let mut containers = 0;
-        loop {
-            let message = timeout(wait, stream.message())
-                .await
-                .map_err(|_| Error::Timeout(WHAT))?
-                .map_err(Error::rpc(WHAT))?;
-            let Some(record) = message.and_then(|m| m.container) else {
-                return Ok(containers);
-            };
-            containers += 1;
-            self.send(namespace, record).await?;
-        }
-    }
-
-    /// Sends the first processes of all containers there are.
-    async fn tasks(&self) -> Done {
-        for namespace in 0..u8::try_from(self.task.options.namespaces.len()).unwrap_or(u8::MAX) {
-            let mut client = TasksClient::new(self.channel.clone());
-            let request = self.request(namespace, ListTasksRequest::default());
-            match self.call("Tasks.List", client.list(request)).await {
-                Ok(tasks) => {
-                    for task in tasks.into_iter().flat_map(|t| t.tasks) {
-                        if let Some(id) = ContainerId::new(task.id.as_bytes()) {
-                            self.send_task(namespace, id, task.pid).await;
-                        }
-                    }
-                }
-                Err(error) => return Done::Told(Err(error)),
-            }
-        }
-        Done::Told(Ok(()))
-    }
-
-    async fn send_task(&self, namespace: u8, id: ContainerId, pid: u32) {
+    pub(super) async fn send_task(&self, namespace: u8, id: ContainerId, pid: u32) {
         let update = Update::Task {
             origin: self.origin(namespace),
             id,
@@ -435,7 +371,7 @@ impl<'a> Session<'a> {
 
     /// A call that may find nothing. What concerns only this question is as
     /// good as nothing; an error of the connection ends the session.
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &self,
         what: &'static str,
         call: impl Future<Output = Result<Response<T>, Status>>,
@@ -456,7 +392,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn request<T>(&self, namespace: u8, message: T) -> Request<T> {
+    pub(super) fn request<T>(&self, namespace: u8, message: T) -> Request<T> {
         let mut request = Request::new(message);
         if let Ok(value) = MetadataValue::try_from(self.namespace(namespace)) {
             request.metadata_mut().insert("containerd-namespace", value);

@@ -17,6 +17,7 @@ mod home;
 mod open;
 mod paths;
 mod previous;
+mod rotate;
 mod segment;
 mod target;
 mod window;

@@ -28,20 +28,20 @@ const UNCONFIRMED_MAX: usize = 4 << 20;
 /// How often the path is compared with the open file.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Pause after a file could not be put aside.
-const ROTATE_AGAIN: Duration = Duration::from_secs(10);
+pub(super) const ROTATE_AGAIN: Duration = Duration::from_secs(10);
 /// Pieces of one `writev`.
 const PIECES: usize = 512;
 
 /// The open file.
 #[derive(Debug)]
-struct Open {
+pub(super) struct Open {
     file: std::fs::File,
-    id: FileId,
+    pub(super) id: FileId,
     /// Where in the file the window begins.
-    base: u64,
+    pub(super) base: u64,
     /// When it was begun.
-    created: SystemTime,
-    number: u64,
+    pub(super) created: SystemTime,
+    pub(super) number: u64,
     checked: Instant,
     synced: Instant,
 }
@@ -50,20 +50,20 @@ struct Open {
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) window: Window,
-    paths: Paths,
-    options: Options,
+    pub(super) paths: Paths,
+    pub(super) options: Options,
     identity: Arc<Identity>,
-    account: Arc<Account>,
-    open: Option<Open>,
+    pub(super) account: Arc<Account>,
+    pub(super) open: Option<Open>,
     /// The file that was open last, and where in it the window begins.
-    last: Option<(FileId, u64)>,
+    pub(super) last: Option<(FileId, u64)>,
     /// Number of the newest file.
-    number: u64,
+    pub(super) number: u64,
     /// Lines that this run has confirmed.
     lines: u64,
     started: bool,
     home: Option<Home>,
-    rotate_from: Instant,
+    pub(super) rotate_from: Instant,
     directory_gone: bool,
     /// The last line that was in the file when this run began.
     pub(super) found: Option<Vec<u8>>,
@@ -116,7 +116,7 @@ impl Target {
     }
 
     /// Takes an open file into service: goes on where it was left, or begins it.
-    fn begin(&mut self, opened: Opened, reason: &'static str) -> io::Result<()> {
+    pub(super) fn begin(&mut self, opened: Opened, reason: &'static str) -> io::Result<()> {
         let now = Instant::now();
         let size = opened.size;
         let mut open = Open {
@@ -363,86 +363,6 @@ impl Target {
             self.paths.path.display()
         );
         self.ensure_open()
-    }
-
-    fn rotate_if_due(&mut self) -> io::Result<()> {
-        let Some(open) = &self.open else {
-            return Ok(());
-        };
-        let now = Instant::now();
-        if now < self.rotate_from || !self.window.at_line_start() || self.window.header_pending() {
-            return Ok(());
-        }
-        let size = open.base + self.window.written() as u64;
-        let rotate = &self.options.rotate;
-        let too_big = rotate.size.0 > 0 && size >= rotate.size.0;
-        let age = SystemTime::now()
-            .duration_since(open.created)
-            .unwrap_or_default();
-        let too_old = rotate.age.some().is_some_and(|most| age >= most) && self.window.lines() > 0;
-        if !too_big && !too_old {
-            return Ok(());
-        }
-        self.sync()?;
-        if self.open.is_none() {
-            return self.ensure_open();
-        }
-        if let Err(error) = self.rotate(if too_big { "size" } else { "age" }) {
-            self.rotate_from = now + ROTATE_AGAIN;
-            self.account.errors.fetch_add(1, Relaxed);
-            log_warning!(
-                "{}: cannot be put aside ({error}); going on with it, next attempt in {} s",
-                self.paths.path.display(),
-                ROTATE_AGAIN.as_secs()
-            );
-        }
-        Ok(())
-    }
-
-    /// Puts the file aside and begins the next one, which is there before the old
-    /// one is renamed: if it cannot be created, nothing has changed.
-    fn rotate(&mut self, reason: &'static str) -> io::Result<()> {
-        let Some(old) = &self.open else {
-            return Ok(());
-        };
-        let next = self.paths.next();
-        let meta = std::fs::symlink_metadata(&self.paths.path)?;
-        if FileId::of(&meta) != old.id {
-            return Err(io::Error::other("the path is another file"));
-        }
-        match std::fs::remove_file(&next) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let opened = open(&next, self.options.mode, self.options.owner)?;
-        let aside = self.paths.aside(old.number);
-        if aside.try_exists()? {
-            return Err(io::Error::other(format!("{} exists", aside.display())));
-        }
-        std::fs::rename(&self.paths.path, &aside)?;
-        std::fs::rename(&next, &self.paths.path)?;
-        self.number = self.number.max(old.number);
-        self.open = None;
-        self.last = None;
-        self.account.rotations.fetch_add(1, Relaxed);
-        self.begin(opened, reason)?;
-        self.prune();
-        Ok(())
-    }
-
-    /// Removes the oldest files put aside.
-    fn prune(&self) {
-        let keep = self.options.rotate.keep as usize;
-        if keep == 0 {
-            return;
-        }
-        let numbers = self.paths.numbers().unwrap_or_default();
-        for number in &numbers[..numbers.len().saturating_sub(keep)] {
-            let path = self.paths.aside(*number);
-            if let Err(error) = std::fs::remove_file(&path) {
-                log_warning!("{}: cannot be removed: {error}", path.display());
-            }
-        }
     }
 
     /// Appends the record of an orderly stop.

@@ -55,14 +55,15 @@ pub(crate) struct Search {
     pub words: usize,
 }
 
-/// From that many texts on, one search for all is faster than one for each.
-const SEARCH_MIN: usize = 4;
+/// From that many texts on, a prepared search is faster than one after the other.
+/// (It is with one already: preparing takes longer than searching.)
+const SEARCH_MIN: usize = 1;
 
 /// All checks.
 #[derive(Debug, Default)]
 pub(crate) struct Checks {
     /// The checks.
-    pub checks: Vec<Check>,
+    pub all: Vec<Check>,
     /// What they look at.
     pub operands: Vec<OperandInfo>,
     numbers: FxHashMap<Box<str>, CheckId>,
@@ -73,7 +74,7 @@ impl Checks {
     /// A check.
     #[must_use]
     pub(crate) fn get(&self, check: CheckId) -> &Check {
-        &self.checks[check as usize]
+        &self.all[check as usize]
     }
 
     /// What a check looks at.
@@ -90,8 +91,8 @@ impl Checks {
 
     /// Adds a check.
     pub(crate) fn add(&mut self, check: Check, text: Box<str>) -> CheckId {
-        let number = CheckId::try_from(self.checks.len()).unwrap_or(CheckId::MAX);
-        self.checks.push(check);
+        let number = CheckId::try_from(self.all.len()).unwrap_or(CheckId::MAX);
+        self.all.push(check);
         self.numbers.insert(text, number);
         number
     }

@@ -15,15 +15,18 @@ enum Key {
 /// More constants than these are no use.
 const KEYS_MAX: usize = 50_000;
 
+/// For an operand: rules by number of a constant or a pattern.
+type ByNumber = (OperandId, FxHashMap<u32, Box<[u32]>>);
+
 /// Rules by the constants of which they need one.
 #[derive(Debug, Default)]
 pub(crate) struct Dispatch {
     /// Those that must always be looked at, as a bit set.
     pub always: Box<[u64]>,
     /// By number of a constant of an operand.
-    pub symbols: Box<[(OperandId, FxHashMap<u32, Box<[u32]>>)]>,
+    pub symbols: Box<[ByNumber]>,
     /// By number of a pattern of an operand.
-    pub patterns: Box<[(OperandId, FxHashMap<u32, Box<[u32]>>)]>,
+    pub patterns: Box<[ByNumber]>,
 }
 
 impl Dispatch {

@@ -1,8 +1,10 @@
 //! What is known of all events of a kind, and what is left of a condition then.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use rustc_hash::FxHashMap;
 
-use super::{CheckId, Checks, Expr, Graph, NodeId, Test, test::Several};
+use super::{CheckId, Checks, Expr, Graph, NodeId, Test, number, test::Several};
 use crate::{
     event::Kind,
     fields::{Operand, Value},
@@ -13,8 +15,8 @@ use crate::{
 pub(crate) enum Fact {
     /// It has this value.
     Is(Value<'static>),
-    /// It has a text, and it is another one.
-    IsNot(&'static str),
+    /// It has a text, and it is another one than these.
+    NoneOf(&'static [&'static str]),
     /// It is one of these texts.
     OneOf(&'static [&'static str]),
     /// It is a number from one to another.
@@ -29,10 +31,27 @@ pub(crate) struct Facts {
     fields: FxHashMap<&'static str, Fact>,
 }
 
+/// Kinds of peers that the kernel side can leave out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// A unix socket.
+    Unix,
+    /// Neither unix, IPv4 nor IPv6.
+    Other,
+    /// `127.0.0.0/8`.
+    Loopback4,
+    /// `::1`.
+    Loopback6,
+    /// Any IPv4 address.
+    Inet4,
+    /// Any IPv6 address.
+    Inet6,
+}
+
 /// Event types that this sensor sees.
 pub(crate) const EVENT_TYPES: [&str; 3] = ["execve", "execveat", "connect"];
 
-/// What the fields of a process in no container are (FALCO_SPEC §6.2).
+/// What the fields of a process in no container are.
 pub(crate) const HOST: [(&str, Value<'static>); 11] = [
     ("container.id", Value::Str("host")),
     ("container.full_id", Value::Str("host")),
@@ -76,12 +95,48 @@ impl Facts {
             Kind::Connect => this.with("evt.type", Fact::Is(Value::Str("connect"))),
         };
         if !host {
-            return this.with("container.id", Fact::IsNot("host"));
+            return this.with("container.id", Fact::NoneOf(&["host"]));
         }
         for (field, value) in HOST {
             this = this.with(field, Fact::Is(value));
         }
         this
+    }
+
+    /// What is known of connects to sockets of some kind.
+    #[must_use]
+    pub(crate) fn of_peer(self, peer: Peer) -> Self {
+        let ends = [
+            "fd.sip", "fd.snet", "fd.rip", "fd.rnet", "fd.sport", "fd.rport",
+        ];
+        let without_ends = |mut this: Self| {
+            for field in ends {
+                this = this.with(field, Fact::Is(Value::Absent));
+            }
+            this
+        };
+        let loopback = |this: Self, typechar, first: IpAddr, last: IpAddr| {
+            let range = Fact::Range(number::ip(first), number::ip(last));
+            this.with("fd.typechar", Fact::Is(Value::Str(typechar)))
+                .with("fd.sip", range)
+                .with("fd.snet", range)
+        };
+        match peer {
+            Peer::Unix => without_ends(self)
+                .with("fd.typechar", Fact::Is(Value::Str("u")))
+                .with("fd.type", Fact::Is(Value::Str("unix"))),
+            Peer::Other => without_ends(self).with("fd.typechar", Fact::NoneOf(&["4", "6", "u"])),
+            Peer::Loopback4 => {
+                let last = Ipv4Addr::new(127, 255, 255, 255);
+                loopback(self, "4", Ipv4Addr::new(127, 0, 0, 0).into(), last.into())
+            }
+            Peer::Inet4 => self.with("fd.typechar", Fact::Is(Value::Str("4"))),
+            Peer::Inet6 => self.with("fd.typechar", Fact::Is(Value::Str("6"))),
+            Peer::Loopback6 => {
+                let only = Ipv6Addr::LOCALHOST.into();
+                loopback(self, "6", only, only)
+            }
+        }
     }
 
     /// What is known of an event of a type that no condition names.
@@ -136,13 +191,17 @@ impl Facts {
                     .all(|text| passes(Value::Str(text)) == first)
                     .then_some(first)
             }
-            Fact::IsNot(text) => {
-                let symbol = info.symbols.get(text).copied();
+            Fact::NoneOf(texts) => {
+                let is_one = |number: u32| {
+                    texts
+                        .iter()
+                        .any(|text| info.symbols.get(*text) == Some(&number))
+                };
                 match &check.test {
                     Test::Exists => Some(true),
-                    Test::NotSymbol(number, _) if symbol == Some(*number) => Some(true),
+                    Test::NotSymbol(number, _) if is_one(*number) => Some(true),
                     Test::Symbols(symbols, Several::Any)
-                        if symbols.as_slice().iter().all(|one| Some(*one) == symbol) =>
+                        if symbols.as_slice().iter().all(|number| is_one(*number)) =>
                     {
                         Some(false)
                     }

@@ -174,7 +174,7 @@ impl<'d> Compiler<'d> {
                 let mut names = Vec::new();
                 if let Ok((tree, _)) = tree {
                     references(tree, &mut |name| {
-                        names.extend(definitions.macros.index(name))
+                        names.extend(definitions.macros.index(name));
                     });
                 }
                 names
@@ -239,7 +239,9 @@ impl<'d> Compiler<'d> {
 fn references(tree: &Condition, each: &mut dyn FnMut(&str)) {
     match tree {
         Condition::And(parts) | Condition::Or(parts) => {
-            parts.iter().for_each(|part| references(part, each));
+            for part in parts {
+                references(part, each);
+            }
         }
         Condition::Not(inner) => references(inner, each),
         Condition::Macro(name) => each(&name.text),

@@ -19,9 +19,8 @@ pub(crate) use dispatch::Dispatch;
 pub(crate) use graph::{Expr, Graph, NodeId};
 #[cfg(test)]
 pub(crate) use known::HOST;
-pub(crate) use known::{EVENT_TYPES, Fact, Facts, fold};
+pub(crate) use known::{EVENT_TYPES, Facts, Peer, fold};
 pub(crate) use macros::Compiler;
-pub(crate) use number::network;
 pub(crate) use resolve::Remarks;
 pub(crate) use test::{Several, Test, number_of};
 pub(crate) use text::is_ordered;

@@ -67,7 +67,7 @@ impl Comparison<'_> {
         }
     }
 
-    fn error<T>(&self, at: usize, message: String) -> Result<T, Box<ParseError>> {
+    fn error<T>(at: usize, message: String) -> Result<T, Box<ParseError>> {
         Err(Box::new(ParseError::new(at, message)))
     }
 
@@ -105,7 +105,7 @@ impl Comparison<'_> {
                     .last()
                     .unwrap_or_default()
                     .trim_start_matches("error: ");
-                self.error(*at, format!("wrong pattern '{text}': {reason}"))
+                Self::error(*at, format!("wrong pattern '{text}': {reason}"))
             }
         };
         let any = || Ok(Test::Exists);
@@ -175,7 +175,7 @@ impl Comparison<'_> {
                 let mut paths = Paths::default();
                 for (path, at) in list {
                     if let Err(error) = paths.add(path) {
-                        return self.error(*at, format!("wrong pattern '{path}': {error}"));
+                        return Self::error(*at, format!("wrong pattern '{path}': {error}"));
                     }
                 }
                 Ok(Test::Paths(paths))
@@ -188,7 +188,7 @@ impl Comparison<'_> {
                 for (text, at) in list {
                     let Some(range) = number::network(text) else {
                         let message = format!("'{text}' is no address or network");
-                        return self.error(*at, message);
+                        return Self::error(*at, message);
                     };
                     ranges.push(range);
                 }
@@ -221,7 +221,7 @@ impl Comparison<'_> {
     fn whole(&self, text: &str, at: usize) -> Result<i128, Box<ParseError>> {
         match number::whole(text) {
             Some(number) => Ok(number),
-            None => self.error(
+            None => Self::error(
                 at,
                 format!("'{}' is a number, '{text}' is no whole number", self.left),
             ),
@@ -250,7 +250,7 @@ impl Comparison<'_> {
         match text.to_ascii_lowercase().as_str() {
             "true" | "1" => Ok(true),
             "false" | "0" => Ok(false),
-            _ => self.error(
+            _ => Self::error(
                 *at,
                 format!("'{}' is true or false, not '{text}'", self.left),
             ),
@@ -278,7 +278,7 @@ impl Comparison<'_> {
             Type::Ip | Type::Net => 3,
         };
         if class(ty) != class(right_ty) {
-            return self.error(
+            return Self::error(
                 self.at,
                 format!(
                     "'{}' and the value on the right are of different types",
@@ -303,7 +303,7 @@ impl Comparison<'_> {
             {
                 Ok(Test::Operand(self.operator, right))
             }
-            _ => self.error(
+            _ => Self::error(
                 self.at,
                 format!("operator '{}' takes a constant", self.operator.as_str()),
             ),

@@ -68,7 +68,7 @@ impl Compiler<'_> {
                 right,
                 right_at,
             } => {
-                let result = self.values(right, *right_at, *operator, *modifier, sees, to);
+                let result = self.values(right, *right_at, *operator, sees, to);
                 match result
                     .and_then(|values| self.check(*at, left, *operator, *modifier, &values, to))
                 {
@@ -133,7 +133,6 @@ impl Compiler<'_> {
         right: &Right,
         right_at: usize,
         operator: Operator,
-        modifier: Option<Modifier>,
         sees: usize,
         to: &mut Remarks,
     ) -> Result<Values, Box<ParseError>> {
@@ -170,7 +169,6 @@ impl Compiler<'_> {
                     }
                 }
                 self.spend(constants.len(), right_at)?;
-                let _ = modifier;
                 Ok(Values::Many(constants))
             }
         }
@@ -245,8 +243,8 @@ impl Compiler<'_> {
         if let Some((_, at)) = constants.iter().find(|(text, _)| &**text == "<NA>") {
             to.not_available.get_or_insert(*at);
         }
-        let text = self.check_text(left, operator, modifier, values);
-        if let Some(check) = self.checks.find(&text) {
+        let written = self.check_text(left, operator, modifier, values);
+        if let Some(check) = self.checks.find(&written) {
             return Ok(self.graph.check(check));
         }
         let id = self.checks.operand(left);
@@ -262,9 +260,9 @@ impl Compiler<'_> {
             operand: id,
             operator,
             test,
-            text: text.clone(),
+            text: written.clone(),
         };
-        let check = self.checks.add(check, text);
+        let check = self.checks.add(check, written);
         Ok(self.graph.check(check))
     }
 

@@ -144,7 +144,7 @@ impl Test {
             (Self::Pattern(number), Value::Str(text)) => patterns
                 .get(*number as usize)
                 .is_some_and(|pattern| pattern.is_in(text)),
-            (Self::Text(test), Value::Str(text)) => test.passes(text),
+            (Self::Text(wanted), Value::Str(text)) => wanted.passes(text),
             (Self::Regex(regex), Value::Str(text)) => regex.is_match(text),
             (Self::Paths(paths), Value::Str(text)) => paths.contains(text),
             (Self::Modified(modifier, tests), value) => {

@@ -107,6 +107,10 @@ impl Operator {
 
 /// How the values of a list count, behind an operator of texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "they are named as they are written"
+)]
 pub(crate) enum Modifier {
     /// Exactly one of them.
     OneOf,

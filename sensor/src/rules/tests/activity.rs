@@ -88,6 +88,48 @@ fn the_condition_says_which_events_are_wanted() {
 }
 
 #[test]
+fn the_condition_says_which_peers_are_wanted() {
+    for (condition, unix, loopback, other) in [
+        ("evt.type = connect", true, true, true),
+        ("evt.type = execve", false, false, false),
+        (
+            "evt.type = connect and fd.typechar in (4, 6)",
+            false,
+            true,
+            false,
+        ),
+        ("evt.type = connect and fd.typechar = u", true, false, false),
+        ("evt.type = connect and fd.sport = 80", false, true, false),
+        (
+            "evt.type = connect and not fd.typechar in (4, 6, u)",
+            false,
+            false,
+            true,
+        ),
+        (
+            "evt.type = connect and fd.typechar in (4, 6) and not fd.snet in (127.0.0.0/8, ::1/128)",
+            false,
+            false,
+            false,
+        ),
+        (
+            "evt.type = connect and fd.typechar in (4, 6) and fd.sip != 127.0.0.1",
+            false,
+            true,
+            false,
+        ),
+    ] {
+        let set = rules(&rule("r", condition));
+        let r = set.requirements();
+        assert_eq!(
+            (r.unix, r.loopback, r.other_families),
+            (unix, loopback, other),
+            "{condition}"
+        );
+    }
+}
+
+#[test]
 fn rules_that_are_off_need_nothing() {
     let set = rules(&(rule("r", "evt.type = execve and proc.env[A] = x") + "  enabled: false\n"));
     assert_eq!(set.requirements(), &crate::rules::Requirements::default());

@@ -54,6 +54,7 @@ fn the_default_rule_has_the_fields_of_the_pipeline() {
 fn the_connect_rule_needs_connects_of_containers_only() {
     let r = *load(&["connect.yaml"]).requirements();
     assert!(r.connect.container && !r.host() && !r.exec.any() && !r.exec_failed.any());
+    assert!(!r.unix && !r.loopback && !r.other_families);
 }
 
 #[test]

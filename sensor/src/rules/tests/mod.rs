@@ -9,7 +9,6 @@ mod operators;
 mod properties;
 mod render;
 mod semantics;
-mod sockets;
 
 use bumpalo::Bump;
 

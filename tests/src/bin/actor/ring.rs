@@ -1,4 +1,4 @@
-//! `connect` through io_uring, by its three raw system calls.
+//! `connect` through `io_uring`, by its three raw system calls.
 
 use std::{io::Error, ptr};
 

@@ -83,6 +83,10 @@ fn say(line: &str) -> Result<()> {
 }
 
 /// Waits so many milliseconds.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a step among others, which can fail"
+)]
 fn pause(milliseconds: u32) -> Result<()> {
     std::thread::sleep(std::time::Duration::from_millis(milliseconds.into()));
     Ok(())

@@ -1,0 +1,143 @@
+//! Containers, their sandboxes and what the API server tells of their pods.
+
+use super::*;
+
+#[test]
+fn a_container_waits_for_its_sandbox_and_takes_its_labels_and_namespaces() {
+    let mut bed = bed();
+    bed.tell(
+        1,
+        [
+            Update::SourceUp { source: 0 },
+            seen(K8S, 1, workload("c", "s", "u", 100)),
+        ],
+    );
+    assert_eq!(bed.look("c", 200), "?");
+    assert_eq!(bed.asked(), ["s"]);
+    assert_eq!(
+        bed.tell(300, [seen(K8S, 1, sandbox("s", "u", 90))]),
+        ["s", "c"]
+    );
+    let c = bed.known("c", 200);
+    assert_eq!(c.pod.unwrap().labels_text.as_deref(), Some("app:web"));
+    assert_eq!((c.host_network, c.host_pid), (Some(true), Some(false)));
+}
+
+#[test]
+fn events_that_wait_for_a_container_go_on_waiting_for_its_sandbox() {
+    let mut bed = bed();
+    bed.tell(1, [Update::SourceUp { source: 0 }]);
+    assert_eq!(bed.look("c", 200), "?");
+    let told = bed.tell(2, [seen(K8S, 1, workload("c", "s", "u", 100))]);
+    assert!(told.is_empty(), "{told:?}");
+    assert_eq!(bed.asked(), ["c", "s"]);
+    assert_eq!(
+        bed.tell(3, [seen(K8S, 1, sandbox("s", "u", 90))]),
+        ["s", "c"]
+    );
+    assert_eq!(bed.look("c", 200), "c");
+}
+
+#[test]
+fn a_container_without_its_sandbox_is_given_what_is_known() {
+    let mut bed = bed();
+    bed.tell(
+        1,
+        [
+            Update::SourceUp { source: 0 },
+            seen(K8S, 1, workload("c", "s", "u", 100)),
+        ],
+    );
+    assert_eq!(bed.look("c", 200), "?");
+    assert_eq!(
+        bed.tell(
+            300,
+            [Update::Missing {
+                source: 0,
+                id: id("s")
+            }]
+        ),
+        ["s", "c"]
+    );
+    assert_eq!(bed.known("c", 200).pod.unwrap().labels_text, None);
+}
+
+#[test]
+fn the_api_servers_labels_replace_the_sandboxs_and_change_while_it_runs() {
+    let mut bed = bed();
+    bed.tell(
+        1,
+        [
+            seen(K8S, 1, sandbox("s", "u", 90)),
+            seen(K8S, 1, workload("c", "s", "u", 100)),
+            api_pod("u", "app:web"),
+        ],
+    );
+    let labels = |bed: &mut Bed| {
+        bed.known("c", 200)
+            .pod
+            .unwrap()
+            .labels_text
+            .clone()
+            .unwrap()
+    };
+    assert_eq!(&*labels(&mut bed), "app:web");
+    bed.tell(2, [api_pod("u", "app:web, hot:yes")]);
+    assert_eq!(&*labels(&mut bed), "app:web, hot:yes");
+    bed.tell(3, [seen(K8S, 1, sandbox("s", "u", 90))]);
+    assert_eq!(
+        &*labels(&mut bed),
+        "app:web, hot:yes",
+        "the sandbox's are older"
+    );
+    assert_eq!(
+        &*bed
+            .known("c", 200)
+            .pod
+            .unwrap()
+            .owner
+            .as_ref()
+            .unwrap()
+            .name,
+        "web"
+    );
+}
+
+#[test]
+fn a_pod_that_the_api_server_told_first_is_found_by_its_containers() {
+    let mut bed = bed();
+    bed.tell(
+        1,
+        [
+            api_pod("u", "app:web, v:2"),
+            seen(K8S, 1, sandbox("s", "u", 90)),
+            seen(K8S, 1, workload("c", "s", "u", 100)),
+        ],
+    );
+    assert_eq!(
+        bed.known("c", 200).pod.unwrap().labels_text.as_deref(),
+        Some("app:web, v:2")
+    );
+}
+
+#[test]
+fn a_pod_that_claims_anothers_uid_gives_it_nothing() {
+    let mut bed = bed();
+    let forged = || Update::Pod {
+        key: "hash".into(),
+        pod: Box::new(Pod {
+            name: "mine".into(),
+            namespace: "shop".into(),
+            labels_text: Some("forged:yes".into()),
+            ..Pod::default()
+        }),
+    };
+    bed.tell(
+        1,
+        [forged(), seen(K8S, 1, sandbox("s", "hash", 90)), forged()],
+    );
+    assert_eq!(
+        bed.known("s", 100).pod.unwrap().labels_text.as_deref(),
+        Some("app:web")
+    );
+}
