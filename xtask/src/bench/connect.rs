@@ -91,6 +91,7 @@ fn start((condition, hooks): (&str, &str)) -> Sensor {
     Setup::of_the_machine()
         .rules(&rules)
         .option("sensor.capture.hooks", hooks)
+        .option("sensor.file_output.rotate.size", 0)
         .start()
 }
 
