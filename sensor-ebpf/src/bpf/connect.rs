@@ -19,13 +19,13 @@ use super::{
     cgroup,
     count::count,
     filter,
-    given::{Call, is_compat_connect, is_connect},
+    given::{Call, is_compat_connect, is_connect, may_be_connect},
     kernel::{current_task, kread, off},
     lineage::image_of,
     maps::SCRATCH_CONNECT,
     path::append_path,
     record::{HEAD, HeadScratch, LargeExecScratch},
-    regs::Regs,
+    regs::{Regs, syscall_number},
     socket::{AF_INET, AF_INET6, AF_UNIX, Descriptor, descriptor, fill, is_loopback},
     task,
 };
@@ -44,10 +44,15 @@ pub fn exit_connect(ctx: TracePointContext) -> u32 {
     0
 }
 
-/// `sys_exit(regs, ret)`: of all system calls, so the test comes first.
+/// `sys_exit(regs, ret)`: of all system calls, so the test comes first, and is of
+/// one number that native and 32-bit calls have in the same place.
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_connect_raw(ctx: BtfTracePointContext) -> i32 {
     let _ = ctx.as_ptr();
+    let number = syscall_number(ctx.arg(0));
+    if !may_be_connect(number) {
+        return 0;
+    }
     let task = current_task();
     let regs = Regs::at(ctx.arg(0), task);
     if regs.compat {

@@ -46,6 +46,15 @@ pub struct Call {
     pub compat: bool,
 }
 
+/// Whether a call of that number, native or of 32 bits, may be one that connects.
+#[inline(always)]
+pub fn may_be_connect(number: u32) -> bool {
+    matches!(
+        number,
+        number::CONNECT | number::COMPAT_CONNECT | number::COMPAT_SOCKETCALL
+    )
+}
+
 /// Whether the system call is a native `connect`.
 #[inline(always)]
 pub fn is_connect(regs: &Regs) -> bool {

@@ -26,6 +26,8 @@ mod at {
     /// ebx, ecx, edx, esi, edi.
     pub const COMPAT_ARGUMENTS: [u64; 5] = [40, 88, 96, 104, 112];
     pub const SYSCALL: u64 = 120;
+    /// Type of `orig_ax`.
+    pub type Number = u64;
 }
 
 #[cfg(bpf_target_arch = "aarch64")]
@@ -34,6 +36,8 @@ mod at {
     pub const ARGUMENTS: [u64; 5] = [272, 8, 16, 24, 32];
     pub const COMPAT_ARGUMENTS: [u64; 5] = ARGUMENTS;
     pub const SYSCALL: u64 = 280;
+    /// Type of `syscallno`.
+    pub type Number = i32;
 }
 
 /// The saved registers of the current task's system call.
@@ -109,6 +113,17 @@ fn is_compat(task: u64) -> bool {
 #[inline(always)]
 fn is_compat(_task: u64) -> bool {
     false
+}
+
+/// Number of the system call whose registers a raw tracepoint got as its argument.
+/// The verifier knows that pointer's type and lets it be read without a helper,
+/// whose call would cost every system call more than all the rest.
+#[inline(always)]
+pub fn syscall_number(regs: *const u8) -> u32 {
+    // SAFETY: the argument is a `struct pt_regs`, as the verifier checks.
+    unsafe {
+        core::ptr::read_volatile(regs.add(at::SYSCALL as usize).cast::<at::Number>()) as u32
+    }
 }
 
 /// Reads user memory; [`None`] where it cannot be read.

@@ -60,6 +60,8 @@ const VARIANTS: [Variant; 5] = [
 struct Series {
     /// Seconds of the storm.
     storm: Vec<f64>,
+    /// CPU of its workers for each connect, µs.
+    workers: Vec<f64>,
     /// Nanoseconds of a `getppid`.
     getppid: Vec<f64>,
     /// CPU of the sensor for each connect, µs.
@@ -89,6 +91,7 @@ fn start((condition, hooks): (&str, &str)) -> Sensor {
     Setup::of_the_machine()
         .rules(&rules)
         .option("sensor.capture.hooks", hooks)
+        .option("sensor.file_output.rotate.size", 0)
         .start()
 }
 
@@ -103,7 +106,11 @@ fn measure(
     series.getppid.push(loop_of_calls(arguments.calls));
     let cpu = |sensor: &Sensor| cpu_seconds(sensor.pid()).context("CPU of the sensor");
     let before = sensor.as_ref().map(cpu).transpose()?;
-    series.storm.push(storm(cgroup, arguments)?);
+    let (seconds, on_cpu) = storm(cgroup, arguments)?;
+    series.storm.push(seconds);
+    series
+        .workers
+        .push(on_cpu / f64::from(arguments.connects) * 1e6);
     if let (Some(sensor), Some(before)) = (sensor, before) {
         sensor.settle();
         let done = f64::from(arguments.connects);
@@ -117,8 +124,8 @@ fn measure(
     Ok(())
 }
 
-/// Runs a storm; returns its seconds.
-fn storm(cgroup: &Cgroup, arguments: Arguments) -> Result<f64> {
+/// Runs a storm; returns its seconds, and those that its workers were on a CPU.
+fn storm(cgroup: &Cgroup, arguments: Arguments) -> Result<(f64, f64)> {
     let program = target().join("release/connects");
     let (workers, connects) = (
         arguments.workers.to_string(),
@@ -126,7 +133,8 @@ fn storm(cgroup: &Cgroup, arguments: Arguments) -> Result<f64> {
     );
     let mut command = command(program, &[&workers, &connects]);
     let nanoseconds = output(command.arg(cgroup.0.join("cgroup.procs")))?;
-    Ok(nanoseconds.parse::<f64>()? / 1e9)
+    let (wall, on_cpu) = nanoseconds.split_once(' ').context("two figures")?;
+    Ok((wall.parse::<f64>()? / 1e9, on_cpu.parse::<f64>()? / 1e9))
 }
 
 /// A cgroup that is named as a container's is.
@@ -162,16 +170,29 @@ fn print(all: &[Series], arguments: Arguments) {
         arguments.rounds, arguments.connects, arguments.workers
     );
     println!(
-        "{:<24}{:>11}{:>9}{:>7}{:>13}{:>15}{:>6}{:>12}{:>9}{:>7}",
-        "", "storm", "ratio", "±", "CPU/connect", "lines/connect", "lost", "getppid", "ratio", "±"
+        "{:<24}{:>11}{:>7}{:>9}{:>12}{:>7}{:>13}{:>15}{:>6}{:>12}{:>7}{:>8}",
+        "",
+        "storm",
+        "ratio",
+        "±",
+        "workers",
+        "ratio",
+        "CPU/connect",
+        "lines/connect",
+        "lost",
+        "getppid",
+        "ratio",
+        "±"
     );
     let base = &all[0];
     for ((name, _), series) in VARIANTS.iter().zip(all) {
-        let (storm, getppid) = (median(&series.storm), median(&series.getppid));
+        let [storm, workers, getppid] =
+            [&series.storm, &series.workers, &series.getppid].map(|figures| median(figures));
         print!(
-            "{name:<24}{storm:>9.3} s{:>9.3}{:>5.1} %",
+            "{name:<24}{storm:>9.3} s{:>7.3}{:>7.1} %{workers:>9.2} µs{:>7.3}",
             storm / median(&base.storm),
-            spread(&series.storm)
+            spread(&series.storm),
+            workers / median(&base.workers),
         );
         if series.cpu.is_empty() {
             print!("{:>34}", "");
@@ -180,7 +201,7 @@ fn print(all: &[Series], arguments: Arguments) {
             print!("{cpu:>10.2} µs{lines:>15.3}{:>6}", series.lost);
         }
         println!(
-            "{getppid:>9.1} ns{:>9.3}{:>5.1} %",
+            "{getppid:>9.1} ns{:>7.3}{:>6.1} %",
             getppid / median(&base.getppid),
             spread(&series.getppid)
         );
