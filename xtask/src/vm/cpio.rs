@@ -95,7 +95,8 @@ mod tests {
         assert!(bytes.len().is_multiple_of(4));
         let text = String::from_utf8_lossy(&bytes);
         let at = |name: &str| text.find(name).unwrap();
-        assert!(at("\0\0a\0") < at("a/b\0") && at("a/b\0") < at("a/b/c\0"));
+        assert!(at("00000000a\0") < at("00000000a/b\0"));
+        assert!(at("00000000a/b\0") < at("00000000a/b/c\0"));
         assert!(at("hello") < at("TRAILER!!!\0"));
     }
 
