@@ -60,6 +60,7 @@ impl Capture {
             .btf(Some(&btf))
             .override_global("OFFSETS", layout.offsets.as_bytes(), true)
             .override_global("REGS_ON_STACK", &layout.regs_on_stack, true)
+            .override_global("TYPED", &u32::from(layout.regs_on_stack == 0), true)
             .override_global("ARGV_CAPACITY", &capacity, true)
             .map_max_entries("EVENTS", options.ring_bytes)
             .map_max_entries("SCRATCH_EXEC", small)
