@@ -15,6 +15,8 @@ pub enum Tree {
 
 /// Bits of [`Settings::wants`].
 pub mod want {
+    /// Connects only of processes whose names are in the `NAMES` map.
+    pub const NAMES: u32 = 1 << 0;
     /// Connects to unix sockets.
     pub const UNIX: u32 = 1 << 1;
     /// Connects to a loopback address.

@@ -52,7 +52,10 @@ pub fn sock_state(ctx: BtfTracePointContext) -> i32 {
     };
     if has_exit(task, settings) {
         let both = want::CONNECT | want::INET;
-        if settings.wants & both == both && filter::may_be_wanted(settings, Kind::Connect, task) {
+        if settings.wants & both == both
+            && filter::may_be_wanted(settings, Kind::Connect, task)
+            && filter::wanted_name(settings, load(task + off!(task_group_leader)))
+        {
             remember(sock, settings);
         }
     } else {

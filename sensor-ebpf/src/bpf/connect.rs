@@ -180,7 +180,14 @@ pub fn who(task: u64, settings: &Settings) -> Option<Who> {
     let image = image_of(tgid, leader);
     let node = cgroup::node_of(task);
     let cgroup = cgroup::key_of(node);
-    filter::wanted(settings, Kind::Connect, image.marked != 0, &cgroup).then_some(Who {
+    if !filter::wanted(settings, Kind::Connect, image.marked != 0, &cgroup) {
+        return None;
+    }
+    if !filter::wanted_name(settings, leader) {
+        count(Kind::Connect, Counter::FilteredOther);
+        return None;
+    }
+    Some(Who {
         image,
         node,
         cgroup,

@@ -1,11 +1,12 @@
 //! Which events user space wants.
 
-use sensor_ebpf::{CgroupClass, CgroupKey, Counter, Kind, Settings, Tree, want};
+use sensor_ebpf::{COMM_LEN, CgroupClass, CgroupKey, Counter, Kind, Settings, Tree, want};
 
 use super::{
     cgroup,
     count::count,
-    maps::{CGROUPS, SETTINGS},
+    kernel::{kread, off},
+    maps::{CGROUPS, NAMES, SETTINGS},
 };
 
 /// The settings of this moment.
@@ -41,6 +42,17 @@ pub fn wanted(settings: &Settings, kind: Kind, marked: bool, cgroup: &CgroupKey)
 pub fn may_be_wanted(settings: &Settings, kind: Kind, task: u64) -> bool {
     all_cgroups(settings, kind)
         || unwanted(settings, kind, &cgroup::key_of(cgroup::node_of(task))).is_none()
+}
+
+/// Whether connects of a process are wanted, by the name of its first thread.
+#[inline(always)]
+pub fn wanted_name(settings: &Settings, leader: u64) -> bool {
+    if settings.wants & want::NAMES == 0 {
+        return true;
+    }
+    let name: [u8; COMM_LEN] = kread(leader + off!(task_comm));
+    // SAFETY: only whether there is a value is looked at.
+    unsafe { NAMES.get(&name) }.is_some()
 }
 
 /// Whether events of all cgroups are wanted.

@@ -2,9 +2,9 @@
 
 use aya_ebpf::{
     macros::map,
-    maps::{Array, LruHashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
-use sensor_ebpf::{Attempt, COUNTERS, CgroupKey, Image, KINDS, Settings};
+use sensor_ebpf::{Attempt, COMM_LEN, COUNTERS, CgroupKey, Image, KINDS, Settings};
 
 use super::record::{ExecScratch, HeadScratch, LargeExecScratch};
 
@@ -27,6 +27,10 @@ pub static IMAGES: LruHashMap<u32, Image> = LruHashMap::with_max_entries(65_536,
 /// What each cgroup is (`CgroupClass`), as far as user space has said.
 #[map]
 pub static CGROUPS: LruHashMap<CgroupKey, u32> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Names of processes whose connects are wanted, see [`sensor_ebpf::want::NAMES`].
+#[map]
+pub static NAMES: HashMap<[u8; COMM_LEN], u8> = HashMap::with_max_entries(256, 0);
 
 // Scratch memory is an array by CPU: a value of a per-CPU array may not exceed
 // 32 KiB. One map for each kind of program, because programs nest: user space

@@ -84,7 +84,7 @@ impl Pipeline {
             telemetry,
         } = parts;
         Self {
-            requirements: *rules.requirements(),
+            requirements: rules.requirements().clone(),
             evaluator: Evaluator::new(rules, alerts, node, lineage, users, Arc::clone(&telemetry)),
             metadata,
             hold,
@@ -138,7 +138,7 @@ impl Pipeline {
 
     /// Takes other rules, from the next event on.
     pub fn set_rules(&mut self, rules: Arc<RuleSet>, alerts: AlertOptions) {
-        self.requirements = *rules.requirements();
+        self.requirements = rules.requirements().clone();
         self.evaluator.set_rules(rules, alerts);
     }
 

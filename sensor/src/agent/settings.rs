@@ -44,6 +44,7 @@ pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
         inet,
         loopback,
         other_families,
+        ref connect_names,
         needs,
         ancestors,
     } = *requirements;
@@ -67,6 +68,7 @@ pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
         inet,
         loopback,
         other_families,
+        connect_names: connect_names.clone(),
         argv_limit: limit(capture.argv_limit),
         env_limit: if env { limit(capture.env_limit) } else { 0 },
         ancestors: ancestors.max(1),

@@ -11,7 +11,7 @@ use sensor_ebpf::{ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, Im
 use zerocopy::IntoBytes;
 
 use super::{
-    BPF_OBJECT, CaptureError, HookMode, KernelCounts, Options, TICK_NS, TreeMode, Wants,
+    BPF_OBJECT, CaptureError, HookMode, KernelCounts, Name, Options, TICK_NS, TreeMode, Wants,
     hooks::{HOOKS, Hook, Purpose},
     offsets::layout,
     processes,
@@ -24,6 +24,7 @@ pub struct Capture {
     btf: Btf,
     settings: Array<MapData, [u32; size_of::<Settings>() / 4]>,
     cgroups: HashMap<MapData, [u64; 2], u32>,
+    names: HashMap<MapData, Name, u8>,
     tree: TreeMode,
     mode: HookMode,
     /// The attached programs; dropping a link detaches it.
@@ -75,12 +76,14 @@ impl Capture {
         let counts = KernelCounts::new(map::<PerCpuArray<MapData, u64>>(&mut bpf, "COUNTS")?);
         let settings = map(&mut bpf, "SETTINGS")?;
         let cgroups = map(&mut bpf, "CGROUPS")?;
+        let names = map(&mut bpf, "NAMES")?;
         let mut images: HashMap<MapData, u32, [u64; 3]> = map(&mut bpf, "IMAGES")?;
         let mut capture = Self {
             bpf,
             btf,
             settings,
             cgroups,
+            names,
             tree: options.tree,
             mode: options.hooks,
             links: Vec::new(),
@@ -189,7 +192,32 @@ impl Capture {
         self.argv_capacity
     }
 
+    /// Puts the settings in force. While names change all processes are wanted, so that
+    /// none is left out that old or new rules want.
     fn set(&mut self, wants: &Wants) -> Result<(), CaptureError> {
+        let all = Wants {
+            connect_names: None,
+            ..wants.clone()
+        };
+        self.put(&all)?;
+        let Some(names) = &wants.connect_names else {
+            return Ok(());
+        };
+        let refused = |source| CaptureError::Map {
+            map: "NAMES",
+            source,
+        };
+        let old: Vec<Name> = self.names.keys().filter_map(Result::ok).collect();
+        for name in old.iter().filter(|name| !names.contains(*name)) {
+            self.names.remove(name).map_err(refused)?;
+        }
+        for name in names {
+            self.names.insert(name, 1, 0).map_err(refused)?;
+        }
+        self.put(wants)
+    }
+
+    fn put(&mut self, wants: &Wants) -> Result<(), CaptureError> {
         let settings: [u32; size_of::<Settings>() / 4] =
             zerocopy::transmute!(wants.settings(self.tree, self.mode));
         self.settings

@@ -17,7 +17,7 @@ pub use counters::{KernelCounts, Totals};
 pub use error::CaptureError;
 pub use hooks::{Hook, HookMode};
 pub use loader::Capture;
-pub use options::{Kinds, Options, TreeMode, Wants};
+pub use options::{Kinds, Name, Options, TreeMode, Wants};
 pub use processes::{Process, TICK_NS, processes};
 pub use ring::{Drained, Ring, rest};
 

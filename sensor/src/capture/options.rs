@@ -1,6 +1,8 @@
 //! What can be set about the kernel side.
 
-use sensor_ebpf::{ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, Kind, Settings, Tree, want};
+use std::collections::BTreeSet;
+
+use sensor_ebpf::{ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, COMM_LEN, Kind, Settings, Tree, want};
 
 use super::HookMode;
 
@@ -72,8 +74,11 @@ impl Kinds {
     }
 }
 
+/// A process's name as the kernel has it, with zeroes up to its end.
+pub type Name = [u8; COMM_LEN];
+
 /// What a rule set wants of the kernel side; may change while it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent switches, each a bit in the kernel's settings"
@@ -97,6 +102,8 @@ pub struct Wants {
     pub loopback: bool,
     /// Connects of other families than unix, IPv4 and IPv6.
     pub other_families: bool,
+    /// Connects of processes of these names alone (none: of all).
+    pub connect_names: Option<BTreeSet<Name>>,
     /// Bytes of argv.
     pub argv_limit: u32,
     /// Bytes of the environment (0: none).
@@ -117,6 +124,7 @@ impl Default for Wants {
             inet: true,
             loopback: true,
             other_families: true,
+            connect_names: None,
             argv_limit: ARGV_LIMIT_DEFAULT,
             env_limit: 0,
             ancestors: 10,
@@ -149,6 +157,7 @@ impl Wants {
             (self.loopback, want::LOOPBACK),
             (self.other_families, want::OTHER_FAMILIES),
             (mode == HookMode::Raw, want::RAW),
+            (self.connect_names.is_some(), want::NAMES),
         ];
         let tree = match tree {
             TreeMode::All => Tree::All,
