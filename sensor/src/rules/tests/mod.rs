@@ -3,6 +3,7 @@
 mod activity;
 mod changes;
 mod deployed;
+mod dispatch;
 mod listing;
 mod messages;
 mod operators;
