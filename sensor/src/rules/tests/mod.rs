@@ -4,6 +4,7 @@ mod activity;
 mod changes;
 mod deployed;
 mod dispatch;
+mod lines;
 mod listing;
 mod messages;
 mod operators;
