@@ -14,6 +14,6 @@ mod thread;
 
 pub use cgroups::Cgroups;
 pub use evaluator::Node;
-pub use pipeline::{Counts, Parts, Pipeline};
+pub use pipeline::{Caches, Counts, Parts, Pipeline};
 pub use sink::Sink;
 pub use thread::{Agent, Finished, Reload, ReloadError, Snapshot};

@@ -142,6 +142,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     }
     let agent = Agent::start(capture, ring, kernel, parts, outputs)
         .context("cannot start the capture thread")?;
+    metrics::figures(&telemetry, agent.figures());
     lock_down(config);
     Ok(Running {
         agent,
