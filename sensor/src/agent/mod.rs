@@ -10,6 +10,8 @@ mod evaluator;
 mod pipeline;
 pub mod settings;
 mod sink;
+#[cfg(test)]
+mod tests;
 mod thread;
 
 pub use cgroups::Cgroups;
