@@ -35,6 +35,18 @@ impl Cgroups {
         }
     }
 
+    /// How many cgroups are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether none is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
     /// Where a process is, and whether its cgroup is seen for the first time.
     pub fn place(&mut self, event: &Event<'_>) -> (Place, bool) {
         let key = CgroupKey {

@@ -10,10 +10,12 @@ mod evaluator;
 mod pipeline;
 pub mod settings;
 mod sink;
+#[cfg(test)]
+mod tests;
 mod thread;
 
 pub use cgroups::Cgroups;
 pub use evaluator::Node;
-pub use pipeline::{Counts, Parts, Pipeline};
+pub use pipeline::{Caches, Counts, Parts, Pipeline};
 pub use sink::Sink;
 pub use thread::{Agent, Finished, Reload, ReloadError, Snapshot};

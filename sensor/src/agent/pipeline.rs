@@ -1,6 +1,6 @@
 //! decode → identify → enrich → hold → evaluate → format, for one record at a time.
 
-use std::{os::fd::BorrowedFd, sync::Arc};
+use std::{os::fd::BorrowedFd, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use sensor_ebpf::{CgroupClass, CgroupKey, Header};
@@ -31,6 +31,21 @@ pub struct Counts {
     pub matched: u64,
     /// Lines made of them.
     pub lines: u64,
+}
+
+/// How many entries the caches have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Caches {
+    /// Containers, also deleted ones of which events may still come.
+    pub containers: usize,
+    /// Pods.
+    pub pods: usize,
+    /// Programs of processes.
+    pub programs: usize,
+    /// Containers whose users and groups are known.
+    pub users: usize,
+    /// Cgroups.
+    pub cgroups: usize,
 }
 
 /// What the pipeline stands on.
@@ -107,10 +122,10 @@ impl Pipeline {
         self.hold.statistics()
     }
 
-    /// Events that wait for their container.
+    /// Events that wait for their container, and their bytes.
     #[must_use]
-    pub fn held(&self) -> usize {
-        self.hold.waiting().0
+    pub fn held(&self) -> (usize, usize) {
+        self.hold.waiting()
     }
 
     /// Becomes readable when metadata arrived: time for [`Self::begin_batch`].
@@ -124,16 +139,17 @@ impl Pipeline {
         self.hold.deadline()
     }
 
-    /// How many programs of processes are known.
+    /// How much each cache holds.
     #[must_use]
-    pub fn programs(&self) -> usize {
-        self.evaluator.lineage.len()
-    }
-
-    /// How many containers and pods are known.
-    #[must_use]
-    pub fn known(&self) -> (usize, usize) {
-        self.metadata.len()
+    pub fn caches(&self) -> Caches {
+        let (containers, pods) = self.metadata.len();
+        Caches {
+            containers,
+            pods,
+            programs: self.evaluator.lineage.len(),
+            users: self.evaluator.users.containers(),
+            cgroups: self.cgroups.len(),
+        }
     }
 
     /// Takes other rules, from the next event on.
@@ -241,6 +257,9 @@ impl Pipeline {
     /// Evaluates what no longer waits.
     fn release(&mut self, sink: &mut impl Sink) {
         while let Some(released) = self.hold.pop() {
+            self.telemetry
+                .enrichment
+                .record(Duration::from_nanos(released.waited));
             let Ok(event) = Event::decode(&released.record) else {
                 self.counts.undecodable += 1;
                 continue;

@@ -16,7 +16,7 @@ use rustix::{
     io::{read, write},
 };
 
-use super::{Counts, Parts, Pipeline};
+use super::{Caches, Counts, Parts, Pipeline};
 use crate::{
     capture::{Capture, CaptureError, KernelCounts, Ring, Totals, Wants, rest},
     config::Config,
@@ -39,12 +39,12 @@ pub struct Snapshot {
     pub pipeline: Counts,
     /// Events that wait for their container.
     pub held: usize,
+    /// Their bytes.
+    pub held_bytes: usize,
     /// How long events waited.
     pub hold: HoldStatistics,
-    /// Programs of processes that are known.
-    pub programs: usize,
-    /// Containers and pods that are known.
-    pub known: (usize, usize),
+    /// How much each cache holds.
+    pub caches: Caches,
 }
 
 /// Other rules, and what goes with them.
@@ -133,13 +133,13 @@ impl Agent {
         })
     }
 
-    /// Figures, at most a second old.
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        self.snapshot
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// Gives figures, at most a second old.
+    pub fn figures(&self) -> impl Fn() -> Snapshot + Send + Sync + 'static {
+        let snapshot = Arc::clone(&self.snapshot);
+        move || {
+            let figures = snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+            figures.clone()
+        }
     }
 
     /// Whether the thread has ended, which it does unasked only after an error.
@@ -327,9 +327,9 @@ fn figures(kernel: &KernelCounts, pipeline: &mut Pipeline) -> Snapshot {
         // A map that could be read at the start can be read now.
         kernel: kernel.read().unwrap_or_default(),
         pipeline: pipeline.counts(),
-        held: pipeline.held(),
+        held: pipeline.held().0,
+        held_bytes: pipeline.held().1,
         hold: pipeline.hold_statistics(),
-        programs: pipeline.programs(),
-        known: pipeline.known(),
+        caches: pipeline.caches(),
     }
 }

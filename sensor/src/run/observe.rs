@@ -19,7 +19,7 @@ use crate::{
     lifecycle::{self, Instance, PidFile, Request, Signals, Watch},
     log_error, log_info, log_warning,
     output::{Control, Identity, Loaded, Outputs},
-    rules::{Compilation, RuleSet},
+    rules::{Code, Compilation, RuleSet},
     telemetry::{self, Condition, Server, Telemetry},
 };
 
@@ -142,6 +142,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     }
     let agent = Agent::start(capture, ring, kernel, parts, outputs)
         .context("cannot start the capture thread")?;
+    metrics::figures(&telemetry, agent.figures());
     lock_down(config);
     lifecycle::give_back();
     Ok(Running {
@@ -293,7 +294,11 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
             report,
         }) => {
             for problem in report.problems() {
-                log_warning!("{}", problem.diagnostic);
+                if problem.code == Code::Spelling {
+                    log_info!("{}", problem.diagnostic);
+                } else {
+                    log_warning!("{}", problem.diagnostic);
+                }
             }
             Ok(set)
         }

@@ -39,6 +39,13 @@ pub(super) fn text(snapshot: &Snapshot, outputs: &[(&'static str, Counts)]) -> S
         snapshot.held,
         counts.lines,
     );
+    let _ = writeln!(
+        out,
+        "hold: released={} median_us={} max_us={}",
+        snapshot.hold.released,
+        snapshot.hold.median / 1000,
+        snapshot.hold.max / 1000,
+    );
     for (name, counts) in outputs {
         let _ = writeln!(
             out,

@@ -78,7 +78,9 @@ catalog! {
     CACHE_ENTRIES Gauge "sensor_cache_entries" ["cache"] "Entries of a cache.";
     CACHE_HITS Counter "sensor_cache_hits_total" ["cache"] "Look-ups that a cache answered.";
     CACHE_MISSES Counter "sensor_cache_misses_total" ["cache"] "Look-ups that a cache could not answer.";
-    ENRICHMENT_LATENCY Histogram "sensor_enrichment_latency_seconds" [] "From the first event of a container to its metadata.";
+    ENRICHMENT_LATENCY Histogram "sensor_enrichment_latency_seconds" [] "How long the events waited that were held until their container was known.";
+    HOLD_MEDIAN Gauge "sensor_hold_median_seconds" [] "Median of the time that held events waited.";
+    HOLD_MAX Gauge "sensor_hold_max_seconds" [] "Longest time that a held event waited.";
     EVENT_DELAY Histogram "sensor_event_delay_seconds" [] "From the event in the kernel to its line in the outputs' queues.";
     RULE_MATCHES Counter "sensor_rule_matches_total" ["rule"] "Matches of a rule.";
     THROTTLED Counter "sensor_throttled_events_total" ["kind"] "Events lost because one container used up its budget.";

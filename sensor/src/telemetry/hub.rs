@@ -38,7 +38,7 @@ pub struct Telemetry {
     pub health: Health,
     /// From the event in the kernel to the outputs' queues.
     pub delay: Histogram,
-    /// From a container's first event to its metadata.
+    /// How long held events waited.
     pub enrichment: Histogram,
     /// Reloads that succeeded.
     pub reloads: AtomicU64,

@@ -38,6 +38,15 @@ impl<'a> Counters<'a> {
         self.sum("output ", name)
     }
 
+    /// A figure of the events that waited for their container.
+    ///
+    /// # Panics
+    /// If the sensor did not tell it.
+    #[must_use]
+    pub fn hold(&self, name: &str) -> u64 {
+        self.sum("hold:", name)
+    }
+
     /// Events that were lost, whatever the cause.
     #[must_use]
     pub fn lost(&self) -> u64 {

@@ -24,8 +24,8 @@ fn patience() -> Duration {
         .and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(60))
 }
-/// The sensor stops by itself after that many seconds, whatever becomes of the test.
-const LONGEST: &str = "600";
+/// The sensor stops by itself after that time, whatever becomes of the test.
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// Number of the next sensor that this process starts.
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -35,6 +35,7 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 pub struct Setup {
     rules: String,
     options: Vec<String>,
+    longest: Duration,
 }
 
 impl Setup {
@@ -44,6 +45,7 @@ impl Setup {
         Self {
             rules: include_str!("rules.yaml").to_owned(),
             options: Vec::new(),
+            longest: LONGEST,
         }
         .option("sensor.capture.tree.mode", "only")
         .option("sensor.capture.tree.root", root)
@@ -55,6 +57,7 @@ impl Setup {
         Self {
             rules: include_str!("rules.yaml").to_owned(),
             options: Vec::new(),
+            longest: LONGEST,
         }
     }
 
@@ -63,6 +66,12 @@ impl Setup {
     pub fn option(mut self, key: &str, value: impl std::fmt::Display) -> Self {
         self.options.push(format!("{key}={value}"));
         self
+    }
+
+    /// Lets it run as long at most, instead of ten minutes.
+    #[must_use]
+    pub fn at_most(self, longest: Duration) -> Self {
+        Self { longest, ..self }
     }
 
     /// Replaces the rules, which show every exec with all of its fields.
@@ -87,7 +96,10 @@ impl Setup {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         // One sensor a node is the rule, so each has a lock of its own here.
         let instance = format!("test-{}-{number}", std::process::id());
-        let setup = self.option("sensor.instance", instance);
+        let mut setup = self;
+        setup
+            .options
+            .insert(0, format!("sensor.instance={instance}"));
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let path = |name| dir.path().join(name);
         let mut config = String::new();
@@ -108,7 +120,7 @@ impl Setup {
             .arg(path("sensor.yaml"))
             .arg("-r")
             .arg(path("rules.yaml"));
-        command.args(["-M", LONGEST]);
+        command.args(["-M", &setup.longest.as_secs().to_string()]);
         for option in setup.options {
             command.arg("-o").arg(option);
         }
@@ -158,6 +170,12 @@ impl Sensor {
         text.split_terminator('\n').map(str::to_owned).collect()
     }
 
+    /// Bytes that it has written so far.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        fs::metadata(&self.log).map_or(0, |file| file.len())
+    }
+
     /// Waits until it has been idle for a moment: nothing waits in its buffers.
     pub fn settle(&self) {
         let cpu = || {
@@ -204,6 +222,34 @@ impl Sensor {
             internal,
             stderr,
         }
+    }
+
+    /// Gives it other rules, and waits until they count.
+    ///
+    /// # Panics
+    /// If it does not take them.
+    pub fn reload(&self, rules: &str) {
+        self.try_reload(rules, ": reloaded");
+    }
+
+    /// Gives it rules that it must refuse.
+    ///
+    /// # Panics
+    /// If it takes them, or says nothing.
+    pub fn reload_in_vain(&self, rules: &str) {
+        self.try_reload(rules, ": not reloaded");
+    }
+
+    fn try_reload(&self, rules: &str, outcome: &str) {
+        let outcomes = || self.stderr().matches(outcome).count();
+        let before = outcomes();
+        fs::write(self.dir.path().join("rules.yaml"), rules).expect("the rules can be written");
+        self.signal(Signal::HUP);
+        assert!(
+            wait_for(|| outcomes() > before),
+            "the sensor did not say `{outcome}`:\n{}",
+            self.stderr()
+        );
     }
 
     /// Sends it a signal.

@@ -110,6 +110,12 @@ impl Users {
         users
     }
 
+    /// Of how many containers names are kept.
+    #[must_use]
+    pub fn containers(&self) -> usize {
+        self.containers.len()
+    }
+
     /// Makes the names of an event's container ready, before it is evaluated.
     /// `pid` is the event's process, `now` in nanoseconds since boot. Usually
     /// this does nothing; for a new container it waits for the files, at most

@@ -1,10 +1,12 @@
 //! Definitions → one graph of checks in which every macro, every check and
 //! every field is there once, however many rules use it.
 
+mod affixes;
 mod check;
 mod dispatch;
 mod glob;
 mod graph;
+mod keys;
 mod known;
 mod macros;
 mod names;
@@ -16,7 +18,7 @@ mod test;
 mod text;
 
 pub(crate) use check::{Check, CheckId, Checks, OperandId, OperandInfo};
-pub(crate) use dispatch::Dispatch;
+pub(crate) use dispatch::{Dispatch, shared_first};
 pub(crate) use graph::{Expr, Graph, NodeId};
 #[cfg(test)]
 pub(crate) use known::HOST;
