@@ -74,7 +74,6 @@ impl Capture {
         let counts = KernelCounts::new(map::<PerCpuArray<MapData, u64>>(&mut bpf, "COUNTS")?);
         let settings = map(&mut bpf, "SETTINGS")?;
         let cgroups = map(&mut bpf, "CGROUPS")?;
-        let mut images: HashMap<MapData, u32, [u64; 3]> = map(&mut bpf, "IMAGES")?;
         let mut capture = Self {
             bpf,
             btf,
@@ -89,7 +88,7 @@ impl Capture {
         // Forks are followed before the existing tree is marked, so that a
         // process forked meanwhile is found by one or by the other.
         capture.attach(&HOOKS[0])?;
-        mark(&mut images, options.tree)?;
+        mark(&mut capture.bpf, options.tree)?;
         capture.attach_needed(wants)?;
         Ok((capture, ring, counts))
     }
@@ -250,7 +249,8 @@ enum Link {
     Perf(TracePointLink),
 }
 
-/// Takes a map out of the object.
+/// Takes a map out of the object. It must be kept as long as the object: a program
+/// that a reload loads names its maps by their descriptors.
 fn map<T: TryFrom<Map, Error = aya::maps::MapError>>(
     bpf: &mut Ebpf,
     name: &'static str,
@@ -262,12 +262,22 @@ fn map<T: TryFrom<Map, Error = aya::maps::MapError>>(
 }
 
 /// Marks the processes of the observed (or excluded) tree that exist already.
-fn mark(images: &mut HashMap<MapData, u32, [u64; 3]>, tree: TreeMode) -> Result<(), CaptureError> {
+fn mark(bpf: &mut Ebpf, tree: TreeMode) -> Result<(), CaptureError> {
+    const IMAGES: &str = "IMAGES";
+    let failed = |source| CaptureError::Map {
+        map: IMAGES,
+        source,
+    };
     let root = match tree {
         TreeMode::All => return Ok(()),
         TreeMode::ExcludeSelf => std::process::id(),
         TreeMode::Only(root) | TreeMode::Exclude(root) => root,
     };
+    let images = bpf.map_mut(IMAGES).ok_or(CaptureError::Missing {
+        what: "map",
+        name: IMAGES,
+    })?;
+    let mut images = HashMap::<_, u32, [u64; 3]>::try_from(images).map_err(failed)?;
     let all = processes(Path::new("/proc"));
     let mut marked = vec![root];
     let mut next = 0;
@@ -286,12 +296,7 @@ fn mark(images: &mut HashMap<MapData, u32, [u64; 3]>, tree: TreeMode) -> Result<
             tgid,
             marked: 1,
         });
-        images
-            .insert(tgid, image, 0)
-            .map_err(|source| CaptureError::Map {
-                map: "IMAGES",
-                source,
-            })?;
+        images.insert(tgid, image, 0).map_err(failed)?;
     }
     Ok(())
 }

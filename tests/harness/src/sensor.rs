@@ -206,6 +206,34 @@ impl Sensor {
         }
     }
 
+    /// Gives it other rules, and waits until they count.
+    ///
+    /// # Panics
+    /// If it does not take them.
+    pub fn reload(&self, rules: &str) {
+        self.try_reload(rules, ": reloaded");
+    }
+
+    /// Gives it rules that it must refuse.
+    ///
+    /// # Panics
+    /// If it takes them, or says nothing.
+    pub fn reload_in_vain(&self, rules: &str) {
+        self.try_reload(rules, ": not reloaded");
+    }
+
+    fn try_reload(&self, rules: &str, outcome: &str) {
+        let outcomes = || self.stderr().matches(outcome).count();
+        let before = outcomes();
+        fs::write(self.dir.path().join("rules.yaml"), rules).expect("the rules can be written");
+        self.signal(Signal::HUP);
+        assert!(
+            wait_for(|| outcomes() > before),
+            "the sensor did not say `{outcome}`:\n{}",
+            self.stderr()
+        );
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
