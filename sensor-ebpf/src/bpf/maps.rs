@@ -2,9 +2,9 @@
 
 use aya_ebpf::{
     macros::map,
-    maps::{Array, LruHashMap, PerCpuArray, RingBuf},
+    maps::{Array, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
-use sensor_ebpf::{Attempt, COUNTERS, CgroupKey, Image, KINDS, Settings};
+use sensor_ebpf::{Attempt, COUNTERS, CgroupKey, Image, KINDS, Settings, THROTTLED_MAX};
 
 use super::record::{ExecScratch, HeadScratch, LargeExecScratch};
 
@@ -27,6 +27,17 @@ pub static IMAGES: LruHashMap<u32, Image> = LruHashMap::with_max_entries(65_536,
 /// What each cgroup is (`CgroupClass`), as far as user space has said.
 #[map]
 pub static CGROUPS: LruHashMap<CgroupKey, u32> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Until when the events of each cgroup are paid for, nanoseconds since boot. A
+/// cgroup that is forgotten begins with its whole budget.
+#[map]
+pub static BUDGETS: LruHashMap<CgroupKey, u64> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Events of each cgroup that were over budget, by kind. Nothing is ever forgotten
+/// here but by user space.
+#[map]
+pub static THROTTLED: PerCpuHashMap<CgroupKey, [u64; KINDS]> =
+    PerCpuHashMap::with_max_entries(THROTTLED_MAX, 0);
 
 // Scratch memory is an array by CPU: a value of a per-CPU array may not exceed
 // 32 KiB. One map for each kind of program, because programs nest: user space

@@ -35,6 +35,12 @@ impl Cgroups {
         }
     }
 
+    /// What a cgroup was found to be.
+    #[must_use]
+    pub fn get(&self, key: &CgroupKey) -> Option<Place> {
+        self.known.get(key).copied()
+    }
+
     /// Where a process is, and whether its cgroup is seen for the first time.
     pub fn place(&mut self, event: &Event<'_>) -> (Place, bool) {
         let key = CgroupKey {

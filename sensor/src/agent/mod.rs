@@ -11,6 +11,7 @@ mod pipeline;
 pub mod settings;
 mod sink;
 mod thread;
+mod throttling;
 
 pub use cgroups::Cgroups;
 pub use evaluator::Node;

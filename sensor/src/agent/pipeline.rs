@@ -147,6 +147,11 @@ impl Pipeline {
         self.classes.drain(..)
     }
 
+    /// What a cgroup was found to be.
+    pub(super) fn place_of(&self, key: &CgroupKey) -> Option<Place> {
+        self.cgroups.get(key)
+    }
+
     /// To be called before each batch: takes over what arrived of metadata, and lets held
     /// events go on whose container is known or whose time is up.
     pub fn begin_batch(&mut self, sink: &mut impl Sink) {

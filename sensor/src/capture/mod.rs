@@ -7,19 +7,23 @@ mod counters;
 mod error;
 mod hooks;
 mod loader;
+#[cfg(test)]
+mod loader_tests;
 mod offsets;
 mod options;
 mod processes;
 mod ring;
+mod throttled;
 
 pub use clock::Clock;
 pub use counters::{KernelCounts, Totals};
 pub use error::CaptureError;
 pub use hooks::{Hook, HookMode};
-pub use loader::Capture;
-pub use options::{Kinds, Options, TreeMode, Wants};
+pub use loader::{Capture, Started};
+pub use options::{Budget, Kinds, Options, TreeMode, Wants};
 pub use processes::{Process, TICK_NS, processes};
 pub use ring::{Drained, Ring, rest};
+pub use throttled::Throttled;
 
 /// The eBPF object, compiled by build.rs.
 pub static BPF_OBJECT: &[u8] =

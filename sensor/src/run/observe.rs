@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use super::{metrics, monitor::Monitor, rules, summary};
 use crate::{
     agent::{Agent, Cgroups, Node, Parts, Reload, settings},
-    capture::Capture,
+    capture::{self, Capture},
     cli::Args,
     config::{self, Config},
     enrich::{self, Hold, Lineage, MetadataTasks, Notice, Users},
@@ -113,7 +113,12 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     .context("cannot start the metadata tasks")?;
     telemetry.health.require(Condition::ProgramsAttached);
     let wants = settings::wants(config, rules.requirements());
-    let (capture, ring, kernel) = Capture::start(&settings::capture(config), &wants)?;
+    let capture::Started {
+        capture,
+        ring,
+        counts,
+        throttled,
+    } = Capture::start(&settings::capture(config), &wants)?;
     let attached: Vec<_> = capture.attached().collect();
     log_info!("programs attached: {}", attached.join(", "));
     if let Some(refused) = capture.refused() {
@@ -122,7 +127,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     telemetry.health.hold(Condition::ProgramsAttached);
     let mut lineage = Lineage::new();
     lineage.scan(&config.sensor.proc_root);
-    let kernel = Arc::new(kernel);
+    let kernel = Arc::new(counts);
     metrics::connect(&telemetry, &kernel, &counters);
     let parts = Parts {
         rules,
@@ -140,7 +145,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         log_info!("webserver listens at {}", server.address());
         runtime.spawn(server.run(Arc::clone(&telemetry)));
     }
-    let agent = Agent::start(capture, ring, kernel, parts, outputs)
+    let agent = Agent::start(capture, ring, kernel, throttled, parts, outputs)
         .context("cannot start the capture thread")?;
     lock_down(config);
     Ok(Running {

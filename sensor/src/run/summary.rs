@@ -65,5 +65,6 @@ fn label(counter: Counter) -> &'static str {
         Counter::Truncated => "truncated",
         Counter::Unreadable => "unreadable",
         Counter::PathIncomplete => "path_incomplete",
+        Counter::Throttled => "throttled",
     }
 }

@@ -81,8 +81,7 @@ catalog! {
     ENRICHMENT_LATENCY Histogram "sensor_enrichment_latency_seconds" [] "From the first event of a container to its metadata.";
     EVENT_DELAY Histogram "sensor_event_delay_seconds" [] "From the event in the kernel to its line in the outputs' queues.";
     RULE_MATCHES Counter "sensor_rule_matches_total" ["rule"] "Matches of a rule.";
-    THROTTLED Counter "sensor_throttled_events_total" ["kind"] "Events lost because one container used up its budget.";
-    THROTTLINGS Counter "sensor_throttlings_total" [] "Times that a container used up its budget.";
+    THROTTLINGS Counter "sensor_throttlings_total" [] "Times that a container used up its budget; what it lost by that is in `sensor_events_lost_total`.";
     OUTPUT_OFFERED Counter "sensor_output_lines_offered_total" ["output"] "Lines handed to an output. Offered = written + spooled + dropped.";
     OUTPUT_WRITTEN Counter "sensor_output_lines_written_total" ["output"] "Lines that left through an output.";
     OUTPUT_SPOOLED Gauge "sensor_output_lines_spooled" ["output"] "Lines that wait before an output, in memory or in the spool directory.";

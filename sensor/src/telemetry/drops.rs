@@ -127,8 +127,10 @@ impl DropMonitor {
         for name in zero {
             record = record.field(name, "0");
         }
-        let undecodable =
-            |totals: &Totals| totals.sum(|t, k| t.lost[k as usize][Loss::Undecodable as usize]);
+        let behind = |cause: Loss| -> u64 {
+            let sum = |totals: &Totals| totals.sum(|t, k| t.lost[k as usize][cause as usize]);
+            sum(now).saturating_sub(sum(before))
+        };
         let figures = [
             ("n_drops", lost),
             ("n_drops_buffer_total", buffer),
@@ -141,21 +143,17 @@ impl DropMonitor {
                 kernel(&execs, Kernel::RingFull),
             ),
             ("n_drops_scratch_map", kernel(&ALL_KINDS, Kernel::NoScratch)),
-            (
-                "n_drops_bug",
-                undecodable(now).saturating_sub(undecodable(before)),
-            ),
+            ("n_drops_bug", behind(Loss::Undecodable)),
             ("n_evts", seen),
             ("sensor.drops_since_last_record", self.unreported),
+            ("sensor.lost_stopped", behind(Loss::Stopped)),
+            (
+                "sensor.lost_throttled",
+                kernel(&ALL_KINDS, Kernel::Throttled),
+            ),
         ];
         for (name, value) in figures {
             record = record.field(name, value.to_string());
-        }
-        for cause in [Loss::Throttled, Loss::Stopped] {
-            let count = |t: &Totals| t.sum(|t, k| t.lost[k as usize][cause as usize]);
-            let name = format!("sensor.lost_{}", cause.name());
-            let value = count(now).saturating_sub(count(before));
-            record = record.field(&name, value.to_string());
         }
         record.field("ebpf_enabled", "1")
     }

@@ -44,6 +44,8 @@ pub struct Telemetry {
     pub reloads: AtomicU64,
     /// Reloads that failed.
     pub failed_reloads: AtomicU64,
+    /// Times that a container used up its budget.
+    pub throttlings: AtomicU64,
     /// Panics.
     pub panics: AtomicU64,
     /// Who runs.
@@ -73,6 +75,7 @@ impl Telemetry {
             enrichment: Histogram::default(),
             reloads: AtomicU64::new(0),
             failed_reloads: AtomicU64::new(0),
+            throttlings: AtomicU64::new(0),
             panics: AtomicU64::new(0),
             identity,
             since: Instant::now(),
@@ -179,6 +182,7 @@ impl Telemetry {
         out.add(&c::CPU, &["system"], resources.system);
         out.add(&c::RELOADS, &["ok"], self.reloads.load(Relaxed));
         out.add(&c::RELOADS, &["failed"], self.failed_reloads.load(Relaxed));
+        out.add(&c::THROTTLINGS, &[], self.throttlings.load(Relaxed));
         out.add(&c::PANICS, &[], self.panics.load(Relaxed));
         for priority in Priority::ALL {
             let lines = super::lines(priority);
@@ -214,6 +218,7 @@ impl Telemetry {
             kernel(&c::EVENTS_FILTERED, &["other"], Kernel::FilteredOther);
             kernel(&c::EVENTS_LOST, &["ring_full"], Kernel::RingFull);
             kernel(&c::EVENTS_LOST, &["no_scratch"], Kernel::NoScratch);
+            kernel(&c::EVENTS_LOST, &["throttled"], Kernel::Throttled);
             kernel(&c::EVENTS_INCOMPLETE, &["truncated"], Kernel::Truncated);
             kernel(&c::EVENTS_INCOMPLETE, &["unreadable"], Kernel::Unreadable);
             kernel(&c::EVENTS_INCOMPLETE, &["path"], Kernel::PathIncomplete);
@@ -224,8 +229,6 @@ impl Telemetry {
                 let lost = totals.lost[index][cause as usize];
                 out.add(&c::EVENTS_LOST, &[name, cause.name()], lost);
             }
-            let throttled = totals.lost[index][Loss::Throttled as usize];
-            out.add(&c::THROTTLED, &[name], throttled);
             let falco = match kind {
                 sensor_ebpf::Kind::Connect => "connect",
                 _ => "execve",
