@@ -85,3 +85,21 @@ fn without_a_limit_nobody_is_throttled() {
     assert_eq!(of(&seen, "quiet").len(), QUIET, "{}", seen.stderr);
     assert_eq!(seen.counters().kernel("throttled"), 0);
 }
+
+#[test]
+fn a_few_huge_command_lines_use_up_a_budget_as_many_small_ones_do() {
+    const EXECS: usize = 20;
+    let scene = Scene::new();
+    let tool = scene.program("huge");
+    let argument = "x".repeat(30_000);
+    let steps = |act: Act, _| act.then("spawn", [&tool]).argv(["huge", &argument]);
+    let act = (0..EXECS).fold(Act::new(), steps);
+    let (seen, ..) = scene.act_under(act, |setup| {
+        let setup = setup.option("sensor.fairness.rate", 1);
+        setup.option("sensor.fairness.burst", 2 * EXECS)
+    });
+    let written = of(&seen, "huge").len();
+    assert!((1..EXECS / 2).contains(&written), "{written} written");
+    let throttled = usize::try_from(seen.counters().kernel("throttled")).unwrap();
+    assert_eq!(written + throttled, EXECS, "{}", seen.stderr);
+}

@@ -13,11 +13,15 @@ use sensor_ebpf::{BUDGET_PRESSURE, CgroupKey, Counter, KINDS, Kind, Settings};
 
 use super::{
     count::count,
+    filter,
     maps::{BUDGETS, EVENTS, THROTTLED},
 };
 
 /// `BPF_RB_AVAIL_DATA` of include/uapi/linux/bpf.h: bytes that were not read yet.
 const UNREAD: u64 = 0;
+
+/// A record that is not larger costs what an event costs.
+pub const LARGE: u64 = 4096;
 
 /// Pays for an event; false, and counted, if its cgroup is over budget.
 #[inline(always)]
@@ -44,6 +48,21 @@ pub fn spend(settings: &Settings, kind: Kind, cgroup: &CgroupKey) -> bool {
     // SAFETY: as above.
     unsafe { core::ptr::write_volatile(paid, begin + cost) };
     true
+}
+
+/// Charges for the size of a record, which is known only once it is written: one
+/// event for each KiB beyond [`LARGE`]. Otherwise few events with large argv could
+/// fill the ring buffer within the budget.
+#[inline(always)]
+pub fn charge(cgroup: &CgroupKey, bytes: u64) {
+    let Some(settings) = filter::settings() else {
+        return;
+    };
+    if let Some(paid) = BUDGETS.get_ptr_mut(cgroup) {
+        let cost = (bytes - LARGE) / 1024 * settings.budget_interval;
+        // SAFETY: an aligned word of the map's value; others may write it meanwhile.
+        unsafe { core::ptr::write_volatile(paid, core::ptr::read_volatile(paid) + cost) };
+    }
 }
 
 /// Whether the ring buffer is nearly full. Asked only of those who are in a burst.

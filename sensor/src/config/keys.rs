@@ -149,7 +149,7 @@ keys! {
     sensor.hold.max_events: "Most events that wait.";
     sensor.hold.max_bytes: "Most bytes that wait.";
     sensor.fairness.enabled: "Keep one container (or service of the host: each cgroup has a budget) from using up what all share. What it loses by that is counted, and announced by records of source `internal`.";
-    sensor.fairness.rate: "Events a second that one container may have over a longer time; 0: without limit.";
+    sensor.fairness.rate: "Events a second that one container may have over a longer time; 0: without limit. A record above 4 KiB (a large argv) counts as one more event for each further KiB.";
     sensor.fairness.burst: "Events that one container may have at once; a sixteenth of that while more than three quarters of the ring buffer are full.";
     sensor.file_output.mode: "Permissions of a log file that is created.";
     sensor.file_output.owner: "Owner of a log file that is created. *A share with root_squash does not allow it.*";
