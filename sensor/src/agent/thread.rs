@@ -208,6 +208,7 @@ impl Worker {
         let ended = self.throttlings.finish();
         self.write(ended);
         self.outputs.flush();
+        self.pipeline.flushed();
         // From here on nothing more is counted: what is still attached is detached.
         let Self {
             capture,
@@ -249,8 +250,10 @@ impl Worker {
             }
             if self.throttlings.due() {
                 self.look_at_throttlings();
+                self.pipeline.tell_caches();
             }
             self.outputs.flush();
+            self.pipeline.flushed();
             if published.elapsed() >= LONGEST_SLEEP || (drained.records == 0 && !stopping) {
                 published = Instant::now();
                 let figures = figures(&self.kernel, &mut self.pipeline);

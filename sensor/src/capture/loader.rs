@@ -5,16 +5,21 @@ use std::{fs, path::Path};
 use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf},
-    programs::{BtfTracePoint, TracePoint, tp_btf::BtfTracePointLink, trace_point::TracePointLink},
+    programs::{
+        BtfTracePoint, ProgramFd, TracePoint, tp_btf::BtfTracePointLink,
+        trace_point::TracePointLink,
+    },
 };
 use sensor_ebpf::{ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, Image, Settings};
 use zerocopy::IntoBytes;
 
 use super::{
     BPF_OBJECT, CaptureError, HookMode, KernelCounts, Options, TICK_NS, TreeMode, Wants,
+    fill::RingFill,
     hooks::{HOOKS, Hook, Purpose},
     offsets::layout,
     processes,
+    programs::Programs,
     ring::Ring,
     throttled::Throttled,
 };
@@ -29,6 +34,10 @@ pub struct Started {
     pub counts: KernelCounts,
     /// Whose events it refused.
     pub throttled: Throttled,
+    /// How full the ring buffer is.
+    pub fill: RingFill,
+    /// What the kernel counts of the programs.
+    pub programs: Programs,
 }
 
 /// The programs, loaded; dropping it detaches them.
@@ -41,6 +50,7 @@ pub struct Capture {
     mode: HookMode,
     /// The attached programs; dropping a link detaches it.
     links: Vec<(&'static str, Link)>,
+    programs: Programs,
     refused: Option<CaptureError>,
     argv_capacity: u32,
     ring_bytes: u32,
@@ -94,6 +104,7 @@ impl Capture {
             tree: options.tree,
             mode: options.hooks,
             links: Vec::new(),
+            programs: Programs::default(),
             refused: None,
             argv_capacity: capacity,
             ring_bytes: options.ring_bytes,
@@ -104,6 +115,8 @@ impl Capture {
         mark(&mut capture.bpf, options.tree)?;
         capture.attach_needed(wants)?;
         Ok(Started {
+            fill: RingFill::new(&ring, options.ring_bytes),
+            programs: capture.programs.clone(),
             capture,
             ring,
             counts,
@@ -216,6 +229,15 @@ impl Capture {
             })
     }
 
+    fn fd(&self, hook: &Hook) -> Result<&ProgramFd, CaptureError> {
+        let missing = CaptureError::Missing {
+            what: "program",
+            name: hook.program,
+        };
+        let program = self.bpf.program(hook.program);
+        program.and_then(|program| program.fd().ok()).ok_or(missing)
+    }
+
     fn attach(&mut self, hook: &'static Hook) -> Result<(), CaptureError> {
         let program = self
             .bpf
@@ -255,6 +277,10 @@ impl Capture {
                 Link::Perf(program.take_link(id).map_err(failed("attach"))?)
             }
         };
+        if !loaded && let Ok(fd) = self.fd(hook) {
+            // Figures are not worth a start.
+            let _ = self.programs.add(hook.program, fd);
+        }
         self.links.push((hook.program, link));
         Ok(())
     }

@@ -75,7 +75,7 @@ keys! {
     append_output: "What is added to the outputs of rules: `match: {source, tags, rule}`, `extra_output`, `extra_fields`, `suggested_output`.";
     buffered_outputs: "Let lines wait up to a second for others under load, to be written together.";
     outputs_queue.capacity: "Most lines that wait before each output; 0: as many as fit into 64 MiB (into `sensor.file_output.spool.memory` before the file).";
-    output_timeout: "An output that is busy for longer is reported as not ready. A number alone is in milliseconds.";
+    output_timeout: "An output before which lines wait and that has written none for longer is logged, counted and reported as not ready; as in Falco it is waited for all the same. Looked at once a second; 0: never. A number alone is in milliseconds.";
     stdout_output.enabled: "Write lines to standard output; readable and coloured if it is a terminal.";
     file_output.enabled: "Write lines to a file.";
     file_output.keep_alive: "Keep the file open; otherwise it is closed whenever nothing waits.";

@@ -58,14 +58,14 @@ catalog! {
     START_TIME Gauge "sensor_start_time_seconds" [] "When the sensor started, seconds since the epoch.";
     READY Gauge "sensor_ready" [] "1 if all conditions hold.";
     CONDITION Gauge "sensor_condition" ["condition"] "1 if the condition for readiness holds.";
-    EVENTS_SEEN Counter "sensor_events_seen_total" ["kind"] "Events that the kernel side ran for. Seen = filtered + matched + unmatched + lost (+ in flight).";
+    EVENTS_SEEN Counter "sensor_events_seen_total" ["kind"] "Events that the kernel side ran for. Seen = filtered + matched + unmatched + lost (+ in flight). Runs that the kernel skipped (`sensor_recursion_misses_total`) are not among them.";
     EVENTS_FILTERED Counter "sensor_events_filtered_total" ["kind", "reason"] "Events that no rule wants, left out in the kernel.";
     EVENTS_CAPTURED Counter "sensor_events_captured_total" ["kind"] "Events that entered the ring buffer.";
     EVENTS_MATCHED Counter "sensor_events_matched_total" ["kind"] "Events that a rule matched.";
     EVENTS_UNMATCHED Counter "sensor_events_unmatched_total" ["kind"] "Events that no rule matched.";
     EVENTS_LOST Counter "sensor_events_lost_total" ["kind", "cause"] "Events that are lost.";
     EVENTS_INCOMPLETE Counter "sensor_events_incomplete_total" ["kind", "what"] "Events with a part cut or missing.";
-    RECURSION_MISSES Counter "sensor_recursion_misses_total" ["program"] "Runs of a BPF program that the kernel skipped, by its own count.";
+    RECURSION_MISSES Counter "sensor_recursion_misses_total" ["program"] "Runs of a BPF program that the kernel skipped because it was running on that CPU already; these events were not seen. From Linux 5.12 on.";
     RING_SIZE Gauge "sensor_ring_buffer_size_bytes" [] "Size of the ring buffer.";
     RING_FILL Gauge "sensor_ring_buffer_fill_bytes" [] "Bytes in the ring buffer that were not read.";
     BPF_RUNS Counter "sensor_bpf_runs_total" ["program"] "Runs of a BPF program, where the kernel's statistics are on.";
@@ -78,7 +78,7 @@ catalog! {
     CACHE_ENTRIES Gauge "sensor_cache_entries" ["cache"] "Entries of a cache.";
     CACHE_HITS Counter "sensor_cache_hits_total" ["cache"] "Look-ups that a cache answered.";
     CACHE_MISSES Counter "sensor_cache_misses_total" ["cache"] "Look-ups that a cache could not answer.";
-    ENRICHMENT_LATENCY Histogram "sensor_enrichment_latency_seconds" [] "From the first event of a container to its metadata.";
+    ENRICHMENT_LATENCY Histogram "sensor_enrichment_latency_seconds" [] "From the first event of a container to its metadata; 0 where these were there first.";
     EVENT_DELAY Histogram "sensor_event_delay_seconds" [] "From the event in the kernel to its line in the outputs' queues.";
     RULE_MATCHES Counter "sensor_rule_matches_total" ["rule"] "Matches of a rule.";
     THROTTLINGS Counter "sensor_throttlings_total" [] "Times that a container used up its budget; what it lost by that is in `sensor_events_lost_total`.";
@@ -89,6 +89,7 @@ catalog! {
     OUTPUT_SPOOL_BYTES Gauge "sensor_output_spool_bytes" ["output", "place"] "Bytes that wait before an output.";
     OUTPUT_BYTES Counter "sensor_output_bytes_total" ["output"] "Bytes that left through an output.";
     OUTPUT_ERRORS Counter "sensor_output_errors_total" ["output"] "Failed attempts of an output.";
+    OUTPUT_TIMEOUTS Counter "sensor_output_timeouts_total" ["output"] "Times that lines waited before an output and none was written for longer than `output_timeout`.";
     OUTPUT_ROTATIONS Counter "sensor_output_rotations_total" ["output"] "Files put aside.";
     OUTPUT_REOPENS Counter "sensor_output_reopens_total" ["output"] "Files opened again.";
     OUTPUT_HEALTHY Gauge "sensor_output_healthy" ["output"] "1 if an output's last attempt succeeded.";

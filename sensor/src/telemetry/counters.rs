@@ -26,20 +26,17 @@ pub const ALL_KINDS: [Kind; KINDS] = [Kind::Exec, Kind::ExecFailed, Kind::Connec
 pub enum Loss {
     /// Its record could not be decoded.
     Undecodable,
-    /// It was in the ring buffer, or waited, when the deadline for stopping passed.
-    Stopped,
 }
 
 impl Loss {
     /// All causes, in the order of their numbers.
-    pub const ALL: [Self; 2] = [Self::Undecodable, Self::Stopped];
+    pub const ALL: [Self; 1] = [Self::Undecodable];
 
     /// Name in metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Undecodable => "undecodable",
-            Self::Stopped => "stopped",
         }
     }
 }

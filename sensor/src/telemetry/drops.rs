@@ -146,7 +146,6 @@ impl DropMonitor {
             ("n_drops_bug", behind(Loss::Undecodable)),
             ("n_evts", seen),
             ("sensor.drops_since_last_record", self.unreported),
-            ("sensor.lost_stopped", behind(Loss::Stopped)),
             (
                 "sensor.lost_throttled",
                 kernel(&ALL_KINDS, Kernel::Throttled),

@@ -6,14 +6,14 @@ use std::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use sensor_ebpf::Counter as Kernel;
 
 use super::{
-    ALL_KINDS, Condition, Events, Exposition, Health, Histogram, KernelCounts, Loss, Resources,
-    Rules, Totals,
+    ALL_KINDS, Caches, Condition, Events, Exposition, Finding, Health, Histogram, KernelCounts,
+    Loss, Resources, Rules, Stalls, Totals,
     catalog::{self as c, Metric},
     kind_name,
 };
@@ -40,6 +40,8 @@ pub struct Telemetry {
     pub delay: Histogram,
     /// From a container's first event to its metadata.
     pub enrichment: Histogram,
+    /// How the caches do.
+    pub caches: Caches,
     /// Reloads that succeeded.
     pub reloads: AtomicU64,
     /// Reloads that failed.
@@ -53,6 +55,7 @@ pub struct Telemetry {
     /// When it began.
     pub since: Instant,
     outputs: Mutex<Control>,
+    stalls: Mutex<Stalls>,
     kernel: RwLock<Option<KernelSource>>,
     collectors: RwLock<Vec<Collector>>,
 }
@@ -73,6 +76,7 @@ impl Telemetry {
             health: Health::default(),
             delay: Histogram::default(),
             enrichment: Histogram::default(),
+            caches: Caches::default(),
             reloads: AtomicU64::new(0),
             failed_reloads: AtomicU64::new(0),
             throttlings: AtomicU64::new(0),
@@ -80,6 +84,7 @@ impl Telemetry {
             identity,
             since: Instant::now(),
             outputs: Mutex::default(),
+            stalls: Mutex::default(),
             kernel: RwLock::default(),
             collectors: RwLock::default(),
         }
@@ -132,15 +137,27 @@ impl Telemetry {
             .sum()
     }
 
+    /// How long an output may take, see [`Stalls`].
+    pub fn set_output_timeout(&self, timeout: Duration) {
+        let mut stalls = self.stalls.lock().unwrap_or_else(PoisonError::into_inner);
+        stalls.set_timeout(timeout);
+    }
+
     /// Looks at the outputs: are they written? To be called now and then.
     pub fn check_outputs(&self) {
-        let failing: Vec<&str> = self
-            .outputs()
-            .active()
-            .into_iter()
-            .filter(|(_, account)| !account.healthy.load(Relaxed))
-            .map(|(name, _)| name)
-            .collect();
+        let (now, active) = (Instant::now(), self.outputs().active());
+        let mut stalls = self.stalls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failing = Vec::new();
+        for (name, account) in active {
+            let found = stalls.look(now, name, &account.counts());
+            if found == Finding::Blocked {
+                account.timeouts.fetch_add(1, Relaxed);
+            }
+            if found != Finding::Well || !account.healthy.load(Relaxed) {
+                failing.push(name);
+            }
+        }
+        drop(stalls);
         if failing.is_empty() {
             self.health.hold(Condition::OutputsWritable);
         } else {
@@ -157,6 +174,7 @@ impl Telemetry {
         self.event_counts(&mut out);
         self.rule_counts(&mut out);
         self.output_counts(&mut out);
+        self.caches.expose(&mut out);
         let collectors = self
             .collectors
             .read()
@@ -274,6 +292,7 @@ impl Telemetry {
             };
             count(&c::OUTPUT_BYTES, &[name], &account.bytes);
             count(&c::OUTPUT_ERRORS, &[name], &account.errors);
+            count(&c::OUTPUT_TIMEOUTS, &[name], &account.timeouts);
             count(&c::OUTPUT_ROTATIONS, &[name], &account.rotations);
             count(&c::OUTPUT_REOPENS, &[name], &account.reopens);
             count(
