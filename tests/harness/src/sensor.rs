@@ -87,7 +87,10 @@ impl Setup {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         // One sensor a node is the rule, so each has a lock of its own here.
         let instance = format!("test-{}-{number}", std::process::id());
-        let setup = self.option("sensor.instance", instance);
+        let mut setup = self;
+        setup
+            .options
+            .insert(0, format!("sensor.instance={instance}"));
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let path = |name| dir.path().join(name);
         let mut config = String::new();
