@@ -144,7 +144,7 @@ impl Agent {
         })
     }
 
-    /// Figures, at most a second old.
+    /// Figures, a second or two old.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.snapshot
@@ -254,7 +254,7 @@ impl Worker {
             }
             self.outputs.flush();
             self.pipeline.flushed();
-            if published.elapsed() >= LONGEST_SLEEP || (drained.records == 0 && !stopping) {
+            if published.elapsed() >= LONGEST_SLEEP {
                 published = Instant::now();
                 let figures = figures(&self.kernel, &mut self.pipeline);
                 *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = figures;

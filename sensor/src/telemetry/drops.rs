@@ -11,6 +11,9 @@ use crate::{
     output::internal::Record,
 };
 
+/// Nothing is done in less time after the last look.
+const INTERVAL: Duration = Duration::from_millis(900);
+
 /// What is to be done about losses.
 #[derive(Debug, Default, PartialEq)]
 pub struct Reaction {
@@ -59,12 +62,15 @@ impl DropMonitor {
         (self.occurrences, self.actions)
     }
 
-    /// To be called about once a second.
+    /// Whether it is time for [`Self::check`], which is about once a second.
+    #[must_use]
+    pub fn due(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.checked) >= INTERVAL
+    }
+
+    /// To be called when it is due.
     pub fn check(&mut self, now: Instant, totals: &Totals) -> Reaction {
         let elapsed = now.saturating_duration_since(self.checked);
-        if elapsed < Duration::from_millis(900) {
-            return Reaction::default();
-        }
         self.checked = now;
         let burst = whole(self.config.max_burst);
         self.tokens = (self.tokens + elapsed.as_secs_f64() * self.config.rate).min(burst);
