@@ -48,7 +48,7 @@ fn records<'a>(seen: &'a Seen, rule: &str) -> Vec<&'a Event> {
 #[test]
 fn a_container_that_floods_is_throttled_and_the_other_one_loses_nothing() {
     let budget = [
-        ("sensor.fairness.rate", 200),
+        ("sensor.fairness.rate", 20),
         ("sensor.fairness.burst", 1000),
     ];
     let (seen, loud, quiet) = loud_and_quiet(&budget);

@@ -14,6 +14,16 @@ use sensor::lifecycle;
 use tests::{Setup, programs, sensor::wait_for};
 
 #[test]
+fn a_key_that_does_not_exist_keeps_it_from_starting_and_is_told_with_the_nearest_one() {
+    let mut sensor = Command::new(programs::sensor());
+    sensor.args(["-o", "sensor.fairness.rat=1", "-M", "60"]);
+    let Output { status, stderr, .. } = sensor.output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("sensor.fairness.rate"), "{stderr}");
+}
+
+#[test]
 fn a_second_sensor_is_told_who_the_first_is_and_the_first_one_goes_on() {
     let name = format!("life-{}", std::process::id());
     let first = Setup::watching(std::process::id())

@@ -87,19 +87,53 @@ fn connects_are_seen_once_a_rule_wants_them_and_no_longer_than_that() {
 }
 
 #[test]
-fn rules_with_a_mistake_leave_the_old_ones_in_force() {
+fn a_rules_file_that_changed_is_noticed_without_a_signal() {
+    let sensor = Setup::watching(std::process::id())
+        .option("watch_config_files", true)
+        .start();
+    sensor.write_rules(RULES);
+    assert!(
+        wait_for(|| sensor.stderr().contains(": reloaded")),
+        "{}",
+        sensor.stderr()
+    );
+    let wanted = connect();
+    assert!(wait_for(|| connects(&sensor) == [wanted.clone()]));
+    sensor.stop().counters().assert_complete();
+}
+
+/// What stays in force when something that is read again has a mistake: `spoil`
+/// makes it, `told` must be said about it.
+fn assert_stays(spoil: impl FnOnce(&Sensor), told: &[&str]) {
     let scene = Scene::new();
     let tool = scene.program("still-seen");
     let actor = Act::new().exec(&tool, ["still-seen"]).start();
     let sensor = Setup::watching(actor.pid()).start();
-    sensor.reload_in_vain(&EXECS.replace("evt.type in", "no.such.field in"));
-    assert!(
-        sensor.stderr().contains("no.such.field"),
-        "{}",
-        sensor.stderr()
-    );
+    spoil(&sensor);
+    sensor.reload_in_vain();
+    for text in told {
+        let stderr = sensor.stderr();
+        assert!(stderr.contains(text), "no {text} in:\n{stderr}");
+    }
     let _ = actor.go();
     let seen = sensor.stop();
     seen.counters().assert_complete();
     assert_eq!(seen.exec("still-seen").text("proc.name"), "still-seen");
+}
+
+#[test]
+fn rules_with_a_mistake_leave_the_old_ones_in_force() {
+    let rules = EXECS.replace("evt.type in", "no.such.field in");
+    assert_stays(
+        |sensor| sensor.write_rules(&rules),
+        &["no.such.field", "rules.yaml:"],
+    );
+}
+
+#[test]
+fn a_configuration_with_a_mistake_is_told_with_its_place_and_leaves_the_old_one_in_force() {
+    assert_stays(
+        |sensor| sensor.append_to_configuration("jsn_output: true\n"),
+        &["sensor.yaml:10:1", "json_output"],
+    );
 }
