@@ -5,12 +5,12 @@ use crate::Kind;
 /// Number of record kinds.
 pub const KINDS: usize = 3;
 /// Number of counters of a kind.
-pub const COUNTERS: usize = 10;
+pub const COUNTERS: usize = 11;
 
 /// What is counted, for each [`Kind`].
 ///
 /// At rest `Seen = FilteredHost + FilteredTree + FilteredOther + Written +
-/// RingFull + NoScratch`; the rest describes what was written.
+/// RingFull + NoScratch + Throttled`; the rest describes what was written.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Counter {
@@ -34,6 +34,8 @@ pub enum Counter {
     Unreadable = 8,
     /// Written with a path that did not reach its root.
     PathIncomplete = 9,
+    /// Lost: its cgroup had used up its budget.
+    Throttled = 10,
 }
 
 impl Counter {
@@ -49,6 +51,7 @@ impl Counter {
         Self::Truncated,
         Self::Unreadable,
         Self::PathIncomplete,
+        Self::Throttled,
     ];
 
     /// Index in the counters' map.

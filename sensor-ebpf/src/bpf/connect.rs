@@ -16,7 +16,7 @@ use sensor_ebpf::{
 
 use super::{
     attempt::settle,
-    cgroup,
+    budget, cgroup,
     count::count,
     filter,
     given::{Call, is_compat_connect, is_connect, may_be_connect},
@@ -215,6 +215,9 @@ pub fn emit(
     call: &Call,
     file: u64,
 ) {
+    if !budget::spend(settings, Kind::Connect, &who.cgroup) {
+        return;
+    }
     task::fill(record, task, &who.image, who.cgroup, settings.ancestors);
     let start = record.position();
     if cgroup::append_names(record, who.node) {

@@ -3,7 +3,7 @@
 use sensor_ebpf::{COMM_LEN, CgroupClass, CgroupKey, Counter, Kind, Settings, Tree, want};
 
 use super::{
-    cgroup,
+    budget, cgroup,
     count::count,
     kernel::{kread, off},
     maps::{CGROUPS, NAMES, SETTINGS},
@@ -15,9 +15,17 @@ pub fn settings() -> Option<&'static Settings> {
     SETTINGS.get(0)
 }
 
-/// Whether an event is wanted; counts it if not.
+/// Whether an event is wanted and its cgroup's budget has room for it; counts it
+/// if not. Of a connect more is to be known before it is paid for, see
+/// `connect::emit`.
 #[inline(always)]
 pub fn wanted(settings: &Settings, kind: Kind, marked: bool, cgroup: &CgroupKey) -> bool {
+    is_wanted(settings, kind, marked, cgroup)
+        && (kind as u32 == Kind::Connect as u32 || budget::spend(settings, kind, cgroup))
+}
+
+#[inline(always)]
+fn is_wanted(settings: &Settings, kind: Kind, marked: bool, cgroup: &CgroupKey) -> bool {
     if (settings.tree == Tree::Exclude as u32 && marked)
         || (settings.tree == Tree::Only as u32 && !marked)
     {

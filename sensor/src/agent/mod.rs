@@ -13,9 +13,10 @@ mod sink;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod throttling;
 
 pub use cgroups::Cgroups;
 pub use evaluator::Node;
-pub use pipeline::{Caches, Counts, Parts, Pipeline};
+pub use pipeline::{Counts, Parts, Pipeline};
 pub use sink::Sink;
 pub use thread::{Agent, Finished, Reload, ReloadError, Snapshot};

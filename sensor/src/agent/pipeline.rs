@@ -7,12 +7,15 @@ use sensor_ebpf::{CgroupClass, CgroupKey, Header};
 
 use super::{Cgroups, Node, Sink, cgroups::Place, evaluator::Evaluator};
 use crate::{
-    enrich::{ContainerState, Hold, HoldStatistics, Lineage, Lookup, Metadata, Users, boot_now},
+    enrich::{
+        ContainerState, Hold, HoldOutcome, HoldStatistics, Lineage, Lookup, Lookups, Metadata,
+        Users, boot_now,
+    },
     event::{ContainerId, Event, Kind},
     fields::Needs,
     output::AlertOptions,
     rules::{Requirements, RuleSet},
-    telemetry::{Loss, Telemetry},
+    telemetry::{Cache, Loss, Telemetry},
 };
 
 /// What became of the records. At rest `received = undecodable + filtered +
@@ -31,21 +34,6 @@ pub struct Counts {
     pub matched: u64,
     /// Lines made of them.
     pub lines: u64,
-}
-
-/// How many entries the caches have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Caches {
-    /// Containers, also deleted ones of which events may still come.
-    pub containers: usize,
-    /// Pods.
-    pub pods: usize,
-    /// Programs of processes.
-    pub programs: usize,
-    /// Containers whose users and groups are known.
-    pub users: usize,
-    /// Cgroups.
-    pub cgroups: usize,
 }
 
 /// What the pipeline stands on.
@@ -81,6 +69,11 @@ pub struct Pipeline {
     telemetry: Arc<Telemetry>,
     /// What the kernel is to be told of cgroups.
     classes: Vec<(CgroupKey, CgroupClass)>,
+    /// How often a container was known.
+    lookups: Lookups,
+    /// When the events happened whose lines are not in the outputs' queues yet,
+    /// nanoseconds since boot.
+    unflushed: Vec<u64>,
 }
 
 impl Pipeline {
@@ -107,6 +100,8 @@ impl Pipeline {
             counts: Counts::default(),
             telemetry,
             classes: Vec::new(),
+            lookups: Lookups::default(),
+            unflushed: Vec::new(),
         }
     }
 
@@ -139,19 +134,6 @@ impl Pipeline {
         self.hold.deadline()
     }
 
-    /// How much each cache holds.
-    #[must_use]
-    pub fn caches(&self) -> Caches {
-        let (containers, pods) = self.metadata.len();
-        Caches {
-            containers,
-            pods,
-            programs: self.evaluator.lineage.len(),
-            users: self.evaluator.users.containers(),
-            cgroups: self.cgroups.len(),
-        }
-    }
-
     /// Takes other rules, from the next event on.
     pub fn set_rules(&mut self, rules: Arc<RuleSet>, alerts: AlertOptions) {
         self.requirements = rules.requirements().clone();
@@ -161,6 +143,37 @@ impl Pipeline {
     /// What was learned of cgroups since the last call, for the kernel's filter.
     pub fn take_classes(&mut self) -> impl Iterator<Item = (CgroupKey, CgroupClass)> {
         self.classes.drain(..)
+    }
+
+    /// The lines made so far are in the outputs' queues: how long that took.
+    pub fn flushed(&mut self) {
+        if self.unflushed.is_empty() {
+            return;
+        }
+        let now = boot_now();
+        for time in self.unflushed.drain(..) {
+            let delay = Duration::from_nanos(now.saturating_sub(time));
+            self.telemetry.delay.record(delay);
+        }
+    }
+
+    /// Tells how the caches do.
+    pub fn tell_caches(&self) {
+        let caches = &self.telemetry.caches;
+        let (containers, pods) = self.metadata.len();
+        let (cgroups, of_cgroups) = self.cgroups.figures();
+        let (users, of_users) = self.evaluator.users.figures();
+        let lineage = &self.evaluator.lineage;
+        caches.tell(Cache::Cgroups, cgroups, of_cgroups);
+        caches.tell(Cache::Containers, containers, self.lookups);
+        caches.tell(Cache::Pods, pods, Lookups::default());
+        caches.tell(Cache::Programs, lineage.len(), lineage.lookups());
+        caches.tell(Cache::Users, users, of_users);
+    }
+
+    /// What a cgroup was found to be.
+    pub(super) fn place_of(&self, key: &CgroupKey) -> Option<Place> {
+        self.cgroups.get(key)
     }
 
     /// To be called before each batch: takes over what arrived of metadata, and lets held
@@ -214,13 +227,18 @@ impl Pipeline {
             return self.hold(id, &event, sink);
         }
         let waits = self.needs_container();
-        match self.metadata.lookup(&id, event.header.time) {
+        let found = self.metadata.lookup(&id, event.header.time);
+        self.lookups.count(matches!(found, Lookup::Known(_)));
+        match found {
             Lookup::Pending if waits => self.hold(id, &event, sink),
             Lookup::Known(container) => {
+                if new {
+                    self.telemetry.enrichment.record(Duration::ZERO);
+                }
                 let lines = self
                     .evaluator
                     .evaluate(&event, ContainerState::Known(container), sink);
-                self.counts.take(lines);
+                self.count(&event, lines);
             }
             Lookup::Pending | Lookup::Unknown => {
                 self.evaluate_in(&event, ContainerState::Unknown(id), sink);
@@ -243,7 +261,14 @@ impl Pipeline {
         sink: &mut impl Sink,
     ) {
         let lines = self.evaluator.evaluate(event, container, sink);
+        self.count(event, lines);
+    }
+
+    fn count(&mut self, event: &Event<'_>, lines: u64) {
         self.counts.take(lines);
+        if lines > 0 {
+            self.unflushed.push(event.header.time);
+        }
     }
 
     fn hold(&mut self, id: ContainerId, event: &Event<'_>, sink: &mut impl Sink) {
@@ -256,10 +281,14 @@ impl Pipeline {
 
     /// Evaluates what no longer waits.
     fn release(&mut self, sink: &mut impl Sink) {
+        let mut previous = None;
         while let Some(released) = self.hold.pop() {
-            self.telemetry
-                .enrichment
-                .record(Duration::from_nanos(released.waited));
+            // Events of a container come one after the other, the first one first.
+            if released.outcome == HoldOutcome::Resolved && previous != Some(released.id) {
+                let waited = Duration::from_nanos(released.waited);
+                self.telemetry.enrichment.record(waited);
+            }
+            previous = Some(released.id);
             let Ok(event) = Event::decode(&released.record) else {
                 self.counts.undecodable += 1;
                 continue;
@@ -269,7 +298,7 @@ impl Pipeline {
                 Lookup::Pending | Lookup::Unknown => ContainerState::Unknown(released.id),
             };
             let lines = self.evaluator.evaluate(&event, container, sink);
-            self.counts.take(lines);
+            self.count(&event, lines);
         }
     }
 }

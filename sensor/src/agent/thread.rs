@@ -5,6 +5,7 @@ use std::{
     os::fd::{AsFd, OwnedFd},
     sync::{
         Arc, Mutex, PoisonError,
+        atomic::Ordering::Relaxed,
         mpsc::{Receiver, Sender, channel},
     },
     thread::JoinHandle,
@@ -16,13 +17,20 @@ use rustix::{
     io::{read, write},
 };
 
-use super::{Caches, Counts, Parts, Pipeline};
+use sensor_ebpf::Counter;
+
+use super::{
+    Counts, Parts, Pipeline,
+    throttling::{BEGUN, Throttlings},
+};
 use crate::{
-    capture::{Capture, CaptureError, KernelCounts, Ring, Totals, Wants, rest},
+    capture::{Capture, CaptureError, KernelCounts, Ring, Throttled, Totals, Wants, rest},
     config::Config,
     enrich::{HoldStatistics, boot_now},
-    output::{AlertOptions, Meta, OutputError, Outputs},
+    log_warning,
+    output::{AlertOptions, Meta, OutputError, Outputs, internal::Record},
     rules::RuleSet,
+    telemetry::{ALL_KINDS, Telemetry},
 };
 
 /// Most records taken before metadata and commands are looked at again.
@@ -43,8 +51,6 @@ pub struct Snapshot {
     pub held_bytes: usize,
     /// How long events waited.
     pub hold: HoldStatistics,
-    /// How much each cache holds.
-    pub caches: Caches,
 }
 
 /// Other rules, and what goes with them.
@@ -105,6 +111,7 @@ impl Agent {
         capture: Capture,
         ring: Ring,
         kernel: Arc<KernelCounts>,
+        throttled: Throttled,
         parts: Parts,
         outputs: Outputs,
     ) -> io::Result<Self> {
@@ -115,7 +122,9 @@ impl Agent {
             capture,
             ring,
             kernel,
+            telemetry: Arc::clone(&parts.telemetry),
             pipeline: Pipeline::new(parts),
+            throttlings: Throttlings::new(throttled),
             outputs,
             commands: received,
             wakeup: Arc::clone(&wakeup),
@@ -179,6 +188,8 @@ struct Worker {
     ring: Ring,
     kernel: Arc<KernelCounts>,
     pipeline: Pipeline,
+    telemetry: Arc<Telemetry>,
+    throttlings: Throttlings,
     outputs: Outputs,
     commands: Receiver<Command>,
     wakeup: Arc<OwnedFd>,
@@ -191,7 +202,11 @@ impl Worker {
         prefer_this_thread();
         let error = self.pass_until_stopped().err();
         self.pipeline.finish(&mut self.outputs);
+        self.look_at_throttlings();
+        let ended = self.throttlings.finish();
+        self.write(ended);
         self.outputs.flush();
+        self.pipeline.flushed();
         // From here on nothing more is counted: what is still attached is detached.
         let Self {
             capture,
@@ -231,8 +246,13 @@ impl Worker {
                     .classify(key, class)
                     .map_err(io::Error::other)?;
             }
+            if self.throttlings.due() {
+                self.look_at_throttlings();
+                self.pipeline.tell_caches();
+            }
             self.outputs.flush();
-            if published.elapsed() >= LONGEST_SLEEP || (drained.records == 0 && !stopping) {
+            self.pipeline.flushed();
+            if published.elapsed() >= LONGEST_SLEEP {
                 published = Instant::now();
                 let figures = figures(&self.kernel, &mut self.pipeline);
                 *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = figures;
@@ -248,22 +268,40 @@ impl Worker {
         }
     }
 
+    fn look_at_throttlings(&mut self) {
+        // A map that could be read at the start can be read now.
+        let totals = self.kernel.read().unwrap_or_default();
+        let refused = ALL_KINDS.map(|kind| totals.get(kind, Counter::Throttled));
+        let records = self
+            .throttlings
+            .look(refused, |key| self.pipeline.place_of(key));
+        let begun = records.iter().filter(|record| record.rule == BEGUN);
+        let begun = u64::try_from(begun.count()).unwrap_or(u64::MAX);
+        self.telemetry.throttlings.fetch_add(begun, Relaxed);
+        self.write(records);
+    }
+
+    /// Puts records about the sensor itself into the stream.
+    fn write(&mut self, records: Vec<Record>) {
+        for record in records {
+            log_warning!("{}", record.message);
+            let line = record.line(&self.telemetry.identity);
+            self.push(&line, record.priority as u8);
+        }
+    }
+
+    fn push(&mut self, line: &[u8], priority: u8) {
+        let terminal = self.outputs.wants_terminal_text().then_some(line);
+        self.outputs.push(line, Meta { priority, terminal });
+    }
+
     fn commands(&mut self) {
         let mut count = [0; 8];
         let _ = read(&*self.wakeup, &mut count);
         while let Ok(command) = self.commands.try_recv() {
             match command {
                 Command::Stop => self.stop = true,
-                Command::Line(line, priority) => {
-                    let text = self.outputs.wants_terminal_text().then(|| line.clone());
-                    self.outputs.push(
-                        &line,
-                        Meta {
-                            priority,
-                            terminal: text.as_deref(),
-                        },
-                    );
-                }
+                Command::Line(line, priority) => self.push(&line, priority),
                 Command::Reload(reload) => {
                     let Reload {
                         rules,
@@ -330,6 +368,5 @@ fn figures(kernel: &KernelCounts, pipeline: &mut Pipeline) -> Snapshot {
         held: pipeline.held().0,
         held_bytes: pipeline.held().1,
         hold: pipeline.hold_statistics(),
-        caches: pipeline.caches(),
     }
 }

@@ -5,21 +5,29 @@ mod btf;
 mod clock;
 mod counters;
 mod error;
+mod fill;
 mod hooks;
 mod loader;
+#[cfg(test)]
+mod loader_tests;
 mod offsets;
 mod options;
 mod processes;
+mod programs;
 mod ring;
+mod throttled;
 
 pub use clock::Clock;
 pub use counters::{KernelCounts, Totals};
 pub use error::CaptureError;
+pub use fill::RingFill;
 pub use hooks::{Hook, HookMode};
-pub use loader::Capture;
-pub use options::{Kinds, Name, Options, TreeMode, Wants};
+pub use loader::{Capture, Started};
+pub use options::{Budget, Kinds, Name, Options, TreeMode, Wants};
 pub use processes::{Process, TICK_NS, processes};
+pub use programs::{ProgramFigures, Programs};
 pub use ring::{Drained, Ring, rest};
+pub use throttled::Throttled;
 
 /// The eBPF object, compiled by build.rs.
 pub static BPF_OBJECT: &[u8] =

@@ -6,6 +6,32 @@ use sensor_ebpf::{ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, COMM_LEN, Kind, Settings, T
 
 use super::HookMode;
 
+/// What each container may take of what all share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Events a second over a longer time; 0: without limit.
+    pub rate: u64,
+    /// Events at once.
+    pub burst: u64,
+}
+
+impl Budget {
+    /// No limits.
+    pub const NONE: Self = Self { rate: 0, burst: 0 };
+
+    /// The cost of an event and of a whole burst, nanoseconds.
+    fn nanoseconds(self) -> (u64, u64) {
+        const SECOND: u64 = 1_000_000_000;
+        if self.rate == 0 {
+            return (0, 0);
+        }
+        let interval = (SECOND / self.rate).max(1);
+        // At least one event passes, and sums with times do not overflow.
+        let burst = interval.saturating_mul(self.burst.max(1));
+        (interval, burst.min(u64::MAX / 4))
+    }
+}
+
 /// Whose events are captured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TreeMode {
@@ -110,6 +136,8 @@ pub struct Wants {
     pub env_limit: u32,
     /// Ancestors to report.
     pub ancestors: u32,
+    /// Of each cgroup.
+    pub budget: Budget,
 }
 
 impl Default for Wants {
@@ -128,14 +156,15 @@ impl Default for Wants {
             argv_limit: ARGV_LIMIT_DEFAULT,
             env_limit: 0,
             ancestors: 10,
+            budget: Budget::NONE,
         }
     }
 }
 
 impl Wants {
-    /// The kernel's form of it.
+    /// The kernel's form of it, for a ring buffer of that size.
     #[must_use]
-    pub fn settings(&self, tree: TreeMode, mode: HookMode) -> Settings {
+    pub fn settings(&self, tree: TreeMode, mode: HookMode, ring_bytes: u32) -> Settings {
         let bits = [
             (self.exec, want::EXEC),
             (self.exec_failed, want::EXEC_FAILED),
@@ -164,6 +193,7 @@ impl Wants {
             TreeMode::ExcludeSelf | TreeMode::Exclude(_) => Tree::Exclude,
             TreeMode::Only(_) => Tree::Only,
         };
+        let (budget_interval, budget_burst) = self.budget.nanoseconds();
         Settings {
             wants: bits
                 .iter()
@@ -176,6 +206,24 @@ impl Wants {
                 .ancestors
                 .min(u32::try_from(ANCESTORS_MAX).unwrap_or(u32::MAX)),
             reserved: 0,
+            budget_interval,
+            budget_burst,
+            budget_ring: u64::from(ring_bytes) / 4 * 3,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_told_in_nanoseconds() {
+        let budget = |rate, burst| Budget { rate, burst }.nanoseconds();
+        assert_eq!(budget(20_000, 100_000), (50_000, 5_000_000_000));
+        assert_eq!(budget(1, 0), (1_000_000_000, 1_000_000_000));
+        assert_eq!(budget(u64::MAX, 7), (1, 7));
+        assert_eq!(budget(1, u64::MAX), (1_000_000_000, u64::MAX / 4));
+        assert_eq!(Budget::NONE.nanoseconds(), (0, 0));
     }
 }

@@ -7,21 +7,33 @@ use std::{
 
 use crate::{
     agent::Snapshot,
-    capture::KernelCounts,
+    capture::{KernelCounts, Programs, RingFill},
     enrich::Counters,
-    telemetry::{Telemetry, catalog},
+    telemetry::{Exposition, Telemetry, catalog},
 };
 
-/// Tells the telemetry where the counters of the kernel side and of enrichment are.
-pub(super) fn connect(
-    telemetry: &Telemetry,
-    kernel: &Arc<KernelCounts>,
-    enrichment: &Arc<Counters>,
-) {
-    let kernel = Arc::clone(kernel);
+/// Parts that count for themselves.
+pub(super) struct Sources {
+    /// What became of events in the kernel.
+    pub(super) kernel: Arc<KernelCounts>,
+    /// How full the ring buffer is.
+    pub(super) fill: RingFill,
+    /// What the kernel counts of the programs.
+    pub(super) programs: Programs,
+    /// What the metadata tasks count.
+    pub(super) enrichment: Arc<Counters>,
+}
+
+/// Tells the telemetry where these are.
+pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
+    let Sources {
+        kernel,
+        fill,
+        programs,
+        enrichment,
+    } = sources;
     // A map that could be read at the start can be read now.
     telemetry.set_kernel(Box::new(move || kernel.read().unwrap_or_default().raw()));
-    let enrichment = Arc::clone(enrichment);
     telemetry.collect(Box::new(move |out| {
         for (name, _, value) in enrichment.each() {
             out.add(&catalog::ENRICHMENT, &[name], value);
@@ -35,10 +47,16 @@ pub(super) fn connect(
             out.add(&catalog::HOLD_RELEASED, &[outcome], count.load(Relaxed));
         }
     }));
+    telemetry.collect(Box::new(move |out| {
+        out.add(&catalog::RING_SIZE, &[], fill.size());
+        if let Some(unread) = fill.unread() {
+            out.add(&catalog::RING_FILL, &[], unread);
+        }
+        expose(&programs, out);
+    }));
 }
 
-/// Tells the telemetry where the figures of the capture thread are: what waits, and
-/// how full the caches are.
+/// Tells the telemetry where the figures of the capture thread are: what waits.
 pub(super) fn figures(
     telemetry: &Telemetry,
     figures: impl Fn() -> Snapshot + Send + Sync + 'static,
@@ -50,15 +68,20 @@ pub(super) fn figures(
         out.add(&catalog::HOLD_BYTES, &[], figures.held_bytes as u64);
         out.add(&catalog::HOLD_MEDIAN, &[], seconds(figures.hold.median));
         out.add(&catalog::HOLD_MAX, &[], seconds(figures.hold.max));
-        let caches = [
-            ("containers", figures.caches.containers),
-            ("pods", figures.caches.pods),
-            ("programs", figures.caches.programs),
-            ("users", figures.caches.users),
-            ("cgroups", figures.caches.cgroups),
-        ];
-        for (cache, entries) in caches {
-            out.add(&catalog::CACHE_ENTRIES, &[cache], entries as u64);
-        }
     }));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "2^53 ns are a hundred days")]
+fn expose(programs: &Programs, out: &mut Exposition) {
+    for figures in programs.read() {
+        let program = [figures.program];
+        if let Some(skipped) = figures.skipped {
+            out.add(&catalog::RECURSION_MISSES, &program, skipped);
+        }
+        if figures.runs > 0 {
+            let seconds = figures.nanoseconds as f64 / 1e9;
+            out.add(&catalog::BPF_RUNS, &program, figures.runs);
+            out.add(&catalog::BPF_RUN_TIME, &program, seconds);
+        }
+    }
 }

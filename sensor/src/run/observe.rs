@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use super::{metrics, monitor::Monitor, rules, summary};
 use crate::{
     agent::{Agent, Cgroups, Node, Parts, Reload, settings},
-    capture::Capture,
+    capture::{self, Capture, Programs},
     cli::Args,
     config::{self, Config},
     enrich::{self, Hold, Lineage, MetadataTasks, Notice, Users},
@@ -61,6 +61,7 @@ struct Running {
     control: Control,
     identity: Arc<Identity>,
     metadata: MetadataTasks,
+    programs: Programs,
     requests: mpsc::Receiver<Request>,
     _signals: Signals,
     _runtime: Runtime,
@@ -91,6 +92,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     let outputs = Outputs::start(config, &identity)?;
     let control = outputs.control();
     telemetry.set_outputs(control.clone());
+    telemetry.set_output_timeout(config.output_timeout.0);
     telemetry.health.require(Condition::OutputsWritable);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -113,7 +115,14 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     .context("cannot start the metadata tasks")?;
     telemetry.health.require(Condition::ProgramsAttached);
     let wants = settings::wants(config, rules.requirements());
-    let (capture, ring, kernel) = Capture::start(&settings::capture(config), &wants)?;
+    let capture::Started {
+        capture,
+        ring,
+        counts,
+        throttled,
+        fill,
+        programs,
+    } = Capture::start(&settings::capture(config), &wants)?;
     let attached: Vec<_> = capture.attached().collect();
     log_info!("programs attached: {}", attached.join(", "));
     if let Some(refused) = capture.refused() {
@@ -122,8 +131,14 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     telemetry.health.hold(Condition::ProgramsAttached);
     let mut lineage = Lineage::new();
     lineage.scan(&config.sensor.proc_root);
-    let kernel = Arc::new(kernel);
-    metrics::connect(&telemetry, &kernel, &counters);
+    let kernel = Arc::new(counts);
+    let sources = metrics::Sources {
+        kernel: Arc::clone(&kernel),
+        fill,
+        programs: programs.clone(),
+        enrichment: Arc::clone(&counters),
+    };
+    metrics::connect(&telemetry, sources);
     let parts = Parts {
         rules,
         alerts: settings::alerts(config),
@@ -140,7 +155,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         log_info!("webserver listens at {}", server.address());
         runtime.spawn(server.run(Arc::clone(&telemetry)));
     }
-    let agent = Agent::start(capture, ring, kernel, parts, outputs)
+    let agent = Agent::start(capture, ring, kernel, throttled, parts, outputs)
         .context("cannot start the capture thread")?;
     metrics::figures(&telemetry, agent.figures());
     lock_down(config);
@@ -151,6 +166,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         control,
         identity,
         metadata,
+        programs,
         requests,
         _signals: signals,
         _runtime: runtime,
@@ -241,6 +257,8 @@ impl Running {
             done,
         });
         result.recv().context("the capture thread has ended")??;
+        self.telemetry
+            .set_output_timeout(loaded.config.output_timeout.0);
         self.identity.set_loaded(Loaded {
             rules: digest,
             config: loaded.digest.clone(),
@@ -255,6 +273,7 @@ impl Running {
         let counts = finished.outputs.stop(config.sensor.stop_deadline.0);
         eprint!("{}", telemetry::drop_summary(&self.telemetry, drops));
         eprint!("{}", summary::text(&finished.snapshot, &counts));
+        eprint!("{}", summary::skipped(&self.programs.read()));
         if let Some(error) = finished.error {
             log_error!("the capture thread ended: {error}");
             return Ok(false);

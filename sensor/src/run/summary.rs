@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sensor_ebpf::{Counter, Kind};
 
-use crate::{agent::Snapshot, output::Counts};
+use crate::{agent::Snapshot, capture::ProgramFigures, output::Counts};
 
 /// The last words, for standard error: how many events were seen, and what
 /// became of each.
@@ -59,6 +59,18 @@ pub(super) fn text(snapshot: &Snapshot, outputs: &[(&'static str, Counts)]) -> S
     out
 }
 
+/// Runs of programs that the kernel skipped, if there are any: these events are
+/// not among those seen.
+pub(super) fn skipped(programs: &[ProgramFigures]) -> String {
+    let mut out = String::new();
+    for figures in programs {
+        if let Some(skipped @ 1..) = figures.skipped {
+            let _ = writeln!(out, "skipped by the kernel: {}={skipped}", figures.program);
+        }
+    }
+    out
+}
+
 /// Name of a counter in summaries and metrics.
 fn label(counter: Counter) -> &'static str {
     match counter {
@@ -72,5 +84,6 @@ fn label(counter: Counter) -> &'static str {
         Counter::Truncated => "truncated",
         Counter::Unreadable => "unreadable",
         Counter::PathIncomplete => "path_incomplete",
+        Counter::Throttled => "throttled",
     }
 }

@@ -229,21 +229,39 @@ impl Sensor {
     /// # Panics
     /// If it does not take them.
     pub fn reload(&self, rules: &str) {
-        self.try_reload(rules, ": reloaded");
+        self.write_rules(rules);
+        self.hang_up(": reloaded");
     }
 
-    /// Gives it rules that it must refuse.
+    /// Replaces its rules file; it may not have noticed yet.
+    ///
+    /// # Panics
+    /// If the file cannot be written.
+    pub fn write_rules(&self, rules: &str) {
+        fs::write(self.dir.path().join("rules.yaml"), rules).expect("the rules can be written");
+    }
+
+    /// Appends to its configuration file.
+    ///
+    /// # Panics
+    /// If the file cannot be written.
+    pub fn append_to_configuration(&self, text: &str) {
+        let path = self.dir.path().join("sensor.yaml");
+        let before = fs::read_to_string(&path).expect("there is a configuration");
+        fs::write(&path, before + text).expect("the configuration can be written");
+    }
+
+    /// Lets it read its files again, of which it must refuse one.
     ///
     /// # Panics
     /// If it takes them, or says nothing.
-    pub fn reload_in_vain(&self, rules: &str) {
-        self.try_reload(rules, ": not reloaded");
+    pub fn reload_in_vain(&self) {
+        self.hang_up(": not reloaded");
     }
 
-    fn try_reload(&self, rules: &str, outcome: &str) {
+    fn hang_up(&self, outcome: &str) {
         let outcomes = || self.stderr().matches(outcome).count();
         let before = outcomes();
-        fs::write(self.dir.path().join("rules.yaml"), rules).expect("the rules can be written");
         self.signal(Signal::HUP);
         assert!(
             wait_for(|| outcomes() > before),

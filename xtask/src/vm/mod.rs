@@ -149,7 +149,10 @@ fn payload(arguments: &Arguments) -> Result<image::Payload> {
     })
 }
 
-/// The integration tests of execs, and the programs beside them.
+/// How the names of tests begin that need nothing but the kernel and runc.
+const WANTED: [&str; 3] = ["exec_", "connect_", "reload"];
+
+/// The integration tests of the kernel side, and the programs beside them.
 fn test_programs() -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let arguments = ["test", "--package", "tests", "--tests", "--no-run"];
     execute(&mut cargo(&arguments))?;
@@ -164,7 +167,7 @@ fn test_programs() -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
         };
         let path = PathBuf::from(path);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with("exec_") || name.starts_with("connect_") {
+        if WANTED.iter().any(|begin| name.starts_with(begin)) {
             tests.push(path);
         }
     }

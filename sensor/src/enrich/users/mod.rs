@@ -23,7 +23,7 @@ use self::{
     table::Table,
 };
 use super::{
-    ContainerState, Counters, IdMap,
+    ContainerState, Counters, IdMap, Lookups,
     clock::{MILLISECOND, SECOND},
     counters::{add, count},
 };
@@ -92,6 +92,7 @@ pub struct Users {
     /// The host's root, see [`Root::Process`].
     hosts: Arc<[(u64, u64)]>,
     counters: Arc<Counters>,
+    lookups: Lookups,
 }
 
 impl Users {
@@ -110,10 +111,10 @@ impl Users {
         users
     }
 
-    /// Of how many containers names are kept.
+    /// How many containers' users are known, and how often they were asked for.
     #[must_use]
-    pub fn containers(&self) -> usize {
-        self.containers.len()
+    pub fn figures(&self) -> (usize, Lookups) {
+        (self.containers.len(), self.lookups)
     }
 
     /// Makes the names of an event's container ready, before it is evaluated.
@@ -132,10 +133,12 @@ impl Users {
         while let Some(reply) = reader.ready() {
             self.take(reply, now);
         }
-        if let Some(id) = id
-            && !self.containers.contains_key(&id)
-        {
-            self.make_room();
+        if let Some(id) = id {
+            let known = self.containers.contains_key(&id);
+            self.lookups.count(known);
+            if !known {
+                self.make_room();
+            }
         }
         let names = match id {
             None => &mut self.host,

@@ -50,7 +50,7 @@ fn the_default_rule_has_the_fields_of_the_pipeline() {
 
 #[test]
 fn the_connect_rule_needs_connects_of_containers_only() {
-    let r = *load(&["connect.yaml"]).requirements();
+    let r = load(&["connect.yaml"]).requirements().clone();
     assert!(r.connect.container && !r.host() && !r.exec.any() && !r.exec_failed.any());
     assert!(!r.unix && !r.loopback && !r.other_families);
 }
