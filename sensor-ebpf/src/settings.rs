@@ -60,8 +60,9 @@ pub struct Settings {
     pub env_limit: u32,
     /// Ancestors to report.
     pub ancestors: u32,
-    /// Explicit padding.
-    pub reserved: u32,
+    /// The process whose execs are the self-test's (0: none): they are reported
+    /// whatever else is wanted.
+    pub marker: u32,
 }
 
 /// The program that a process runs, value of the `IMAGES` map (key: tgid).

@@ -121,9 +121,7 @@ fn is_compat(_task: u64) -> bool {
 #[inline(always)]
 pub fn syscall_number(regs: *const u8) -> u32 {
     // SAFETY: the argument is a `struct pt_regs`, as the verifier checks.
-    unsafe {
-        core::ptr::read_volatile(regs.add(at::SYSCALL as usize).cast::<at::Number>()) as u32
-    }
+    unsafe { core::ptr::read_volatile(regs.add(at::SYSCALL as usize).cast::<at::Number>()) as u32 }
 }
 
 /// Reads user memory; [`None`] where it cannot be read.

@@ -12,6 +12,7 @@ use crate::{
     fields::Needs,
     output::AlertOptions,
     rules::{Requirements, RuleSet},
+    self_test::Marker,
     telemetry::{Loss, Telemetry},
 };
 
@@ -23,7 +24,7 @@ pub struct Counts {
     pub received: u64,
     /// Records that could not be decoded.
     pub undecodable: u64,
-    /// Of a host cgroup that the kernel did not know yet to be one.
+    /// Of a host cgroup that the kernel did not know yet to be one, or of the self-test.
     pub filtered: u64,
     /// Events that no rule matched.
     pub unmatched: u64,
@@ -53,6 +54,8 @@ pub struct Parts {
     pub cgroups: Cgroups,
     /// Where it is counted what becomes of events.
     pub telemetry: Arc<Telemetry>,
+    /// By which the self-test's execs are known.
+    pub marker: Arc<Marker>,
 }
 
 /// Everything that the capture thread owns.
@@ -64,6 +67,7 @@ pub struct Pipeline {
     requirements: Requirements,
     counts: Counts,
     telemetry: Arc<Telemetry>,
+    marker: Arc<Marker>,
     /// What the kernel is to be told of cgroups.
     classes: Vec<(CgroupKey, CgroupClass)>,
 }
@@ -82,6 +86,7 @@ impl Pipeline {
             lineage,
             cgroups,
             telemetry,
+            marker,
         } = parts;
         Self {
             requirements: *rules.requirements(),
@@ -91,6 +96,7 @@ impl Pipeline {
             cgroups,
             counts: Counts::default(),
             telemetry,
+            marker,
             classes: Vec::new(),
         }
     }
@@ -105,6 +111,12 @@ impl Pipeline {
     #[must_use]
     pub fn hold_statistics(&self) -> HoldStatistics {
         self.hold.statistics()
+    }
+
+    /// Where it is counted what becomes of events.
+    #[must_use]
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
     }
 
     /// Events that wait for their container.
@@ -178,6 +190,9 @@ impl Pipeline {
             return;
         };
         event.header.number = self.counts.received;
+        if self.marker.take(&event) {
+            return self.filter(event.kind);
+        }
         self.evaluator.lineage.observe(&event);
         let (place, new) = self.cgroups.place(&event);
         if new {
@@ -187,11 +202,7 @@ impl Pipeline {
             Place::Host if self.requirements.reach(event.kind).host => {
                 return self.evaluate_in(&event, ContainerState::Host, sink);
             }
-            Place::Host => {
-                self.counts.filtered += 1;
-                self.telemetry.events.unmatched(event.kind);
-                return;
-            }
+            Place::Host => return self.filter(event.kind),
             Place::Container(id) => id,
         };
         if self.hold.is_waiting(&id) {
@@ -210,6 +221,12 @@ impl Pipeline {
                 self.evaluate_in(&event, ContainerState::Unknown(id), sink);
             }
         }
+    }
+
+    /// Counts an event that no rule is asked about.
+    fn filter(&mut self, kind: Kind) {
+        self.counts.filtered += 1;
+        self.telemetry.events.unmatched(kind);
     }
 
     /// Whether any rule looks at what the container's runtime or the API server knows.

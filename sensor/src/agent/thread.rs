@@ -16,7 +16,7 @@ use rustix::{
     io::{read, write},
 };
 
-use super::{Counts, Parts, Pipeline};
+use super::{Counts, Parts, Pipeline, guard::Guard};
 use crate::{
     capture::{Capture, CaptureError, KernelCounts, Ring, Totals, Wants, rest},
     config::Config,
@@ -45,6 +45,8 @@ pub struct Snapshot {
     pub programs: usize,
     /// Containers and pods that are known.
     pub known: (usize, usize),
+    /// Runs of programs that the kernel skipped.
+    pub misses: Vec<(&'static str, u64)>,
 }
 
 /// Other rules, and what goes with them.
@@ -111,11 +113,14 @@ impl Agent {
         let wakeup = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let (commands, received) = channel();
         let snapshot = Arc::<Mutex<Snapshot>>::default();
+        let guard = Guard::new(Arc::clone(&parts.telemetry));
         let worker = Worker {
             capture,
             ring,
             kernel,
             pipeline: Pipeline::new(parts),
+            guard,
+            misses: Vec::new(),
             outputs,
             commands: received,
             wakeup: Arc::clone(&wakeup),
@@ -179,6 +184,8 @@ struct Worker {
     ring: Ring,
     kernel: Arc<KernelCounts>,
     pipeline: Pipeline,
+    guard: Guard,
+    misses: Vec<(&'static str, u64)>,
     outputs: Outputs,
     commands: Receiver<Command>,
     wakeup: Arc<OwnedFd>,
@@ -200,7 +207,8 @@ impl Worker {
             outputs,
             ..
         } = self;
-        let snapshot = figures(&kernel, &mut pipeline);
+        let misses = self.misses;
+        let snapshot = figures(&kernel, &mut pipeline, &misses);
         drop(capture);
         Finished {
             snapshot,
@@ -216,6 +224,7 @@ impl Worker {
             let stopping = self.stop;
             if stopping {
                 // What happens from here on is not taken, and not counted as seen.
+                self.look_at_misses();
                 self.capture.detach();
             }
             self.pipeline.begin_batch(&mut self.outputs);
@@ -231,10 +240,18 @@ impl Worker {
                     .classify(key, class)
                     .map_err(io::Error::other)?;
             }
+            if let Some(record) = self.guard.check(&mut self.capture) {
+                let line = record.line(&self.pipeline.telemetry().identity);
+                self.line(&line, record.priority as u8);
+            }
             self.outputs.flush();
-            if published.elapsed() >= LONGEST_SLEEP || (drained.records == 0 && !stopping) {
+            let is_due = published.elapsed() >= LONGEST_SLEEP;
+            if is_due {
+                self.look_at_misses();
+            }
+            if is_due || (drained.records == 0 && !stopping) {
                 published = Instant::now();
-                let figures = figures(&self.kernel, &mut self.pipeline);
+                let figures = figures(&self.kernel, &mut self.pipeline, &self.misses);
                 *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = figures;
             }
             if stopping && !drained.more {
@@ -254,16 +271,7 @@ impl Worker {
         while let Ok(command) = self.commands.try_recv() {
             match command {
                 Command::Stop => self.stop = true,
-                Command::Line(line, priority) => {
-                    let text = self.outputs.wants_terminal_text().then(|| line.clone());
-                    self.outputs.push(
-                        &line,
-                        Meta {
-                            priority,
-                            terminal: text.as_deref(),
-                        },
-                    );
-                }
+                Command::Line(line, priority) => self.line(&line, priority),
                 Command::Reload(reload) => {
                     let Reload {
                         rules,
@@ -281,6 +289,17 @@ impl Worker {
                 }
             }
         }
+    }
+
+    fn look_at_misses(&mut self) {
+        self.misses = self.capture.misses();
+        self.pipeline.telemetry().set_misses(&self.misses);
+    }
+
+    /// Puts a line about the sensor itself into the stream.
+    fn line(&mut self, line: &[u8], priority: u8) {
+        let terminal = self.outputs.wants_terminal_text().then_some(line);
+        self.outputs.push(line, Meta { priority, terminal });
     }
 
     /// The outputs first: they can be refused, and then nothing has changed.
@@ -322,10 +341,14 @@ fn prefer_this_thread() {
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
 }
 
-fn figures(kernel: &KernelCounts, pipeline: &mut Pipeline) -> Snapshot {
+fn figures(
+    kernel: &KernelCounts,
+    pipeline: &mut Pipeline,
+    misses: &[(&'static str, u64)],
+) -> Snapshot {
     Snapshot {
-        // A map that could be read at the start can be read now.
-        kernel: kernel.read().unwrap_or_default(),
+        misses: misses.to_vec(),
+        kernel: kernel.read(),
         pipeline: pipeline.counts(),
         held: pipeline.held(),
         hold: pipeline.hold_statistics(),

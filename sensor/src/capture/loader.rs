@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, Map, MapData, RingBuf},
     programs::{BtfTracePoint, TracePoint, tp_btf::BtfTracePointLink, trace_point::TracePointLink},
 };
 use sensor_ebpf::{ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, Image, Settings};
@@ -12,18 +12,31 @@ use zerocopy::IntoBytes;
 
 use super::{
     BPF_OBJECT, CaptureError, HookMode, KernelCounts, Options, TICK_NS, TreeMode, Wants,
+    guard::Told,
     hooks::{HOOKS, Hook, Purpose},
+    mapped::Mapped,
     offsets::layout,
     processes,
     ring::Ring,
 };
 
+/// [`Settings`] as the map takes it.
+pub(super) type SettingsWords = [u32; size_of::<Settings>() / 4];
+
 /// The programs, loaded; dropping it detaches them.
 pub struct Capture {
-    bpf: Ebpf,
+    pub(super) bpf: Ebpf,
     btf: Btf,
-    settings: Array<MapData, [u32; size_of::<Settings>() / 4]>,
-    cgroups: HashMap<MapData, [u64; 2], u32>,
+    /// Programs that are loaded later refer to it by its descriptor.
+    _counts: Map,
+    pub(super) settings: Array<MapData, SettingsWords>,
+    /// The same map's memory.
+    pub(super) told_settings: Mapped,
+    /// What the settings were set to last.
+    pub(super) applied: SettingsWords,
+    pub(super) cgroups: HashMap<MapData, [u64; 2], u32>,
+    pub(super) told: Told,
+    marker: u32,
     tree: TreeMode,
     mode: HookMode,
     /// The attached programs; dropping a link detaches it.
@@ -62,6 +75,7 @@ impl Capture {
             .override_global("REGS_ON_STACK", &layout.regs_on_stack, true)
             .override_global("ARGV_CAPACITY", &capacity, true)
             .map_max_entries("EVENTS", options.ring_bytes)
+            .map_max_entries("COUNTS", cpus)
             .map_max_entries("SCRATCH_EXEC", small)
             .map_max_entries("SCRATCH_FAILED", small)
             .map_max_entries("SCRATCH_CONNECT", cpus)
@@ -71,15 +85,26 @@ impl Capture {
             .load(BPF_OBJECT)
             .map_err(|e| CaptureError::Load(Box::new(e)))?;
         let ring = Ring::new(map::<RingBuf<MapData>>(&mut bpf, "EVENTS")?);
-        let counts = KernelCounts::new(map::<PerCpuArray<MapData, u64>>(&mut bpf, "COUNTS")?);
-        let settings = map(&mut bpf, "SETTINGS")?;
+        let counts_map = take(&mut bpf, "COUNTS")?;
+        let counts = KernelCounts::new(&counts_map, cpus)?;
+        let settings = take(&mut bpf, "SETTINGS")?;
+        let told_settings = Mapped::new(&settings, "SETTINGS", size_of::<Settings>())?;
+        let settings = settings.try_into().map_err(|source| CaptureError::Map {
+            map: "SETTINGS",
+            source,
+        })?;
         let cgroups = map(&mut bpf, "CGROUPS")?;
         let mut images: HashMap<MapData, u32, [u64; 3]> = map(&mut bpf, "IMAGES")?;
         let mut capture = Self {
             bpf,
             btf,
+            _counts: counts_map,
             settings,
+            told_settings,
+            applied: SettingsWords::default(),
             cgroups,
+            told: Told::default(),
+            marker: options.marker.unwrap_or_default(),
             tree: options.tree,
             mode: options.hooks,
             links: Vec::new(),
@@ -168,7 +193,9 @@ impl Capture {
             .map_err(|source| CaptureError::Map {
                 map: "CGROUPS",
                 source,
-            })
+            })?;
+        self.told.insert(key, class);
+        Ok(())
     }
 
     /// Names of the attached programs.
@@ -189,8 +216,11 @@ impl Capture {
     }
 
     fn set(&mut self, wants: &Wants) -> Result<(), CaptureError> {
-        let settings: [u32; size_of::<Settings>() / 4] =
-            zerocopy::transmute!(wants.settings(self.tree, self.mode));
+        let settings: SettingsWords = zerocopy::transmute!(Settings {
+            marker: self.marker,
+            ..wants.settings(self.tree, self.mode)
+        });
+        self.applied = settings;
         self.settings
             .set(0, settings, 0)
             .map_err(|source| CaptureError::Map {
@@ -255,10 +285,14 @@ fn map<T: TryFrom<Map, Error = aya::maps::MapError>>(
     bpf: &mut Ebpf,
     name: &'static str,
 ) -> Result<T, CaptureError> {
-    bpf.take_map(name)
-        .ok_or(CaptureError::Missing { what: "map", name })?
+    take(bpf, name)?
         .try_into()
         .map_err(|source| CaptureError::Map { map: name, source })
+}
+
+fn take(bpf: &mut Ebpf, name: &'static str) -> Result<Map, CaptureError> {
+    bpf.take_map(name)
+        .ok_or(CaptureError::Missing { what: "map", name })
 }
 
 /// Marks the processes of the observed (or excluded) tree that exist already.
@@ -376,7 +410,7 @@ mod tests {
             );
         });
         assert!(found);
-        let totals = counts.read().expect("counters");
+        let totals = counts.read();
         assert!(totals.get(Kind::Exec, Counter::Written) >= 1);
     }
 
@@ -414,7 +448,7 @@ mod tests {
             assert_eq!(argv, [program.as_bytes(), b"one", b"", b"three"]);
         });
         assert_eq!(found, 1);
-        let totals = counts.read().expect("counters");
+        let totals = counts.read();
         assert!(totals.get(Kind::ExecFailed, Counter::Written) >= 1);
     }
 

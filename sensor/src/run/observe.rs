@@ -20,6 +20,7 @@ use crate::{
     log_error, log_info, log_warning,
     output::{Control, Identity, Loaded, Outputs},
     rules::{Compilation, RuleSet},
+    self_test::{Marker, SelfTest},
     telemetry::{self, Condition, Server, Telemetry},
 };
 
@@ -47,7 +48,7 @@ pub fn run(args: &Args, loaded: &config::Loaded) -> anyhow::Result<bool> {
         Some(path) => Some(PidFile::create(path).with_context(|| path.display().to_string())?),
         None => None,
     };
-    let started = start(loaded, rules)?;
+    let mut started = start(loaded, rules)?;
     log_info!("ready");
     let asked = started.wait(args, loaded);
     log_info!("stopping");
@@ -61,6 +62,7 @@ struct Running {
     control: Control,
     identity: Arc<Identity>,
     metadata: MetadataTasks,
+    self_test: Option<SelfTest>,
     requests: mpsc::Receiver<Request>,
     _signals: Signals,
     _runtime: Runtime,
@@ -113,7 +115,9 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     .context("cannot start the metadata tasks")?;
     telemetry.health.require(Condition::ProgramsAttached);
     let wants = settings::wants(config, rules.requirements());
-    let (capture, ring, kernel) = Capture::start(&settings::capture(config), &wants)?;
+    let marker = Arc::<Marker>::default();
+    let self_test = start_self_test(config, &telemetry, &marker);
+    let (capture, ring, kernel) = Capture::start(&settings::capture(config, &marker), &wants)?;
     let attached: Vec<_> = capture.attached().collect();
     log_info!("programs attached: {}", attached.join(", "));
     if let Some(refused) = capture.refused() {
@@ -123,7 +127,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     let mut lineage = Lineage::new();
     lineage.scan(&config.sensor.proc_root);
     let kernel = Arc::new(kernel);
-    metrics::connect(&telemetry, &kernel, &counters);
+    metrics::connect(&telemetry, &kernel, &counters, &marker);
     let parts = Parts {
         rules,
         alerts: settings::alerts(config),
@@ -134,6 +138,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         lineage,
         cgroups: Cgroups::new(namespaces),
         telemetry: Arc::clone(&telemetry),
+        marker,
     };
     if config.webserver.enabled {
         let server = runtime.block_on(Server::bind(&config.webserver))?;
@@ -149,6 +154,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         control,
         identity,
         metadata,
+        self_test,
         requests,
         _signals: signals,
         _runtime: runtime,
@@ -157,9 +163,9 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
 
 impl Running {
     /// Until it is to stop. What the monitor counted.
-    fn wait(&self, args: &Args, loaded: &config::Loaded) -> (u64, u64) {
+    fn wait(&mut self, args: &Args, loaded: &config::Loaded) -> (u64, u64) {
         let mut config = loaded.config.clone();
-        let mut monitor = Monitor::new(&config);
+        let mut monitor = Monitor::new(&config, self.self_test.take());
         let mut watch = Watch::new(watched(loaded));
         let mut looked = Instant::now();
         let end = args
@@ -257,6 +263,28 @@ impl Running {
             return Ok(false);
         }
         Ok(!lifecycle::panicked())
+    }
+}
+
+/// The self-test, where there can be one: readiness then waits for it.
+fn start_self_test(
+    config: &Config,
+    telemetry: &Telemetry,
+    marker: &Arc<Marker>,
+) -> Option<SelfTest> {
+    let config = &config.sensor.self_test;
+    if !config.enabled {
+        return None;
+    }
+    match SelfTest::start(config, marker) {
+        Ok(test) => {
+            telemetry.health.require(Condition::SelfTestPassed);
+            Some(test)
+        }
+        Err(error) => {
+            log_warning!("no self-test: {error}");
+            None
+        }
     }
 }
 

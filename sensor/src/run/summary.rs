@@ -27,6 +27,13 @@ pub(super) fn text(snapshot: &Snapshot, outputs: &[(&'static str, Counts)]) -> S
         }
         out.push('\n');
     }
+    if !snapshot.misses.is_empty() {
+        out.push_str("skipped by the kernel:");
+        for (program, count) in &snapshot.misses {
+            let _ = write!(out, " {program}={count}");
+        }
+        out.push('\n');
+    }
     let counts = snapshot.pipeline;
     let _ = writeln!(
         out,

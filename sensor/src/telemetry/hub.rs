@@ -27,6 +27,15 @@ pub type Collector = Box<dyn Fn(&mut Exposition) + Send + Sync>;
 /// Reads the counters of the kernel side.
 pub type KernelSource = Box<dyn Fn() -> KernelCounts + Send + Sync>;
 
+/// How often somebody else was found to have changed something.
+#[derive(Debug, Default)]
+pub struct Tampering {
+    /// The settings of the kernel side.
+    pub settings: AtomicU64,
+    /// The class of a cgroup.
+    pub cgroups: AtomicU64,
+}
+
 /// Everything that is counted. Shared by all parts; the event path only touches
 /// [`Events`] and [`super::RuleTable`].
 pub struct Telemetry {
@@ -46,10 +55,13 @@ pub struct Telemetry {
     pub failed_reloads: AtomicU64,
     /// Panics.
     pub panics: AtomicU64,
+    /// What others changed of what the kernel side was told.
+    pub tampering: Tampering,
     /// Who runs.
     pub identity: Arc<Identity>,
     /// When it began.
     pub since: Instant,
+    misses: Mutex<Vec<(&'static str, u64)>>,
     outputs: Mutex<Control>,
     kernel: RwLock<Option<KernelSource>>,
     collectors: RwLock<Vec<Collector>>,
@@ -74,8 +86,10 @@ impl Telemetry {
             reloads: AtomicU64::new(0),
             failed_reloads: AtomicU64::new(0),
             panics: AtomicU64::new(0),
+            tampering: Tampering::default(),
             identity,
             since: Instant::now(),
+            misses: Mutex::default(),
             outputs: Mutex::default(),
             kernel: RwLock::default(),
             collectors: RwLock::default(),
@@ -85,6 +99,11 @@ impl Telemetry {
     /// The outputs whose accounts are exposed, and whose health counts.
     pub fn set_outputs(&self, control: Control) {
         *self.outputs.lock().unwrap_or_else(PoisonError::into_inner) = control;
+    }
+
+    /// Runs of programs that the kernel skipped so far.
+    pub fn set_misses(&self, misses: &[(&'static str, u64)]) {
+        misses.clone_into(&mut self.misses.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Where the counters of the kernel side come from.
@@ -180,6 +199,9 @@ impl Telemetry {
         out.add(&c::RELOADS, &["ok"], self.reloads.load(Relaxed));
         out.add(&c::RELOADS, &["failed"], self.failed_reloads.load(Relaxed));
         out.add(&c::PANICS, &[], self.panics.load(Relaxed));
+        let Tampering { settings, cgroups } = &self.tampering;
+        out.add(&c::TAMPERING, &["settings"], settings.load(Relaxed));
+        out.add(&c::TAMPERING, &["cgroups"], cgroups.load(Relaxed));
         for priority in Priority::ALL {
             let lines = super::lines(priority);
             if lines > 0 {
@@ -234,6 +256,10 @@ impl Telemetry {
                 let full = totals.kernel(kind, Kernel::RingFull);
                 out.add(&c::FALCO_DROPS_BUFFER, &["exit", falco], full);
             }
+        }
+        let misses = self.misses.lock().unwrap_or_else(PoisonError::into_inner);
+        for (program, count) in misses.iter() {
+            out.add(&c::RECURSION_MISSES, &[program], *count);
         }
         out.add(&c::FALCO_EVENTS, &[], totals.sum(Totals::seen));
         out.add(&c::FALCO_DROPS, &[], totals.sum(Totals::lost));
