@@ -2,6 +2,7 @@
 
 mod instance;
 mod lock_down;
+mod memory;
 mod panics;
 mod pid_file;
 mod signals;
@@ -9,6 +10,7 @@ mod watch;
 
 pub use instance::{Instance, InstanceError};
 pub use lock_down::{KEPT, LockDownError, Needs, lock_down};
+pub(crate) use memory::give_back;
 pub use panics::{install as install_panic_hook, panicked};
 pub use pid_file::PidFile;
 pub use signals::{Request, Signals};

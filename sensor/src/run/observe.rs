@@ -148,6 +148,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     let agent = Agent::start(capture, ring, kernel, parts, outputs)
         .context("cannot start the capture thread")?;
     lock_down(config);
+    lifecycle::give_back();
     Ok(Running {
         agent,
         telemetry,
@@ -220,6 +221,7 @@ impl Running {
         match done {
             Ok(loaded) => {
                 telemetry.reloads.fetch_add(1, Relaxed);
+                lifecycle::give_back();
                 log_info!("reloaded");
                 Some(loaded)
             }
