@@ -242,6 +242,12 @@ impl Sensor {
         }
     }
 
+    /// How it has ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.has_ended();
+        self.ended
+    }
+
     fn has_ended(&mut self) -> bool {
         if self.ended.is_none() {
             self.ended = self

@@ -46,8 +46,11 @@ const ALL: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.2"];
 /// How the test programs are named that run in a guest.
 const KINDS: [&str; 4] = ["connect_", "exec_", "sabotage_", "verifier_"];
 
-/// Programs of the system that tests start.
-const SYSTEM: [&str; 2] = ["bpftool", "runc"];
+/// How often a guest is booted again that the emulator made die.
+const EMULATOR_RETRIES: u32 = 2;
+
+/// Programs of the system that tests start; busybox's `ip` knows no neighbours.
+const SYSTEM: [&str; 3] = ["bpftool", "ip", "runc"];
 
 /// What `cargo xtask test` runs on the oldest and the newest kernel: minutes in emulation.
 const SHORT: [&str; 5] = [
@@ -121,7 +124,14 @@ fn fill(report: &mut Report, payload: &image::Payload, limit: Duration) -> Resul
     let directory = target().join("vm").join(&report.series);
     std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
     report.release.clone_from(&kernel.release);
-    let run = qemu::boot(&kernel, &initrd, &directory, limit)?;
+    let mut run = qemu::boot(&kernel, &initrd, &directory, limit)?;
+    for _ in 0..EMULATOR_RETRIES {
+        if run.code.is_ok() || !qemu::emulator_failed(&directory) {
+            break;
+        }
+        say("the emulator ran code that the kernel had just changed: once more");
+        run = qemu::boot(&kernel, &initrd, &directory, limit)?;
+    }
     report.outcomes = report::read(&run.transcript);
     run.code.map(|_| ())
 }
