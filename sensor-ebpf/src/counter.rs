@@ -7,6 +7,10 @@ pub const KINDS: usize = 3;
 /// Number of counters of a kind.
 pub const COUNTERS: usize = 11;
 
+/// The counters of one CPU: those of each kind, and room up to a multiple of a cache line.
+pub type CpuCounts = [u64; 40];
+const _: () = assert!(KINDS * COUNTERS <= size_of::<CpuCounts>() / size_of::<u64>());
+
 /// What is counted, for each [`Kind`].
 ///
 /// At rest `Seen = FilteredHost + FilteredTree + FilteredOther + Written +
@@ -54,9 +58,9 @@ impl Counter {
         Self::Throttled,
     ];
 
-    /// Index in the counters' map.
+    /// Index in [`CpuCounts`].
     #[must_use]
-    pub const fn index(self, kind: Kind) -> u32 {
-        kind as u32 * COUNTERS as u32 + self as u32
+    pub const fn index(self, kind: Kind) -> usize {
+        kind as usize * COUNTERS + self as usize
     }
 }

@@ -11,7 +11,7 @@ mod offsets;
 mod settings;
 mod wire;
 
-pub use counter::{COUNTERS, Counter, KINDS};
+pub use counter::{COUNTERS, Counter, CpuCounts, KINDS};
 pub use offsets::{ABSENT, Offsets};
 pub use settings::{
     Attempt, BUDGET_PRESSURE, CgroupClass, CgroupKey, Image, Settings, THROTTLED_MAX, Tree, want,

@@ -62,8 +62,9 @@ pub struct Settings {
     pub env_limit: u32,
     /// Ancestors to report.
     pub ancestors: u32,
-    /// Explicit padding.
-    pub reserved: u32,
+    /// The process whose execs are the self-test's (0: none): they are reported
+    /// whatever else is wanted.
+    pub marker: u32,
     /// What an event costs a cgroup's budget, nanoseconds (0: there are no budgets).
     pub budget_interval: u64,
     /// How much of its budget a cgroup may use at once, nanoseconds.

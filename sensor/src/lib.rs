@@ -18,5 +18,6 @@ pub mod lifecycle;
 pub mod output;
 pub mod rules;
 pub mod run;
+pub mod self_test;
 pub mod telemetry;
 pub mod yaml;

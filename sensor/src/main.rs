@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use sensor::{
     cli::{Action, Args, configuration},
-    log_error, output, run,
+    log_error, output, run, self_test,
 };
 
 fn main() -> ExitCode {
@@ -12,8 +12,15 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(code) => return code.into(),
     };
-    if args.program_helper {
-        return match output::program::run_helper() {
+    let helped = if args.program_helper {
+        Some(output::program::run_helper())
+    } else if args.self_test_helper.is_some() {
+        Some(self_test::run_helper())
+    } else {
+        None
+    };
+    if let Some(helped) = helped {
+        return match helped {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 log_error!("{error}");

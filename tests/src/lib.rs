@@ -20,6 +20,6 @@ pub mod proxy;
 pub mod testbed;
 
 pub use harness::{
-    Act, Container, Counters, Event, Scene, Seen, Sensor, Setup, act, connects, container, elf,
-    programs, sensor,
+    Act, Bpftool, Cgroup, Container, Counters, Event, Scene, Seen, Sensor, Setup, act, connects,
+    container, elf, programs, rights, sensor,
 };

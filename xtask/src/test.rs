@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     build, fuzz, setup,
     shell::{cargo, is_root, root, run as execute, say},
+    vm,
 };
 
 #[derive(clap::Args, Default)]
@@ -30,6 +31,7 @@ const STEPS: &[Step] = &[
     ("docs", |_| docs()),
     ("release", |_| build::release()),
     ("integration", integration),
+    ("vm", |_| vm::short()),
     ("fuzz", |_| fuzz::run(&fuzz::Arguments::default())),
 ];
 

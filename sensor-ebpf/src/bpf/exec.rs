@@ -7,8 +7,8 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use sensor_ebpf::{
-    ABSENT, ARGV_LIMIT_DEFAULT, CWD_MAX, Counter, EXE_MAX, Exec, FILENAME_MAX, Image, Kind,
-    exec_flag, task_flag, want,
+    ABSENT, ARGV_LIMIT_DEFAULT, CWD_MAX, CgroupKey, Counter, EXE_MAX, Exec, FILENAME_MAX, Image,
+    Kind, Settings, exec_flag, task_flag, want,
 };
 
 use super::{
@@ -55,11 +55,7 @@ fn exec(task: u64, bprm: u64) {
 
     let node = cgroup::node_of(task);
     let key = cgroup::key_of(node);
-    if settings.wants & want::EXEC == 0 {
-        count(Kind::Exec, Counter::FilteredOther);
-        return;
-    }
-    if !filter::wanted(settings, Kind::Exec, old.marked != 0, &key) {
+    if tgid != settings.marker && !wanted(settings, &image, &key) {
         return;
     }
     let capacity = ARGV_CAPACITY.load();
@@ -125,6 +121,16 @@ fn exec(task: u64, bprm: u64) {
         count(Kind::Exec, Counter::PathIncomplete);
     }
     record.submit(Kind::Exec, capacity);
+}
+
+/// Whether an exec is wanted; counts it if not.
+#[inline(always)]
+fn wanted(settings: &Settings, image: &Image, key: &CgroupKey) -> bool {
+    if settings.wants & want::EXEC == 0 {
+        count(Kind::Exec, Counter::FilteredOther);
+        return false;
+    }
+    filter::wanted(settings, Kind::Exec, image.marked != 0, key)
 }
 
 /// This CPU's scratch memory: the larger map if argv may exceed the default.

@@ -1,10 +1,11 @@
 //! The maps, by their names in user space.
 
 use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
     macros::map,
-    maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuHashMap, RingBuf},
 };
-use sensor_ebpf::{Attempt, COMM_LEN, COUNTERS, CgroupKey, Image, KINDS, Settings, THROTTLED_MAX};
+use sensor_ebpf::{Attempt, COMM_LEN, CgroupKey, CpuCounts, Image, KINDS, Settings, THROTTLED_MAX};
 
 use super::record::{ExecScratch, HeadScratch, LargeExecScratch};
 
@@ -14,11 +15,12 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
 
 /// What user space wants.
 #[map]
-pub static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
+pub static SETTINGS: Array<Settings> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// See [`sensor_ebpf::Counter`].
+/// See [`sensor_ebpf::Counter`]; by CPU. No per-CPU array, because those cannot be mapped into
+/// user space's memory, and reading by system calls holds programs up.
 #[map]
-pub static COUNTS: PerCpuArray<u64> = PerCpuArray::with_max_entries((KINDS * COUNTERS) as u32, 0);
+pub static COUNTS: Array<CpuCounts> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// The program of each process, by tgid.
 #[map]

@@ -7,6 +7,7 @@
 
 mod cgroups;
 mod evaluator;
+mod guard;
 mod pipeline;
 pub mod settings;
 mod sink;

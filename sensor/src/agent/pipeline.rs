@@ -15,6 +15,7 @@ use crate::{
     fields::Needs,
     output::AlertOptions,
     rules::{Requirements, RuleSet},
+    self_test::Marker,
     telemetry::{Cache, Loss, Telemetry},
 };
 
@@ -26,7 +27,7 @@ pub struct Counts {
     pub received: u64,
     /// Records that could not be decoded.
     pub undecodable: u64,
-    /// Of a host cgroup that the kernel did not know yet to be one.
+    /// Of a host cgroup that the kernel did not know yet to be one, or of the self-test.
     pub filtered: u64,
     /// Events that no rule matched.
     pub unmatched: u64,
@@ -56,6 +57,8 @@ pub struct Parts {
     pub cgroups: Cgroups,
     /// Where it is counted what becomes of events.
     pub telemetry: Arc<Telemetry>,
+    /// By which the self-test's execs are known.
+    pub marker: Arc<Marker>,
 }
 
 /// Everything that the capture thread owns.
@@ -67,6 +70,7 @@ pub struct Pipeline {
     requirements: Requirements,
     counts: Counts,
     telemetry: Arc<Telemetry>,
+    marker: Arc<Marker>,
     /// What the kernel is to be told of cgroups.
     classes: Vec<(CgroupKey, CgroupClass)>,
     /// How often a container was known.
@@ -90,6 +94,7 @@ impl Pipeline {
             lineage,
             cgroups,
             telemetry,
+            marker,
         } = parts;
         Self {
             requirements: rules.requirements().clone(),
@@ -99,6 +104,7 @@ impl Pipeline {
             cgroups,
             counts: Counts::default(),
             telemetry,
+            marker,
             classes: Vec::new(),
             lookups: Lookups::default(),
             unflushed: Vec::new(),
@@ -207,6 +213,9 @@ impl Pipeline {
             return;
         };
         event.header.number = self.counts.received;
+        if self.marker.take(&event) {
+            return self.filter(event.kind);
+        }
         self.evaluator.lineage.observe(&event);
         let (place, new) = self.cgroups.place(&event);
         if new {
@@ -216,11 +225,7 @@ impl Pipeline {
             Place::Host if self.requirements.reach(event.kind).host => {
                 return self.evaluate_in(&event, ContainerState::Host, sink);
             }
-            Place::Host => {
-                self.counts.filtered += 1;
-                self.telemetry.events.unmatched(event.kind);
-                return;
-            }
+            Place::Host => return self.filter(event.kind),
             Place::Container(id) => id,
         };
         if self.hold.is_waiting(&id) {
@@ -244,6 +249,12 @@ impl Pipeline {
                 self.evaluate_in(&event, ContainerState::Unknown(id), sink);
             }
         }
+    }
+
+    /// Counts an event that no rule is asked about.
+    fn filter(&mut self, kind: Kind) {
+        self.counts.filtered += 1;
+        self.telemetry.events.unmatched(kind);
     }
 
     /// Whether any rule looks at what the container's runtime or the API server knows.

@@ -10,11 +10,12 @@ use crate::{
     fields::Needs,
     output::AlertOptions,
     rules::{self, Requirements, Select, Selection},
+    self_test::Marker,
 };
 
 /// For the kernel side, fixed at start.
 #[must_use]
-pub fn capture(config: &Config) -> capture::Options {
+pub fn capture(config: &Config, marker: &Marker) -> capture::Options {
     let tree = &config.sensor.capture.tree;
     let root = tree.root.unwrap_or_else(std::process::id);
     capture::Options {
@@ -30,6 +31,7 @@ pub fn capture(config: &Config) -> capture::Options {
             Hooks::Perf => HookMode::Perf,
             Hooks::Raw => HookMode::Raw,
         },
+        marker: marker.pid(),
     }
 }
 

@@ -21,6 +21,7 @@ use sensor_ebpf::Counter;
 
 use super::{
     Counts, Parts, Pipeline,
+    guard::Guard,
     throttling::{BEGUN, Throttlings},
 };
 use crate::{
@@ -118,6 +119,7 @@ impl Agent {
         let wakeup = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let (commands, received) = channel();
         let snapshot = Arc::<Mutex<Snapshot>>::default();
+        let guard = Guard::new(Arc::clone(&parts.telemetry));
         let worker = Worker {
             capture,
             ring,
@@ -125,6 +127,7 @@ impl Agent {
             telemetry: Arc::clone(&parts.telemetry),
             pipeline: Pipeline::new(parts),
             throttlings: Throttlings::new(throttled),
+            guard,
             outputs,
             commands: received,
             wakeup: Arc::clone(&wakeup),
@@ -190,6 +193,7 @@ struct Worker {
     pipeline: Pipeline,
     telemetry: Arc<Telemetry>,
     throttlings: Throttlings,
+    guard: Guard,
     outputs: Outputs,
     commands: Receiver<Command>,
     wakeup: Arc<OwnedFd>,
@@ -204,7 +208,7 @@ impl Worker {
         self.pipeline.finish(&mut self.outputs);
         self.look_at_throttlings();
         let ended = self.throttlings.finish();
-        self.write(ended);
+        self.announce(ended);
         self.outputs.flush();
         self.pipeline.flushed();
         // From here on nothing more is counted: what is still attached is detached.
@@ -250,6 +254,9 @@ impl Worker {
                 self.look_at_throttlings();
                 self.pipeline.tell_caches();
             }
+            if let Some(record) = self.guard.check(&mut self.capture) {
+                self.write(&record);
+            }
             self.outputs.flush();
             self.pipeline.flushed();
             if published.elapsed() >= LONGEST_SLEEP {
@@ -269,8 +276,7 @@ impl Worker {
     }
 
     fn look_at_throttlings(&mut self) {
-        // A map that could be read at the start can be read now.
-        let totals = self.kernel.read().unwrap_or_default();
+        let totals = self.kernel.read();
         let refused = ALL_KINDS.map(|kind| totals.get(kind, Counter::Throttled));
         let records = self
             .throttlings
@@ -278,16 +284,21 @@ impl Worker {
         let begun = records.iter().filter(|record| record.rule == BEGUN);
         let begun = u64::try_from(begun.count()).unwrap_or(u64::MAX);
         self.telemetry.throttlings.fetch_add(begun, Relaxed);
-        self.write(records);
+        self.announce(records);
     }
 
-    /// Puts records about the sensor itself into the stream.
-    fn write(&mut self, records: Vec<Record>) {
+    /// Puts records into the stream, and says them.
+    fn announce(&mut self, records: Vec<Record>) {
         for record in records {
             log_warning!("{}", record.message);
-            let line = record.line(&self.telemetry.identity);
-            self.push(&line, record.priority as u8);
+            self.write(&record);
         }
+    }
+
+    /// Puts a record about the sensor itself into the stream.
+    fn write(&mut self, record: &Record) {
+        let line = record.line(&self.telemetry.identity);
+        self.push(&line, record.priority as u8);
     }
 
     fn push(&mut self, line: &[u8], priority: u8) {
@@ -362,8 +373,7 @@ fn prefer_this_thread() {
 
 fn figures(kernel: &KernelCounts, pipeline: &mut Pipeline) -> Snapshot {
     Snapshot {
-        // A map that could be read at the start can be read now.
-        kernel: kernel.read().unwrap_or_default(),
+        kernel: kernel.read(),
         pipeline: pipeline.counts(),
         held: pipeline.held().0,
         held_bytes: pipeline.held().1,

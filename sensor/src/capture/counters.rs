@@ -1,9 +1,9 @@
 //! The kernel side's counters, summed over the CPUs.
 
-use aya::maps::{MapData, PerCpuArray};
-use sensor_ebpf::{COUNTERS, Counter, KINDS, Kind};
+use aya::maps::Map;
+use sensor_ebpf::{COUNTERS, Counter, CpuCounts, KINDS, Kind};
 
-use super::CaptureError;
+use super::{CaptureError, mapped::Mapped};
 
 /// The counters of a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,32 +52,32 @@ impl Totals {
 }
 
 /// The map of the counters.
-pub struct KernelCounts(PerCpuArray<MapData, u64>);
+pub struct KernelCounts {
+    map: Mapped,
+    cpus: usize,
+}
 
 impl KernelCounts {
-    pub(super) fn new(map: PerCpuArray<MapData, u64>) -> Self {
-        Self(map)
+    pub(super) fn new(map: &Map, cpus: u32) -> Result<Self, CaptureError> {
+        let cpus = cpus as usize;
+        Ok(Self {
+            map: Mapped::new(map, "COUNTS", cpus * size_of::<CpuCounts>())?,
+            cpus,
+        })
     }
 
     /// Reads all counters. Programs go on counting meanwhile, so they add up
     /// exactly only at rest.
-    ///
-    /// # Errors
-    /// If the map cannot be read.
-    pub fn read(&self) -> Result<Totals, CaptureError> {
+    #[must_use]
+    pub fn read(&self) -> Totals {
+        let of_a_cpu = size_of::<CpuCounts>() / size_of::<u64>();
         let mut totals = Totals::default();
         for kind in [Kind::Exec, Kind::ExecFailed, Kind::Connect] {
             for counter in Counter::ALL {
-                let values =
-                    self.0
-                        .get(&counter.index(kind), 0)
-                        .map_err(|source| CaptureError::Map {
-                            map: "COUNTS",
-                            source,
-                        })?;
-                totals.0[kind as usize][counter as usize] = values.iter().sum();
+                let of = |cpu| self.map.long(cpu * of_a_cpu + counter.index(kind));
+                totals.0[kind as usize][counter as usize] = (0..self.cpus).map(of).sum();
             }
         }
-        Ok(totals)
+        totals
     }
 }

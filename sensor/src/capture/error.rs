@@ -64,6 +64,22 @@ pub enum CaptureError {
         /// Why not.
         source: aya::maps::MapError,
     },
+    /// A map cannot be mapped into memory.
+    #[error("cannot map the eBPF map `{map}` into memory: {source}; Linux 5.10 or later can")]
+    Memory {
+        /// The map.
+        map: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The kernel does not tell about a program.
+    #[error("cannot ask the kernel about the eBPF program `{program}`: {source}")]
+    Facts {
+        /// The program.
+        program: String,
+        /// Why not.
+        source: Box<aya::programs::ProgramError>,
+    },
     /// The ring buffer cannot be waited for.
     #[error("cannot wait for the ring buffer: {0}")]
     Wait(#[source] io::Error),

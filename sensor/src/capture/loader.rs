@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, Map, MapData, RingBuf},
     programs::{
         BtfTracePoint, ProgramFd, TracePoint, tp_btf::BtfTracePointLink,
         trace_point::TracePointLink,
@@ -16,7 +16,9 @@ use zerocopy::IntoBytes;
 use super::{
     BPF_OBJECT, CaptureError, HookMode, KernelCounts, Name, Options, TICK_NS, TreeMode, Wants,
     fill::RingFill,
+    guard::Told,
     hooks::{HOOKS, Hook, Purpose},
+    mapped::Mapped,
     offsets::layout,
     processes,
     programs::Programs,
@@ -39,14 +41,24 @@ pub struct Started {
     /// What the kernel counts of the programs.
     pub programs: Programs,
 }
+/// [`Settings`] as the map takes it.
+pub(super) type SettingsWords = [u32; size_of::<Settings>() / 4];
 
 /// The programs, loaded; dropping it detaches them.
 pub struct Capture {
-    bpf: Ebpf,
+    pub(super) bpf: Ebpf,
     btf: Btf,
-    settings: Array<MapData, [u32; size_of::<Settings>() / 4]>,
-    cgroups: HashMap<MapData, [u64; 2], u32>,
+    /// A program that a reload loads names it by its descriptor.
+    _counts: Map,
+    pub(super) settings: Array<MapData, SettingsWords>,
+    /// The same map's memory.
+    pub(super) told_settings: Mapped,
+    /// What the settings were set to last.
+    pub(super) applied: SettingsWords,
+    pub(super) cgroups: HashMap<MapData, [u64; 2], u32>,
+    pub(super) told: Told,
     names: HashMap<MapData, Name, u8>,
+    marker: u32,
     tree: TreeMode,
     mode: HookMode,
     /// The attached programs; dropping a link detaches it.
@@ -85,6 +97,7 @@ impl Capture {
             .override_global("TYPED", &u32::from(layout.regs_on_stack == 0), true)
             .override_global("ARGV_CAPACITY", &capacity, true)
             .map_max_entries("EVENTS", options.ring_bytes)
+            .map_max_entries("COUNTS", cpus)
             .map_max_entries("SCRATCH_EXEC", small)
             .map_max_entries("SCRATCH_FAILED", small)
             .map_max_entries("SCRATCH_CONNECT", cpus)
@@ -94,17 +107,28 @@ impl Capture {
             .load(BPF_OBJECT)
             .map_err(|e| CaptureError::Load(Box::new(e)))?;
         let ring = Ring::new(map::<RingBuf<MapData>>(&mut bpf, "EVENTS")?);
-        let counts = KernelCounts::new(map::<PerCpuArray<MapData, u64>>(&mut bpf, "COUNTS")?);
         let throttled = Throttled::new(map(&mut bpf, "THROTTLED")?);
-        let settings = map(&mut bpf, "SETTINGS")?;
+        let counts_map = take(&mut bpf, "COUNTS")?;
+        let counts = KernelCounts::new(&counts_map, cpus)?;
+        let settings = take(&mut bpf, "SETTINGS")?;
+        let told_settings = Mapped::new(&settings, "SETTINGS", size_of::<Settings>())?;
+        let settings = settings.try_into().map_err(|source| CaptureError::Map {
+            map: "SETTINGS",
+            source,
+        })?;
         let cgroups = map(&mut bpf, "CGROUPS")?;
         let names = map(&mut bpf, "NAMES")?;
         let mut capture = Self {
             bpf,
             btf,
+            _counts: counts_map,
             settings,
+            told_settings,
+            applied: SettingsWords::default(),
             cgroups,
+            told: Told::default(),
             names,
+            marker: options.marker.unwrap_or_default(),
             tree: options.tree,
             mode: options.hooks,
             links: Vec::new(),
@@ -202,7 +226,9 @@ impl Capture {
             .map_err(|source| CaptureError::Map {
                 map: "CGROUPS",
                 source,
-            })
+            })?;
+        self.told.insert(key, class);
+        Ok(())
     }
 
     /// Names of the attached programs.
@@ -248,8 +274,11 @@ impl Capture {
     }
 
     fn put(&mut self, wants: &Wants) -> Result<(), CaptureError> {
-        let settings: [u32; size_of::<Settings>() / 4] =
-            zerocopy::transmute!(wants.settings(self.tree, self.mode, self.ring_bytes));
+        let settings: SettingsWords = zerocopy::transmute!(Settings {
+            marker: self.marker,
+            ..wants.settings(self.tree, self.mode, self.ring_bytes)
+        });
+        self.applied = settings;
         self.settings
             .set(0, settings, 0)
             .map_err(|source| CaptureError::Map {
@@ -328,10 +357,14 @@ fn map<T: TryFrom<Map, Error = aya::maps::MapError>>(
     bpf: &mut Ebpf,
     name: &'static str,
 ) -> Result<T, CaptureError> {
-    bpf.take_map(name)
-        .ok_or(CaptureError::Missing { what: "map", name })?
+    take(bpf, name)?
         .try_into()
         .map_err(|source| CaptureError::Map { map: name, source })
+}
+
+fn take(bpf: &mut Ebpf, name: &'static str) -> Result<Map, CaptureError> {
+    bpf.take_map(name)
+        .ok_or(CaptureError::Missing { what: "map", name })
 }
 
 /// Marks the processes of the observed (or excluded) tree that exist already.

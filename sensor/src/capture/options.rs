@@ -57,6 +57,8 @@ pub struct Options {
     pub tree: TreeMode,
     /// How system calls are hooked.
     pub hooks: HookMode,
+    /// The process whose execs are the self-test's, if there is one.
+    pub marker: Option<u32>,
 }
 
 impl Default for Options {
@@ -66,6 +68,7 @@ impl Default for Options {
             argv_capacity: ARGV_LIMIT_DEFAULT,
             tree: TreeMode::ExcludeSelf,
             hooks: HookMode::Auto,
+            marker: None,
         }
     }
 }
@@ -205,7 +208,7 @@ impl Wants {
             ancestors: self
                 .ancestors
                 .min(u32::try_from(ANCESTORS_MAX).unwrap_or(u32::MAX)),
-            reserved: 0,
+            marker: 0,
             budget_interval,
             budget_burst,
             budget_ring: u64::from(ring_bytes) / 4 * 3,

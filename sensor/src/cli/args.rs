@@ -71,6 +71,9 @@ pub struct Args {
     /// How the program output's helper is started.
     #[arg(long, hide = true)]
     pub program_helper: bool,
+    /// How the self-test's helper is started, by itself with a number.
+    #[arg(long, hide = true, value_name = "NUMBER", num_args = 0..=1, default_missing_value = "")]
+    pub self_test_helper: Option<String>,
 }
 
 /// Form of lists.

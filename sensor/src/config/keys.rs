@@ -151,6 +151,9 @@ keys! {
     sensor.fairness.enabled: "Keep one container (or service of the host: each cgroup has a budget) from using up what all share. What it loses by that is counted, and announced by records of source `internal`.";
     sensor.fairness.rate: "Events a second that one container may have over a longer time; 0: without limit. A record above 4 KiB (a large argv) counts as one more event for each further KiB.";
     sensor.fairness.burst: "Events that one container may have at once; a sixteenth of that while more than three quarters of the ring buffer are full.";
+    sensor.self_test.enabled: "Now and then let a process of the sensor's own execute itself; if that event does not come back, the sensor is not ready.";
+    sensor.self_test.interval: "How often, at least 100ms.";
+    sensor.self_test.timeout: "How long that event may take.";
     sensor.file_output.mode: "Permissions of a log file that is created.";
     sensor.file_output.owner: "Owner of a log file that is created. *A share with root_squash does not allow it.*";
     sensor.file_output.sync: "Longest time until lines are known to be on the disk or the server; until then they are kept, and written again if they turn out not to be. 0: never asked.";
@@ -303,6 +306,16 @@ const RANGES: &[Range] = &[
     (
         "sensor.http_output.retry_min",
         |c| !c.sensor.http_output.retry_min.0.is_zero(),
+        "must not be 0",
+    ),
+    (
+        "sensor.self_test.interval",
+        |c| c.sensor.self_test.interval.0.as_millis() >= 100,
+        "must be at least 100ms",
+    ),
+    (
+        "sensor.self_test.timeout",
+        |c| !c.sensor.self_test.timeout.0.is_zero(),
         "must not be 0",
     ),
     (

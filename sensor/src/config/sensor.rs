@@ -29,6 +29,8 @@ pub struct Sensor {
     pub hold: Hold,
     /// Protection of all containers from one.
     pub fairness: Fairness,
+    /// Proof that events arrive.
+    pub self_test: SelfTest,
     /// Beside `file_output`.
     pub file_output: FileTuning,
     /// Beside `http_output`.
@@ -49,6 +51,7 @@ impl Default for Sensor {
             kube: Kube::default(),
             hold: Hold::default(),
             fairness: Fairness::default(),
+            self_test: SelfTest::default(),
             file_output: FileTuning::default(),
             http_output: HttpTuning::default(),
         }
@@ -228,6 +231,27 @@ impl Default for Fairness {
             enabled: true,
             rate: 20_000,
             burst: 100_000,
+        }
+    }
+}
+
+/// `sensor.self_test.*`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelfTest {
+    /// Let a process of the sensor's own execute itself now and then.
+    pub enabled: bool,
+    /// How often.
+    pub interval: Span,
+    /// How long its event may take.
+    pub timeout: Span,
+}
+
+impl Default for SelfTest {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            interval: Span::from_secs(30),
+            timeout: Span::from_secs(5),
         }
     }
 }

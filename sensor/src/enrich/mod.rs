@@ -10,6 +10,7 @@ mod clock;
 mod container;
 mod containerd;
 mod counters;
+pub mod foreign;
 mod health;
 mod hold;
 mod image;

@@ -9,6 +9,7 @@ use crate::{
     agent::Snapshot,
     capture::{KernelCounts, Programs, RingFill},
     enrich::Counters,
+    self_test::Marker,
     telemetry::{Exposition, Telemetry, catalog},
 };
 
@@ -22,6 +23,8 @@ pub(super) struct Sources {
     pub(super) programs: Programs,
     /// What the metadata tasks count.
     pub(super) enrichment: Arc<Counters>,
+    /// How the self-tests went.
+    pub(super) marker: Arc<Marker>,
 }
 
 /// Tells the telemetry where these are.
@@ -31,9 +34,9 @@ pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
         fill,
         programs,
         enrichment,
+        marker,
     } = sources;
-    // A map that could be read at the start can be read now.
-    telemetry.set_kernel(Box::new(move || kernel.read().unwrap_or_default().raw()));
+    telemetry.set_kernel(Box::new(move || kernel.read().raw()));
     telemetry.collect(Box::new(move |out| {
         for (name, _, value) in enrichment.each() {
             out.add(&catalog::ENRICHMENT, &[name], value);
@@ -53,6 +56,11 @@ pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
             out.add(&catalog::RING_FILL, &[], unread);
         }
         expose(&programs, out);
+    }));
+    telemetry.collect(Box::new(move |out| {
+        for (outcome, count) in [("passed", &marker.passed), ("failed", &marker.failed)] {
+            out.add(&catalog::SELF_TESTS, &[outcome], count.load(Relaxed));
+        }
     }));
 }
 

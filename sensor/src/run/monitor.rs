@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::{
     agent::Agent,
-    config::Config,
+    config::{Config, Priority},
+    log_error,
     output::{Identity, internal::Record},
-    telemetry::{DropMonitor, Snapshots, Telemetry},
+    self_test::{SelfTest, Verdict},
+    telemetry::{Condition, DropMonitor, Snapshots, Telemetry},
 };
 
 /// Watches losses and makes the records that the sensor writes about itself.
@@ -14,15 +16,17 @@ pub(super) struct Monitor {
     drops: DropMonitor,
     snapshots: Snapshots,
     next_snapshot: Instant,
+    self_test: Option<SelfTest>,
 }
 
 impl Monitor {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, self_test: Option<SelfTest>) -> Self {
         let now = Instant::now();
         Self {
             drops: DropMonitor::new(config.syscall_event_drops.clone(), now),
             snapshots: Snapshots::default(),
             next_snapshot: now + interval(config),
+            self_test,
         }
     }
 
@@ -58,12 +62,34 @@ impl Monitor {
                 &self.snapshots.record(telemetry, &config.metrics),
             );
         }
+        if let Some(verdict) = self.self_test.as_mut().and_then(|test| test.tick(now))
+            && let Some(record) = judge(verdict, telemetry)
+        {
+            write(agent, identity, &record);
+        }
         exit
     }
 
     /// How often events were lost in some second, and how often something was done.
     pub(super) fn counts(&self) -> (u64, u64) {
         self.drops.counts()
+    }
+}
+
+/// Readiness follows the self-test; a failure is said, and is a record too.
+fn judge(verdict: Verdict, telemetry: &Telemetry) -> Option<Record> {
+    match verdict {
+        Verdict::Passed => {
+            telemetry.health.hold(Condition::SelfTestPassed);
+            None
+        }
+        Verdict::Failed(reason) => {
+            log_error!("{reason}");
+            let message = format!("Sensor internal: self-test. {reason}");
+            telemetry.health.fail(Condition::SelfTestPassed, reason);
+            let rule = "Sensor internal: self-test";
+            Some(Record::new(rule, Priority::Critical, message))
+        }
     }
 }
 

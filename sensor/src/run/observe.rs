@@ -20,6 +20,7 @@ use crate::{
     log_error, log_info, log_warning,
     output::{Control, Identity, Loaded, Outputs},
     rules::{Code, Compilation, RuleSet},
+    self_test::{Marker, SelfTest},
     telemetry::{self, Condition, Server, Telemetry},
 };
 
@@ -47,7 +48,7 @@ pub fn run(args: &Args, loaded: &config::Loaded) -> anyhow::Result<bool> {
         Some(path) => Some(PidFile::create(path).with_context(|| path.display().to_string())?),
         None => None,
     };
-    let started = start(loaded, rules)?;
+    let mut started = start(loaded, rules)?;
     log_info!("ready");
     let asked = started.wait(args, loaded);
     log_info!("stopping");
@@ -62,6 +63,7 @@ struct Running {
     identity: Arc<Identity>,
     metadata: MetadataTasks,
     programs: Programs,
+    self_test: Option<SelfTest>,
     requests: mpsc::Receiver<Request>,
     _signals: Signals,
     _runtime: Runtime,
@@ -115,6 +117,8 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     .context("cannot start the metadata tasks")?;
     telemetry.health.require(Condition::ProgramsAttached);
     let wants = settings::wants(config, rules.requirements());
+    let marker = Arc::<Marker>::default();
+    let self_test = start_self_test(config, &telemetry, &marker);
     let capture::Started {
         capture,
         ring,
@@ -122,7 +126,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         throttled,
         fill,
         programs,
-    } = Capture::start(&settings::capture(config), &wants)?;
+    } = Capture::start(&settings::capture(config, &marker), &wants)?;
     let attached: Vec<_> = capture.attached().collect();
     log_info!("programs attached: {}", attached.join(", "));
     if let Some(refused) = capture.refused() {
@@ -137,6 +141,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         fill,
         programs: programs.clone(),
         enrichment: Arc::clone(&counters),
+        marker: Arc::clone(&marker),
     };
     metrics::connect(&telemetry, sources);
     let parts = Parts {
@@ -149,6 +154,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         lineage,
         cgroups: Cgroups::new(namespaces),
         telemetry: Arc::clone(&telemetry),
+        marker,
     };
     if config.webserver.enabled {
         let server = runtime.block_on(Server::bind(&config.webserver))?;
@@ -167,6 +173,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         identity,
         metadata,
         programs,
+        self_test,
         requests,
         _signals: signals,
         _runtime: runtime,
@@ -175,9 +182,9 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
 
 impl Running {
     /// Until it is to stop. What the monitor counted.
-    fn wait(&self, args: &Args, loaded: &config::Loaded) -> (u64, u64) {
+    fn wait(&mut self, args: &Args, loaded: &config::Loaded) -> (u64, u64) {
         let mut config = loaded.config.clone();
-        let mut monitor = Monitor::new(&config);
+        let mut monitor = Monitor::new(&config, self.self_test.take());
         let mut watch = Watch::new(watched(loaded));
         let mut looked = Instant::now();
         let end = args
@@ -279,6 +286,28 @@ impl Running {
             return Ok(false);
         }
         Ok(!lifecycle::panicked())
+    }
+}
+
+/// The self-test, where there can be one: readiness then waits for it.
+fn start_self_test(
+    config: &Config,
+    telemetry: &Telemetry,
+    marker: &Arc<Marker>,
+) -> Option<SelfTest> {
+    let config = &config.sensor.self_test;
+    if !config.enabled {
+        return None;
+    }
+    match SelfTest::start(config, marker) {
+        Ok(test) => {
+            telemetry.health.require(Condition::SelfTestPassed);
+            Some(test)
+        }
+        Err(error) => {
+            log_warning!("no self-test: {error}");
+            None
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use std::{
 pub enum Condition {
     /// The kernel side is attached.
     ProgramsAttached,
+    /// What happens arrives: the self-test's exec came back.
+    SelfTestPassed,
     /// containerd answered.
     ContainerdAnswered,
     /// The API server answered.
@@ -24,6 +26,7 @@ impl Condition {
     pub const fn name(self) -> &'static str {
         match self {
             Self::ProgramsAttached => "programs_attached",
+            Self::SelfTestPassed => "self_test_passed",
             Self::ContainerdAnswered => "containerd_answered",
             Self::KubeAnswered => "kube_answered",
             Self::OutputsWritable => "outputs_writable",

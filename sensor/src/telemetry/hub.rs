@@ -27,6 +27,15 @@ pub type Collector = Box<dyn Fn(&mut Exposition) + Send + Sync>;
 /// Reads the counters of the kernel side.
 pub type KernelSource = Box<dyn Fn() -> KernelCounts + Send + Sync>;
 
+/// How often somebody else was found to have changed something.
+#[derive(Debug, Default)]
+pub struct Tampering {
+    /// The settings of the kernel side.
+    pub settings: AtomicU64,
+    /// The class of a cgroup.
+    pub cgroups: AtomicU64,
+}
+
 /// Everything that is counted. Shared by all parts; the event path only touches
 /// [`Events`] and [`super::RuleTable`].
 pub struct Telemetry {
@@ -50,6 +59,8 @@ pub struct Telemetry {
     pub throttlings: AtomicU64,
     /// Panics.
     pub panics: AtomicU64,
+    /// What others changed of what the kernel side was told.
+    pub tampering: Tampering,
     /// Who runs.
     pub identity: Arc<Identity>,
     /// When it began.
@@ -81,6 +92,7 @@ impl Telemetry {
             failed_reloads: AtomicU64::new(0),
             throttlings: AtomicU64::new(0),
             panics: AtomicU64::new(0),
+            tampering: Tampering::default(),
             identity,
             since: Instant::now(),
             outputs: Mutex::default(),
@@ -202,6 +214,9 @@ impl Telemetry {
         out.add(&c::RELOADS, &["failed"], self.failed_reloads.load(Relaxed));
         out.add(&c::THROTTLINGS, &[], self.throttlings.load(Relaxed));
         out.add(&c::PANICS, &[], self.panics.load(Relaxed));
+        let Tampering { settings, cgroups } = &self.tampering;
+        out.add(&c::TAMPERING, &["settings"], settings.load(Relaxed));
+        out.add(&c::TAMPERING, &["cgroups"], cgroups.load(Relaxed));
         for priority in Priority::ALL {
             let lines = super::lines(priority);
             if lines > 0 {

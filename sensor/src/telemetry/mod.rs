@@ -27,10 +27,10 @@ pub use counters::{ALL_KINDS, Events, Histogram, KernelCounts, Loss, Totals, kin
 pub use drops::{DropMonitor, Reaction};
 pub use exposition::{Exposition, Number};
 pub use health::{Condition, Health};
-pub use hub::{Collector, KernelSource, Telemetry};
+pub use hub::{Collector, KernelSource, Tampering, Telemetry};
 pub use log::{lines, log, set_level};
 pub use resources::Resources;
 pub use rules::{RuleLabel, RuleTable, Rules};
-pub use server::{Server, ServerError};
+pub use server::{Server, ServerError, serve_stream};
 pub use snapshot::{Snapshots, drop_summary, summary};
 pub use stalls::{Finding, Stalls};

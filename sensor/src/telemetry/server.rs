@@ -134,6 +134,14 @@ impl Server {
     }
 }
 
+/// Serves one connection, whoever accepted it.
+pub async fn serve_stream<S>(stream: S, telemetry: Arc<Telemetry>, config: Webserver)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    serve(stream, Arc::new(Pages { telemetry, config })).await;
+}
+
 async fn serve<S>(stream: S, pages: Arc<Pages>)
 where
     S: AsyncRead + AsyncWrite + Unpin,

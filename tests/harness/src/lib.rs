@@ -15,17 +15,23 @@
 //! They need root, and a sensor: `SENSOR_BIN`, or `target/release/sensor`.
 
 pub mod act;
+pub mod bpftool;
+pub mod cgroup;
 pub mod connects;
 pub mod container;
 pub mod counters;
 pub mod elf;
 pub mod event;
 pub mod programs;
+pub mod rights;
 pub mod scene;
 pub mod seen;
 pub mod sensor;
+pub mod web;
 
 pub use act::Act;
+pub use bpftool::Bpftool;
+pub use cgroup::Cgroup;
 pub use container::Container;
 pub use counters::Counters;
 pub use event::Event;

@@ -13,7 +13,7 @@ use std::{
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
-use crate::{event::Event, programs, seen::Seen};
+use crate::{event::Event, programs, rights, seen::Seen};
 
 /// How long a start or a stop may take before the test fails (an emulated
 /// machine is slow: `SENSOR_TEST_PATIENCE` in seconds). What users are promised is measured
@@ -36,19 +36,17 @@ pub struct Setup {
     rules: String,
     options: Vec<String>,
     longest: Duration,
+    capabilities: Option<Vec<u32>>,
+    log: Option<PathBuf>,
 }
 
 impl Setup {
     /// A sensor that observes one process and what it starts, and nothing else.
     #[must_use]
     pub fn watching(root: u32) -> Self {
-        Self {
-            rules: include_str!("rules.yaml").to_owned(),
-            options: Vec::new(),
-            longest: LONGEST,
-        }
-        .option("sensor.capture.tree.mode", "only")
-        .option("sensor.capture.tree.root", root)
+        Self::of_the_machine()
+            .option("sensor.capture.tree.mode", "only")
+            .option("sensor.capture.tree.root", root)
     }
 
     /// A sensor that observes everybody but itself, as in production.
@@ -58,6 +56,26 @@ impl Setup {
             rules: include_str!("rules.yaml").to_owned(),
             options: Vec::new(),
             longest: LONGEST,
+            capabilities: None,
+            log: None,
+        }
+    }
+
+    /// With no other capabilities than these, by their numbers.
+    #[must_use]
+    pub fn with_capabilities(self, capabilities: impl IntoIterator<Item = u32>) -> Self {
+        Self {
+            capabilities: Some(capabilities.into_iter().collect()),
+            ..self
+        }
+    }
+
+    /// Writes there.
+    #[must_use]
+    pub fn log_at(self, path: PathBuf) -> Self {
+        Self {
+            log: Some(path),
+            ..self
         }
     }
 
@@ -103,7 +121,7 @@ impl Setup {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let path = |name| dir.path().join(name);
         let mut config = String::new();
-        let log = path("events.json");
+        let log = setup.log.unwrap_or_else(|| path("events.json"));
         write!(
             config,
             include_str!("sensor.yaml"),
@@ -128,6 +146,9 @@ impl Setup {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr);
+        if let Some(capabilities) = &setup.capabilities {
+            rights::keep_only(&mut command, capabilities);
+        }
         let child = programs::spawn(&mut command);
         let mut sensor = Sensor {
             child,
@@ -154,6 +175,12 @@ impl Sensor {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its file of rules.
+    #[must_use]
+    pub fn rules_file(&self) -> PathBuf {
+        self.dir.path().join("rules.yaml")
     }
 
     /// What it has written to standard error so far.
@@ -276,6 +303,12 @@ impl Sensor {
         if let (Some(pid), None) = (pid, self.ended) {
             let _ = kill_process(pid, signal);
         }
+    }
+
+    /// How it has ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.has_ended();
+        self.ended
     }
 
     fn has_ended(&mut self) -> bool {

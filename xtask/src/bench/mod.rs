@@ -7,6 +7,7 @@ mod connect;
 mod exec;
 mod figures;
 mod getppid;
+mod peers;
 mod variant;
 
 use anyhow::{Result, ensure};
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     Connect(connect::Arguments),
     /// System calls that have nothing to do with it: a loop of `getppid`
     Getppid(getppid::Arguments),
+    /// The same storms under bpftrace, libbpf-tools and Linux audit, side by side
+    Peers(peers::Arguments),
 }
 
 pub(crate) fn run(command: Command) -> Result<()> {
@@ -39,6 +42,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
         Command::Exec(arguments) => exec::run(arguments)?,
         Command::Connect(arguments) => connect::run(arguments)?,
         Command::Getppid(arguments) => getppid::run(arguments),
+        Command::Peers(arguments) => peers::run(arguments)?,
     }
     Ok(())
 }

@@ -104,6 +104,11 @@ const TESTS: &[Need] = &[
         package: "iptables",
         met: || has("iptables"),
     },
+    Need {
+        what: "what an attacker does to the eBPF programs",
+        package: "bpftool",
+        met: || has("bpftool"),
+    },
 ];
 
 /// To boot other kernels.
@@ -119,6 +124,30 @@ const VM: &[Need] = &[
         met: || has("xz"),
     },
 ];
+
+/// To measure others.
+const PEERS: &[Need] = &[
+    Need {
+        what: "measured beside the sensor",
+        package: "bpftrace",
+        met: || has("bpftrace"),
+    },
+    Need {
+        what: "measured beside the sensor",
+        package: "libbpf-tools",
+        met: || has("execsnoop"),
+    },
+    Need {
+        what: "measured beside the sensor",
+        package: "auditd",
+        met: || has("auditctl"),
+    },
+];
+
+/// Installs what `cargo xtask bench peers` measures.
+pub(crate) fn install_peers() -> Result<()> {
+    packages::install(PEERS)
+}
 
 /// Installs what `cargo xtask vm` needs.
 pub(crate) fn install_for_vm() -> Result<()> {

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use crate::shell::{command, output, root};
 
 /// Modules that the guest has loaded before anything runs, where they are modules.
-const AT_BOOT: [&str; 1] = ["overlay"];
+const AT_BOOT: [&str; 2] = ["overlay", "veth"];
 
 /// An unpacked kernel.
 pub(super) struct Kernel {

@@ -17,10 +17,10 @@ use std::{
 
 use rustc_hash::FxHashMap;
 
+pub(super) use self::table::Table;
 use self::{
     open::Root,
     reader::{Job, Outcome, Reader, Reply, Stamps},
-    table::Table,
 };
 use super::{
     ContainerState, Counters, IdMap, Lookups,

@@ -9,7 +9,7 @@ const NAME_MAX: usize = 256;
 
 /// Names by number.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Table {
+pub(in crate::enrich) struct Table {
     names: Box<[(u32, Box<str>)]>,
 }
 
@@ -17,7 +17,7 @@ impl Table {
     /// Reads `name:password:number:…` lines, which passwd and group share. Of
     /// several names for a number the first counts, as in libc; lines that make
     /// no sense are skipped.
-    pub(super) fn parse(text: &[u8]) -> Self {
+    pub(in crate::enrich) fn parse(text: &[u8]) -> Self {
         let mut names: Vec<(u32, Box<str>)> = text
             .split(|&b| b == b'\n')
             .filter_map(entry)
@@ -31,7 +31,7 @@ impl Table {
     }
 
     /// The name of a number.
-    pub(super) fn name(&self, number: u32) -> Option<&str> {
+    pub(in crate::enrich) fn name(&self, number: u32) -> Option<&str> {
         let at = self.names.binary_search_by_key(&number, |(n, _)| *n).ok()?;
         Some(&self.names[at].1)
     }

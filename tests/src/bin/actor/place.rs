@@ -120,6 +120,48 @@ pub(crate) fn stack_limit(bytes: u32) -> Result<()> {
     .context("setrlimit")
 }
 
+/// Enters a cgroup, by its `cgroup.procs`.
+pub(crate) fn enter_cgroup(procs: &CStr) -> Result<()> {
+    let path = procs.to_str()?;
+    std::fs::write(path, std::process::id().to_string()).with_context(|| path.to_owned())
+}
+
+/// Overwrites the memory that `/proc/self/cmdline` shows, as programs do that hide.
+pub(crate) fn rewrite_argv() -> Result<()> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let (_, after_name) = stat.rsplit_once(") ").context("a name in brackets")?;
+    let field = |number: usize| -> Result<usize> {
+        // proc_pid_stat(5) counts from 1, and two fields stand before.
+        let text = after_name.split(' ').nth(number - 3);
+        Ok(text.context("fields of stat")?.parse()?)
+    };
+    let (first, end) = (field(48)?, field(49)?);
+    ensure!(first < end, "argv is empty");
+    // SAFETY: these bytes are this process's argv, which nothing here refers to any more.
+    unsafe { ptr::write_bytes(first as *mut u8, b'x', end - first - 1) };
+    let shown = std::fs::read("/proc/self/cmdline")?;
+    ensure!(shown.starts_with(b"xxx"), "argv was not rewritten");
+    Ok(())
+}
+
+/// Forks so many children that end at once, a hundred at a time.
+pub(crate) fn forks(count: u32) -> Result<()> {
+    for batch in 0..count.div_ceil(100) {
+        for _ in 0..(count - batch * 100).min(100) {
+            // SAFETY: this process has one thread, and the child only ends.
+            match unsafe { libc::fork() } {
+                -1 => return Err(Error::last_os_error()).context("fork"),
+                // SAFETY: ends this process at once.
+                0 => unsafe { libc::_exit(0) },
+                _ => {}
+            }
+        }
+        // SAFETY: the status is not asked for.
+        while unsafe { libc::wait(ptr::null_mut()) } > 0 {}
+    }
+    Ok(())
+}
+
 /// Waits until `parent` is the parent no more.
 pub(crate) fn wait_for_another_parent(parent: u32) -> Result<()> {
     for _ in 0..5_000 {

@@ -1,0 +1,19 @@
+//! Any bytes are a passwd or group file; a name that comes of it is printable and stands for the
+//! number that was asked for.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sensor::enrich::foreign::name_of;
+
+fuzz_target!(|bytes: &[u8]| {
+    for number in [0, 1, 1000, u32::MAX] {
+        let Some(name) = name_of(bytes, number) else {
+            continue;
+        };
+        assert!(!name.is_empty() && !name.chars().any(char::is_control));
+        let digits = number.to_string();
+        // Leading zeros and a plus sign are numbers too.
+        let digits = digits.as_bytes();
+        assert!(bytes.windows(digits.len()).any(|piece| piece == digits));
+    }
+});

@@ -1,0 +1,14 @@
+//! Any bytes are an OCI specification or none; what comes of one is bounded.
+#![no_main]
+
+use libfuzzer_sys::{Corpus, fuzz_target};
+use sensor::enrich::foreign::oci_spec;
+
+fuzz_target!(|bytes: &[u8]| -> Corpus {
+    let Some(facts) = oci_spec(bytes) else {
+        return Corpus::Keep;
+    };
+    assert!(facts.mounts.len() <= 256);
+    assert_eq!(oci_spec(bytes), Some(facts));
+    Corpus::Keep
+});

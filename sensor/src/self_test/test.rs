@@ -1,0 +1,143 @@
+//! The main thread's side: starts the helper, asks, waits.
+
+use std::{
+    fs,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    io::{self, Write as _},
+    os::unix::fs::MetadataExt as _,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use super::{HELPER_FLAG, Marker, marker::digits};
+use crate::config;
+
+/// Inode of the first pid namespace, `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
+const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+
+/// Why there is no self-test.
+#[derive(Debug, thiserror::Error)]
+pub enum SelfTestError {
+    /// The helper's process id is another one in the kernel.
+    #[error("the sensor is in a pid namespace of its own: give it the host's (hostPID: true)")]
+    PidNamespace,
+    /// The helper cannot be started.
+    #[error("the helper process cannot be started: {0}")]
+    Helper(#[from] io::Error),
+}
+
+/// What came of a test.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The exec came back.
+    Passed,
+    /// It did not, and why.
+    Failed(String),
+}
+
+/// The running self-test.
+#[derive(Debug)]
+pub struct SelfTest {
+    child: Child,
+    numbers: Option<ChildStdin>,
+    marker: Arc<Marker>,
+    interval: Duration,
+    timeout: Duration,
+    next: Instant,
+    /// When the number that is waited for was given to the helper.
+    asked: Option<Instant>,
+    /// Whether that test has failed already.
+    late: bool,
+}
+
+impl SelfTest {
+    /// Starts the helper. The first test is due at once.
+    ///
+    /// # Errors
+    /// If there can be no self-test here.
+    pub fn start(config: &config::SelfTest, marker: &Arc<Marker>) -> Result<Self, SelfTestError> {
+        if fs::metadata("/proc/self/ns/pid").is_ok_and(|ns| ns.ino() != FIRST_PID_NAMESPACE) {
+            return Err(SelfTestError::PidNamespace);
+        }
+        let mut child = Command::new("/proc/self/exe")
+            .arg(HELPER_FLAG)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()?;
+        marker.set_pid(child.id());
+        Ok(Self {
+            numbers: child.stdin.take(),
+            child,
+            marker: Arc::clone(marker),
+            interval: config.interval.0,
+            timeout: config.timeout.0,
+            next: Instant::now(),
+            asked: None,
+            late: false,
+        })
+    }
+
+    /// To be called several times a second. What there is to say, once for each test; a test
+    /// that has failed may still pass.
+    pub fn tick(&mut self, now: Instant) -> Option<Verdict> {
+        let Some(asked) = self.asked else {
+            if now >= self.next {
+                return self.ask(now).err().map(|error| self.fail(&error));
+            }
+            return None;
+        };
+        if self.marker.is_back() {
+            self.asked = None;
+            self.next = now + self.interval;
+            self.marker.passed.fetch_add(1, Relaxed);
+            return Some(Verdict::Passed);
+        }
+        if self.late || now.duration_since(asked) < self.timeout {
+            return None;
+        }
+        self.late = true;
+        let ended = matches!(self.child.try_wait(), Ok(Some(_)));
+        let what = if ended {
+            "its process has ended: start the sensor again"
+        } else {
+            "its process was stopped, or what happens does not arrive"
+        };
+        Some(self.fail(&what))
+    }
+
+    fn ask(&mut self, now: Instant) -> io::Result<()> {
+        let number = RandomState::new().build_hasher().finish() | 1;
+        self.asked = Some(now);
+        self.late = false;
+        self.marker.expect(number);
+        let numbers = self.numbers.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        numbers.write_all(digits(number).as_bytes())
+    }
+
+    fn fail(&mut self, why: &dyn std::fmt::Display) -> Verdict {
+        self.late = true;
+        self.marker.failed.fetch_add(1, Relaxed);
+        Verdict::Failed(format!(
+            "the exec of the self-test did not come back within {:?}: {why}",
+            self.timeout
+        ))
+    }
+}
+
+impl Drop for SelfTest {
+    fn drop(&mut self) {
+        // The end of its input ends the helper; a stopped one has to be killed.
+        drop(self.numbers.take());
+        let until = Instant::now() + Duration::from_millis(200);
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if Instant::now() >= until {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}

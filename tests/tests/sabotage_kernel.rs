@@ -1,0 +1,166 @@
+//! Somebody with bpftool tries to blind the sensor; and the sensor's own proof that it sees.
+
+use std::{fs, thread, time::Duration};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tests::{Act, Bpftool, Cgroup, Scene, Sensor, Setup, sensor::wait_for};
+
+const TAMPERING: &str = "Sensor internal: tampering";
+
+fn records(seen: &tests::Seen, rule: &str) -> usize {
+    let is_it = |event: &&tests::Event| event.0["rule"] == rule;
+    seen.internal.iter().filter(is_it).count()
+}
+
+#[test]
+fn settings_that_somebody_rewrites_are_noticed_counted_and_undone() {
+    let scene = Scene::new();
+    let tool = scene.program("tool");
+    let actor = Act::new().exec(&tool, ["tool"]).start();
+    let sensor = Setup::watching(actor.pid()).with_web_server().start();
+    let bpftool = Bpftool::against(&sensor);
+    let map = bpftool.map("SETTINGS");
+    let [[key, was]] = bpftool.entries(&map).try_into().expect("one entry");
+    let blind = was.split(' ').map(|_| "00").collect::<Vec<_>>().join(" ");
+    bpftool.update(&map, &key, &blind);
+    assert!(
+        wait_for(|| bpftool.entries(&map)[0][1] == was),
+        "the settings stay blind:\n{}",
+        sensor.stderr()
+    );
+    assert!(wait_for(|| {
+        sensor.metric("sensor_tampering_total{what=\"settings\"}") >= 1.0
+    }));
+    let _printed = actor.go();
+    let seen = sensor.stop();
+    seen.counters().assert_complete();
+    let _ = seen.exec("tool");
+    assert_eq!(records(&seen, TAMPERING), 1, "{seen:#?}");
+}
+
+#[test]
+fn a_container_that_somebody_declares_the_host_is_a_container_again() {
+    let cgroup = Cgroup::new(&format!("docker-{}.scope", "c3".repeat(32)));
+    let scene = Scene::new();
+    let tool = scene.program("tool");
+    let inside = |argument: &str| {
+        Act::new()
+            .just("fork")
+            .then("enter-cgroup", [cgroup.procs()])
+            .exec(&tool, ["tool", argument])
+    };
+    let actor = inside("first").start();
+    let sensor = Setup::watching(actor.pid()).with_web_server().start();
+    let _printed = actor.go();
+    let bpftool = Bpftool::against(&sensor);
+    let map = bpftool.map("CGROUPS");
+    let container = || {
+        let entries = bpftool.entries(&map);
+        entries
+            .into_iter()
+            .find(|[_, class]| class == "02 00 00 00")
+    };
+    assert!(wait_for(|| container().is_some()), "{}", sensor.stderr());
+    let [key, class] = container().expect("it is there");
+    bpftool.update(&map, &key, "01 00 00 00");
+    let stranger = ["ab"; 16].join(" ");
+    bpftool.update(&map, &stranger, "01 00 00 00");
+    let is_right = || {
+        let entries = bpftool.entries(&map);
+        entries.contains(&[key.clone(), class.clone()])
+            && !entries.iter().any(|[key, _]| *key == stranger)
+    };
+    assert!(wait_for(is_right), "{}", sensor.stderr());
+    assert!(wait_for(|| {
+        sensor.metric("sensor_tampering_total{what=\"cgroups\"}") >= 2.0
+    }));
+    let seen = sensor.stop();
+    assert_eq!(records(&seen, TAMPERING), 1, "{seen:#?}");
+}
+
+#[test]
+fn the_kernel_detaches_no_link_for_others() {
+    let scene = Scene::new();
+    let tool = scene.program("tool");
+    let actor = Act::new().exec(&tool, ["tool"]).start();
+    let sensor = Setup::watching(actor.pid()).start();
+    let bpftool = Bpftool::against(&sensor);
+    let links = bpftool.ids("link_id");
+    assert!(!links.is_empty(), "forks and execs are hooked");
+    for link in links {
+        let refused = bpftool.run(&["link", "detach", "id", &link]);
+        assert!(refused.is_err(), "link {link} was detached: {refused:?}");
+    }
+    let _printed = actor.go();
+    let _ = sensor.stop().exec("tool");
+}
+
+/// A sensor that tests itself several times a second, and writes every exec of the machine.
+fn testing_itself() -> Sensor {
+    Setup::of_the_machine()
+        .option("sensor.self_test.enabled", true)
+        .option("sensor.self_test.interval", "100ms")
+        .option("sensor.self_test.timeout", "1s")
+        .with_web_server()
+        .start()
+}
+
+/// The helper of a sensor, its only child.
+fn helper(sensor: &Sensor) -> Pid {
+    let pid = sensor.pid();
+    let find = || {
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+        let children = tasks.flatten().map(|task| task.path().join("children"));
+        let text: String = children
+            .filter_map(|path| fs::read_to_string(path).ok())
+            .collect();
+        Pid::from_raw(text.split_whitespace().next()?.parse().ok()?)
+    };
+    find().expect("the sensor has a helper")
+}
+
+#[test]
+fn the_self_test_makes_ready_is_counted_and_is_no_event() {
+    let sensor = testing_itself();
+    let _ = sensor.wait_for_readiness(200);
+    let passed = || sensor.metric("sensor_self_tests_total{outcome=\"passed\"}");
+    assert!(wait_for(|| passed() >= 5.0), "{}", sensor.stderr());
+    let seen = sensor.stop();
+    seen.counters().assert_complete();
+    let lines = seen.events.iter();
+    let own = lines.filter(|event| event.text("proc.cmdline").contains("--self-test-helper"));
+    assert_eq!(own.count(), 0, "{seen:#?}");
+}
+
+#[test]
+fn a_self_test_that_does_not_come_back_makes_not_ready_until_it_does() {
+    let sensor = testing_itself();
+    let _ = sensor.wait_for_readiness(200);
+    let helper = helper(&sensor);
+    kill_process(helper, Signal::STOP).expect("it runs");
+    let body = sensor.wait_for_readiness(503);
+    assert!(
+        body.contains("self_test_passed") && body.contains("did not come back"),
+        "{body}"
+    );
+    assert!(sensor.metric("sensor_self_tests_total{outcome=\"failed\"}") >= 1.0);
+    kill_process(helper, Signal::CONT).expect("it is there");
+    let _ = sensor.wait_for_readiness(200);
+    let seen = sensor.stop();
+    assert_eq!(records(&seen, "Sensor internal: self-test"), 1, "{seen:#?}");
+}
+
+#[test]
+fn a_helper_that_somebody_kills_makes_not_ready() {
+    let sensor = testing_itself();
+    let _ = sensor.wait_for_readiness(200);
+    kill_process(helper(&sensor), Signal::KILL).expect("it runs");
+    let _ = sensor.wait_for_readiness(503);
+    thread::sleep(Duration::from_millis(300));
+    assert!(
+        sensor.stderr().contains("self-test did not come back"),
+        "{}",
+        sensor.stderr()
+    );
+    drop(sensor.stop());
+}

@@ -1,0 +1,76 @@
+//! How much the verifier has to do with each program, on this kernel: there is a limit of a
+//! million instructions, and a load takes time.
+
+use std::collections::BTreeMap;
+
+use sensor::capture::{Capture, HookMode, Options, ProgramFacts, TreeMode, Wants};
+
+/// Most instructions that the verifier may walk (kernel 5.16 and later tell), and most bytes
+/// that are left of a program.
+type Budget = (&'static str, u32, u32);
+
+/// The largest of all kernels, and a quarter more.
+const BUDGETS: &[Budget] = &[
+    ("exit_connect", 155_000, 27_000),
+    ("exit_connect_raw", 310_000, 54_500),
+    ("exit_exec_raw", 950_000, 24_400),
+    ("exit_execve", 420_000, 23_700),
+    ("exit_execveat", 420_000, 23_700),
+    ("process_exec", 182_000, 23_700),
+    ("process_fork", 200, 1_000),
+    ("sock_state", 105_000, 29_800),
+];
+
+/// Loads every program: those of one mode after those of the other.
+fn all_programs() -> BTreeMap<String, ProgramFacts> {
+    let wants = Wants {
+        exec_failed: true,
+        connect: true,
+        ..Wants::default()
+    };
+    let mut all = BTreeMap::new();
+    for hooks in [HookMode::Perf, HookMode::Raw] {
+        let options = Options {
+            tree: TreeMode::Only(std::process::id()),
+            // The largest: the most room that the verifier has to prove bounds for.
+            argv_capacity: sensor_ebpf::ARGV_LIMIT_MAX,
+            hooks,
+            ..Options::default()
+        };
+        let capture = Capture::start(&options, &wants)
+            .expect("the programs run")
+            .capture;
+        let programs = capture.programs().expect("the kernel tells");
+        all.extend(
+            programs
+                .into_iter()
+                .map(|facts| (facts.name.clone(), facts)),
+        );
+    }
+    all
+}
+
+#[test]
+fn each_program_is_within_its_budget() {
+    let all = all_programs();
+    let mut exceeded = Vec::new();
+    println!(
+        "| Program | Instructions verified | Budget | Bytes left | Budget |\n|---|---|---|---|---|"
+    );
+    for (name, facts) in &all {
+        let (_, verified, translated) = BUDGETS
+            .iter()
+            .find(|(program, ..)| program == name)
+            .unwrap_or_else(|| panic!("{name} has no budget"));
+        let has = facts
+            .verified
+            .map_or("untold".to_owned(), |count| count.to_string());
+        let bytes = facts.translated.unwrap_or_default();
+        println!("| `{name}` | {has} | {verified} | {bytes} | {translated} |");
+        if facts.verified.is_some_and(|count| count > *verified) || bytes > *translated {
+            exceeded.push(name.clone());
+        }
+    }
+    assert_eq!(all.len(), BUDGETS.len(), "{all:?}");
+    assert!(exceeded.is_empty(), "over budget: {exceeded:?}");
+}

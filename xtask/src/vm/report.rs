@@ -1,0 +1,177 @@
+//! What the tests came to, kernel by kernel, read from what they printed.
+
+use std::{collections::BTreeSet, fmt::Write as _};
+
+/// Before each test program the guest prints its name behind this.
+pub(super) const PROGRAM: &str = "== ";
+/// After each test program the guest prints the seconds that it took behind this.
+pub(super) const SECONDS: &str = "== took ";
+
+/// A test program on one kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    name: String,
+    passed: usize,
+    failed: Vec<String>,
+    /// Seconds, if it came to its end.
+    seconds: Option<u64>,
+}
+
+/// What became of one kernel.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    /// The series that was asked for.
+    pub(super) series: String,
+    /// As `uname -r` says it; empty if it was not booted.
+    pub(super) release: String,
+    /// Why it did not come to its end; none if it did.
+    pub(super) trouble: Option<String>,
+    /// What the tests came to.
+    pub(super) outcomes: Vec<Outcome>,
+}
+
+impl Report {
+    /// Whether all tests ran, and passed.
+    pub(super) fn passed(&self) -> bool {
+        self.trouble.is_none() && self.outcomes.iter().all(Outcome::is_green)
+    }
+
+    fn outcome(&self, name: &str) -> Option<&Outcome> {
+        self.outcomes.iter().find(|outcome| outcome.name == name)
+    }
+}
+
+impl Outcome {
+    fn is_green(&self) -> bool {
+        self.failed.is_empty() && self.passed > 0 && self.seconds.is_some()
+    }
+
+    fn cell(&self) -> String {
+        let total = self.passed + self.failed.len();
+        match self.seconds {
+            Some(seconds) if self.is_green() => format!("{total} passed ({seconds} s)"),
+            Some(_) => format!("**{} of {total} failed**", self.failed.len()),
+            None => format!("**ended early after {total}**"),
+        }
+    }
+}
+
+/// What a guest printed, test program by test program.
+pub(super) fn read(transcript: &str) -> Vec<Outcome> {
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    for line in transcript.lines() {
+        if let Some(seconds) = line.strip_prefix(SECONDS) {
+            if let Some(last) = outcomes.last_mut() {
+                last.seconds = seconds.trim().parse().ok();
+            }
+        } else if let Some(program) = line.strip_prefix(PROGRAM) {
+            outcomes.push(Outcome {
+                name: without_hash(program.trim()).to_owned(),
+                ..Outcome::default()
+            });
+        } else if let Some(last) = outcomes.last_mut()
+            && let Some((name, verdict)) = line
+                .strip_prefix("test ")
+                .and_then(|rest| rest.split_once(" ... "))
+        {
+            match verdict.trim() {
+                "ok" => last.passed += 1,
+                "FAILED" => last.failed.push(name.to_owned()),
+                _ => {}
+            }
+        }
+    }
+    outcomes
+}
+
+/// cargo's `NAME-HASH` without the hash.
+fn without_hash(program: &str) -> &str {
+    match program.rsplit_once('-') {
+        Some((name, hash)) if hash.len() == 16 => name,
+        _ => program,
+    }
+}
+
+/// A table of test programs and kernels, in Markdown; the failed tests below it.
+pub(super) fn table(reports: &[Report]) -> String {
+    let names: BTreeSet<&str> = reports
+        .iter()
+        .flat_map(|report| report.outcomes.iter().map(|outcome| outcome.name.as_str()))
+        .collect();
+    let row = |first: &str, cell: &dyn Fn(&Report) -> String| {
+        let cells: Vec<String> = reports.iter().map(cell).collect();
+        format!("| {first} | {} |\n", cells.join(" | "))
+    };
+    let mut out = row("Kernel", &|report| report.series.clone());
+    out += &row("---", &|_| "---".to_owned());
+    out += &row("Release", &|report| report.release.clone());
+    for name in names {
+        out += &row(&format!("`{name}`"), &|report| {
+            report
+                .outcome(name)
+                .map_or_else(|| "not run".to_owned(), Outcome::cell)
+        });
+    }
+    for report in reports {
+        if let Some(trouble) = &report.trouble {
+            // Writing to a string cannot fail.
+            let _ = writeln!(out, "\n{}: {trouble}", report.series);
+        }
+        for outcome in &report.outcomes {
+            for test in &outcome.failed {
+                let _ = writeln!(out, "\n{}: {} {test} failed", report.series, outcome.name);
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Report, read, table};
+
+    const TRANSCRIPT: &str = "== exec_argv-0123456789abcdef
+
+running 2 tests
+test one ... ok
+test two ... FAILED
+== took 7
+== connect_tcp-0123456789abcdef
+running 2 tests
+test three ... ok
+";
+
+    fn report(transcript: &str) -> Report {
+        Report {
+            series: "5.10".into(),
+            release: "5.10.0-1".into(),
+            trouble: None,
+            outcomes: read(transcript),
+        }
+    }
+
+    #[test]
+    fn each_program_has_a_row_and_each_failure_a_line() {
+        let text = table(&[report(TRANSCRIPT)]);
+        assert!(
+            text.contains("| `exec_argv` | **1 of 2 failed** |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| `connect_tcp` | **ended early after 1** |"),
+            "{text}"
+        );
+        assert!(text.contains("5.10: exec_argv two failed"), "{text}");
+    }
+
+    #[test]
+    fn green_is_only_what_ran_to_its_end() {
+        assert!(!report(TRANSCRIPT).passed());
+        assert!(report("== a\ntest one ... ok\n== took 1\n").passed());
+        assert!(!report("== a\ntest one ... ok\n").passed());
+        assert!(
+            !report("== a\n== took 1\n").passed(),
+            "no test is no success"
+        );
+    }
+}
