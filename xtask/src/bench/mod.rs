@@ -24,9 +24,18 @@ pub(crate) enum Command {
     Connect(connect::Arguments),
     /// System calls that have nothing to do with it: a loop of `getppid`
     Getppid(getppid::Arguments),
+    /// From a record to its line in one thread, everything cached; memory of a full node
+    Enrich,
+    /// Rule sets of 1 to 1,000 rules: loading them, and events that match none
+    Rules,
 }
 
 pub(crate) fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Enrich => return in_process("enrich"),
+        Command::Rules => return in_process("rules"),
+        _ => {}
+    }
     ensure!(is_root(), "this loads eBPF programs: run it as root");
     build::release()?;
     execute(&mut cargo(&[
@@ -40,6 +49,18 @@ pub(crate) fn run(command: Command) -> Result<()> {
         Command::Exec(arguments) => exec::run(arguments)?,
         Command::Connect(arguments) => connect::run(arguments)?,
         Command::Getppid(arguments) => getppid::run(arguments),
+        Command::Enrich | Command::Rules => {}
     }
     Ok(())
+}
+
+/// A benchmark of the library, which needs neither kernel nor root.
+fn in_process(name: &str) -> Result<()> {
+    execute(&mut cargo(&[
+        "bench",
+        "--package",
+        "sensor",
+        "--bench",
+        name,
+    ]))
 }
