@@ -1,17 +1,30 @@
-//! The event's path through enrichment, with everything cached.
+//! The event's path from its record to its line, with everything cached, and what
+//! the caches of a full node take.
+//!
+//! `cargo xtask bench enrich`; promised: 500,000 events a second in one thread with
+//! the default rule and its output.
 
-use std::{hint::black_box, sync::Arc};
+use std::{fs, hint::black_box, sync::Arc};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group};
 use sensor::{
+    agent::{Cgroups, Node, Parts, Pipeline, Sink},
+    config::Config,
     enrich::{
-        Container, ContainerKind, ContainerState, Counters, Hold, HoldOptions, Lookup, Metadata,
-        Pod, Users, UsersOptions,
+        Container, ContainerKind, ContainerState, Counters, Hold, HoldOptions, Lineage, Lookup,
+        Metadata, Pod, Users, UsersOptions,
     },
-    event::ContainerId,
+    event::{ContainerId, Event, builder::RecordBuilder},
+    output::{AlertOptions, Identity},
+    rules::{Options, RuleFile, compile},
+    telemetry::Telemetry,
 };
 
+/// Pods of a full node.
 const PODS: usize = 500;
+
+/// The rule that is shipped.
+const RULE: &str = include_str!("../../deploy/rules/execve.yaml");
 
 fn id(kind: u8, n: usize) -> ContainerId {
     ContainerId::new(format!("{kind:02x}{n:062x}").as_bytes()).expect("64 digits are an id")
@@ -43,6 +56,112 @@ fn containers() -> impl Iterator<Item = Container> {
         };
         [sandbox, container]
     })
+}
+
+/// The records of an exec in each pod.
+fn records() -> Vec<Vec<u8>> {
+    let record = |n: u32| {
+        let argv = [
+            "curl",
+            "--silent",
+            "--max-time",
+            "5",
+            "http://web.shop/api/v1/health",
+        ];
+        let uid = 0x6a8d_9959_b9bc_49a5_9b41_0000_0000_0000_u128 + u128::from(n);
+        let pod = format!("/kubepods/burstable/pod{}", uuid(uid));
+        let cgroup = format!("{pod}/{}", id(2, n as usize).full());
+        let mut record = RecordBuilder::exec("/usr/bin/curl", &argv).in_cgroup(&cgroup);
+        record.task.cgroup_id = 1000 + u64::from(n);
+        record.task.tgid = 10_000 + n;
+        record.task.image_tgid = record.task.tgid;
+        record.build()
+    };
+    (0..PODS)
+        .map(|n| record(u32::try_from(n).expect("pods are few")))
+        .collect()
+}
+
+fn uuid(number: u128) -> String {
+    let digits = format!("{number:032x}");
+    let parts = [
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..],
+    ];
+    parts.join("-")
+}
+
+/// Takes lines, and looks only at their size.
+#[derive(Default)]
+struct Lines {
+    bytes: usize,
+    lines: usize,
+}
+
+impl Sink for Lines {
+    fn wants_lines(&self) -> bool {
+        true
+    }
+
+    fn wants_text(&self) -> bool {
+        false
+    }
+
+    fn line(&mut self, line: &[u8], _text: &[u8], _priority: u8) {
+        self.bytes += black_box(line).len();
+        self.lines += 1;
+    }
+}
+
+/// Everything that the capture thread has, for those rules.
+fn pipeline(rules: &str) -> Pipeline {
+    let compiled = compile(&[RuleFile::new("bench.yaml", rules)], &Options::default());
+    let counters = Arc::new(Counters::default());
+    let identity = Arc::new(Identity::new(&Config::default()));
+    Pipeline::new(Parts {
+        rules: Arc::new(compiled.set.expect("the rules are good")),
+        alerts: AlertOptions::default(),
+        node: Node::new("node", "7d21bbb7-8b53-4e6f-8d2c-3a77a1f5b8f4"),
+        metadata: Metadata::fixed(containers()).expect("an eventfd is made"),
+        hold: Hold::new(HoldOptions::default(), Arc::clone(&counters)),
+        users: Users::new(UsersOptions::default(), counters),
+        lineage: Lineage::new(),
+        cgroups: Cgroups::new(vec!["k8s.io".into()]),
+        telemetry: Arc::new(Telemetry::new(identity)),
+    })
+}
+
+fn events(c: &mut Criterion) {
+    let mut group = c.benchmark_group("event");
+    group.throughput(Throughput::Elements(1));
+    let records = records();
+    group.bench_function("decode", |b| {
+        b.iter(|| Event::decode(black_box(&records[0])).map(|event| event.kind));
+    });
+    let nothing = RULE.replace(
+        "container.id != host",
+        "container.id != host and proc.name = x",
+    );
+    for (name, rules) in [("no rule matches", &*nothing), ("default rule", RULE)] {
+        let mut pipeline = pipeline(rules);
+        let mut lines = Lines::default();
+        let mut next = 0;
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                next = (next + 1) % PODS;
+                pipeline.process(black_box(&records[next]), &mut lines);
+            });
+        });
+        let counts = pipeline.counts();
+        assert_eq!(counts.matched, counts.lines, "each event makes one line");
+        if let Some(bytes) = lines.bytes.checked_div(lines.lines) {
+            println!("{bytes} bytes a line");
+        }
+    }
+    group.finish();
 }
 
 fn enrich(c: &mut Criterion) {
@@ -85,5 +204,36 @@ fn enrich(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, enrich);
-criterion_main!(benches);
+/// Anonymous resident memory of this process, KiB.
+fn anonymous_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// What the pods of a full node and an event of each take.
+fn memory() {
+    let records = records();
+    let before = anonymous_kib();
+    let mut pipeline = pipeline(RULE);
+    let mut lines = Lines::default();
+    for record in records.iter().cycle().take(20_000) {
+        pipeline.process(record, &mut lines);
+    }
+    let grown = anonymous_kib().saturating_sub(before);
+    println!(
+        "memory with {PODS} pods after {} events: {grown} KiB (RSS anon)",
+        lines.lines
+    );
+}
+
+criterion_group!(benches, events, enrich);
+
+fn main() {
+    memory();
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}

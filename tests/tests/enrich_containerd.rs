@@ -198,7 +198,7 @@ fn bed_pid(bed: &TestBed, pod: &Pod) -> u32 {
 #[test]
 fn a_socket_that_stalls_for_a_second_costs_nothing_but_time() {
     let bed = TestBed::start();
-    let (_proxy, enricher, begun) = stalled_pods(&bed, Duration::from_secs(1), 10);
+    let (_proxy, enricher, begun) = stalled_pods(&bed, Duration::from_secs(1), 50);
     for (name, pod) in begun {
         assert_complete(&enricher, &pod, &name);
     }

@@ -21,35 +21,60 @@ pub fn write_time(out: &mut Vec<u8>, time: u64, form: TimeForm) {
     };
     let date = |out: &mut Vec<u8>| {
         let (year, month, day) = civil(local.div_euclid(DAY));
-        let _ = write!(out, "{year:04}-{month:02}-{day:02}");
+        digits(out, year, 4);
+        out.push(b'-');
+        digits(out, month, 2);
+        out.push(b'-');
+        digits(out, day, 2);
     };
     let clock = |out: &mut Vec<u8>| {
         let second = local.rem_euclid(DAY);
         let (h, m, s) = (second / 3600, second / 60 % 60, second % 60);
-        let _ = write!(out, "{h:02}:{m:02}:{s:02}");
+        digits(out, h, 2);
+        out.push(b':');
+        digits(out, m, 2);
+        out.push(b':');
+        digits(out, s, 2);
+    };
+    let fraction = |out: &mut Vec<u8>| {
+        out.push(b'.');
+        digits(out, i64::try_from(nanos).unwrap_or(0), 9);
     };
     match form {
         TimeForm::Clock => {
             clock(out);
-            let _ = write!(out, ".{nanos:09}");
+            fraction(out);
         }
         TimeForm::ClockSeconds => clock(out),
         TimeForm::Iso8601 => {
             date(out);
             out.push(b'T');
             clock(out);
-            let _ = write!(out, ".{nanos:09}+0000");
+            fraction(out);
+            out.extend_from_slice(b"+0000");
         }
         TimeForm::DateTime | TimeForm::DateTimeSeconds => {
             date(out);
             out.push(b' ');
             clock(out);
             if form == TimeForm::DateTime {
-                let _ = write!(out, ".{nanos:09}");
+                fraction(out);
             }
         }
         TimeForm::Raw => {}
     }
+}
+
+/// Appends the last `width` (at most 9) digits of a number that is not negative.
+/// Each line has two times, and `write!` is slow for so little.
+fn digits(out: &mut Vec<u8>, number: i64, width: usize) {
+    let mut text = [b'0'; 9];
+    let mut rest = number.unsigned_abs();
+    for digit in text[..width].iter_mut().rev() {
+        *digit += (rest % 10) as u8;
+        rest /= 10;
+    }
+    out.extend_from_slice(&text[..width]);
 }
 
 /// Year, month and day of a number of days since the epoch (Howard Hinnant,

@@ -8,7 +8,7 @@ use bumpalo::{Bump, collections::String};
 ///
 /// Borrows the bytes where nothing has to change, which is nearly always.
 pub fn sanitize<'a>(bytes: &'a [u8], arena: &'a Bump) -> &'a str {
-    if bytes.iter().all(|b| matches!(b, 0x20..=0x7e))
+    if bytes.chunks(32).all(is_plain)
         && let Ok(text) = std::str::from_utf8(bytes)
     {
         return text;
@@ -27,6 +27,13 @@ pub fn sanitize<'a>(bytes: &'a [u8], arena: &'a Bump) -> &'a str {
         }
     }
     out.into_bump_str()
+}
+
+/// Whether all bytes are printable ASCII; looks at all of them, so that it can be
+/// done at once for many.
+fn is_plain(bytes: &[u8]) -> bool {
+    let plain = |byte: u8| matches!(byte, 0x20..=0x7e);
+    bytes.iter().fold(true, |all, byte| all & plain(*byte))
 }
 
 /// Neither a control character nor a Unicode non-character.

@@ -237,9 +237,23 @@ fn write_number(out: &mut Vec<u8>, number: u64) {
     Value::Uint(number).write_text(out);
 }
 
-/// Appends a string as JSON. Writing to a vector cannot fail.
+/// Appends a string as JSON. Nearly none has anything to be escaped, and to see
+/// that is much faster than to look for what. Writing to a vector cannot fail.
 fn write_str(out: &mut Vec<u8>, text: &str) {
-    let _ = serde_json::to_writer(out, text);
+    if text.as_bytes().chunks(32).any(is_to_be_escaped) {
+        let _ = serde_json::to_writer(out, text);
+        return;
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
+/// Whether a byte has to be escaped. Looks at all of them, so that it can be done
+/// at once for many.
+fn is_to_be_escaped(bytes: &[u8]) -> bool {
+    let is = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    bytes.iter().fold(false, |any, byte| any | is(*byte))
 }
 
 /// The same of bytes that are text, as everything rendered is.
@@ -247,5 +261,22 @@ fn write_bytes(out: &mut Vec<u8>, text: &[u8]) {
     match std::str::from_utf8(text) {
         Ok(text) => write_str(out, text),
         Err(_) => write_str(out, &String::from_utf8_lossy(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_escaped_wherever_it_is_needed() {
+        for hole in ["", "\"", "\\", "\n", "\0", "\u{1f}", "\u{7f}", "é", "€ \t"] {
+            for at in [0, 1, 31, 32, 33, 70] {
+                let text = format!("{}{hole}{}", "x".repeat(at), "y".repeat(40));
+                let mut out = Vec::new();
+                write_str(&mut out, &text);
+                assert_eq!(out, serde_json::to_vec(&text).unwrap(), "{text:?}");
+            }
+        }
     }
 }
