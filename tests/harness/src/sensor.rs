@@ -24,8 +24,8 @@ fn patience() -> Duration {
         .and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(60))
 }
-/// The sensor stops by itself after that many seconds, whatever becomes of the test.
-const LONGEST: &str = "600";
+/// The sensor stops by itself after that time, whatever becomes of the test.
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// Number of the next sensor that this process starts.
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -35,6 +35,7 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 pub struct Setup {
     rules: String,
     options: Vec<String>,
+    longest: Duration,
 }
 
 impl Setup {
@@ -44,6 +45,7 @@ impl Setup {
         Self {
             rules: include_str!("rules.yaml").to_owned(),
             options: Vec::new(),
+            longest: LONGEST,
         }
         .option("sensor.capture.tree.mode", "only")
         .option("sensor.capture.tree.root", root)
@@ -55,6 +57,7 @@ impl Setup {
         Self {
             rules: include_str!("rules.yaml").to_owned(),
             options: Vec::new(),
+            longest: LONGEST,
         }
     }
 
@@ -63,6 +66,12 @@ impl Setup {
     pub fn option(mut self, key: &str, value: impl std::fmt::Display) -> Self {
         self.options.push(format!("{key}={value}"));
         self
+    }
+
+    /// Lets it run as long at most, instead of ten minutes.
+    #[must_use]
+    pub fn at_most(self, longest: Duration) -> Self {
+        Self { longest, ..self }
     }
 
     /// Replaces the rules, which show every exec with all of its fields.
@@ -111,7 +120,7 @@ impl Setup {
             .arg(path("sensor.yaml"))
             .arg("-r")
             .arg(path("rules.yaml"));
-        command.args(["-M", LONGEST]);
+        command.args(["-M", &setup.longest.as_secs().to_string()]);
         for option in setup.options {
             command.arg("-o").arg(option);
         }
@@ -209,16 +218,6 @@ impl Sensor {
         }
     }
 
-    /// Gives it other rules, and waits until they count.
-    ///
-    /// # Panics
-    /// If it does not take them.
-    pub fn reload(&self, rules: &str) {
-        self.write_rules(rules);
-        self.hang_up(": reloaded");
-    }
-
-    /// Gives it rules that it must refuse.
     /// Replaces its rules file; it may not have noticed yet.
     ///
     /// # Panics
@@ -237,6 +236,16 @@ impl Sensor {
         fs::write(&path, before + text).expect("the configuration can be written");
     }
 
+    /// Gives it other rules, and waits until they count.
+    ///
+    /// # Panics
+    /// If it does not take them.
+    pub fn reload(&self, rules: &str) {
+        self.write_rules(rules);
+        self.hang_up(": reloaded");
+    }
+
+    /// Has it read its files again, which must be refused.
     ///
     /// # Panics
     /// If it takes them, or says nothing.
@@ -247,7 +256,6 @@ impl Sensor {
     fn hang_up(&self, outcome: &str) {
         let outcomes = || self.stderr().matches(outcome).count();
         let before = outcomes();
-        fs::write(self.dir.path().join("rules.yaml"), rules).expect("the rules can be written");
         self.signal(Signal::HUP);
         assert!(
             wait_for(|| outcomes() > before),

@@ -3,10 +3,12 @@
 //! Rounds of each variant are interleaved, so that what else the machine does falls on all of
 //! them alike; figures are medians, and ratios of medians within one run.
 
+mod cgroup;
 mod connect;
 mod exec;
 mod figures;
 mod getppid;
+mod soak;
 mod variant;
 
 use anyhow::{Result, ensure};
@@ -24,6 +26,8 @@ pub(crate) enum Command {
     Connect(connect::Arguments),
     /// System calls that have nothing to do with it: a loop of `getppid`
     Getppid(getppid::Arguments),
+    /// Short containers for a long time: memory stays flat, every exec is accounted for
+    Soak(soak::Arguments),
 }
 
 pub(crate) fn run(command: Command) -> Result<()> {
@@ -40,6 +44,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
         Command::Exec(arguments) => exec::run(arguments)?,
         Command::Connect(arguments) => connect::run(arguments)?,
         Command::Getppid(arguments) => getppid::run(arguments),
+        Command::Soak(arguments) => soak::run(arguments)?,
     }
     Ok(())
 }
