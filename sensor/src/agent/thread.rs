@@ -28,7 +28,7 @@ use crate::{
     capture::{Capture, CaptureError, KernelCounts, Ring, Throttled, Totals, Wants, rest},
     config::Config,
     enrich::{HoldStatistics, boot_now},
-    log_warning,
+    log_info, log_warning,
     output::{AlertOptions, Meta, OutputError, Outputs, internal::Record},
     rules::RuleSet,
     telemetry::{ALL_KINDS, Telemetry},
@@ -332,10 +332,16 @@ impl Worker {
         }
     }
 
-    /// The outputs first: they can be refused, and then nothing has changed.
+    /// The kernel side first: what it is given can be taken back.
     fn apply(&mut self, wants: &Wants, config: &Config) -> Result<(), ReloadError> {
-        self.outputs.reconfigure(config)?;
-        Ok(self.capture.apply(wants)?)
+        let former = *self.capture.wants();
+        self.capture.apply(wants)?;
+        if let Err(error) = self.outputs.reconfigure(config) {
+            self.capture.apply(&former)?;
+            return Err(error.into());
+        }
+        tell_attached(&self.capture);
+        Ok(())
     }
 
     /// Waits for records, metadata, commands, or for the time of a held event.
@@ -358,6 +364,15 @@ impl Worker {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Logs what the kernel runs for us, and whether it costs more than it should.
+pub fn tell_attached(capture: &Capture) {
+    let attached: Vec<_> = capture.attached().collect();
+    log_info!("programs attached: {}", attached.join(", "));
+    if let Some(refused) = capture.refused() {
+        log_warning!("system calls are hooked raw, which costs every one of them: {refused}");
     }
 }
 

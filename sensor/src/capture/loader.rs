@@ -67,6 +67,8 @@ pub struct Capture {
     refused: Option<CaptureError>,
     argv_capacity: u32,
     ring_bytes: u32,
+    /// What is applied.
+    wants: Wants,
 }
 
 impl Capture {
@@ -136,6 +138,7 @@ impl Capture {
             refused: None,
             argv_capacity: capacity,
             ring_bytes: options.ring_bytes,
+            wants: *wants,
         };
         // Forks are followed before the existing tree is marked, so that a
         // process forked meanwhile is found by one or by the other.
@@ -155,9 +158,17 @@ impl Capture {
     /// Gives the kernel side new settings, and attaches or detaches what they need.
     ///
     /// # Errors
-    /// If the kernel refuses.
+    /// If the kernel refuses; then the former settings stay.
     pub fn apply(&mut self, wants: &Wants) -> Result<(), CaptureError> {
-        self.attach_needed(wants)
+        let applied = self.attach_needed(wants);
+        if applied.is_ok() {
+            self.wants = *wants;
+        } else {
+            // They could be applied before.
+            let former = self.wants;
+            let _ = self.attach_needed(&former);
+        }
+        applied
     }
 
     /// Attaches what is needed and detaches what is not. In mode
@@ -203,6 +214,12 @@ impl Capture {
             }
         }
         Ok(())
+    }
+
+    /// What is applied.
+    #[must_use]
+    pub fn wants(&self) -> &Wants {
+        &self.wants
     }
 
     /// Why per-syscall tracepoints were refused, if they were.

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::{metrics, monitor::Monitor, rules, summary};
 use crate::{
-    agent::{Agent, Cgroups, Node, Parts, Reload, settings},
+    agent::{Agent, Cgroups, Node, Parts, Reload, settings, tell_attached},
     capture::{self, Capture, Programs},
     cli::Args,
     config::{self, Config},
@@ -127,11 +127,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         fill,
         programs,
     } = Capture::start(&settings::capture(config, &marker), &wants)?;
-    let attached: Vec<_> = capture.attached().collect();
-    log_info!("programs attached: {}", attached.join(", "));
-    if let Some(refused) = capture.refused() {
-        log_warning!("system calls are hooked raw, which costs every one of them: {refused}");
-    }
+    tell_attached(&capture);
     telemetry.health.hold(Condition::ProgramsAttached);
     let mut lineage = Lineage::new();
     lineage.scan(&config.sensor.proc_root);

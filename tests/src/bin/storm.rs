@@ -3,13 +3,14 @@
 //! Each worker is a process that forks, executes PROGRAM with its own number and
 //! that of the round, and waits for its end; all of them together COUNT times.
 //! Prints the nanoseconds that it took. With LOG, each worker writes the pids of
-//! its children into LOG.WORKER, one a line, in order, its own pid first.
+//! its children into LOG.WORKER, one a line, in order, its own pid first. With
+//! CGROUP in the environment, all enter it first (its `cgroup.procs`).
 #![expect(clippy::print_stdout, reason = "the caller reads the result")]
 
 use std::{
     env,
     ffi::CString,
-    fs::File,
+    fs::{self, File},
     io::{BufWriter, Error, Write as _},
     process::ExitCode,
     ptr,
@@ -44,6 +45,10 @@ fn run() -> Result<()> {
         "COUNT is not a multiple of WORKERS"
     );
 
+    if let Some(cgroup) = env::var_os("CGROUP") {
+        fs::write(&cgroup, std::process::id().to_string())
+            .with_context(|| cgroup.to_string_lossy().into_owned())?;
+    }
     let begin = Instant::now();
     let children: Result<Vec<_>> = (0..workers)
         .map(|worker| {

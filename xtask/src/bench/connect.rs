@@ -1,15 +1,11 @@
 //! `cargo xtask bench connect`: a storm of connects in what looks like a container, and what
 //! hooks for connects cost other system calls.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
-
 use anyhow::{Context as _, Result};
 use harness::{Sensor, Setup};
 
 use super::{
+    cgroup::Cgroup,
     figures::{cpu_seconds, median, spread},
     getppid::loop_of_calls,
 };
@@ -72,7 +68,7 @@ struct Series {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<()> {
-    let cgroup = Cgroup::new()?;
+    let cgroup = Cgroup::new(0)?;
     let mut all: [Series; VARIANTS.len()] = Default::default();
     storm(&cgroup, arguments)?; // the first one warms caches up
     for round in 1..=arguments.rounds {
@@ -132,36 +128,9 @@ fn storm(cgroup: &Cgroup, arguments: Arguments) -> Result<(f64, f64)> {
         arguments.connects.to_string(),
     );
     let mut command = command(program, &[&workers, &connects]);
-    let nanoseconds = output(command.arg(cgroup.0.join("cgroup.procs")))?;
+    let nanoseconds = output(command.arg(cgroup.processes()))?;
     let (wall, on_cpu) = nanoseconds.split_once(' ').context("two figures")?;
     Ok((wall.parse::<f64>()? / 1e9, on_cpu.parse::<f64>()? / 1e9))
-}
-
-/// A cgroup that is named as a container's is.
-struct Cgroup(PathBuf);
-
-impl Cgroup {
-    fn new() -> Result<Self> {
-        let hybrid = Path::new("/sys/fs/cgroup/unified");
-        let root = if hybrid.exists() {
-            hybrid
-        } else {
-            Path::new("/sys/fs/cgroup")
-        };
-        let id = format!("{:064x}", std::process::id());
-        let path = root.join(format!("docker-{id}.scope"));
-        fs::create_dir(&path)
-            .with_context(|| format!("cannot make the cgroup {}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir(&self.0) {
-            say(format_args!("{} is left: {error}", self.0.display()));
-        }
-    }
 }
 
 fn print(all: &[Series], arguments: Arguments) {

@@ -3,11 +3,13 @@
 //! Rounds of each variant are interleaved, so that what else the machine does falls on all of
 //! them alike; figures are medians, and ratios of medians within one run.
 
+mod cgroup;
 mod connect;
 mod exec;
 mod figures;
 mod getppid;
 mod peers;
+mod soak;
 mod variant;
 
 use anyhow::{Result, ensure};
@@ -28,6 +30,8 @@ pub(crate) enum Command {
     Enrich,
     /// Rule sets of 1 to 1,000 rules: loading them, and events that match none
     Rules,
+    /// Short containers for a long time: memory stays flat, every exec is accounted for
+    Soak(soak::Arguments),
 }
 
 pub(crate) fn run(command: Command) -> Result<()> {
@@ -53,6 +57,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
         Command::Getppid(arguments) => getppid::run(arguments),
         Command::Peers(arguments) => peers::run(arguments)?,
         Command::Enrich | Command::Rules => {}
+        Command::Soak(arguments) => soak::run(arguments)?,
     }
     Ok(())
 }

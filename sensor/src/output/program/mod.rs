@@ -66,7 +66,14 @@ pub(super) fn start(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|error| wrong(error.to_string(), "the helper process cannot be started"))?;
+        .map_err(|error| {
+            let hint = if error.kind() == io::ErrorKind::PermissionDenied {
+                "a sensor that has started begins no more processes: restart it"
+            } else {
+                "the helper process cannot be started"
+            };
+            wrong(error.to_string(), hint)
+        })?;
     let pipes = child.stdin.take().zip(child.stdout.take());
     let (lines, answers) = pipes.ok_or_else(|| wrong("no pipe".into(), "start again"))?;
     let program = Program {
