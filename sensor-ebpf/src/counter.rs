@@ -5,16 +5,16 @@ use crate::Kind;
 /// Number of record kinds.
 pub const KINDS: usize = 3;
 /// Number of counters of a kind.
-pub const COUNTERS: usize = 10;
+pub const COUNTERS: usize = 11;
 
 /// The counters of one CPU: those of each kind, and room up to a multiple of a cache line.
-pub type CpuCounts = [u64; 32];
+pub type CpuCounts = [u64; 64];
 const _: () = assert!(KINDS * COUNTERS <= size_of::<CpuCounts>() / size_of::<u64>());
 
 /// What is counted, for each [`Kind`].
 ///
 /// At rest `Seen = FilteredHost + FilteredTree + FilteredOther + Written +
-/// RingFull + NoScratch`; the rest describes what was written.
+/// RingFull + NoScratch + Throttled`; the rest describes what was written.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Counter {
@@ -38,6 +38,8 @@ pub enum Counter {
     Unreadable = 8,
     /// Written with a path that did not reach its root.
     PathIncomplete = 9,
+    /// Lost: its cgroup had used up its budget.
+    Throttled = 10,
 }
 
 impl Counter {
@@ -53,6 +55,7 @@ impl Counter {
         Self::Truncated,
         Self::Unreadable,
         Self::PathIncomplete,
+        Self::Throttled,
     ];
 
     /// Index in [`CpuCounts`].

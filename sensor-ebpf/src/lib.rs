@@ -13,7 +13,9 @@ mod wire;
 
 pub use counter::{COUNTERS, Counter, CpuCounts, KINDS};
 pub use offsets::{ABSENT, Offsets};
-pub use settings::{Attempt, CgroupClass, CgroupKey, Image, Settings, Tree, want};
+pub use settings::{
+    Attempt, BUDGET_PRESSURE, CgroupClass, CgroupKey, Image, Settings, THROTTLED_MAX, Tree, want,
+};
 pub use wire::{
     ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, ARGV_LIMIT_MIN, Ancestor, CGROUP_MAX,
     COMM_LEN, COMPONENTS_MAX, CWD_MAX, Connect, ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Header,

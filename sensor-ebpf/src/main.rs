@@ -4,7 +4,7 @@
 //! sched_process_fork ─▶ lineage       (which program runs in which process)
 //! sched_process_exec ─▶ exec    ─┐
 //! sys_exit_execve[at] ─▶ failed  ├─▶ filter ─▶ task, path, cgroup, argv ─▶ EVENTS
-//! sys_exit_connect    ─▶ connect ┘
+//! sys_exit_connect    ─▶ connect ┘    ▲ budget: how much of it each cgroup may have
 //! ```
 //!
 //! The verifier's limits shape this code: results of reads are not branched on
@@ -16,6 +16,7 @@
 #[cfg(target_arch = "bpf")]
 mod bpf {
     pub mod attempt;
+    pub mod budget;
     pub mod cgroup;
     pub mod connect;
     pub mod count;

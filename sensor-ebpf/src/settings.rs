@@ -15,6 +15,8 @@ pub enum Tree {
 
 /// Bits of [`Settings::wants`].
 pub mod want {
+    /// Connects only of processes whose names are in the `NAMES` map.
+    pub const NAMES: u32 = 1 << 0;
     /// Connects to unix sockets.
     pub const UNIX: u32 = 1 << 1;
     /// Connects to a loopback address.
@@ -63,7 +65,20 @@ pub struct Settings {
     /// The process whose execs are the self-test's (0: none): they are reported
     /// whatever else is wanted.
     pub marker: u32,
+    /// What an event costs a cgroup's budget, nanoseconds (0: there are no budgets).
+    pub budget_interval: u64,
+    /// How much of its budget a cgroup may use at once, nanoseconds.
+    pub budget_burst: u64,
+    /// Unread bytes in the ring buffer above which only a [`BUDGET_PRESSURE`]th of
+    /// that may be used at once.
+    pub budget_ring: u64,
 }
+
+/// Most cgroups whose refused events are counted each by itself.
+pub const THROTTLED_MAX: u32 = 1024;
+
+/// See [`Settings::budget_ring`].
+pub const BUDGET_PRESSURE: u64 = 16;
 
 /// The program that a process runs, value of the `IMAGES` map (key: tgid).
 ///

@@ -70,6 +70,18 @@ fn a_rule_for_unix_sockets_gets_them_alone() {
 }
 
 #[test]
+fn connects_of_processes_that_no_rule_names_stay_in_the_kernel() {
+    for hooks in HOOKS {
+        let named = seen(hooks, "evt.type = connect and proc.name in (actor, curl)");
+        assert!(named.events.len() >= 5, "{named:#?}");
+        let others = seen(hooks, "evt.type = connect and proc.name = curl");
+        let counters = others.counters();
+        assert_eq!(counters.kernel("written"), 0, "{}", others.stderr);
+        assert!(counters.kernel("filtered_other") >= 5, "{}", others.stderr);
+    }
+}
+
+#[test]
 fn connects_of_the_host_stay_in_the_kernel_if_only_containers_are_wanted() {
     for hooks in HOOKS {
         // The cgroup's first connects show which it is; later ones are dropped by that.

@@ -11,8 +11,10 @@ mod output {
     mod http;
     mod kill;
     mod lock_down;
+    mod mtls;
     mod program;
     mod server;
     mod stdout;
     mod support;
+    mod syslog;
 }

@@ -16,7 +16,7 @@ use super::{
     count::count,
     filter,
     given::{Call, is_compat_connect, is_connect},
-    kernel::{current_task, kread, off},
+    kernel::{Typed, current_task, kread, load, off},
     maps::{ATTEMPTS, SCRATCH_ATTEMPT},
     regs::Regs,
     socket::{Descriptor, fill, is_loopback},
@@ -52,7 +52,10 @@ pub fn sock_state(ctx: BtfTracePointContext) -> i32 {
     };
     if has_exit(task, settings) {
         let both = want::CONNECT | want::INET;
-        if settings.wants & both == both && filter::may_be_wanted(settings, Kind::Connect, task) {
+        if settings.wants & both == both
+            && filter::may_be_wanted(settings, Kind::Connect, task)
+            && filter::wanted_name(settings, load(task + off!(task_group_leader)))
+        {
             remember(sock, settings);
         }
     } else {
@@ -69,7 +72,7 @@ fn remember(sock: u64, settings: &Settings) {
     };
     let ends = record.connect();
     ends.family = 0;
-    fill(ends, sock);
+    fill::<Typed>(ends, sock);
     if settings.wants & want::LOOPBACK == 0 && is_loopback(ends.family, &ends.remote) {
         return;
     }
@@ -148,7 +151,7 @@ fn begun(out: &mut Connect, attempt: &Attempt, sock: u64) {
 /// Whether the attempt's system call will be seen at its exit.
 #[inline(always)]
 fn has_exit(task: u64, settings: &Settings) -> bool {
-    let flags: u32 = kread(task + off!(task_flags));
+    let flags: u32 = load(task + off!(task_flags));
     if flags & PF_IN_KERNEL != 0 {
         return false;
     }
@@ -163,7 +166,7 @@ fn has_exit(task: u64, settings: &Settings) -> bool {
 /// An attempt that no exit of `connect` will tell of.
 #[inline(always)]
 fn attempted(task: u64, sock: u64, settings: &Settings) {
-    let protocol: u16 = kread(sock + off!(sock_protocol));
+    let protocol: u16 = load(sock + off!(sock_protocol));
     if protocol == MPTCP {
         return; // its first subflow is a TCP socket, which comes next
     }
@@ -192,7 +195,7 @@ fn attempted(task: u64, sock: u64, settings: &Settings) {
     let out = record.connect();
     begin(out, EINPROGRESS, -1, &target);
     out.flags = connect_flag::NO_SYSCALL | connect_flag::REMOTE_FROM_KERNEL | connect_flag::BEGUN;
-    fill(out, sock);
+    fill::<Typed>(out, sock);
     if !wanted_family(settings, out.family) || !wanted_remote(settings, out) {
         count(Kind::Connect, Counter::FilteredOther);
         return;

@@ -4,7 +4,7 @@ use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use sensor_ebpf::{CgroupKey, NAME_MAX};
 
 use super::{
-    kernel::{kread, off},
+    kernel::{load, off},
     record::{HEAD, LargeExecScratch},
 };
 
@@ -19,18 +19,18 @@ const SUBSYSTEMS: u64 = 8;
 /// that has the task in its root, of the first v1 controller that does not.
 #[inline(always)]
 pub fn node_of(task: u64) -> u64 {
-    let css_set: u64 = kread(task + off!(task_cgroups));
-    let cgroup: u64 = kread(css_set + off!(css_set_dfl_cgrp));
-    let node: u64 = kread(cgroup + off!(cgroup_kn));
-    let parent: u64 = kread(node + off!(kernfs_node_parent));
+    let css_set: u64 = load(task + off!(task_cgroups));
+    let cgroup: u64 = load(css_set + off!(css_set_dfl_cgrp));
+    let node: u64 = load(cgroup + off!(cgroup_kn));
+    let parent: u64 = load(node + off!(kernfs_node_parent));
     if parent != 0 {
         return node;
     }
     for i in 0..SUBSYSTEMS {
-        let css: u64 = kread(css_set + off!(css_set_subsys) + 8 * i);
-        let cgroup: u64 = kread(css + off!(css_cgroup));
-        let v1: u64 = kread(cgroup + off!(cgroup_kn));
-        let parent: u64 = kread(v1 + off!(kernfs_node_parent));
+        let css: u64 = load(css_set + off!(css_set_subsys) + 8 * i);
+        let cgroup: u64 = load(css + off!(css_cgroup));
+        let v1: u64 = load(cgroup + off!(cgroup_kn));
+        let parent: u64 = load(v1 + off!(kernfs_node_parent));
         if css != 0 && parent != 0 {
             return v1;
         }
@@ -43,7 +43,7 @@ pub fn node_of(task: u64) -> u64 {
 pub fn key_of(node: u64) -> CgroupKey {
     CgroupKey {
         node,
-        id: kread(node + off!(kernfs_node_id)),
+        id: load(node + off!(kernfs_node_id)),
     }
 }
 
@@ -55,7 +55,7 @@ pub fn append_names(record: &mut LargeExecScratch, node: u64) -> bool {
     record.set_depth(0);
     let mut at = node;
     for _ in 0..DEPTH_MAX {
-        let parent: u64 = kread(at + off!(kernfs_node_parent));
+        let parent: u64 = load(at + off!(kernfs_node_parent));
         if parent == 0 {
             break;
         }
@@ -64,14 +64,14 @@ pub fn append_names(record: &mut LargeExecScratch, node: u64) -> bool {
     }
     let mut at = node;
     for _ in 0..DEPTH_MAX {
-        let parent: u64 = kread(at + off!(kernfs_node_parent));
+        let parent: u64 = load(at + off!(kernfs_node_parent));
         if parent == 0 {
             return true;
         }
         let depth = record.depth();
         record.set_depth(depth - 1);
         if depth <= NAMES_MAX {
-            let name: u64 = kread(at + off!(kernfs_node_name));
+            let name: u64 = load(at + off!(kernfs_node_name));
             let position = record.position();
             if position > HEAD - NAME_MAX {
                 return false;

@@ -16,11 +16,11 @@ use sensor_ebpf::{
 
 use super::{
     attempt::settle,
-    cgroup,
+    budget, cgroup,
     count::count,
     filter,
     given::{Call, is_compat_connect, is_connect, may_be_connect},
-    kernel::{current_task, kread, off},
+    kernel::{Untyped, current_task, kread, load, off},
     lineage::image_of,
     maps::SCRATCH_CONNECT,
     path::append_path,
@@ -101,7 +101,7 @@ fn connected(task: u64, call: impl Fn() -> Call) {
     }
     call.read_address(out);
     if target.sock != 0 {
-        fill(out, target.sock);
+        fill::<Untyped>(out, target.sock);
         if !settle(out, &target) {
             count(Kind::Connect, Counter::FilteredOther);
             return;
@@ -175,12 +175,19 @@ pub struct Who {
 /// Who does it; none (and counted) if that process is not wanted.
 #[inline(always)]
 pub fn who(task: u64, settings: &Settings) -> Option<Who> {
-    let tgid: u32 = kread(task + off!(task_tgid));
-    let leader: u64 = kread(task + off!(task_group_leader));
+    let tgid: u32 = load(task + off!(task_tgid));
+    let leader: u64 = load(task + off!(task_group_leader));
     let image = image_of(tgid, leader);
     let node = cgroup::node_of(task);
     let cgroup = cgroup::key_of(node);
-    filter::wanted(settings, Kind::Connect, image.marked != 0, &cgroup).then_some(Who {
+    if !filter::wanted(settings, Kind::Connect, image.marked != 0, &cgroup) {
+        return None;
+    }
+    if !filter::wanted_name(settings, leader) {
+        count(Kind::Connect, Counter::FilteredOther);
+        return None;
+    }
+    Some(Who {
         image,
         node,
         cgroup,
@@ -208,6 +215,9 @@ pub fn emit(
     call: &Call,
     file: u64,
 ) {
+    if !budget::spend(settings, Kind::Connect, &who.cgroup) {
+        return;
+    }
     task::fill(record, task, &who.image, who.cgroup, settings.ancestors);
     let start = record.position();
     if cgroup::append_names(record, who.node) {

@@ -15,7 +15,7 @@ use super::{
     cgroup,
     count::count,
     filter,
-    kernel::{ARGV_CAPACITY, kread, off},
+    kernel::{ARGV_CAPACITY, kread, load, off},
     lineage::{image_of, set_image},
     maps::{SCRATCH_EXEC, SCRATCH_EXEC_LARGE},
     path::{End, append_path},
@@ -40,14 +40,14 @@ fn exec(task: u64, bprm: u64) {
     let Some(settings) = filter::settings() else {
         return;
     };
-    let tgid: u32 = kread(task + off!(task_tgid));
-    let leader: u64 = kread(task + off!(task_group_leader));
+    let tgid: u32 = load(task + off!(task_tgid));
+    let leader: u64 = load(task + off!(task_group_leader));
     let old = image_of(tgid, leader);
     // SAFETY: the helper has no preconditions.
     let now = unsafe { aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns() };
     let image = Image {
         time: now,
-        start: kread(leader + off!(task_start_boottime)),
+        start: load(leader + off!(task_start_boottime)),
         tgid,
         marked: old.marked,
     };
@@ -74,8 +74,8 @@ fn exec(task: u64, bprm: u64) {
     }
     record.task.cgroup_len = (record.position() - start) as u32;
 
-    let mm: u64 = kread(task + off!(task_mm));
-    let file: u64 = kread(mm + off!(mm_exe_file));
+    let mm: u64 = load(task + off!(task_mm));
+    let file: u64 = load(mm + off!(mm_exe_file));
     record.exec = Exec::default();
     record.exec.flags = file_facts(&mut record.exec, file);
 
@@ -90,12 +90,12 @@ fn exec(task: u64, bprm: u64) {
     incomplete |= append_cwd(record, task);
 
     let start = record.position();
-    let filename: u64 = kread(bprm + off!(bprm_filename));
+    let filename: u64 = load(bprm + off!(bprm_filename));
     append_filename(record, filename);
     record.exec.filename_len = (record.position() - start) as u32;
 
-    let argv_start: u64 = kread(mm + off!(mm_arg_start));
-    let argv_end: u64 = kread(mm + off!(mm_arg_end));
+    let argv_start: u64 = load(mm + off!(mm_arg_start));
+    let argv_end: u64 = load(mm + off!(mm_arg_end));
     let argv = append_argv(record, argv_start, argv_end, settings.argv_limit, capacity);
     record.exec.argv_size = argv_end.wrapping_sub(argv_start);
     record.exec.argv_len = argv.len;
@@ -108,8 +108,8 @@ fn exec(task: u64, bprm: u64) {
         count(Kind::Exec, Counter::Unreadable);
     }
     if settings.env_limit > 0 {
-        let env_start: u64 = kread(mm + off!(mm_env_start));
-        let env_end: u64 = kread(mm + off!(mm_env_end));
+        let env_start: u64 = load(mm + off!(mm_env_start));
+        let env_end: u64 = load(mm + off!(mm_env_end));
         let env = append_env(record, env_start, env_end, settings.env_limit, capacity);
         record.exec.env_size = env_end.wrapping_sub(env_start);
         record.exec.env_len = env.len;
@@ -152,7 +152,7 @@ fn scratch(capacity: u32) -> Option<&'static mut LargeExecScratch> {
 /// Appends the working directory; true if it is incomplete.
 #[inline(always)]
 pub fn append_cwd(record: &mut LargeExecScratch, task: u64) -> bool {
-    let fs: u64 = kread(task + off!(task_fs));
+    let fs: u64 = load(task + off!(task_fs));
     let start = record.position();
     let end = append_path(record, fs + off!(fs_pwd), fs + off!(fs_root), CWD_MAX);
     record.exec.cwd_len = (record.position() - start) as u32;
@@ -185,12 +185,12 @@ fn append_filename(record: &mut LargeExecScratch, filename: u64) {
 /// Facts of the executed file; gives the flags.
 #[inline(always)]
 pub fn file_facts(out: &mut Exec, file: u64) -> u32 {
-    let inode: u64 = kread(file + off!(file_f_inode));
+    let inode: u64 = load(file + off!(file_f_inode));
     let mut flags = 0;
-    out.exe_ino = kread(inode + off!(inode_i_ino));
-    out.exe_uid = kread(inode + off!(inode_i_uid));
-    out.exe_gid = kread(inode + off!(inode_i_gid));
-    let mode: u16 = kread(inode + off!(inode_i_mode));
+    out.exe_ino = load(inode + off!(inode_i_ino));
+    out.exe_uid = load(inode + off!(inode_i_uid));
+    out.exe_gid = load(inode + off!(inode_i_gid));
+    let mode: u16 = load(inode + off!(inode_i_mode));
     out.exe_mode = u32::from(mode);
     out.exe_ctime = time(
         inode + off!(inode_ctime_sec),
@@ -200,12 +200,12 @@ pub fn file_facts(out: &mut Exec, file: u64) -> u32 {
         inode + off!(inode_mtime_sec),
         inode + off!(inode_mtime_nsec),
     );
-    let nlink: u32 = kread(inode + off!(inode_i_nlink));
+    let nlink: u32 = load(inode + off!(inode_i_nlink));
     if nlink == 0 {
         flags |= exec_flag::DELETED;
     }
-    let sb: u64 = kread(inode + off!(inode_i_sb));
-    let magic: u64 = kread(sb + off!(sb_s_magic));
+    let sb: u64 = load(inode + off!(inode_i_sb));
+    let magic: u64 = load(sb + off!(sb_s_magic));
     if magic == OVERLAYFS {
         if off!(ovl_inode_upper) == u64::from(ABSENT) {
             flags |= exec_flag::LAYER_UNKNOWN;
@@ -224,7 +224,7 @@ pub fn file_facts(out: &mut Exec, file: u64) -> u32 {
 
 #[inline(always)]
 fn time(sec: u64, nsec: u64) -> u64 {
-    let sec: u64 = kread(sec);
-    let nsec: u32 = kread(nsec);
+    let sec: u64 = load(sec);
+    let nsec: u32 = load(nsec);
     sec.wrapping_mul(1_000_000_000) + u64::from(nsec)
 }

@@ -17,7 +17,7 @@ use super::{
     count::count,
     exec::{append_cwd, file_facts},
     filter,
-    kernel::{ARGV_CAPACITY, current_task, kread, off},
+    kernel::{ARGV_CAPACITY, current_task, load, off},
     lineage::image_of,
     maps::{SCRATCH_FAILED, SCRATCH_FAILED_LARGE},
     path::{End, append_path},
@@ -104,8 +104,8 @@ fn failed(task: u64, regs: &Regs, result: i64, at: bool) {
     let Some(settings) = filter::settings() else {
         return;
     };
-    let tgid: u32 = kread(task + off!(task_tgid));
-    let leader: u64 = kread(task + off!(task_group_leader));
+    let tgid: u32 = load(task + off!(task_tgid));
+    let leader: u64 = load(task + off!(task_group_leader));
     let image = image_of(tgid, leader);
     let node = cgroup::node_of(task);
     let key = cgroup::key_of(node);
@@ -131,8 +131,8 @@ fn failed(task: u64, regs: &Regs, result: i64, at: bool) {
     record.task.cgroup_len = (record.position() - start) as u32;
 
     // The calling program: Falco's `proc.*` of a failed exec.
-    let mm: u64 = kread(task + off!(task_mm));
-    let file: u64 = kread(mm + off!(mm_exe_file));
+    let mm: u64 = load(task + off!(task_mm));
+    let file: u64 = load(mm + off!(mm_exe_file));
     record.exec = Exec::default();
     record.exec.result = result;
     record.exec.flags = file_facts(&mut record.exec, file);

@@ -1,11 +1,12 @@
 //! Which events user space wants.
 
-use sensor_ebpf::{CgroupClass, CgroupKey, Counter, Kind, Settings, Tree, want};
+use sensor_ebpf::{COMM_LEN, CgroupClass, CgroupKey, Counter, Kind, Settings, Tree, want};
 
 use super::{
-    cgroup,
+    budget, cgroup,
     count::count,
-    maps::{CGROUPS, SETTINGS},
+    kernel::{kread, off},
+    maps::{CGROUPS, NAMES, SETTINGS},
 };
 
 /// The settings of this moment.
@@ -14,9 +15,17 @@ pub fn settings() -> Option<&'static Settings> {
     SETTINGS.get(0)
 }
 
-/// Whether an event is wanted; counts it if not.
+/// Whether an event is wanted and its cgroup's budget has room for it; counts it
+/// if not. Of a connect more is to be known before it is paid for, see
+/// `connect::emit`.
 #[inline(always)]
 pub fn wanted(settings: &Settings, kind: Kind, marked: bool, cgroup: &CgroupKey) -> bool {
+    is_wanted(settings, kind, marked, cgroup)
+        && (kind as u32 == Kind::Connect as u32 || budget::spend(settings, kind, cgroup))
+}
+
+#[inline(always)]
+fn is_wanted(settings: &Settings, kind: Kind, marked: bool, cgroup: &CgroupKey) -> bool {
     if (settings.tree == Tree::Exclude as u32 && marked)
         || (settings.tree == Tree::Only as u32 && !marked)
     {
@@ -41,6 +50,17 @@ pub fn wanted(settings: &Settings, kind: Kind, marked: bool, cgroup: &CgroupKey)
 pub fn may_be_wanted(settings: &Settings, kind: Kind, task: u64) -> bool {
     all_cgroups(settings, kind)
         || unwanted(settings, kind, &cgroup::key_of(cgroup::node_of(task))).is_none()
+}
+
+/// Whether connects of a process are wanted, by the name of its first thread.
+#[inline(always)]
+pub fn wanted_name(settings: &Settings, leader: u64) -> bool {
+    if settings.wants & want::NAMES == 0 {
+        return true;
+    }
+    let name: [u8; COMM_LEN] = kread(leader + off!(task_comm));
+    // SAFETY: only whether there is a value is looked at.
+    unsafe { NAMES.get(&name) }.is_some()
 }
 
 /// Whether events of all cgroups are wanted.

@@ -4,7 +4,7 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::{
     Global,
-    helpers::generated::{bpf_get_current_task, bpf_probe_read_kernel},
+    helpers::generated::{bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel},
 };
 use sensor_ebpf::Offsets;
 
@@ -15,6 +15,11 @@ pub static OFFSETS: Global<Offsets> = Global::new(Offsets::ZERO);
 /// Bytes of argv for which the scratch memory has room; set by the loader.
 #[unsafe(no_mangle)]
 pub static ARGV_CAPACITY: Global<u32> = Global::new(sensor_ebpf::ARGV_LIMIT_DEFAULT);
+
+/// Whether the verifier follows the types of kernel pointers from the current task
+/// on, as it can since 5.11: then [`load`] is a load. Set by the loader.
+#[unsafe(no_mangle)]
+pub static TYPED: Global<u32> = Global::new(0);
 
 /// One offset. Read by itself: loading the whole table would copy it to the
 /// stack of 512 bytes. `.rodata` is frozen, so the verifier sees a constant.
@@ -51,9 +56,56 @@ pub fn kread<T: Copy>(addr: u64) -> T {
     }
 }
 
+/// Reads a number or a pointer at a constant distance from a typed pointer: what
+/// [`current_task`] or a BTF tracepoint gave, or another `load` from such a one that
+/// has been nowhere but in registers and on the stack. Zero where it cannot be read.
+///
+/// [`kread`] does the same of any address, at the price of a call.
+#[inline(always)]
+pub fn load<T: Copy>(address: u64) -> T {
+    if TYPED.load() == 0 {
+        return kread(address);
+    }
+    // SAFETY: the verifier knows the type behind the address and the member at
+    // it, and a fault reads as zero.
+    unsafe { core::ptr::read_volatile(address as *const T) }
+}
+
+/// How members of a structure are read whose address is typed at one place and not
+/// at another.
+pub trait Reader {
+    fn read<T: Copy>(address: u64) -> T;
+}
+
+/// By [`load`].
+pub struct Typed;
+
+impl Reader for Typed {
+    #[inline(always)]
+    fn read<T: Copy>(address: u64) -> T {
+        load(address)
+    }
+}
+
+/// By [`kread`].
+pub struct Untyped;
+
+impl Reader for Untyped {
+    #[inline(always)]
+    fn read<T: Copy>(address: u64) -> T {
+        kread(address)
+    }
+}
+
 /// Address of the current thread's `task_struct`.
 #[inline(always)]
 pub fn current_task() -> u64 {
-    // SAFETY: the helper has no preconditions.
-    unsafe { bpf_get_current_task() }
+    // SAFETY: the helpers have no preconditions.
+    unsafe {
+        if TYPED.load() == 0 {
+            bpf_get_current_task()
+        } else {
+            bpf_get_current_task_btf() as u64
+        }
+    }
 }

@@ -4,7 +4,7 @@ use aya_ebpf::{EbpfContext as _, macros::btf_tracepoint, programs::BtfTracePoint
 use sensor_ebpf::Image;
 
 use super::{
-    kernel::{kread, off},
+    kernel::{load, off},
     maps::IMAGES,
 };
 
@@ -17,7 +17,7 @@ pub fn image_of(tgid: u32, leader: u64) -> Image {
         Some(image) => *image,
         None => Image {
             time: 0,
-            start: kread(leader + off!(task_start_boottime)),
+            start: load(leader + off!(task_start_boottime)),
             tgid,
             marked: 0,
         },
@@ -35,14 +35,14 @@ pub fn set_image(tgid: u32, image: &Image) {
 pub fn process_fork(ctx: BtfTracePointContext) -> i32 {
     let _ = ctx.as_ptr();
     let child: u64 = ctx.arg(1);
-    let tgid: u32 = kread(child + off!(task_tgid));
-    let pid: u32 = kread(child + off!(task_pid));
+    let tgid: u32 = load(child + off!(task_tgid));
+    let pid: u32 = load(child + off!(task_pid));
     if tgid != pid {
         return 0; // a thread
     }
     let parent: u64 = ctx.arg(0);
-    let parent_tgid: u32 = kread(parent + off!(task_tgid));
-    let leader: u64 = kread(parent + off!(task_group_leader));
+    let parent_tgid: u32 = load(parent + off!(task_tgid));
+    let leader: u64 = load(parent + off!(task_group_leader));
     set_image(tgid, &image_of(parent_tgid, leader));
     0
 }

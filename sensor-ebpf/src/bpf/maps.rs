@@ -3,9 +3,9 @@
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
     macros::map,
-    maps::{Array, LruHashMap, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuHashMap, RingBuf},
 };
-use sensor_ebpf::{Attempt, CgroupKey, CpuCounts, Image, Settings};
+use sensor_ebpf::{Attempt, COMM_LEN, CgroupKey, CpuCounts, Image, Settings, THROTTLED_MAX};
 
 use super::record::{ExecScratch, HeadScratch, LargeExecScratch};
 
@@ -29,6 +29,21 @@ pub static IMAGES: LruHashMap<u32, Image> = LruHashMap::with_max_entries(65_536,
 /// What each cgroup is (`CgroupClass`), as far as user space has said.
 #[map]
 pub static CGROUPS: LruHashMap<CgroupKey, u32> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Names of processes whose connects are wanted, see [`sensor_ebpf::want::NAMES`].
+#[map]
+pub static NAMES: HashMap<[u8; COMM_LEN], u8> = HashMap::with_max_entries(256, 0);
+
+/// Until when the events of each cgroup are paid for, nanoseconds since boot. A
+/// cgroup that is forgotten begins with its whole budget.
+#[map]
+pub static BUDGETS: LruHashMap<CgroupKey, u64> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Events of each cgroup that were over budget, by kind. Nothing is ever forgotten
+/// here but by user space.
+#[map]
+pub static THROTTLED: PerCpuHashMap<CgroupKey, [u64; KINDS]> =
+    PerCpuHashMap::with_max_entries(THROTTLED_MAX, 0);
 
 // Scratch memory is an array by CPU: a value of a per-CPU array may not exceed
 // 32 KiB. One map for each kind of program, because programs nest: user space

@@ -4,12 +4,12 @@ use aya_ebpf::helpers::generated::{
     bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output,
 };
 use sensor_ebpf::{
-    ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, Ancestor, CGROUP_MAX, CWD_MAX, Connect,
-    Counter, ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Header, Kind, NAME_MAX, Task,
+    ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, Ancestor, CGROUP_MAX, CWD_MAX, CgroupKey,
+    Connect, Counter, ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Header, Kind, NAME_MAX, Task,
     WIRE_VERSION,
 };
 
-use super::{count::count, maps::EVENTS};
+use super::{budget, count::count, maps::EVENTS};
 
 /// Room for the sections before argv.
 pub const HEAD: usize =
@@ -120,6 +120,15 @@ impl LargeExecScratch {
         unsafe { &mut *(&raw mut self.exec).cast::<Connect>() }
     }
 
+    /// The key of the task's cgroup, as the record says.
+    #[inline(always)]
+    fn cgroup(&self) -> CgroupKey {
+        CgroupKey {
+            node: self.task.cgroup_node,
+            id: self.task.cgroup_id,
+        }
+    }
+
     /// The same as [`Self::submit`] of a record whose sections have at most so many bytes.
     #[inline(always)]
     pub fn submit_at_most(&mut self, kind: Kind, most: usize) {
@@ -141,6 +150,9 @@ impl LargeExecScratch {
         };
         if failed == 0 {
             count(kind, Counter::Written);
+            if total as u64 > budget::LARGE {
+                budget::charge(&self.cgroup(), total as u64);
+            }
         } else {
             count(kind, Counter::RingFull);
         }

@@ -7,7 +7,7 @@ use aya_ebpf::{
     helpers::generated::{bpf_get_current_task_btf, bpf_probe_read_user, bpf_task_pt_regs},
 };
 
-use super::kernel::{current_task, kread, off};
+use super::kernel::{current_task, kread, load, off};
 
 /// Where the saved registers are on the task's stack, for kernels before 5.15,
 /// which have no helper for it; 0 on others. Set by the loader.
@@ -87,17 +87,17 @@ impl Regs {
     /// Number of the system call.
     #[inline(always)]
     pub fn syscall(&self) -> u32 {
-        kread(self.address + at::SYSCALL)
+        load::<at::Number>(self.address + at::SYSCALL) as u32
     }
 
     /// An argument.
     #[inline(always)]
     pub fn argument(&self, n: usize) -> u64 {
         if self.compat {
-            let value: u32 = kread(self.address + at::COMPAT_ARGUMENTS[n]);
+            let value: u32 = load(self.address + at::COMPAT_ARGUMENTS[n]);
             u64::from(value)
         } else {
-            kread(self.address + at::ARGUMENTS[n])
+            load(self.address + at::ARGUMENTS[n])
         }
     }
 }
@@ -105,7 +105,7 @@ impl Regs {
 #[cfg(bpf_target_arch = "x86_64")]
 #[inline(always)]
 fn is_compat(task: u64) -> bool {
-    let status: u32 = kread(task + off!(task_thread_info_status));
+    let status: u32 = load(task + off!(task_thread_info_status));
     status & TS_COMPAT != 0
 }
 

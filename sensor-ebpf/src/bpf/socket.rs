@@ -2,7 +2,7 @@
 
 use sensor_ebpf::{ABSENT, Connect};
 
-use super::kernel::{kread, off};
+use super::kernel::{Reader, kread, load, off};
 
 /// Address families (include/linux/socket.h).
 pub const AF_UNIX: u16 = 1;
@@ -34,13 +34,13 @@ pub fn descriptor(task: u64, fd: i32) -> Descriptor {
         inode: 0,
         socket_type: 0,
     };
-    let files: u64 = kread(task + off!(task_files));
-    let table: u64 = kread(files + off!(files_fdt));
-    let size: u32 = kread(table + off!(fdtable_max_fds));
+    let files: u64 = load(task + off!(task_files));
+    let table: u64 = load(files + off!(files_fdt));
+    let size: u32 = load(table + off!(fdtable_max_fds));
     if fd < 0 || fd as u32 >= size {
         return out;
     }
-    let array: u64 = kread(table + off!(fdtable_fd));
+    let array: u64 = load(table + off!(fdtable_fd));
     out.file = kread(array + 8 * u64::from(fd as u32));
     let inode: u64 = kread(out.file + off!(file_f_inode));
     let mode: u16 = kread(inode + off!(inode_i_mode));
@@ -56,19 +56,20 @@ pub fn descriptor(task: u64, fd: i32) -> Descriptor {
 
 /// Fills what the socket itself knows of both ends.
 #[inline(always)]
-pub fn fill(out: &mut Connect, sock: u64) {
-    let family: u16 = kread(sock + off!(sock_family));
-    let state: u8 = kread(sock + off!(sock_state));
+pub fn fill<By: Reader>(out: &mut Connect, sock: u64) {
+    let family: u16 = By::read(sock + off!(sock_family));
+    let state: u8 = By::read(sock + off!(sock_state));
     out.family = family;
     out.state = u16::from(state);
     // 16 bits since 5.6; before, 8 bits of the same place, which the kernels
     // that have BTF and ring buffers are not.
-    out.protocol = kread(sock + off!(sock_protocol));
-    let port: u16 = kread(sock + off!(sock_dport));
+    out.protocol = By::read(sock + off!(sock_protocol));
+    let port: u16 = By::read(sock + off!(sock_dport));
     if family == AF_INET {
         out.remote_port = u16::from_be(port);
-        out.local_port = kread(sock + off!(sock_num));
-        let remote: [u8; 4] = kread(sock + off!(sock_daddr));
+        out.local_port = By::read(sock + off!(sock_num));
+        let remote: u32 = By::read(sock + off!(sock_daddr));
+        let remote = remote.to_ne_bytes();
         // The source that was chosen; the bound one is 0 until then.
         let local: [u8; 4] = kread(sock + off!(inet_saddr));
         let (remote_out, local_out) = (&mut out.remote, &mut out.local);
@@ -78,7 +79,7 @@ pub fn fill(out: &mut Connect, sock: u64) {
             (local[0], local[1], local[2], local[3]);
     } else if family == AF_INET6 && off!(sock_v6_daddr) != u64::from(ABSENT) {
         out.remote_port = u16::from_be(port);
-        out.local_port = kread(sock + off!(sock_num));
+        out.local_port = By::read(sock + off!(sock_num));
         out.remote = kread(sock + off!(sock_v6_daddr));
         out.local = kread(sock + off!(sock_v6_rcv_saddr));
     }

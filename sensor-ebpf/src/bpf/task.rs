@@ -4,7 +4,7 @@ use aya_ebpf::helpers::generated::bpf_get_current_pid_tgid;
 use sensor_ebpf::{ABSENT, ANCESTORS_MAX, Ancestor, CgroupKey, Image, task_flag};
 
 use super::{
-    kernel::{kread, off},
+    kernel::{kread, load, off},
     lineage::image_of,
     record::LargeExecScratch,
 };
@@ -41,7 +41,7 @@ fn nr(pid: u64) -> u32 {
 /// Number of a pid in a namespace; 0 if it has none there.
 #[inline(always)]
 fn nr_in(pid: u64, at: PidNs) -> u32 {
-    let level: u32 = kread(pid + off!(pid_level));
+    let level: u32 = load(pid + off!(pid_level));
     let upid = upid(pid, at.level);
     let ns: u64 = kread(upid + off!(upid_ns));
     let nr: u32 = kread(upid + off!(upid_nr));
@@ -55,14 +55,14 @@ fn nr_in(pid: u64, at: PidNs) -> u32 {
 /// Number of the controlling terminal, as `new_encode_dev` of the kernel makes it.
 #[inline(always)]
 fn tty_of(signal: u64) -> u32 {
-    let tty: u64 = kread(signal + off!(signal_tty));
+    let tty: u64 = load(signal + off!(signal_tty));
     if tty == 0 {
         return 0;
     }
-    let driver: u64 = kread(tty + off!(tty_driver));
-    let major: u32 = kread(driver + off!(tty_driver_major));
-    let first: u32 = kread(driver + off!(tty_driver_minor_start));
-    let index: u32 = kread(tty + off!(tty_index));
+    let driver: u64 = load(tty + off!(tty_driver));
+    let major: u32 = load(driver + off!(tty_driver_major));
+    let first: u32 = load(driver + off!(tty_driver_minor_start));
+    let index: u32 = load(tty + off!(tty_index));
     let minor = first + index;
     (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12)
 }
@@ -73,7 +73,7 @@ fn optional(task: u64, offset: u64) -> u32 {
     if offset == u64::from(ABSENT) {
         u32::MAX
     } else {
-        kread(task + offset)
+        load(task + offset)
     }
 }
 
@@ -88,27 +88,27 @@ pub fn fill(
 ) {
     // SAFETY: the helper has no preconditions.
     let pid_tgid = unsafe { bpf_get_current_pid_tgid() };
-    let leader: u64 = kread(task + off!(task_group_leader));
-    let parent: u64 = kread(task + off!(task_real_parent));
-    let signal: u64 = kread(task + off!(task_signal));
-    let cred: u64 = kread(task + off!(task_cred));
-    let nsproxy: u64 = kread(task + off!(task_nsproxy));
-    let mnt_ns: u64 = kread(nsproxy + off!(nsproxy_mnt_ns));
-    let net_ns: u64 = kread(nsproxy + off!(nsproxy_net_ns));
-    let user_ns: u64 = kread(cred + off!(cred_user_ns));
+    let leader: u64 = load(task + off!(task_group_leader));
+    let parent: u64 = load(task + off!(task_real_parent));
+    let signal: u64 = load(task + off!(task_signal));
+    let cred: u64 = load(task + off!(task_cred));
+    let nsproxy: u64 = load(task + off!(task_nsproxy));
+    let mnt_ns: u64 = load(nsproxy + off!(nsproxy_mnt_ns));
+    let net_ns: u64 = load(nsproxy + off!(nsproxy_net_ns));
+    let user_ns: u64 = load(cred + off!(cred_user_ns));
 
     let pids = signal + off!(signal_pids);
-    let thread: u64 = kread(task + off!(task_thread_pid));
-    let group: u64 = kread(leader + off!(task_thread_pid));
-    let pgrp: u64 = kread(pids + 8 * PIDTYPE_PGID);
-    let session: u64 = kread(pids + 8 * PIDTYPE_SID);
-    let level: u32 = kread(thread + off!(pid_level));
+    let thread: u64 = load(task + off!(task_thread_pid));
+    let group: u64 = load(leader + off!(task_thread_pid));
+    let pgrp: u64 = load(pids + 8 * PIDTYPE_PGID);
+    let session: u64 = load(pids + 8 * PIDTYPE_SID);
+    let level: u32 = load(thread + off!(pid_level));
     let ns: u64 = kread(upid(thread, level) + off!(upid_ns));
     let here = PidNs { level, ns };
     let reaper: u64 = kread(ns + off!(pid_ns_child_reaper));
     let pid_ns: u32 = kread(ns + off!(pid_ns_inum));
 
-    let task_flags: u32 = kread(task + off!(task_flags));
+    let task_flags: u32 = load(task + off!(task_flags));
     let mut flags = 0;
     if task_flags & PF_IO_WORKER != 0 {
         flags |= task_flag::IO_WORKER;
@@ -121,30 +121,30 @@ pub fn fill(
     }
 
     let out = &mut record.task;
-    out.start = kread(leader + off!(task_start_boottime));
+    out.start = load(leader + off!(task_start_boottime));
     out.image_time = image.time;
     out.image_start = image.start;
     out.image_tgid = image.tgid;
     out.tgid = (pid_tgid >> 32) as u32;
     out.tid = pid_tgid as u32;
-    out.ppid = kread(parent + off!(task_tgid));
+    out.ppid = load(parent + off!(task_tgid));
     out.vtgid = nr_in(group, here);
     out.vtid = nr_in(thread, here);
     out.pgid = nr(pgrp);
     out.vpgid = nr_in(pgrp, here);
     out.sid = nr(session);
     out.vsid = nr_in(session, here);
-    out.euid = kread(cred + off!(cred_euid));
-    out.egid = kread(cred + off!(cred_egid));
-    out.uid = kread(cred + off!(cred_uid));
-    out.gid = kread(cred + off!(cred_gid));
+    out.euid = load(cred + off!(cred_euid));
+    out.egid = load(cred + off!(cred_egid));
+    out.uid = load(cred + off!(cred_uid));
+    out.gid = load(cred + off!(cred_gid));
     out.loginuid = optional(task, off!(task_loginuid));
     out.sessionid = optional(task, off!(task_sessionid));
     out.tty = tty_of(signal);
     out.flags = flags;
-    out.cap_permitted = kread(cred + off!(cred_cap_permitted));
-    out.cap_effective = kread(cred + off!(cred_cap_effective));
-    out.cap_inheritable = kread(cred + off!(cred_cap_inheritable));
+    out.cap_permitted = load(cred + off!(cred_cap_permitted));
+    out.cap_effective = load(cred + off!(cred_cap_effective));
+    out.cap_inheritable = load(cred + off!(cred_cap_inheritable));
     out.pid_ns = pid_ns;
     out.mnt_ns = kread(mnt_ns + off!(mnt_ns_inum));
     out.net_ns = kread(net_ns + off!(net_ns_inum));
@@ -162,7 +162,7 @@ fn append_ancestors(record: &mut LargeExecScratch, first: u64, session: u64, mos
     let mut task = first;
     let mut n = 0;
     for i in 0..ANCESTORS_MAX {
-        let tgid: u32 = kread(task + off!(task_tgid));
+        let tgid: u32 = load(task + off!(task_tgid));
         if tgid == 0 {
             record.task.flags |= task_flag::LINEAGE_COMPLETE;
             break;
@@ -170,14 +170,14 @@ fn append_ancestors(record: &mut LargeExecScratch, first: u64, session: u64, mos
         if i as u32 >= most {
             break;
         }
-        let leader: u64 = kread(task + off!(task_group_leader));
-        let signal: u64 = kread(leader + off!(task_signal));
-        let its_session: u64 = kread(signal + off!(signal_pids) + 8 * PIDTYPE_SID);
-        let pid: u64 = kread(leader + off!(task_thread_pid));
-        let level: u32 = kread(pid + off!(pid_level));
+        let leader: u64 = load(task + off!(task_group_leader));
+        let signal: u64 = load(leader + off!(task_signal));
+        let its_session: u64 = load(signal + off!(signal_pids) + 8 * PIDTYPE_SID);
+        let pid: u64 = load(leader + off!(task_thread_pid));
+        let level: u32 = load(pid + off!(pid_level));
         let image = image_of(tgid, leader);
         let ancestor = Ancestor {
-            start: kread(leader + off!(task_start_boottime)),
+            start: load(leader + off!(task_start_boottime)),
             image_time: image.time,
             image_start: image.start,
             image_tgid: image.tgid,
@@ -201,7 +201,7 @@ fn append_ancestors(record: &mut LargeExecScratch, first: u64, session: u64, mos
                 .write_unaligned(ancestor);
         }
         n = i + 1;
-        task = kread(leader + off!(task_real_parent));
+        task = load(leader + off!(task_real_parent));
     }
     let len = n * size_of::<Ancestor>();
     record.task.ancestors_len = len as u32;

@@ -4,7 +4,10 @@
 use rustc_hash::FxHashMap;
 use sensor_ebpf::{CgroupKey, task_flag};
 
-use crate::event::{ContainerId, Event, container_id};
+use crate::{
+    enrich::Lookups,
+    event::{ContainerId, Event, container_id},
+};
 
 /// Most cgroups that are remembered.
 const MOST: usize = 16_384;
@@ -23,6 +26,7 @@ pub enum Place {
 pub struct Cgroups {
     known: FxHashMap<CgroupKey, Place>,
     namespaces: Vec<String>,
+    lookups: Lookups,
 }
 
 impl Cgroups {
@@ -32,7 +36,20 @@ impl Cgroups {
         Self {
             known: FxHashMap::default(),
             namespaces,
+            lookups: Lookups::default(),
         }
+    }
+
+    /// How many cgroups are known, and how often it was asked for one.
+    #[must_use]
+    pub fn figures(&self) -> (usize, Lookups) {
+        (self.known.len(), self.lookups)
+    }
+
+    /// What a cgroup was found to be.
+    #[must_use]
+    pub fn get(&self, key: &CgroupKey) -> Option<Place> {
+        self.known.get(key).copied()
     }
 
     /// Where a process is, and whether its cgroup is seen for the first time.
@@ -41,7 +58,9 @@ impl Cgroups {
             node: event.task.cgroup_node,
             id: event.task.cgroup_id,
         };
-        if let Some(place) = self.known.get(&key) {
+        let known = self.known.get(&key);
+        self.lookups.count(known.is_some());
+        if let Some(place) = known {
             return (*place, false);
         }
         let place = match container_id(event.cgroup, &self.namespaces) {

@@ -11,7 +11,10 @@ mod guard;
 mod pipeline;
 pub mod settings;
 mod sink;
+#[cfg(test)]
+mod tests;
 mod thread;
+mod throttling;
 
 pub use cgroups::Cgroups;
 pub use evaluator::Node;

@@ -1,19 +1,22 @@
 //! decode → identify → enrich → hold → evaluate → format, for one record at a time.
 
-use std::{os::fd::BorrowedFd, sync::Arc};
+use std::{os::fd::BorrowedFd, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use sensor_ebpf::{CgroupClass, CgroupKey, Header};
 
 use super::{Cgroups, Node, Sink, cgroups::Place, evaluator::Evaluator};
 use crate::{
-    enrich::{ContainerState, Hold, HoldStatistics, Lineage, Lookup, Metadata, Users, boot_now},
+    enrich::{
+        ContainerState, Hold, HoldOutcome, HoldStatistics, Lineage, Lookup, Lookups, Metadata,
+        Users, boot_now,
+    },
     event::{ContainerId, Event, Kind},
     fields::Needs,
     output::AlertOptions,
     rules::{Requirements, RuleSet},
     self_test::Marker,
-    telemetry::{Loss, Telemetry},
+    telemetry::{Cache, Loss, Telemetry},
 };
 
 /// What became of the records. At rest `received = undecodable + filtered +
@@ -70,6 +73,11 @@ pub struct Pipeline {
     marker: Arc<Marker>,
     /// What the kernel is to be told of cgroups.
     classes: Vec<(CgroupKey, CgroupClass)>,
+    /// How often a container was known.
+    lookups: Lookups,
+    /// When the events happened whose lines are not in the outputs' queues yet,
+    /// nanoseconds since boot.
+    unflushed: Vec<u64>,
 }
 
 impl Pipeline {
@@ -89,7 +97,7 @@ impl Pipeline {
             marker,
         } = parts;
         Self {
-            requirements: *rules.requirements(),
+            requirements: rules.requirements().clone(),
             evaluator: Evaluator::new(rules, alerts, node, lineage, users, Arc::clone(&telemetry)),
             metadata,
             hold,
@@ -98,6 +106,8 @@ impl Pipeline {
             telemetry,
             marker,
             classes: Vec::new(),
+            lookups: Lookups::default(),
+            unflushed: Vec::new(),
         }
     }
 
@@ -113,16 +123,10 @@ impl Pipeline {
         self.hold.statistics()
     }
 
-    /// Where it is counted what becomes of events.
+    /// Events that wait for their container, and their bytes.
     #[must_use]
-    pub fn telemetry(&self) -> &Telemetry {
-        &self.telemetry
-    }
-
-    /// Events that wait for their container.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        self.hold.waiting().0
+    pub fn held(&self) -> (usize, usize) {
+        self.hold.waiting()
     }
 
     /// Becomes readable when metadata arrived: time for [`Self::begin_batch`].
@@ -136,27 +140,46 @@ impl Pipeline {
         self.hold.deadline()
     }
 
-    /// How many programs of processes are known.
-    #[must_use]
-    pub fn programs(&self) -> usize {
-        self.evaluator.lineage.len()
-    }
-
-    /// How many containers and pods are known.
-    #[must_use]
-    pub fn known(&self) -> (usize, usize) {
-        self.metadata.len()
-    }
-
     /// Takes other rules, from the next event on.
     pub fn set_rules(&mut self, rules: Arc<RuleSet>, alerts: AlertOptions) {
-        self.requirements = *rules.requirements();
+        self.requirements = rules.requirements().clone();
         self.evaluator.set_rules(rules, alerts);
     }
 
     /// What was learned of cgroups since the last call, for the kernel's filter.
     pub fn take_classes(&mut self) -> impl Iterator<Item = (CgroupKey, CgroupClass)> {
         self.classes.drain(..)
+    }
+
+    /// The lines made so far are in the outputs' queues: how long that took.
+    pub fn flushed(&mut self) {
+        if self.unflushed.is_empty() {
+            return;
+        }
+        let now = boot_now();
+        for time in self.unflushed.drain(..) {
+            let delay = Duration::from_nanos(now.saturating_sub(time));
+            self.telemetry.delay.record(delay);
+        }
+    }
+
+    /// Tells how the caches do.
+    pub fn tell_caches(&self) {
+        let caches = &self.telemetry.caches;
+        let (containers, pods) = self.metadata.len();
+        let (cgroups, of_cgroups) = self.cgroups.figures();
+        let (users, of_users) = self.evaluator.users.figures();
+        let lineage = &self.evaluator.lineage;
+        caches.tell(Cache::Cgroups, cgroups, of_cgroups);
+        caches.tell(Cache::Containers, containers, self.lookups);
+        caches.tell(Cache::Pods, pods, Lookups::default());
+        caches.tell(Cache::Programs, lineage.len(), lineage.lookups());
+        caches.tell(Cache::Users, users, of_users);
+    }
+
+    /// What a cgroup was found to be.
+    pub(super) fn place_of(&self, key: &CgroupKey) -> Option<Place> {
+        self.cgroups.get(key)
     }
 
     /// To be called before each batch: takes over what arrived of metadata, and lets held
@@ -209,13 +232,18 @@ impl Pipeline {
             return self.hold(id, &event, sink);
         }
         let waits = self.needs_container();
-        match self.metadata.lookup(&id, event.header.time) {
+        let found = self.metadata.lookup(&id, event.header.time);
+        self.lookups.count(matches!(found, Lookup::Known(_)));
+        match found {
             Lookup::Pending if waits => self.hold(id, &event, sink),
             Lookup::Known(container) => {
+                if new {
+                    self.telemetry.enrichment.record(Duration::ZERO);
+                }
                 let lines = self
                     .evaluator
                     .evaluate(&event, ContainerState::Known(container), sink);
-                self.counts.take(lines);
+                self.count(&event, lines);
             }
             Lookup::Pending | Lookup::Unknown => {
                 self.evaluate_in(&event, ContainerState::Unknown(id), sink);
@@ -244,7 +272,14 @@ impl Pipeline {
         sink: &mut impl Sink,
     ) {
         let lines = self.evaluator.evaluate(event, container, sink);
+        self.count(event, lines);
+    }
+
+    fn count(&mut self, event: &Event<'_>, lines: u64) {
         self.counts.take(lines);
+        if lines > 0 {
+            self.unflushed.push(event.header.time);
+        }
     }
 
     fn hold(&mut self, id: ContainerId, event: &Event<'_>, sink: &mut impl Sink) {
@@ -257,7 +292,14 @@ impl Pipeline {
 
     /// Evaluates what no longer waits.
     fn release(&mut self, sink: &mut impl Sink) {
+        let mut previous = None;
         while let Some(released) = self.hold.pop() {
+            // Events of a container come one after the other, the first one first.
+            if released.outcome == HoldOutcome::Resolved && previous != Some(released.id) {
+                let waited = Duration::from_nanos(released.waited);
+                self.telemetry.enrichment.record(waited);
+            }
+            previous = Some(released.id);
             let Ok(event) = Event::decode(&released.record) else {
                 self.counts.undecodable += 1;
                 continue;
@@ -267,7 +309,7 @@ impl Pipeline {
                 Lookup::Pending | Lookup::Unknown => ContainerState::Unknown(released.id),
             };
             let lines = self.evaluator.evaluate(&event, container, sink);
-            self.counts.take(lines);
+            self.count(&event, lines);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The configuration, as each part wants it.
 
 use crate::{
-    capture::{self, HookMode, Kinds, Wants},
+    capture::{self, Budget, HookMode, Kinds, Wants},
     config::{self, Config, Hooks, Toggle, WantedEnv, WhichRules},
     enrich::{
         CacheOptions, ContainerdOptions, HoldOptions, KubeAccess, KubeOptions, MetadataOptions,
@@ -46,6 +46,7 @@ pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
         inet,
         loopback,
         other_families,
+        ref connect_names,
         needs,
         ancestors,
     } = *requirements;
@@ -69,9 +70,23 @@ pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
         inet,
         loopback,
         other_families,
+        connect_names: connect_names.clone(),
         argv_limit: limit(capture.argv_limit),
         env_limit: if env { limit(capture.env_limit) } else { 0 },
         ancestors: ancestors.max(1),
+        budget: budget(config),
+    }
+}
+
+fn budget(config: &Config) -> Budget {
+    let fairness = &config.sensor.fairness;
+    if fairness.enabled {
+        Budget {
+            rate: fairness.rate,
+            burst: fairness.burst,
+        }
+    } else {
+        Budget::NONE
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     os::fd::{AsFd, OwnedFd},
     sync::{
         Arc, Mutex, PoisonError,
+        atomic::Ordering::Relaxed,
         mpsc::{Receiver, Sender, channel},
     },
     thread::JoinHandle,
@@ -16,13 +17,21 @@ use rustix::{
     io::{read, write},
 };
 
-use super::{Counts, Parts, Pipeline, guard::Guard};
+use sensor_ebpf::Counter;
+
+use super::{
+    Counts, Parts, Pipeline,
+    guard::Guard,
+    throttling::{BEGUN, Throttlings},
+};
 use crate::{
-    capture::{Capture, CaptureError, KernelCounts, Ring, Totals, Wants, rest},
+    capture::{Capture, CaptureError, KernelCounts, Ring, Throttled, Totals, Wants, rest},
     config::Config,
     enrich::{HoldStatistics, boot_now},
-    output::{AlertOptions, Meta, OutputError, Outputs},
+    log_warning,
+    output::{AlertOptions, Meta, OutputError, Outputs, internal::Record},
     rules::RuleSet,
+    telemetry::{ALL_KINDS, Telemetry},
 };
 
 /// Most records taken before metadata and commands are looked at again.
@@ -39,14 +48,10 @@ pub struct Snapshot {
     pub pipeline: Counts,
     /// Events that wait for their container.
     pub held: usize,
+    /// Their bytes.
+    pub held_bytes: usize,
     /// How long events waited.
     pub hold: HoldStatistics,
-    /// Programs of processes that are known.
-    pub programs: usize,
-    /// Containers and pods that are known.
-    pub known: (usize, usize),
-    /// Runs of programs that the kernel skipped.
-    pub misses: Vec<(&'static str, u64)>,
 }
 
 /// Other rules, and what goes with them.
@@ -107,6 +112,7 @@ impl Agent {
         capture: Capture,
         ring: Ring,
         kernel: Arc<KernelCounts>,
+        throttled: Throttled,
         parts: Parts,
         outputs: Outputs,
     ) -> io::Result<Self> {
@@ -118,9 +124,10 @@ impl Agent {
             capture,
             ring,
             kernel,
+            telemetry: Arc::clone(&parts.telemetry),
             pipeline: Pipeline::new(parts),
             guard,
-            misses: Vec::new(),
+            throttlings: Throttlings::new(throttled),
             outputs,
             commands: received,
             wakeup: Arc::clone(&wakeup),
@@ -138,13 +145,13 @@ impl Agent {
         })
     }
 
-    /// Figures, at most a second old.
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        self.snapshot
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// Gives figures, at most a second old.
+    pub fn figures(&self) -> impl Fn() -> Snapshot + Send + Sync + 'static {
+        let snapshot = Arc::clone(&self.snapshot);
+        move || {
+            let figures = snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+            figures.clone()
+        }
     }
 
     /// Whether the thread has ended, which it does unasked only after an error.
@@ -185,7 +192,8 @@ struct Worker {
     kernel: Arc<KernelCounts>,
     pipeline: Pipeline,
     guard: Guard,
-    misses: Vec<(&'static str, u64)>,
+    telemetry: Arc<Telemetry>,
+    throttlings: Throttlings,
     outputs: Outputs,
     commands: Receiver<Command>,
     wakeup: Arc<OwnedFd>,
@@ -198,7 +206,11 @@ impl Worker {
         prefer_this_thread();
         let error = self.pass_until_stopped().err();
         self.pipeline.finish(&mut self.outputs);
+        self.look_at_throttlings();
+        let ended = self.throttlings.finish();
+        self.write(ended);
         self.outputs.flush();
+        self.pipeline.flushed();
         // From here on nothing more is counted: what is still attached is detached.
         let Self {
             capture,
@@ -207,8 +219,7 @@ impl Worker {
             outputs,
             ..
         } = self;
-        let misses = self.misses;
-        let snapshot = figures(&kernel, &mut pipeline, &misses);
+        let snapshot = figures(&kernel, &mut pipeline);
         drop(capture);
         Finished {
             snapshot,
@@ -224,7 +235,6 @@ impl Worker {
             let stopping = self.stop;
             if stopping {
                 // What happens from here on is not taken, and not counted as seen.
-                self.look_at_misses();
                 self.capture.detach();
             }
             self.pipeline.begin_batch(&mut self.outputs);
@@ -241,17 +251,18 @@ impl Worker {
                     .map_err(io::Error::other)?;
             }
             if let Some(record) = self.guard.check(&mut self.capture) {
-                let line = record.line(&self.pipeline.telemetry().identity);
-                self.line(&line, record.priority as u8);
+                let line = record.line(&self.telemetry.identity);
+                self.push(&line, record.priority as u8);
+            }
+            if self.throttlings.due() {
+                self.look_at_throttlings();
+                self.pipeline.tell_caches();
             }
             self.outputs.flush();
-            let is_due = published.elapsed() >= LONGEST_SLEEP;
-            if is_due {
-                self.look_at_misses();
-            }
-            if is_due || (drained.records == 0 && !stopping) {
+            self.pipeline.flushed();
+            if published.elapsed() >= LONGEST_SLEEP {
                 published = Instant::now();
-                let figures = figures(&self.kernel, &mut self.pipeline, &self.misses);
+                let figures = figures(&self.kernel, &mut self.pipeline);
                 *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = figures;
             }
             if stopping && !drained.more {
@@ -265,13 +276,39 @@ impl Worker {
         }
     }
 
+    fn look_at_throttlings(&mut self) {
+        let totals = self.kernel.read();
+        let refused = ALL_KINDS.map(|kind| totals.get(kind, Counter::Throttled));
+        let records = self
+            .throttlings
+            .look(refused, |key| self.pipeline.place_of(key));
+        let begun = records.iter().filter(|record| record.rule == BEGUN);
+        let begun = u64::try_from(begun.count()).unwrap_or(u64::MAX);
+        self.telemetry.throttlings.fetch_add(begun, Relaxed);
+        self.write(records);
+    }
+
+    /// Puts records about the sensor itself into the stream.
+    fn write(&mut self, records: Vec<Record>) {
+        for record in records {
+            log_warning!("{}", record.message);
+            let line = record.line(&self.telemetry.identity);
+            self.push(&line, record.priority as u8);
+        }
+    }
+
+    fn push(&mut self, line: &[u8], priority: u8) {
+        let terminal = self.outputs.wants_terminal_text().then_some(line);
+        self.outputs.push(line, Meta { priority, terminal });
+    }
+
     fn commands(&mut self) {
         let mut count = [0; 8];
         let _ = read(&*self.wakeup, &mut count);
         while let Ok(command) = self.commands.try_recv() {
             match command {
                 Command::Stop => self.stop = true,
-                Command::Line(line, priority) => self.line(&line, priority),
+                Command::Line(line, priority) => self.push(&line, priority),
                 Command::Reload(reload) => {
                     let Reload {
                         rules,
@@ -289,17 +326,6 @@ impl Worker {
                 }
             }
         }
-    }
-
-    fn look_at_misses(&mut self) {
-        self.misses = self.capture.misses();
-        self.pipeline.telemetry().set_misses(&self.misses);
-    }
-
-    /// Puts a line about the sensor itself into the stream.
-    fn line(&mut self, line: &[u8], priority: u8) {
-        let terminal = self.outputs.wants_terminal_text().then_some(line);
-        self.outputs.push(line, Meta { priority, terminal });
     }
 
     /// The outputs first: they can be refused, and then nothing has changed.
@@ -341,18 +367,12 @@ fn prefer_this_thread() {
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
 }
 
-fn figures(
-    kernel: &KernelCounts,
-    pipeline: &mut Pipeline,
-    misses: &[(&'static str, u64)],
-) -> Snapshot {
+fn figures(kernel: &KernelCounts, pipeline: &mut Pipeline) -> Snapshot {
     Snapshot {
-        misses: misses.to_vec(),
         kernel: kernel.read(),
         pipeline: pipeline.counts(),
-        held: pipeline.held(),
+        held: pipeline.held().0,
+        held_bytes: pipeline.held().1,
         hold: pipeline.hold_statistics(),
-        programs: pipeline.programs(),
-        known: pipeline.known(),
     }
 }

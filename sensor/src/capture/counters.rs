@@ -44,7 +44,10 @@ impl Totals {
     /// What was lost, whatever the reason.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.all(Counter::RingFull) + self.all(Counter::NoScratch)
+        [Counter::RingFull, Counter::NoScratch, Counter::Throttled]
+            .iter()
+            .map(|c| self.all(*c))
+            .sum()
     }
 }
 

@@ -1,10 +1,5 @@
 //! What the kernel says about the loaded programs.
 
-use std::{
-    fs,
-    os::fd::{AsFd as _, AsRawFd as _},
-};
-
 use super::{Capture, CaptureError};
 
 /// One program.
@@ -19,28 +14,11 @@ pub struct ProgramFacts {
 }
 
 impl Capture {
-    /// Runs that the kernel skipped, program by program: another program, or a system
-    /// call on a map, was under way on the same CPU. Kernels tell since 5.12, for perf
-    /// tracepoints since 6.7.
-    #[must_use]
-    pub fn misses(&self) -> Vec<(&'static str, u64)> {
-        self.attached()
-            .filter_map(|name| {
-                let fd = self.bpf.program(name)?.fd().ok()?.as_fd().as_raw_fd();
-                let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
-                let line = text
-                    .lines()
-                    .find_map(|line| line.strip_prefix("recursion_misses:"))?;
-                Some((name, line.trim().parse().ok()?))
-            })
-            .collect()
-    }
-
     /// The programs that were loaded so far, by name.
     ///
     /// # Errors
     /// If the kernel does not tell.
-    pub fn programs(&self) -> Result<Vec<ProgramFacts>, CaptureError> {
+    pub fn facts(&self) -> Result<Vec<ProgramFacts>, CaptureError> {
         let loaded = self
             .bpf
             .programs()

@@ -5,23 +5,45 @@ use std::{fs, path::Path};
 use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::{Array, HashMap, Map, MapData, RingBuf},
-    programs::{BtfTracePoint, TracePoint, tp_btf::BtfTracePointLink, trace_point::TracePointLink},
+    programs::{
+        BtfTracePoint, ProgramFd, TracePoint, tp_btf::BtfTracePointLink,
+        trace_point::TracePointLink,
+    },
 };
 use sensor_ebpf::{ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, Image, Settings};
 use zerocopy::IntoBytes;
 
 use super::{
-    BPF_OBJECT, CaptureError, HookMode, KernelCounts, Options, TICK_NS, TreeMode, Wants,
+    BPF_OBJECT, CaptureError, HookMode, KernelCounts, Name, Options, TICK_NS, TreeMode, Wants,
+    fill::RingFill,
     guard::Told,
     hooks::{HOOKS, Hook, Purpose},
     mapped::Mapped,
     offsets::layout,
     processes,
+    programs::Programs,
     ring::Ring,
+    throttled::Throttled,
 };
 
 /// [`Settings`] as the map takes it.
 pub(super) type SettingsWords = [u32; size_of::<Settings>() / 4];
+
+/// The kernel side, running.
+pub struct Started {
+    /// Its programs.
+    pub capture: Capture,
+    /// Where its records come out.
+    pub ring: Ring,
+    /// What it counts.
+    pub counts: KernelCounts,
+    /// Whose events it refused.
+    pub throttled: Throttled,
+    /// How full the ring buffer is.
+    pub fill: RingFill,
+    /// What the kernel counts of the programs.
+    pub programs: Programs,
+}
 
 /// The programs, loaded; dropping it detaches them.
 pub struct Capture {
@@ -37,12 +59,15 @@ pub struct Capture {
     pub(super) cgroups: HashMap<MapData, [u64; 2], u32>,
     pub(super) told: Told,
     marker: u32,
+    names: HashMap<MapData, Name, u8>,
     tree: TreeMode,
     mode: HookMode,
     /// The attached programs; dropping a link detaches it.
     links: Vec<(&'static str, Link)>,
+    programs: Programs,
     refused: Option<CaptureError>,
     argv_capacity: u32,
+    ring_bytes: u32,
 }
 
 impl Capture {
@@ -50,10 +75,7 @@ impl Capture {
     ///
     /// # Errors
     /// If the kernel lacks something or refuses it; see [`CaptureError`].
-    pub fn start(
-        options: &Options,
-        wants: &Wants,
-    ) -> Result<(Self, Ring, KernelCounts), CaptureError> {
+    pub fn start(options: &Options, wants: &Wants) -> Result<Started, CaptureError> {
         let layout = layout()?;
         raise_memlock();
         let btf = Btf::from_sys_fs().map_err(|e| CaptureError::BadBtf {
@@ -73,6 +95,7 @@ impl Capture {
             .btf(Some(&btf))
             .override_global("OFFSETS", layout.offsets.as_bytes(), true)
             .override_global("REGS_ON_STACK", &layout.regs_on_stack, true)
+            .override_global("TYPED", &u32::from(layout.regs_on_stack == 0), true)
             .override_global("ARGV_CAPACITY", &capacity, true)
             .map_max_entries("EVENTS", options.ring_bytes)
             .map_max_entries("COUNTS", cpus)
@@ -93,8 +116,9 @@ impl Capture {
             map: "SETTINGS",
             source,
         })?;
+        let throttled = Throttled::new(map(&mut bpf, "THROTTLED")?);
         let cgroups = map(&mut bpf, "CGROUPS")?;
-        let mut images: HashMap<MapData, u32, [u64; 3]> = map(&mut bpf, "IMAGES")?;
+        let names = map(&mut bpf, "NAMES")?;
         let mut capture = Self {
             bpf,
             btf,
@@ -105,18 +129,28 @@ impl Capture {
             cgroups,
             told: Told::default(),
             marker: options.marker.unwrap_or_default(),
+            names,
             tree: options.tree,
             mode: options.hooks,
             links: Vec::new(),
+            programs: Programs::default(),
             refused: None,
             argv_capacity: capacity,
+            ring_bytes: options.ring_bytes,
         };
         // Forks are followed before the existing tree is marked, so that a
         // process forked meanwhile is found by one or by the other.
         capture.attach(&HOOKS[0])?;
-        mark(&mut images, options.tree)?;
+        mark(&mut capture.bpf, options.tree)?;
         capture.attach_needed(wants)?;
-        Ok((capture, ring, counts))
+        Ok(Started {
+            fill: RingFill::new(&ring, options.ring_bytes),
+            programs: capture.programs.clone(),
+            capture,
+            ring,
+            counts,
+            throttled,
+        })
     }
 
     /// Gives the kernel side new settings, and attaches or detaches what they need.
@@ -215,10 +249,35 @@ impl Capture {
         self.argv_capacity
     }
 
+    /// Puts the settings in force. While names change all processes are wanted, so that
+    /// none is left out that old or new rules want.
     fn set(&mut self, wants: &Wants) -> Result<(), CaptureError> {
+        let all = Wants {
+            connect_names: None,
+            ..wants.clone()
+        };
+        self.put(&all)?;
+        let Some(names) = &wants.connect_names else {
+            return Ok(());
+        };
+        let refused = |source| CaptureError::Map {
+            map: "NAMES",
+            source,
+        };
+        let old: Vec<Name> = self.names.keys().filter_map(Result::ok).collect();
+        for name in old.iter().filter(|name| !names.contains(*name)) {
+            self.names.remove(name).map_err(refused)?;
+        }
+        for name in names {
+            self.names.insert(name, 1, 0).map_err(refused)?;
+        }
+        self.put(wants)
+    }
+
+    fn put(&mut self, wants: &Wants) -> Result<(), CaptureError> {
         let settings: SettingsWords = zerocopy::transmute!(Settings {
             marker: self.marker,
-            ..wants.settings(self.tree, self.mode)
+            ..wants.settings(self.tree, self.mode, self.ring_bytes)
         });
         self.applied = settings;
         self.settings
@@ -227,6 +286,15 @@ impl Capture {
                 map: "SETTINGS",
                 source,
             })
+    }
+
+    fn fd(&self, hook: &Hook) -> Result<&ProgramFd, CaptureError> {
+        let missing = CaptureError::Missing {
+            what: "program",
+            name: hook.program,
+        };
+        let program = self.bpf.program(hook.program);
+        program.and_then(|program| program.fd().ok()).ok_or(missing)
     }
 
     fn attach(&mut self, hook: &'static Hook) -> Result<(), CaptureError> {
@@ -268,6 +336,10 @@ impl Capture {
                 Link::Perf(program.take_link(id).map_err(failed("attach"))?)
             }
         };
+        if !loaded && let Ok(fd) = self.fd(hook) {
+            // Figures are not worth a start.
+            let _ = self.programs.add(hook.program, fd);
+        }
         self.links.push((hook.program, link));
         Ok(())
     }
@@ -280,7 +352,8 @@ enum Link {
     Perf(TracePointLink),
 }
 
-/// Takes a map out of the object.
+/// Takes a map out of the object. It must be kept as long as the object: a program
+/// that a reload loads names its maps by their descriptors.
 fn map<T: TryFrom<Map, Error = aya::maps::MapError>>(
     bpf: &mut Ebpf,
     name: &'static str,
@@ -296,12 +369,22 @@ fn take(bpf: &mut Ebpf, name: &'static str) -> Result<Map, CaptureError> {
 }
 
 /// Marks the processes of the observed (or excluded) tree that exist already.
-fn mark(images: &mut HashMap<MapData, u32, [u64; 3]>, tree: TreeMode) -> Result<(), CaptureError> {
+fn mark(bpf: &mut Ebpf, tree: TreeMode) -> Result<(), CaptureError> {
+    const IMAGES: &str = "IMAGES";
+    let failed = |source| CaptureError::Map {
+        map: IMAGES,
+        source,
+    };
     let root = match tree {
         TreeMode::All => return Ok(()),
         TreeMode::ExcludeSelf => std::process::id(),
         TreeMode::Only(root) | TreeMode::Exclude(root) => root,
     };
+    let images = bpf.map_mut(IMAGES).ok_or(CaptureError::Missing {
+        what: "map",
+        name: IMAGES,
+    })?;
+    let mut images = HashMap::<_, u32, [u64; 3]>::try_from(images).map_err(failed)?;
     let all = processes(Path::new("/proc"));
     let mut marked = vec![root];
     let mut next = 0;
@@ -320,12 +403,7 @@ fn mark(images: &mut HashMap<MapData, u32, [u64; 3]>, tree: TreeMode) -> Result<
             tgid,
             marked: 1,
         });
-        images
-            .insert(tgid, image, 0)
-            .map_err(|source| CaptureError::Map {
-                map: "IMAGES",
-                source,
-            })?;
+        images.insert(tgid, image, 0).map_err(failed)?;
     }
     Ok(())
 }
@@ -357,176 +435,4 @@ fn possible_cpus() -> u32 {
             },
             |highest| highest + 1,
         )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::process::{Command, Stdio};
-
-    use sensor_ebpf::{Counter, Kind};
-
-    use super::*;
-    use crate::event::Event;
-
-    #[test]
-    fn an_exec_of_a_child_arrives_with_argv_exe_and_cwd() {
-        let options = Options {
-            tree: TreeMode::Only(std::process::id()),
-            ..Options::default()
-        };
-        let (_capture, mut ring, counts) =
-            Capture::start(&options, &Wants::default()).expect("the programs run");
-        let dir = tempfile::tempdir().expect("a directory");
-        let child = Command::new("/bin/ls")
-            .args(["-d", "two words", ""])
-            .current_dir(dir.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("ls runs");
-        let pid = child.id();
-        child.wait_with_output().expect("ls ends");
-        let mut found = false;
-        ring.drain(10_000, |bytes| {
-            let event = Event::decode(bytes).expect("a whole record");
-            if event.task.tgid != pid {
-                return;
-            }
-            found = true;
-            let exec = event.exec().expect("an exec");
-            let argv: Vec<_> = exec.argv.iter().collect();
-            assert_eq!(argv, [b"/bin/ls".as_slice(), b"-d", b"two words", b""]);
-            let mut path = Vec::new();
-            exec.cwd.write_path(&mut path);
-            assert_eq!(path, dir.path().as_os_str().as_encoded_bytes());
-            path.clear();
-            exec.exe.write_path(&mut path);
-            assert!(path.ends_with(b"/bin/ls"));
-            assert_eq!(exec.filename, b"/bin/ls");
-            assert_eq!(event.task.ppid, std::process::id());
-            assert_eq!(
-                event.ancestors().next().map(|a| a.tgid),
-                Some(std::process::id())
-            );
-        });
-        assert!(found);
-        let totals = counts.read();
-        assert!(totals.get(Kind::Exec, Counter::Written) >= 1);
-    }
-
-    fn failed_exec_arrives(hooks: HookMode) {
-        let options = Options {
-            tree: TreeMode::Only(std::process::id()),
-            hooks,
-            ..Options::default()
-        };
-        let wants = Wants {
-            exec_failed: true,
-            ..Wants::default()
-        };
-        let (capture, mut ring, counts) =
-            Capture::start(&options, &wants).expect("the programs run");
-        assert_eq!(capture.mode(), hooks);
-        // Tests run side by side in one process: each has a name of its own.
-        let program = format!("/nonexistent/{hooks:?}");
-        Command::new(&program)
-            .args(["one", "", "three"])
-            .spawn()
-            .expect_err("there is no such file");
-        let mut found = 0;
-        ring.drain(10_000, |bytes| {
-            let event = Event::decode(bytes).expect("a whole record");
-            let Some(exec) = event.exec().filter(|_| event.kind == Kind::ExecFailed) else {
-                return;
-            };
-            if exec.filename != program.as_bytes() {
-                return;
-            }
-            found += 1;
-            assert_eq!(exec.fixed.result, -2);
-            let argv: Vec<_> = exec.argv.iter().collect();
-            assert_eq!(argv, [program.as_bytes(), b"one", b"", b"three"]);
-        });
-        assert_eq!(found, 1);
-        let totals = counts.read();
-        assert!(totals.get(Kind::ExecFailed, Counter::Written) >= 1);
-    }
-
-    #[test]
-    fn a_failed_exec_arrives_through_perf_tracepoints() {
-        failed_exec_arrives(HookMode::Perf);
-    }
-
-    #[test]
-    fn a_failed_exec_arrives_through_the_raw_tracepoint() {
-        failed_exec_arrives(HookMode::Raw);
-    }
-
-    fn connects(hooks: HookMode) -> Vec<(crate::event::Connect, Vec<u8>)> {
-        let options = Options {
-            tree: TreeMode::Only(std::process::id()),
-            hooks,
-            ..Options::default()
-        };
-        let wants = Wants {
-            connect: true,
-            ..Wants::default()
-        };
-        let (_capture, mut ring, _) = Capture::start(&options, &wants).expect("the programs run");
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let stream = std::net::TcpStream::connect(address).expect("it listens");
-        let ends = (stream.local_addr().expect("bound").port(), address.port());
-        drop((stream, listener));
-        std::net::TcpStream::connect(address).expect_err("nobody listens any more");
-        let path = format!("/nonexistent/{hooks:?}.sock");
-        std::os::unix::net::UnixStream::connect(&path).expect_err("no such path");
-        let mut out = Vec::new();
-        let me = std::process::id();
-        ring.drain(10_000, |bytes| {
-            let event = Event::decode(bytes).expect("a whole record");
-            if let Some(connect) = event.connect()
-                && event.task.tgid == me
-                && (connect.fixed.given_port == ends.1 || connect.path.starts_with(path.as_bytes()))
-            {
-                out.push((connect.fixed, connect.path.to_vec()));
-            }
-        });
-        assert_eq!(out.len(), 3, "{out:?}");
-        assert_eq!(
-            (out[0].0.local_port, out[0].0.remote_port),
-            ends,
-            "{:?}",
-            out[0].0
-        );
-        out
-    }
-
-    fn connects_arrive(hooks: HookMode) {
-        let seen = connects(hooks);
-        let local = [127, 0, 0, 1];
-        assert_eq!(seen[0].0.result, 0);
-        assert_eq!(
-            (&seen[0].0.remote[..4], &seen[0].0.local[..4]),
-            (&local[..], &local[..])
-        );
-        assert_eq!(seen[1].0.result, i64::from(-libc::ECONNREFUSED));
-        assert_eq!(&seen[1].0.remote[..4], local);
-        assert_eq!(seen[1].0.remote_port, seen[0].0.remote_port);
-        assert_ne!(
-            seen[1].0.flags & sensor_ebpf::connect_flag::REMOTE_FROM_KERNEL,
-            0
-        );
-        assert_eq!(seen[2].0.result, i64::from(-libc::ENOENT));
-    }
-
-    #[test]
-    fn connects_arrive_through_perf_tracepoints() {
-        connects_arrive(HookMode::Perf);
-    }
-
-    #[test]
-    fn connects_arrive_through_the_raw_tracepoint() {
-        connects_arrive(HookMode::Raw);
-    }
 }

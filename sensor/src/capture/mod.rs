@@ -6,25 +6,33 @@ mod clock;
 mod counters;
 mod error;
 mod facts;
+mod fill;
 mod guard;
 mod hooks;
 mod loader;
+#[cfg(test)]
+mod loader_tests;
 mod mapped;
 mod offsets;
 mod options;
 mod processes;
+mod programs;
 mod ring;
+mod throttled;
 
 pub use clock::Clock;
 pub use counters::{KernelCounts, Totals};
 pub use error::CaptureError;
 pub use facts::ProgramFacts;
+pub use fill::RingFill;
 pub use guard::Tampering;
 pub use hooks::{Hook, HookMode};
-pub use loader::Capture;
-pub use options::{Kinds, Options, TreeMode, Wants};
+pub use loader::{Capture, Started};
+pub use options::{Budget, Kinds, Name, Options, TreeMode, Wants};
 pub use processes::{Process, TICK_NS, processes};
+pub use programs::{ProgramFigures, Programs};
 pub use ring::{Drained, Ring, rest};
+pub use throttled::Throttled;
 
 /// The eBPF object, compiled by build.rs.
 pub static BPF_OBJECT: &[u8] =

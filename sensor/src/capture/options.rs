@@ -1,8 +1,36 @@
 //! What can be set about the kernel side.
 
-use sensor_ebpf::{ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, Kind, Settings, Tree, want};
+use std::collections::BTreeSet;
+
+use sensor_ebpf::{ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, COMM_LEN, Kind, Settings, Tree, want};
 
 use super::HookMode;
+
+/// What each container may take of what all share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Events a second over a longer time; 0: without limit.
+    pub rate: u64,
+    /// Events at once.
+    pub burst: u64,
+}
+
+impl Budget {
+    /// No limits.
+    pub const NONE: Self = Self { rate: 0, burst: 0 };
+
+    /// The cost of an event and of a whole burst, nanoseconds.
+    fn nanoseconds(self) -> (u64, u64) {
+        const SECOND: u64 = 1_000_000_000;
+        if self.rate == 0 {
+            return (0, 0);
+        }
+        let interval = (SECOND / self.rate).max(1);
+        // At least one event passes, and sums with times do not overflow.
+        let burst = interval.saturating_mul(self.burst.max(1));
+        (interval, burst.min(u64::MAX / 4))
+    }
+}
 
 /// Whose events are captured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,8 +103,11 @@ impl Kinds {
     }
 }
 
+/// A process's name as the kernel has it, with zeroes up to its end.
+pub type Name = [u8; COMM_LEN];
+
 /// What a rule set wants of the kernel side; may change while it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent switches, each a bit in the kernel's settings"
@@ -100,12 +131,16 @@ pub struct Wants {
     pub loopback: bool,
     /// Connects of other families than unix, IPv4 and IPv6.
     pub other_families: bool,
+    /// Connects of processes of these names alone (none: of all).
+    pub connect_names: Option<BTreeSet<Name>>,
     /// Bytes of argv.
     pub argv_limit: u32,
     /// Bytes of the environment (0: none).
     pub env_limit: u32,
     /// Ancestors to report.
     pub ancestors: u32,
+    /// Of each cgroup.
+    pub budget: Budget,
 }
 
 impl Default for Wants {
@@ -120,17 +155,19 @@ impl Default for Wants {
             inet: true,
             loopback: true,
             other_families: true,
+            connect_names: None,
             argv_limit: ARGV_LIMIT_DEFAULT,
             env_limit: 0,
             ancestors: 10,
+            budget: Budget::NONE,
         }
     }
 }
 
 impl Wants {
-    /// The kernel's form of it.
+    /// The kernel's form of it, for a ring buffer of that size.
     #[must_use]
-    pub fn settings(&self, tree: TreeMode, mode: HookMode) -> Settings {
+    pub fn settings(&self, tree: TreeMode, mode: HookMode, ring_bytes: u32) -> Settings {
         let bits = [
             (self.exec, want::EXEC),
             (self.exec_failed, want::EXEC_FAILED),
@@ -152,12 +189,14 @@ impl Wants {
             (self.loopback, want::LOOPBACK),
             (self.other_families, want::OTHER_FAMILIES),
             (mode == HookMode::Raw, want::RAW),
+            (self.connect_names.is_some(), want::NAMES),
         ];
         let tree = match tree {
             TreeMode::All => Tree::All,
             TreeMode::ExcludeSelf | TreeMode::Exclude(_) => Tree::Exclude,
             TreeMode::Only(_) => Tree::Only,
         };
+        let (budget_interval, budget_burst) = self.budget.nanoseconds();
         Settings {
             wants: bits
                 .iter()
@@ -170,6 +209,24 @@ impl Wants {
                 .ancestors
                 .min(u32::try_from(ANCESTORS_MAX).unwrap_or(u32::MAX)),
             marker: 0,
+            budget_interval,
+            budget_burst,
+            budget_ring: u64::from(ring_bytes) / 4 * 3,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_told_in_nanoseconds() {
+        let budget = |rate, burst| Budget { rate, burst }.nanoseconds();
+        assert_eq!(budget(20_000, 100_000), (50_000, 5_000_000_000));
+        assert_eq!(budget(1, 0), (1_000_000_000, 1_000_000_000));
+        assert_eq!(budget(u64::MAX, 7), (1, 7));
+        assert_eq!(budget(1, u64::MAX), (1_000_000_000, u64::MAX / 4));
+        assert_eq!(Budget::NONE.nanoseconds(), (0, 0));
     }
 }

@@ -75,7 +75,7 @@ keys! {
     append_output: "What is added to the outputs of rules: `match: {source, tags, rule}`, `extra_output`, `extra_fields`, `suggested_output`.";
     buffered_outputs: "Let lines wait up to a second for others under load, to be written together.";
     outputs_queue.capacity: "Most lines that wait before each output; 0: as many as fit into 64 MiB (into `sensor.file_output.spool.memory` before the file).";
-    output_timeout: "An output that is busy for longer is reported as not ready. A number alone is in milliseconds.";
+    output_timeout: "An output before which lines wait and that has written none for longer is logged, counted and reported as not ready; as in Falco it is waited for all the same. Looked at once a second; 0: never. A number alone is in milliseconds.";
     stdout_output.enabled: "Write lines to standard output; readable and coloured if it is a terminal.";
     file_output.enabled: "Write lines to a file.";
     file_output.keep_alive: "Keep the file open; otherwise it is closed whenever nothing waits.";
@@ -121,7 +121,7 @@ keys! {
     metrics.include_empty_values: "Include what is zero.";
     metrics.convert_memory_to_mb: "Memory in MB instead of bytes.";
     engine.modern_ebpf.buf_size_preset: "Size of the ring buffer: 1 to 10 for 1, 2, 4, … 512 MiB. *Raise it when `sensor_events_lost_total{cause=\"ring_full\"}` grows.*";
-    engine.modern_ebpf.drop_failed_exit: "Leave out failed execs and connects. *Their hook costs every system call of the node; set to false if rules need them.*";
+    engine.modern_ebpf.drop_failed_exit: "Leave out failed execs (failed connects are there if a rule wants connects). *Their hook costs every system call of the node; set to false if rules need them.*";
     log_stderr: "Log to standard error.";
     log_level: "Least urgent log lines.";
     sensor.node: "Name of the node, `{node}`. Default: `NODE_NAME`, else the host's name.";
@@ -148,9 +148,9 @@ keys! {
     sensor.hold.timeout: "Longest time that an event waits for its container to be known.";
     sensor.hold.max_events: "Most events that wait.";
     sensor.hold.max_bytes: "Most bytes that wait.";
-    sensor.fairness.enabled: "Keep one container from using up what all share.";
-    sensor.fairness.rate: "Events a second that one container may have over a longer time.";
-    sensor.fairness.burst: "Events that one container may have at once.";
+    sensor.fairness.enabled: "Keep one container (or service of the host: each cgroup has a budget) from using up what all share. What it loses by that is counted, and announced by records of source `internal`.";
+    sensor.fairness.rate: "Events a second that one container may have over a longer time; 0: without limit. A record above 4 KiB (a large argv) counts as one more event for each further KiB.";
+    sensor.fairness.burst: "Events that one container may have at once; a sixteenth of that while more than three quarters of the ring buffer are full.";
     sensor.self_test.enabled: "Now and then let a process of the sensor's own execute itself; if that event does not come back, the sensor is not ready.";
     sensor.self_test.interval: "How often, at least 100ms.";
     sensor.self_test.timeout: "How long that event may take.";

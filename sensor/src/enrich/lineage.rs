@@ -9,7 +9,7 @@ use std::{cell::Cell, collections::VecDeque, path::Path};
 
 use rustc_hash::FxHashMap;
 
-use super::Program;
+use super::{Lookups, Program};
 use crate::{
     capture::{TICK_NS, processes},
     event::{Ancestor, Detail, Event, Exec, Kind, Names, Strings, Task},
@@ -57,6 +57,7 @@ pub struct Lineage {
     order: VecDeque<Key>,
     bytes: usize,
     evicted: u64,
+    lookups: Cell<Lookups>,
 }
 
 impl Lineage {
@@ -126,6 +127,12 @@ impl Lineage {
         self.programs.is_empty()
     }
 
+    /// How often it was asked for a program.
+    #[must_use]
+    pub fn lookups(&self) -> Lookups {
+        self.lookups.get()
+    }
+
     /// How many programs were dropped to make room.
     #[must_use]
     pub fn evicted(&self) -> u64 {
@@ -133,7 +140,11 @@ impl Lineage {
     }
 
     fn get(&self, key: Key) -> Option<Program<'_>> {
-        let entry = self.programs.get(&key)?;
+        let entry = self.programs.get(&key);
+        let mut lookups = self.lookups.get();
+        lookups.count(entry.is_some());
+        self.lookups.set(lookups);
+        let entry = entry?;
         entry.used.set(true);
         let mut start = 0;
         let mut part = |i: usize| {

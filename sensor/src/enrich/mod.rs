@@ -17,6 +17,7 @@ mod image;
 mod kube;
 mod labels;
 mod lineage;
+mod lookups;
 mod metadata;
 mod oci;
 mod options;
@@ -31,6 +32,7 @@ pub use counters::Counters;
 pub use health::{Health, Notice, Notify, SocketHealth};
 pub use hold::{Hold, HoldOptions, HoldOutcome, HoldStatistics, Released};
 pub use lineage::{Lineage, comm};
+pub use lookups::Lookups;
 pub use metadata::{Lookup, Metadata};
 pub use options::{
     CacheOptions, ContainerdOptions, KNOWN_SOCKETS, KubeAccess, KubeOptions, MetadataOptions,

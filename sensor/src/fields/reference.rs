@@ -1,6 +1,6 @@
 //! `proc.aname[2]`: a field and its argument, as rules and outputs write it.
 
-use super::{ArgumentKind, Context, Field, Value, find, foreign};
+use super::{ArgumentKind, Context, Field, Type, Value, find, foreign};
 
 /// What stands in brackets after a field's name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -107,6 +107,42 @@ impl FieldRef {
             Value::Absent
         }
     }
+
+    /// Its value in an output. A field that can have an argument and has none is any
+    /// of several in a condition; in an output they are one text, nearest first, and
+    /// `proc.apid` is the process's own, as in Falco.
+    #[must_use]
+    pub fn output<'a>(&self, context: &Context<'a>) -> Value<'a> {
+        if self.field.condition_only {
+            return Value::Absent;
+        }
+        let kind = self.field.argument;
+        if kind == ArgumentKind::OptionalIndex
+            && self.field.ty == Type::Number
+            && self.argument == Argument::None
+            && self.field.kinds.contains(context.event.kind)
+        {
+            return (self.field.get)(context, &Argument::Index(0));
+        }
+        match self.get(context) {
+            Value::List(values) if kind != ArgumentKind::None => joined(values, context),
+            value => value,
+        }
+    }
+}
+
+/// Several texts as one, with blanks between them.
+fn joined<'a>(values: &[Value<'a>], context: &Context<'a>) -> Value<'a> {
+    let mut text = bumpalo::collections::String::new_in(context.arena);
+    for (index, value) in values.iter().enumerate() {
+        if index > 0 {
+            text.push(' ');
+        }
+        if let Value::Str(part) = value {
+            text.push_str(part);
+        }
+    }
+    Value::Str(text.into_bump_str())
 }
 
 fn argument(field: &'static Field, text: &str) -> Result<Argument, FieldError> {

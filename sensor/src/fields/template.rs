@@ -121,13 +121,7 @@ impl Template {
     #[must_use]
     pub fn values<'a>(&self, context: &Context<'a>) -> &'a [Value<'a>] {
         let mut values = BumpVec::with_capacity_in(self.fields.len(), context.arena);
-        values.extend(self.fields.iter().map(|field| {
-            if field.field.condition_only {
-                Value::Absent
-            } else {
-                field.get(context)
-            }
-        }));
+        values.extend(self.fields.iter().map(|field| field.output(context)));
         values.into_bump_slice()
     }
 

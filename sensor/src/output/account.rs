@@ -60,6 +60,8 @@ pub struct Account {
     pub bytes: AtomicU64,
     /// Failed attempts: a system call, a request.
     pub errors: AtomicU64,
+    /// Times that it was blocked for longer than `output_timeout`.
+    pub timeouts: AtomicU64,
     /// Files put aside and begun anew.
     pub rotations: AtomicU64,
     /// Files opened again: on a signal, an error, or because the path was another file.

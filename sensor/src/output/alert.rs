@@ -196,7 +196,7 @@ fn write_extra(
     text: &mut Vec<u8>,
 ) {
     match extra {
-        Some(ExtraField::Field(field)) => write_value(out, &field.get(context)),
+        Some(ExtraField::Field(field)) => write_value(out, &field.output(context)),
         Some(ExtraField::Text(_, template)) => {
             text.clear();
             template.render(context, text);

@@ -1,8 +1,9 @@
 //! A web server, one POST a line: what falcosidekick expects.
 
 use std::{
+    error::Error as _,
     io,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, OnceLock, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -56,7 +57,7 @@ struct Http {
     config: HttpOutput,
     tuning: HttpTuning,
     content_type: &'static str,
-    connection: Option<SendRequest<Full<Bytes>>>,
+    connection: Option<Connection>,
     failing: bool,
 }
 
@@ -113,7 +114,7 @@ impl Target {
         })
     }
 
-    async fn connect(&self) -> io::Result<SendRequest<Full<Bytes>>> {
+    async fn connect(&self) -> io::Result<Connection> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
         match &self.tls {
@@ -123,18 +124,40 @@ impl Target {
     }
 }
 
-async fn shake<S>(stream: S) -> io::Result<SendRequest<Full<Bytes>>>
+/// A connection to the server.
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    /// Why it broke: a server that wants another certificate says so only here.
+    broken: Arc<OnceLock<String>>,
+}
+
+impl Connection {
+    /// What to say of a request that failed.
+    fn reason(&self, error: io::Error) -> io::Error {
+        match self.broken.get() {
+            Some(reason) => io::Error::other(reason.clone()),
+            None => error,
+        }
+    }
+}
+
+async fn shake<S>(stream: S) -> io::Result<Connection>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (sender, connection) = handshake(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;
+    let broken = Arc::<OnceLock<String>>::default();
+    let told = Arc::clone(&broken);
     // Its end is noticed by the sender.
     tokio::spawn(async move {
-        let _ = connection.await;
+        if let Err(error) = connection.await {
+            let cause = error.source().map(|cause| format!(": {cause}"));
+            let _ = told.set(format!("{error}{}", cause.unwrap_or_default()));
+        }
     });
-    Ok(sender)
+    Ok(Connection { sender, broken })
 }
 
 impl Http {
@@ -173,22 +196,23 @@ impl Http {
             ..
         } = self;
         let attempt = async {
-            let reused = connection.as_ref().is_some_and(|c| !c.is_closed());
-            let mut sender = match connection.take() {
-                Some(sender) if reused => sender,
+            let reused = connection.as_ref().is_some_and(|c| !c.sender.is_closed());
+            let mut own = match connection.take() {
+                Some(own) if reused => own,
                 _ => target.connect().await?,
             };
-            let outcome = send(&mut sender, target, config, content_type, body.clone()).await;
+            let outcome = send(&mut own.sender, target, config, content_type, body.clone()).await;
             let outcome = match outcome {
                 // The server has closed a connection that was idle.
                 Err(_) if reused => {
-                    sender = target.connect().await?;
-                    send(&mut sender, target, config, content_type, body).await
+                    own = target.connect().await?;
+                    send(&mut own.sender, target, config, content_type, body).await
                 }
                 outcome => outcome,
             };
+            let outcome = outcome.map_err(|error| own.reason(error));
             if config.keep_alive && outcome.is_ok() {
-                *connection = Some(sender);
+                *connection = Some(own);
             }
             outcome
         };

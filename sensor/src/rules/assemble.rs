@@ -7,7 +7,7 @@ use super::{
     Options, Requirements, RuleSet,
     activity::activity,
     build::Built,
-    compile::{Checks, Dispatch, Facts, Graph, Peer, fold},
+    compile::{Checks, Dispatch, Facts, Graph, Peer, fold, shared_first},
     load::{self, Definitions, RuleFile},
     set::{Activity, ListInfo, MacroInfo, Program, program},
 };
@@ -44,6 +44,7 @@ pub(super) fn assemble(
                     left.push((u32::try_from(index).unwrap_or(u32::MAX), node));
                 }
             }
+            shared_first(&mut graph, &mut left);
             let nodes: Vec<_> = left.iter().map(|(_, node)| *node).collect();
             programs[program(kind, host)] = Program {
                 dispatch: Dispatch::new(&graph, &checks, &nodes),

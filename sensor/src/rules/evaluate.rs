@@ -45,6 +45,33 @@ impl Scratch {
         }
         self.candidates.clear();
     }
+
+    /// Has rules looked at.
+    fn add(&mut self, rules: &[u32]) {
+        for rule in rules {
+            let rule = *rule as usize;
+            self.candidates[rule / 64] |= 1 << (rule % 64);
+        }
+    }
+
+    /// Whether one of the rules of a bit set is to be looked at.
+    fn has_any(&self, rules: &[u64]) -> bool {
+        let mut words = self.candidates.iter().zip(rules);
+        words.any(|(word, rules)| word & rules != 0)
+    }
+
+    /// Leaves rules out.
+    fn remove(&mut self, rules: &[u64]) {
+        for (word, rules) in self.candidates.iter_mut().zip(rules) {
+            *word &= !rules;
+        }
+    }
+
+    /// How many rules the last event had to be looked at with.
+    #[cfg(test)]
+    pub(super) fn looked_at(&self) -> u32 {
+        self.candidates.iter().map(|word| word.count_ones()).sum()
+    }
 }
 
 impl RuleSet {
@@ -110,7 +137,7 @@ impl<'a> Run<'_, 'a> {
         for (operand, rules) in &dispatch.symbols {
             for symbol in self.symbols(*operand) {
                 if let Some(rules) = rules.get(symbol) {
-                    self.add(rules);
+                    self.scratch.add(rules);
                 }
             }
         }
@@ -121,17 +148,44 @@ impl<'a> Run<'_, 'a> {
                     let number = word * 64 + bits.trailing_zeros() as usize;
                     bits &= bits - 1;
                     if let Some(rules) = u32::try_from(number).ok().and_then(|n| rules.get(&n)) {
-                        self.add(rules);
+                        self.scratch.add(rules);
                     }
                 }
             }
         }
+        for (operand, rules) in &dispatch.numbers {
+            self.each(*operand, |value, scratch| {
+                if let Some(rules) = number_of(value).and_then(|number| rules.get(&number)) {
+                    scratch.add(rules);
+                }
+            });
+        }
+        for (operand, prefixes) in &dispatch.prefixes {
+            self.each(*operand, |value, scratch| {
+                if let Value::Str(text) = value {
+                    prefixes.run(text.bytes(), |rules| scratch.add(rules));
+                }
+            });
+        }
+        for (operand, suffixes) in &dispatch.suffixes {
+            self.each(*operand, |value, scratch| {
+                if let Value::Str(text) = value {
+                    suffixes.run(text.bytes().rev(), |rules| scratch.add(rules));
+                }
+            });
+        }
+        for (parts, rules) in &dispatch.guards {
+            if self.scratch.has_any(rules) && !parts.iter().all(|part| self.node(*part)) {
+                self.scratch.remove(rules);
+            }
+        }
     }
 
-    fn add(&mut self, rules: &[u32]) {
-        for rule in rules {
-            let rule = *rule as usize;
-            self.scratch.candidates[rule / 64] |= 1 << (rule % 64);
+    /// Gives each value of an operand.
+    fn each(&mut self, operand: OperandId, mut take: impl FnMut(&Value<'_>, &mut Scratch)) {
+        match self.value(operand) {
+            Value::List(values) => values.iter().for_each(|value| take(value, self.scratch)),
+            value => take(&value, self.scratch),
         }
     }
 

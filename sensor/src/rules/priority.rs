@@ -48,6 +48,12 @@ impl Priority {
             .find(|priority| priority.as_str().eq_ignore_ascii_case(text))
     }
 
+    /// Whether a spelling is one of Falco's schema of rule files: capitals.
+    #[must_use]
+    pub fn is_canonical(text: &str) -> bool {
+        Self::parse(text).is_some() && !text.contains(|c: char| c.is_lowercase())
+    }
+
     /// As it stands in JSON: `Informational`, never `Info`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -89,6 +95,20 @@ mod tests {
         );
         assert_eq!(Priority::parse("WARNING"), Some(Priority::Warning));
         assert_eq!(Priority::parse("warn"), None);
+    }
+
+    #[test]
+    fn the_schema_has_capitals() {
+        assert!(
+            ["WARNING", "INFO", "INFORMATIONAL"]
+                .into_iter()
+                .all(Priority::is_canonical)
+        );
+        assert!(
+            !["Warning", "info", "WARN"]
+                .into_iter()
+                .any(Priority::is_canonical)
+        );
     }
 
     #[test]

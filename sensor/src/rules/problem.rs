@@ -69,6 +69,16 @@ codes! {
     ConditionWarning = "LOAD_COMPILE_CONDITION", "Warning in rule condition";
     /// A key that nobody knows.
     UnknownKey = "LOAD_UNKNOWN_KEY", "Unknown key";
+    /// A value that is not spelt as Falco's schema has it, and understood all the same.
+    Spelling = "LOAD_SCHEMA", "Value not in its canonical spelling";
+}
+
+impl Code {
+    /// Whether it is about Falco's schema of rule files only.
+    #[must_use]
+    pub const fn is_schema(self) -> bool {
+        matches!(self, Self::UnknownKey | Self::Spelling)
+    }
 }
 
 /// Kinds of items of a rule file.

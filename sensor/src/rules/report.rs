@@ -37,14 +37,14 @@ impl FileReport {
     pub fn warnings(&self) -> impl Iterator<Item = &Problem> {
         self.problems
             .iter()
-            .filter(|problem| !problem.is_error() && problem.code != Code::UnknownKey)
+            .filter(|problem| !problem.is_error() && !problem.code.is_schema())
     }
 
-    /// Warnings of the schema: keys that nobody knows.
+    /// Warnings of the schema: keys that nobody knows, odd spellings.
     pub fn schema_warnings(&self) -> impl Iterator<Item = &Problem> {
         self.problems
             .iter()
-            .filter(|problem| !problem.is_error() && problem.code == Code::UnknownKey)
+            .filter(|problem| !problem.is_error() && problem.code.is_schema())
     }
 }
 

@@ -1,11 +1,14 @@
 //! What must be captured and gathered for a set of rules.
 
+use std::collections::BTreeSet;
+
 use super::{
     ExtraField, Rule,
-    compile::{Checks, Graph},
+    compile::{Checks, Graph, names},
     set::{Program, program},
 };
 use crate::{
+    capture::Name,
     event::Kind,
     fields::{Argument, FieldRef, Needs},
 };
@@ -31,7 +34,7 @@ impl Reach {
 }
 
 /// What the rules that are on need.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent switches, each a bit in the kernel's settings"
@@ -51,6 +54,8 @@ pub struct Requirements {
     pub loopback: bool,
     /// Of connects: those of families other than unix, IPv4 and IPv6.
     pub other_families: bool,
+    /// Of connects: those of processes of these names (all, if none).
+    pub connect_names: Option<BTreeSet<Name>>,
     /// What the fields of conditions and outputs need.
     pub needs: Needs,
     /// How many ancestors they look at.
@@ -92,6 +97,9 @@ impl Requirements {
             connect: reach(Kind::Connect),
             ..Self::default()
         };
+        let connects = [false, true].map(|host| &programs[program(Kind::Connect, host)].rules);
+        let conditions = connects.into_iter().flatten().map(|(_, node)| *node);
+        this.connect_names = names(graph, checks, conditions).filter(|_| this.connect.any());
         let mut seen = vec![false; rules.len()];
         for (rule, node) in programs.iter().flat_map(|program| &program.rules) {
             graph.checks(*node, &mut |check, _| {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anyhow::bail;
 
-use super::rules;
+use super::{needs, rules};
 use crate::{
     agent::settings,
     cli::{self, Action},
@@ -40,10 +40,15 @@ pub fn inspect(action: &Action, loaded: &Loaded) -> anyhow::Result<bool> {
         }
         Action::ListRules => {
             let set = set(config)?;
+            let requirements = set.requirements();
+            let wants = settings::wants(config, requirements);
             if config.json_output {
-                writeln!(out, "{}", set.list_json())?;
+                let mut list = set.list_json();
+                list["derived"] = needs::object(&wants, requirements);
+                writeln!(out, "{list}")?;
             } else {
                 write!(out, "{}", set.list_text())?;
+                write!(out, "{}", needs::text(&wants, requirements))?;
             }
             Ok(true)
         }

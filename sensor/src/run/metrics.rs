@@ -1,33 +1,95 @@
 //! What the parts count, for the metrics page.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
-
-use crate::{
-    capture::KernelCounts,
-    enrich::Counters,
-    self_test::Marker,
-    telemetry::{Telemetry, catalog},
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
 };
 
-/// Tells the telemetry where the counters of the kernel side, of enrichment and of the self-test are.
-pub(super) fn connect(
-    telemetry: &Telemetry,
-    kernel: &Arc<KernelCounts>,
-    enrichment: &Arc<Counters>,
-    marker: &Arc<Marker>,
-) {
-    let kernel = Arc::clone(kernel);
+use crate::{
+    agent::Snapshot,
+    capture::{KernelCounts, Programs, RingFill},
+    enrich::Counters,
+    self_test::Marker,
+    telemetry::{Exposition, Telemetry, catalog},
+};
+
+/// Parts that count for themselves.
+pub(super) struct Sources {
+    /// What became of events in the kernel.
+    pub(super) kernel: Arc<KernelCounts>,
+    /// How full the ring buffer is.
+    pub(super) fill: RingFill,
+    /// What the kernel counts of the programs.
+    pub(super) programs: Programs,
+    /// What the metadata tasks count.
+    pub(super) enrichment: Arc<Counters>,
+    /// What came of the self-tests.
+    pub(super) marker: Arc<Marker>,
+}
+
+/// Tells the telemetry where these are.
+pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
+    let Sources {
+        kernel,
+        fill,
+        programs,
+        enrichment,
+        marker,
+    } = sources;
     telemetry.set_kernel(Box::new(move || kernel.read().raw()));
-    let enrichment = Arc::clone(enrichment);
     telemetry.collect(Box::new(move |out| {
         for (name, _, value) in enrichment.each() {
             out.add(&catalog::ENRICHMENT, &[name], value);
         }
+        let released = [
+            ("resolved", &enrichment.hold_resolved_total),
+            ("timeout", &enrichment.hold_timeout_total),
+            ("overflow", &enrichment.hold_overflow_total),
+        ];
+        for (outcome, count) in released {
+            out.add(&catalog::HOLD_RELEASED, &[outcome], count.load(Relaxed));
+        }
     }));
-    let marker = Arc::clone(marker);
+    telemetry.collect(Box::new(move |out| {
+        out.add(&catalog::RING_SIZE, &[], fill.size());
+        if let Some(unread) = fill.unread() {
+            out.add(&catalog::RING_FILL, &[], unread);
+        }
+        expose(&programs, out);
+    }));
     telemetry.collect(Box::new(move |out| {
         for (outcome, count) in [("passed", &marker.passed), ("failed", &marker.failed)] {
             out.add(&catalog::SELF_TESTS, &[outcome], count.load(Relaxed));
         }
     }));
+}
+
+/// Tells the telemetry where the figures of the capture thread are: what waits.
+pub(super) fn figures(
+    telemetry: &Telemetry,
+    figures: impl Fn() -> Snapshot + Send + Sync + 'static,
+) {
+    let seconds = |nanos: u64| Duration::from_nanos(nanos).as_secs_f64();
+    telemetry.collect(Box::new(move |out| {
+        let figures = figures();
+        out.add(&catalog::HOLD_EVENTS, &[], figures.held as u64);
+        out.add(&catalog::HOLD_BYTES, &[], figures.held_bytes as u64);
+        out.add(&catalog::HOLD_MEDIAN, &[], seconds(figures.hold.median));
+        out.add(&catalog::HOLD_MAX, &[], seconds(figures.hold.max));
+    }));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "2^53 ns are a hundred days")]
+fn expose(programs: &Programs, out: &mut Exposition) {
+    for figures in programs.read() {
+        let program = [figures.program];
+        if let Some(skipped) = figures.skipped {
+            out.add(&catalog::RECURSION_MISSES, &program, skipped);
+        }
+        if figures.runs > 0 {
+            let seconds = figures.nanoseconds as f64 / 1e9;
+            out.add(&catalog::BPF_RUNS, &program, figures.runs);
+            out.add(&catalog::BPF_RUN_TIME, &program, seconds);
+        }
+    }
 }

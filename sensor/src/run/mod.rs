@@ -3,6 +3,7 @@
 mod inspect;
 mod metrics;
 mod monitor;
+mod needs;
 mod observe;
 mod rules;
 mod summary;

@@ -45,9 +45,14 @@ impl Monitor {
         agent: &Agent,
     ) -> bool {
         let now = Instant::now();
-        let reaction = self.drops.check(now, &telemetry.totals());
-        if let Some(record) = reaction.record {
-            write(agent, identity, &record);
+        let mut exit = false;
+        // Reading all counters takes some dozens of system calls.
+        if self.drops.due(now) {
+            let reaction = self.drops.check(now, &telemetry.totals());
+            exit = reaction.exit;
+            if let Some(record) = reaction.record {
+                write(agent, identity, &record);
+            }
         }
         if config.metrics.enabled && config.metrics.output_rule && now >= self.next_snapshot {
             self.next_snapshot = now + interval(config);
@@ -62,7 +67,7 @@ impl Monitor {
         {
             write(agent, identity, &record);
         }
-        reaction.exit
+        exit
     }
 
     /// How often events were lost in some second, and how often something was done.

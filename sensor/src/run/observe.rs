@@ -12,14 +12,14 @@ use tokio::runtime::Runtime;
 use super::{metrics, monitor::Monitor, rules, summary};
 use crate::{
     agent::{Agent, Cgroups, Node, Parts, Reload, settings},
-    capture::Capture,
+    capture::{self, Capture, Programs},
     cli::Args,
     config::{self, Config},
     enrich::{self, Hold, Lineage, MetadataTasks, Notice, Users},
     lifecycle::{self, Instance, PidFile, Request, Signals, Watch},
     log_error, log_info, log_warning,
     output::{Control, Identity, Loaded, Outputs},
-    rules::{Compilation, RuleSet},
+    rules::{Code, Compilation, RuleSet},
     self_test::{Marker, SelfTest},
     telemetry::{self, Condition, Server, Telemetry},
 };
@@ -63,6 +63,7 @@ struct Running {
     identity: Arc<Identity>,
     metadata: MetadataTasks,
     self_test: Option<SelfTest>,
+    programs: Programs,
     requests: mpsc::Receiver<Request>,
     _signals: Signals,
     _runtime: Runtime,
@@ -93,6 +94,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     let outputs = Outputs::start(config, &identity)?;
     let control = outputs.control();
     telemetry.set_outputs(control.clone());
+    telemetry.set_output_timeout(config.output_timeout.0);
     telemetry.health.require(Condition::OutputsWritable);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -117,7 +119,14 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     let wants = settings::wants(config, rules.requirements());
     let marker = Arc::<Marker>::default();
     let self_test = start_self_test(config, &telemetry, &marker);
-    let (capture, ring, kernel) = Capture::start(&settings::capture(config, &marker), &wants)?;
+    let capture::Started {
+        capture,
+        ring,
+        counts,
+        throttled,
+        fill,
+        programs,
+    } = Capture::start(&settings::capture(config, &marker), &wants)?;
     let attached: Vec<_> = capture.attached().collect();
     log_info!("programs attached: {}", attached.join(", "));
     if let Some(refused) = capture.refused() {
@@ -126,8 +135,15 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     telemetry.health.hold(Condition::ProgramsAttached);
     let mut lineage = Lineage::new();
     lineage.scan(&config.sensor.proc_root);
-    let kernel = Arc::new(kernel);
-    metrics::connect(&telemetry, &kernel, &counters, &marker);
+    let kernel = Arc::new(counts);
+    let sources = metrics::Sources {
+        kernel: Arc::clone(&kernel),
+        fill,
+        programs: programs.clone(),
+        enrichment: Arc::clone(&counters),
+        marker: Arc::clone(&marker),
+    };
+    metrics::connect(&telemetry, sources);
     let parts = Parts {
         rules,
         alerts: settings::alerts(config),
@@ -145,8 +161,9 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         log_info!("webserver listens at {}", server.address());
         runtime.spawn(server.run(Arc::clone(&telemetry)));
     }
-    let agent = Agent::start(capture, ring, kernel, parts, outputs)
+    let agent = Agent::start(capture, ring, kernel, throttled, parts, outputs)
         .context("cannot start the capture thread")?;
+    metrics::figures(&telemetry, agent.figures());
     lock_down(config);
     lifecycle::give_back();
     Ok(Running {
@@ -156,6 +173,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         identity,
         metadata,
         self_test,
+        programs,
         requests,
         _signals: signals,
         _runtime: runtime,
@@ -246,6 +264,8 @@ impl Running {
             done,
         });
         result.recv().context("the capture thread has ended")??;
+        self.telemetry
+            .set_output_timeout(loaded.config.output_timeout.0);
         self.identity.set_loaded(Loaded {
             rules: digest,
             config: loaded.digest.clone(),
@@ -260,6 +280,7 @@ impl Running {
         let counts = finished.outputs.stop(config.sensor.stop_deadline.0);
         eprint!("{}", telemetry::drop_summary(&self.telemetry, drops));
         eprint!("{}", summary::text(&finished.snapshot, &counts));
+        eprint!("{}", summary::skipped(&self.programs.read()));
         if let Some(error) = finished.error {
             log_error!("the capture thread ended: {error}");
             return Ok(false);
@@ -321,7 +342,11 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
             report,
         }) => {
             for problem in report.problems() {
-                log_warning!("{}", problem.diagnostic);
+                if problem.code == Code::Spelling {
+                    log_info!("{}", problem.diagnostic);
+                } else {
+                    log_warning!("{}", problem.diagnostic);
+                }
             }
             Ok(set)
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sensor_ebpf::{Counter, Kind};
 
-use crate::{agent::Snapshot, output::Counts};
+use crate::{agent::Snapshot, capture::ProgramFigures, output::Counts};
 
 /// The last words, for standard error: how many events were seen, and what
 /// became of each.
@@ -27,13 +27,6 @@ pub(super) fn text(snapshot: &Snapshot, outputs: &[(&'static str, Counts)]) -> S
         }
         out.push('\n');
     }
-    if !snapshot.misses.is_empty() {
-        out.push_str("skipped by the kernel:");
-        for (program, count) in &snapshot.misses {
-            let _ = write!(out, " {program}={count}");
-        }
-        out.push('\n');
-    }
     let counts = snapshot.pipeline;
     let _ = writeln!(
         out,
@@ -46,6 +39,13 @@ pub(super) fn text(snapshot: &Snapshot, outputs: &[(&'static str, Counts)]) -> S
         snapshot.held,
         counts.lines,
     );
+    let _ = writeln!(
+        out,
+        "hold: released={} median_us={} max_us={}",
+        snapshot.hold.released,
+        snapshot.hold.median / 1000,
+        snapshot.hold.max / 1000,
+    );
     for (name, counts) in outputs {
         let _ = writeln!(
             out,
@@ -55,6 +55,18 @@ pub(super) fn text(snapshot: &Snapshot, outputs: &[(&'static str, Counts)]) -> S
             counts.spooled,
             counts.dropped_total(),
         );
+    }
+    out
+}
+
+/// Runs of programs that the kernel skipped, if there are any: these events are
+/// not among those seen.
+pub(super) fn skipped(programs: &[ProgramFigures]) -> String {
+    let mut out = String::new();
+    for figures in programs {
+        if let Some(skipped @ 1..) = figures.skipped {
+            let _ = writeln!(out, "skipped by the kernel: {}={skipped}", figures.program);
+        }
     }
     out
 }
@@ -72,5 +84,6 @@ fn label(counter: Counter) -> &'static str {
         Counter::Truncated => "truncated",
         Counter::Unreadable => "unreadable",
         Counter::PathIncomplete => "path_incomplete",
+        Counter::Throttled => "throttled",
     }
 }

@@ -26,23 +26,17 @@ pub const ALL_KINDS: [Kind; KINDS] = [Kind::Exec, Kind::ExecFailed, Kind::Connec
 pub enum Loss {
     /// Its record could not be decoded.
     Undecodable,
-    /// Its container had used up its budget.
-    Throttled,
-    /// It was in the ring buffer, or waited, when the deadline for stopping passed.
-    Stopped,
 }
 
 impl Loss {
     /// All causes, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::Undecodable, Self::Throttled, Self::Stopped];
+    pub const ALL: [Self; 1] = [Self::Undecodable];
 
     /// Name in metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Undecodable => "undecodable",
-            Self::Throttled => "throttled",
-            Self::Stopped => "stopped",
         }
     }
 }
@@ -130,7 +124,10 @@ impl Totals {
     /// Events lost, wherever.
     #[must_use]
     pub fn lost(&self, kind: Kind) -> u64 {
-        let kernel = self.kernel(kind, Kernel::RingFull) + self.kernel(kind, Kernel::NoScratch);
+        let kernel: u64 = [Kernel::RingFull, Kernel::NoScratch, Kernel::Throttled]
+            .into_iter()
+            .map(|counter| self.kernel(kind, counter))
+            .sum();
         kernel + self.lost[kind as usize].iter().sum::<u64>()
     }
 
@@ -202,7 +199,7 @@ mod tests {
         let events = Events::default();
         (0..5).for_each(|_| events.matched(Kind::Exec));
         events.unmatched(Kind::Exec);
-        events.lost(Kind::Exec, Loss::Throttled, 2);
+        events.lost(Kind::Exec, Loss::Undecodable, 2);
         let mut kernel = KernelCounts::default();
         kernel[Kind::Exec as usize][Kernel::Seen as usize] = 20;
         kernel[Kind::Exec as usize][Kernel::FilteredHost as usize] = 9;

@@ -11,6 +11,9 @@ use crate::{
     output::internal::Record,
 };
 
+/// Nothing is done in less time after the last look.
+const INTERVAL: Duration = Duration::from_millis(900);
+
 /// What is to be done about losses.
 #[derive(Debug, Default, PartialEq)]
 pub struct Reaction {
@@ -59,12 +62,15 @@ impl DropMonitor {
         (self.occurrences, self.actions)
     }
 
-    /// To be called about once a second.
+    /// Whether it is time for [`Self::check`], which is about once a second.
+    #[must_use]
+    pub fn due(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.checked) >= INTERVAL
+    }
+
+    /// To be called when it is due.
     pub fn check(&mut self, now: Instant, totals: &Totals) -> Reaction {
         let elapsed = now.saturating_duration_since(self.checked);
-        if elapsed < Duration::from_millis(900) {
-            return Reaction::default();
-        }
         self.checked = now;
         let burst = whole(self.config.max_burst);
         self.tokens = (self.tokens + elapsed.as_secs_f64() * self.config.rate).min(burst);
@@ -127,8 +133,10 @@ impl DropMonitor {
         for name in zero {
             record = record.field(name, "0");
         }
-        let undecodable =
-            |totals: &Totals| totals.sum(|t, k| t.lost[k as usize][Loss::Undecodable as usize]);
+        let behind = |cause: Loss| -> u64 {
+            let sum = |totals: &Totals| totals.sum(|t, k| t.lost[k as usize][cause as usize]);
+            sum(now).saturating_sub(sum(before))
+        };
         let figures = [
             ("n_drops", lost),
             ("n_drops_buffer_total", buffer),
@@ -141,21 +149,16 @@ impl DropMonitor {
                 kernel(&execs, Kernel::RingFull),
             ),
             ("n_drops_scratch_map", kernel(&ALL_KINDS, Kernel::NoScratch)),
-            (
-                "n_drops_bug",
-                undecodable(now).saturating_sub(undecodable(before)),
-            ),
+            ("n_drops_bug", behind(Loss::Undecodable)),
             ("n_evts", seen),
             ("sensor.drops_since_last_record", self.unreported),
+            (
+                "sensor.lost_throttled",
+                kernel(&ALL_KINDS, Kernel::Throttled),
+            ),
         ];
         for (name, value) in figures {
             record = record.field(name, value.to_string());
-        }
-        for cause in [Loss::Throttled, Loss::Stopped] {
-            let count = |t: &Totals| t.sum(|t, k| t.lost[k as usize][cause as usize]);
-            let name = format!("sensor.lost_{}", cause.name());
-            let value = count(now).saturating_sub(count(before));
-            record = record.field(&name, value.to_string());
         }
         record.field("ebpf_enabled", "1")
     }

@@ -6,14 +6,14 @@ use std::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use sensor_ebpf::Counter as Kernel;
 
 use super::{
-    ALL_KINDS, Condition, Events, Exposition, Health, Histogram, KernelCounts, Loss, Resources,
-    Rules, Totals,
+    ALL_KINDS, Caches, Condition, Events, Exposition, Finding, Health, Histogram, KernelCounts,
+    Loss, Resources, Rules, Stalls, Totals,
     catalog::{self as c, Metric},
     kind_name,
 };
@@ -47,12 +47,16 @@ pub struct Telemetry {
     pub health: Health,
     /// From the event in the kernel to the outputs' queues.
     pub delay: Histogram,
-    /// From a container's first event to its metadata.
+    /// How long held events waited.
     pub enrichment: Histogram,
+    /// How the caches do.
+    pub caches: Caches,
     /// Reloads that succeeded.
     pub reloads: AtomicU64,
     /// Reloads that failed.
     pub failed_reloads: AtomicU64,
+    /// Times that a container used up its budget.
+    pub throttlings: AtomicU64,
     /// Panics.
     pub panics: AtomicU64,
     /// What others changed of what the kernel side was told.
@@ -61,8 +65,8 @@ pub struct Telemetry {
     pub identity: Arc<Identity>,
     /// When it began.
     pub since: Instant,
-    misses: Mutex<Vec<(&'static str, u64)>>,
     outputs: Mutex<Control>,
+    stalls: Mutex<Stalls>,
     kernel: RwLock<Option<KernelSource>>,
     collectors: RwLock<Vec<Collector>>,
 }
@@ -83,14 +87,16 @@ impl Telemetry {
             health: Health::default(),
             delay: Histogram::default(),
             enrichment: Histogram::default(),
+            caches: Caches::default(),
             reloads: AtomicU64::new(0),
             failed_reloads: AtomicU64::new(0),
+            throttlings: AtomicU64::new(0),
             panics: AtomicU64::new(0),
             tampering: Tampering::default(),
             identity,
             since: Instant::now(),
-            misses: Mutex::default(),
             outputs: Mutex::default(),
+            stalls: Mutex::default(),
             kernel: RwLock::default(),
             collectors: RwLock::default(),
         }
@@ -99,11 +105,6 @@ impl Telemetry {
     /// The outputs whose accounts are exposed, and whose health counts.
     pub fn set_outputs(&self, control: Control) {
         *self.outputs.lock().unwrap_or_else(PoisonError::into_inner) = control;
-    }
-
-    /// Runs of programs that the kernel skipped so far.
-    pub fn set_misses(&self, misses: &[(&'static str, u64)]) {
-        misses.clone_into(&mut self.misses.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Where the counters of the kernel side come from.
@@ -148,15 +149,27 @@ impl Telemetry {
             .sum()
     }
 
+    /// How long an output may take, see [`Stalls`].
+    pub fn set_output_timeout(&self, timeout: Duration) {
+        let mut stalls = self.stalls.lock().unwrap_or_else(PoisonError::into_inner);
+        stalls.set_timeout(timeout);
+    }
+
     /// Looks at the outputs: are they written? To be called now and then.
     pub fn check_outputs(&self) {
-        let failing: Vec<&str> = self
-            .outputs()
-            .active()
-            .into_iter()
-            .filter(|(_, account)| !account.healthy.load(Relaxed))
-            .map(|(name, _)| name)
-            .collect();
+        let (now, active) = (Instant::now(), self.outputs().active());
+        let mut stalls = self.stalls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failing = Vec::new();
+        for (name, account) in active {
+            let found = stalls.look(now, name, &account.counts());
+            if found == Finding::Blocked {
+                account.timeouts.fetch_add(1, Relaxed);
+            }
+            if found != Finding::Well || !account.healthy.load(Relaxed) {
+                failing.push(name);
+            }
+        }
+        drop(stalls);
         if failing.is_empty() {
             self.health.hold(Condition::OutputsWritable);
         } else {
@@ -173,6 +186,7 @@ impl Telemetry {
         self.event_counts(&mut out);
         self.rule_counts(&mut out);
         self.output_counts(&mut out);
+        self.caches.expose(&mut out);
         let collectors = self
             .collectors
             .read()
@@ -198,6 +212,7 @@ impl Telemetry {
         out.add(&c::CPU, &["system"], resources.system);
         out.add(&c::RELOADS, &["ok"], self.reloads.load(Relaxed));
         out.add(&c::RELOADS, &["failed"], self.failed_reloads.load(Relaxed));
+        out.add(&c::THROTTLINGS, &[], self.throttlings.load(Relaxed));
         out.add(&c::PANICS, &[], self.panics.load(Relaxed));
         let Tampering { settings, cgroups } = &self.tampering;
         out.add(&c::TAMPERING, &["settings"], settings.load(Relaxed));
@@ -236,6 +251,7 @@ impl Telemetry {
             kernel(&c::EVENTS_FILTERED, &["other"], Kernel::FilteredOther);
             kernel(&c::EVENTS_LOST, &["ring_full"], Kernel::RingFull);
             kernel(&c::EVENTS_LOST, &["no_scratch"], Kernel::NoScratch);
+            kernel(&c::EVENTS_LOST, &["throttled"], Kernel::Throttled);
             kernel(&c::EVENTS_INCOMPLETE, &["truncated"], Kernel::Truncated);
             kernel(&c::EVENTS_INCOMPLETE, &["unreadable"], Kernel::Unreadable);
             kernel(&c::EVENTS_INCOMPLETE, &["path"], Kernel::PathIncomplete);
@@ -246,8 +262,6 @@ impl Telemetry {
                 let lost = totals.lost[index][cause as usize];
                 out.add(&c::EVENTS_LOST, &[name, cause.name()], lost);
             }
-            let throttled = totals.lost[index][Loss::Throttled as usize];
-            out.add(&c::THROTTLED, &[name], throttled);
             let falco = match kind {
                 sensor_ebpf::Kind::Connect => "connect",
                 _ => "execve",
@@ -256,10 +270,6 @@ impl Telemetry {
                 let full = totals.kernel(kind, Kernel::RingFull);
                 out.add(&c::FALCO_DROPS_BUFFER, &["exit", falco], full);
             }
-        }
-        let misses = self.misses.lock().unwrap_or_else(PoisonError::into_inner);
-        for (program, count) in misses.iter() {
-            out.add(&c::RECURSION_MISSES, &[program], *count);
         }
         out.add(&c::FALCO_EVENTS, &[], totals.sum(Totals::seen));
         out.add(&c::FALCO_DROPS, &[], totals.sum(Totals::lost));
@@ -297,6 +307,7 @@ impl Telemetry {
             };
             count(&c::OUTPUT_BYTES, &[name], &account.bytes);
             count(&c::OUTPUT_ERRORS, &[name], &account.errors);
+            count(&c::OUTPUT_TIMEOUTS, &[name], &account.timeouts);
             count(&c::OUTPUT_ROTATIONS, &[name], &account.rotations);
             count(&c::OUTPUT_REOPENS, &[name], &account.reopens);
             count(

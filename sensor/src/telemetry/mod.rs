@@ -5,6 +5,7 @@
 //!                      ▲──── snapshot, drop monitor ──▶ records for the stream
 //! ```
 
+mod caches;
 pub mod catalog;
 mod counters;
 mod drops;
@@ -18,7 +19,9 @@ mod resources;
 mod rules;
 mod server;
 mod snapshot;
+mod stalls;
 
+pub use caches::{Cache, Caches};
 pub use catalog::Metric;
 pub use counters::{ALL_KINDS, Events, Histogram, KernelCounts, Loss, Totals, kind_name};
 pub use drops::{DropMonitor, Reaction};
@@ -30,3 +33,4 @@ pub use resources::Resources;
 pub use rules::{RuleLabel, RuleTable, Rules};
 pub use server::{Server, ServerError, serve_stream};
 pub use snapshot::{Snapshots, drop_summary, summary};
+pub use stalls::{Finding, Stalls};

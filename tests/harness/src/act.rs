@@ -61,6 +61,13 @@ impl Act {
         self
     }
 
+    /// Other steps in a child, at the same time as those that come after; at the
+    /// end its end is waited for.
+    #[must_use]
+    pub fn beside(self, others: Self) -> Self {
+        self.just("beside").argv(others.0)
+    }
+
     /// `execve` of a program, which ends the steps if it succeeds.
     #[must_use]
     pub fn exec<T: AsRef<OsStr>>(

@@ -75,12 +75,22 @@ impl Container {
     /// The actor runs it to its end.
     #[must_use]
     pub fn run(&self, act: Act) -> Act {
+        act.just("fork").and(self.exec())
+    }
+
+    /// The actor runs it while it goes on with its other steps.
+    #[must_use]
+    pub fn run_beside(&self, act: Act) -> Act {
+        act.beside(self.exec())
+    }
+
+    fn exec(&self) -> Act {
         let bundle = self.directory.to_string_lossy();
         let state = self.state();
         let argv = [
             "runc", "--root", &state, "run", "--bundle", &bundle, &self.id,
         ];
-        act.just("fork").exec(runc(), argv)
+        Act::new().exec(runc(), argv)
     }
 
     fn state(&self) -> String {

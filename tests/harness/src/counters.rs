@@ -38,11 +38,21 @@ impl<'a> Counters<'a> {
         self.sum("output ", name)
     }
 
+    /// A figure of the events that waited for their container.
+    ///
+    /// # Panics
+    /// If the sensor did not tell it.
+    #[must_use]
+    pub fn hold(&self, name: &str) -> u64 {
+        self.sum("hold:", name)
+    }
+
     /// Events that were lost, whatever the cause.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.kernel("ring_full")
             + self.kernel("no_scratch")
+            + self.kernel("throttled")
             + self.user("undecodable")
             + self.user("held")
             + self.output("dropped")
@@ -63,6 +73,7 @@ impl<'a> Counters<'a> {
             "written",
             "ring_full",
             "no_scratch",
+            "throttled",
         ];
         assert_eq!(
             self.kernel("seen"),
@@ -116,8 +127,8 @@ mod tests {
     use super::Counters;
 
     const WORDS: &str = "sensor: ready
-kernel exec: seen=5 written=3 filtered_host=2 filtered_tree=0 filtered_other=0 ring_full=0 no_scratch=0
-kernel connect: seen=1 written=1 filtered_host=0 filtered_tree=0 filtered_other=0 ring_full=0 no_scratch=0
+kernel exec: seen=5 written=3 filtered_host=2 filtered_tree=0 filtered_other=0 ring_full=0 no_scratch=0 throttled=0
+kernel connect: seen=1 written=1 filtered_host=0 filtered_tree=0 filtered_other=0 ring_full=0 no_scratch=0 throttled=0
 events: received=4 undecodable=0 filtered=0 unmatched=1 matched=3 held=0 lines=3
 output file: offered=3 written=2 spooled=0 dropped=1
 ";

@@ -24,8 +24,8 @@ fn patience() -> Duration {
         .and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(60))
 }
-/// The sensor stops by itself after that many seconds, whatever becomes of the test.
-const LONGEST: &str = "600";
+/// The sensor stops by itself after that time, whatever becomes of the test.
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// Number of the next sensor that this process starts.
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -37,6 +37,7 @@ pub struct Setup {
     options: Vec<String>,
     capabilities: Option<Vec<u32>>,
     log: Option<PathBuf>,
+    longest: Duration,
 }
 
 impl Setup {
@@ -56,6 +57,7 @@ impl Setup {
             options: Vec::new(),
             capabilities: None,
             log: None,
+            longest: LONGEST,
         }
     }
 
@@ -84,6 +86,12 @@ impl Setup {
         self
     }
 
+    /// Lets it run as long at most, instead of ten minutes.
+    #[must_use]
+    pub fn at_most(self, longest: Duration) -> Self {
+        Self { longest, ..self }
+    }
+
     /// Replaces the rules, which show every exec with all of its fields.
     #[must_use]
     pub fn rules(self, rules: &str) -> Self {
@@ -106,7 +114,10 @@ impl Setup {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         // One sensor a node is the rule, so each has a lock of its own here.
         let instance = format!("test-{}-{number}", std::process::id());
-        let setup = self.option("sensor.instance", instance);
+        let mut setup = self;
+        setup
+            .options
+            .insert(0, format!("sensor.instance={instance}"));
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let path = |name| dir.path().join(name);
         let mut config = String::new();
@@ -127,7 +138,7 @@ impl Setup {
             .arg(path("sensor.yaml"))
             .arg("-r")
             .arg(path("rules.yaml"));
-        command.args(["-M", LONGEST]);
+        command.args(["-M", &setup.longest.as_secs().to_string()]);
         for option in setup.options {
             command.arg("-o").arg(option);
         }
@@ -186,6 +197,12 @@ impl Sensor {
         text.split_terminator('\n').map(str::to_owned).collect()
     }
 
+    /// Bytes that it has written so far.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        fs::metadata(&self.log).map_or(0, |file| file.len())
+    }
+
     /// Waits until it has been idle for a moment: nothing waits in its buffers.
     pub fn settle(&self) {
         let cpu = || {
@@ -232,6 +249,52 @@ impl Sensor {
             internal,
             stderr,
         }
+    }
+
+    /// Gives it other rules, and waits until they count.
+    ///
+    /// # Panics
+    /// If it does not take them.
+    pub fn reload(&self, rules: &str) {
+        self.write_rules(rules);
+        self.hang_up(": reloaded");
+    }
+
+    /// Replaces its rules file; it may not have noticed yet.
+    ///
+    /// # Panics
+    /// If the file cannot be written.
+    pub fn write_rules(&self, rules: &str) {
+        fs::write(self.dir.path().join("rules.yaml"), rules).expect("the rules can be written");
+    }
+
+    /// Appends to its configuration file.
+    ///
+    /// # Panics
+    /// If the file cannot be written.
+    pub fn append_to_configuration(&self, text: &str) {
+        let path = self.dir.path().join("sensor.yaml");
+        let before = fs::read_to_string(&path).expect("there is a configuration");
+        fs::write(&path, before + text).expect("the configuration can be written");
+    }
+
+    /// Lets it read its files again, of which it must refuse one.
+    ///
+    /// # Panics
+    /// If it takes them, or says nothing.
+    pub fn reload_in_vain(&self) {
+        self.hang_up(": not reloaded");
+    }
+
+    fn hang_up(&self, outcome: &str) {
+        let outcomes = || self.stderr().matches(outcome).count();
+        let before = outcomes();
+        self.signal(Signal::HUP);
+        assert!(
+            wait_for(|| outcomes() > before),
+            "the sensor did not say `{outcome}`:\n{}",
+            self.stderr()
+        );
     }
 
     /// Sends it a signal.

@@ -243,7 +243,7 @@ fn a_slow_server_holds_up_neither_capture_nor_the_file() {
 }
 
 /// A certificate for localhost in one PEM file, and the authority's in another.
-fn certificates(dir: &Path) -> (std::path::PathBuf, std::path::PathBuf) {
+pub(crate) fn certificates(dir: &Path) -> (std::path::PathBuf, std::path::PathBuf) {
     let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let ca_key = rcgen::KeyPair::generate().unwrap();

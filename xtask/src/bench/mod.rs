@@ -12,10 +12,7 @@ mod variant;
 
 use anyhow::{Result, ensure};
 
-use crate::{
-    build,
-    shell::{cargo, is_root, run as execute},
-};
+use crate::shell::{cargo, is_root, run as execute};
 
 #[derive(clap::Subcommand, Clone, Copy)]
 pub(crate) enum Command {
@@ -31,10 +28,12 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: Command) -> Result<()> {
     ensure!(is_root(), "this loads eBPF programs: run it as root");
-    build::release()?;
+    // In one build, for features that they do not share would compile the sensor twice.
     execute(&mut cargo(&[
         "build",
         "--release",
+        "--package",
+        "sensor",
         "--package",
         "tests",
         "--bins",

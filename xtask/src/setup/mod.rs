@@ -90,6 +90,11 @@ const TESTS: &[Need] = &[
         met: || has("curl"),
     },
     Need {
+        what: "metrics and alert rules are checked by promtool",
+        package: "prometheus",
+        met: || has("promtool"),
+    },
+    Need {
         what: "network namespaces",
         package: "iproute2",
         met: || has("ip"),

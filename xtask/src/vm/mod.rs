@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
 const ALL: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.2"];
 
 /// How the test programs are named that run in a guest.
-const KINDS: [&str; 4] = ["connect_", "exec_", "sabotage_", "verifier_"];
+const KINDS: [&str; 5] = ["connect_", "exec_", "reload", "sabotage_", "verifier_"];
 
 /// How often a guest is booted again that the emulator made die.
 const EMULATOR_RETRIES: u32 = 2;

@@ -99,6 +99,7 @@ impl Pods {
     pub(super) fn tidy(&mut self, before: u64) {
         self.states
             .retain(|_, s| !(s.members.is_empty() && s.gone.is_some_and(|gone| gone <= before)));
+        self.states.shrink_to(self.states.len() * 2 + 64);
     }
 
     /// Forgets pods without a container while there are more than `max`; how many.

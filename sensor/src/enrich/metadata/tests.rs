@@ -140,6 +140,7 @@ fn api_pod(uid: &str, labels: &str) -> Update {
     }
 }
 
+mod churn;
 mod pods;
 
 #[test]

@@ -23,7 +23,7 @@ use self::{
     reader::{Job, Outcome, Reader, Reply, Stamps},
 };
 use super::{
-    ContainerState, Counters, IdMap,
+    ContainerState, Counters, IdMap, Lookups,
     clock::{MILLISECOND, SECOND},
     counters::{add, count},
 };
@@ -92,6 +92,7 @@ pub struct Users {
     /// The host's root, see [`Root::Process`].
     hosts: Arc<[(u64, u64)]>,
     counters: Arc<Counters>,
+    lookups: Lookups,
 }
 
 impl Users {
@@ -110,6 +111,12 @@ impl Users {
         users
     }
 
+    /// How many containers' users are known, and how often they were asked for.
+    #[must_use]
+    pub fn figures(&self) -> (usize, Lookups) {
+        (self.containers.len(), self.lookups)
+    }
+
     /// Makes the names of an event's container ready, before it is evaluated.
     /// `pid` is the event's process, `now` in nanoseconds since boot. Usually
     /// this does nothing; for a new container it waits for the files, at most
@@ -126,10 +133,12 @@ impl Users {
         while let Some(reply) = reader.ready() {
             self.take(reply, now);
         }
-        if let Some(id) = id
-            && !self.containers.contains_key(&id)
-        {
-            self.make_room();
+        if let Some(id) = id {
+            let known = self.containers.contains_key(&id);
+            self.lookups.count(known);
+            if !known {
+                self.make_room();
+            }
         }
         let names = match id {
             None => &mut self.host,

@@ -33,6 +33,32 @@ pub(crate) fn below(pattern: &str) -> Result<Regex, regex::Error> {
     build(&format!("{}(?:/.*)?", translate(pattern, "[^/]")), false)
 }
 
+/// What each text begins with that a glob or path pattern matches.
+#[must_use]
+pub(crate) fn literal_prefix(pattern: &str) -> &str {
+    let end = pattern.find(['*', '?', '[', '\\', '+', '@', '(']);
+    &pattern[..end.unwrap_or(pattern.len())]
+}
+
+/// What each text begins with that a regular expression matches as a whole, as
+/// far as it is plain to see.
+#[must_use]
+pub(crate) fn regex_prefix(pattern: &str) -> &str {
+    if pattern.contains('|') {
+        return "";
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_ :=,".contains(c) || !c.is_ascii();
+    let end = pattern.find(|c| !plain(c)).unwrap_or(pattern.len());
+    let (prefix, rest) = pattern.split_at(end);
+    if rest.starts_with(['*', '?', '{', '+']) {
+        // It is about the last character, which may be missing.
+        let mut chars = prefix.chars();
+        chars.next_back();
+        return chars.as_str();
+    }
+    prefix
+}
+
 fn build(pattern: &str, any_case: bool) -> Result<Regex, regex::Error> {
     RegexBuilder::new(&format!(r"\A(?:{pattern})\z"))
         .case_insensitive(any_case)
@@ -155,6 +181,19 @@ mod tests {
         assert!(matches(r"a\*b", "a*b") && !matches(r"a\*b", "axb"));
         assert!(matches("@(foo|ba*)", "bar") && matches("+(ab)", "abab"));
         assert!(matches("a.b(c)", "a.b(c)"));
+    }
+
+    #[test]
+    fn plain_beginnings_of_patterns_are_known() {
+        assert_eq!(literal_prefix("/usr/*/nc"), "/usr/");
+        assert_eq!(literal_prefix("/usr/bin"), "/usr/bin");
+        assert_eq!(literal_prefix("@(a|b)"), "");
+        assert_eq!(literal_prefix("a?(b)"), "a");
+        assert_eq!(regex_prefix("/usr/(s)?bin"), "/usr/");
+        assert_eq!(regex_prefix("/usr/bin/py?.*"), "/usr/bin/p");
+        assert_eq!(regex_prefix("ab|cd"), "");
+        assert_eq!(regex_prefix("(?i)ab"), "");
+        assert_eq!(regex_prefix("é*"), "");
     }
 
     #[test]

@@ -62,6 +62,16 @@ impl Numbers {
         inside != self.outside
     }
 
+    /// The numbers themselves, if they are at most so many.
+    pub(crate) fn few(&self, most: i128) -> Option<impl Iterator<Item = i128> + '_> {
+        let mut count = 0_i128;
+        for (low, high) in &self.ranges {
+            count = count.saturating_add(high.saturating_sub(*low).saturating_add(1));
+        }
+        let ranges = self.ranges.iter();
+        (!self.outside && count <= most).then(|| ranges.flat_map(|&(low, high)| low..=high))
+    }
+
     /// Whether all numbers of a range are in, or none; nothing if some are.
     #[must_use]
     pub(crate) fn decides(&self, low: i128, high: i128) -> Option<bool> {

@@ -11,6 +11,8 @@ pub(crate) struct Paths {
     plain: FxHashSet<Box<str>>,
     longest: usize,
     patterns: Vec<Regex>,
+    /// What the patterns begin with.
+    beginnings: Vec<Box<str>>,
 }
 
 impl Paths {
@@ -25,11 +27,20 @@ impl Paths {
         };
         if path.contains(['*', '?', '[']) {
             self.patterns.push(glob::below(path)?);
+            self.beginnings.push(glob::literal_prefix(path).into());
         } else {
             self.longest = self.longest.max(path.len());
             self.plain.insert(path.into());
         }
         Ok(())
+    }
+
+    /// Texts of which each path that is contained begins with one.
+    pub(crate) fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.plain
+            .iter()
+            .chain(&self.beginnings)
+            .map(|text| &**text)
     }
 
     /// Whether a path is one of them, or below one.

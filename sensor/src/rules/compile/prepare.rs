@@ -96,8 +96,8 @@ impl Comparison<'_> {
         (text, at): &Constant,
         alone: bool,
     ) -> Result<Test, Box<ParseError>> {
-        let compiled = |regex: Result<regex::Regex, regex::Error>| match regex {
-            Ok(regex) => Ok(Test::Regex(regex)),
+        let compiled = |regex: Result<regex::Regex, regex::Error>, prefix: &str| match regex {
+            Ok(regex) => Ok(Test::Regex(regex, prefix.into())),
             Err(error) => {
                 let reason = error.to_string();
                 let reason = reason
@@ -134,9 +134,9 @@ impl Comparison<'_> {
             Operator::IContains => Ok(Test::Pattern(checks.pattern(self.id, text, true))),
             Operator::StartsWith => Ok(Test::Text(TextTest::StartsWith((&**text).into()))),
             Operator::EndsWith => Ok(Test::Text(TextTest::EndsWith((&**text).into()))),
-            Operator::Glob => compiled(glob::glob(text, false)),
-            Operator::IGlob => compiled(glob::glob(text, true)),
-            Operator::Regex => compiled(glob::regex(text, false)),
+            Operator::Glob => compiled(glob::glob(text, false), glob::literal_prefix(text)),
+            Operator::IGlob => compiled(glob::glob(text, true), ""),
+            Operator::Regex => compiled(glob::regex(text, false), glob::regex_prefix(text)),
             Operator::BContains | Operator::BStartsWith => {
                 let message = format!(
                     "operator '{}' compares raw bytes (evt.buffer), but '{}' is text",

@@ -99,7 +99,8 @@ pub(crate) enum Test {
     /// Any other test of a text.
     Text(TextTest),
     /// Text that a regular expression matches as a whole.
-    Regex(Regex),
+    /// The second is what each text that it matches begins with, as far as known.
+    Regex(Regex, Box<str>),
     /// A path at or below others.
     Paths(Paths),
     /// Several tests, of which some must pass.
@@ -145,7 +146,7 @@ impl Test {
                 .get(*number as usize)
                 .is_some_and(|pattern| pattern.is_in(text)),
             (Self::Text(wanted), Value::Str(text)) => wanted.passes(text),
-            (Self::Regex(regex), Value::Str(text)) => regex.is_match(text),
+            (Self::Regex(regex, _), Value::Str(text)) => regex.is_match(text),
             (Self::Paths(paths), Value::Str(text)) => paths.contains(text),
             (Self::Modified(modifier, tests), value) => {
                 let matching = tests

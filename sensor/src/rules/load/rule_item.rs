@@ -145,6 +145,13 @@ fn priority(reader: &mut Reader<'_>) -> Option<Priority> {
         reader.report(Code::YamlValidate, diagnostic);
         return None;
     };
+    if !Priority::is_canonical(text) {
+        let message = format!("priority '{text}' is not spelt as the schema has it");
+        let diagnostic = Diagnostic::warning(reader.source, node.position, message)
+            .width(text.chars().count())
+            .hint(format!("write {}", priority.as_str().to_uppercase()));
+        reader.report(Code::Spelling, diagnostic);
+    }
     Some(priority)
 }
 

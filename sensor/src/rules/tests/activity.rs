@@ -88,6 +88,54 @@ fn the_condition_says_which_events_are_wanted() {
 }
 
 #[test]
+fn the_condition_says_whose_connects_are_wanted_by_name() {
+    let every = None;
+    let one = Some(vec!["curl"]);
+    let two = Some(vec!["curl", "wget"]);
+    for (condition, names) in [
+        ("evt.type = connect", &every),
+        ("evt.type = connect and proc.name != curl", &every),
+        ("evt.type = connect and not proc.name = curl", &every),
+        ("evt.type = connect and proc.pname = curl", &every),
+        ("evt.type = connect and toupper(proc.name) = CURL", &every),
+        ("evt.type = connect and proc.name startswith cu", &every),
+        (
+            "evt.type = connect and (proc.name = curl or fd.sport = 80)",
+            &every,
+        ),
+        ("evt.type = connect and proc.name = curl", &one),
+        (
+            "evt.type = connect and fd.sport = 80 and proc.name = curl",
+            &one,
+        ),
+        ("evt.type = connect and proc.name in (curl, wget)", &two),
+        (
+            "evt.type = connect and (proc.name = curl or proc.name = wget)",
+            &two,
+        ),
+        (
+            "evt.type = connect and proc.name in (curl, a-name-of-more-than-15-bytes)",
+            &one,
+        ),
+        (
+            "(evt.type = connect and proc.name = curl) or evt.type = execve",
+            &one,
+        ),
+        ("evt.type = execve and proc.name = curl", &every),
+    ] {
+        let set = rules(&rule("r", condition));
+        let found = set.requirements().connect_names.as_ref().map(|names| {
+            let text = |name: &[u8; 16]| String::from_utf8_lossy(name).replace('\0', "");
+            names.iter().map(text).collect::<Vec<_>>()
+        });
+        let names = names
+            .as_ref()
+            .map(|names| names.iter().map(ToString::to_string).collect());
+        assert_eq!(found, names, "{condition}");
+    }
+}
+
+#[test]
 fn the_condition_says_which_peers_are_wanted() {
     for (condition, unix, loopback, other) in [
         ("evt.type = connect", true, true, true),

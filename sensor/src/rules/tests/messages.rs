@@ -222,6 +222,14 @@ LOAD_ERR_YAML_VALIDATE 0.yaml:5:13: error: unknown priority 'HIGH'
   help: priorities are Emergency, Alert, Critical, Error, Warning, Notice, Informational, Debug",
     );
     says(
+        &rule("r", "evt.type = execve").replace("DEBUG", "Warning"),
+        "
+LOAD_SCHEMA 0.yaml:5:13: warning: priority 'Warning' is not spelt as the schema has it
+  5 |   priority: Warning
+    |             ^^^^^^^
+  help: write WARNING",
+    );
+    says(
         &(rule("r", "evt.type = execve") + "  tag: [x]\n"),
         "
 LOAD_UNKNOWN_KEY 0.yaml:6:3: warning: unknown key 'tag' in rule 'r'

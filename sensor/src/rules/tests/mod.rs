@@ -3,6 +3,8 @@
 mod activity;
 mod changes;
 mod deployed;
+mod dispatch;
+mod lines;
 mod listing;
 mod messages;
 mod operators;

@@ -9,6 +9,10 @@ fn check(table: &[(&str, bool)]) {
     for (condition, expected) in table {
         let got = verdict(condition, &netcat(), ContainerState::Known(&container));
         assert_eq!(got, *expected, "{condition}");
+        // The same where no index helps to find the rule.
+        let alone = format!("proc.pid > 99999999 or ({condition})");
+        let got = verdict(&alone, &netcat(), ContainerState::Known(&container));
+        assert_eq!(got, *expected, "{alone}");
     }
 }
 

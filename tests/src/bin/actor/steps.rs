@@ -29,6 +29,7 @@ impl Steps {
             match step.as_str() {
                 "fork" => return self.go_on_in_a_child(),
                 "orphan" => return self.go_on_as_an_orphan(),
+                "beside" => return self.go_on_beside_a_child(),
                 "thread" => return self.go_on_in_a_thread(),
                 _ => self.take(&step).with_context(|| format!("step {step}"))?,
             }
@@ -80,6 +81,21 @@ impl Steps {
             -1 => Err(std::io::Error::last_os_error()).context("fork"),
             0 => self.take_all(),
             child => exec::wait(child),
+        }
+    }
+
+    /// Some steps in a child, the rest here at the same time.
+    fn go_on_beside_a_child(mut self) -> Result<()> {
+        let steps = self
+            .argv()?
+            .into_iter()
+            .map(|step| OsString::from_vec(step.into_bytes()));
+        let steps = Self(steps.collect());
+        // SAFETY: this process has one thread.
+        match unsafe { libc::fork() } {
+            -1 => Err(std::io::Error::last_os_error()).context("fork"),
+            0 => steps.take_all(),
+            child => self.take_all().and(exec::wait(child)),
         }
     }
 

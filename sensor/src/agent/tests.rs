@@ -1,0 +1,72 @@
+//! The event path as a whole, without a kernel.
+
+use std::sync::Arc;
+
+use super::{Cgroups, Node, Parts, Pipeline};
+use crate::{
+    config::Config,
+    enrich::{Counters, Hold, HoldOptions, Lineage, Metadata, Users, UsersOptions},
+    event::builder::RecordBuilder,
+    output::{AlertOptions, Identity},
+    rules::{Options, RuleFile, compile},
+    telemetry::{Cache, Telemetry},
+};
+
+const RULE: &str = include_str!("../../../deploy/rules/execve.yaml");
+
+/// A pipeline that knows no container, and nobody to ask.
+fn pipeline(telemetry: &Arc<Telemetry>) -> Pipeline {
+    let rules = compile(&[RuleFile::new("r.yaml", RULE)], &Options::default());
+    let counters = Arc::new(Counters::default());
+    let nowhere = tempfile::tempdir().unwrap();
+    let users = UsersOptions {
+        proc: nowhere.path().to_owned(),
+        host_root: nowhere.path().to_owned(),
+        ..UsersOptions::default()
+    };
+    Pipeline::new(Parts {
+        rules: Arc::new(rules.set.unwrap()),
+        alerts: AlertOptions::default(),
+        node: Node::new("node", "boot"),
+        metadata: Metadata::fixed([]).unwrap(),
+        hold: Hold::new(HoldOptions::default(), Arc::clone(&counters)),
+        users: Users::new(users, counters),
+        lineage: Lineage::new(),
+        cgroups: Cgroups::new(vec!["k8s.io".into()]),
+        telemetry: Arc::clone(telemetry),
+    })
+}
+
+/// An exec in the container of that number.
+fn exec(n: u32) -> Vec<u8> {
+    let mut record = RecordBuilder::exec("/usr/bin/true", &["true", "x"]);
+    record = record.in_cgroup(&format!("/kubepods/burstable/pod{n}/{n:064x}"));
+    record.time = 1_000_000 * u64::from(n);
+    record.task.cgroup_id = u64::from(n);
+    record.task.image_time = record.time;
+    record.build()
+}
+
+#[test]
+fn a_hundred_thousand_containers_leave_bounded_caches() {
+    let telemetry = Arc::new(Telemetry::new(Arc::new(Identity::new(&Config::default()))));
+    let mut pipeline = pipeline(&telemetry);
+    let mut lines = Vec::new();
+    let mut most = [0; Cache::ALL.len()];
+    for n in 1..=100_000 {
+        lines.clear();
+        pipeline.process(&exec(n), &mut lines);
+        assert!(!lines.is_empty(), "{n}");
+        pipeline.tell_caches();
+        for cache in Cache::ALL {
+            let most = &mut most[cache as usize];
+            *most = telemetry.caches.entries(cache).max(*most);
+        }
+    }
+    assert_eq!(pipeline.counts().matched, 100_000);
+    let [cgroups, containers, pods, programs, users] = most;
+    assert_eq!((containers, pods), (0, 0));
+    assert!(programs <= 8192, "{most:?}");
+    assert!(users <= 2048, "{most:?}");
+    assert!(cgroups <= 16_384, "{most:?}");
+}

@@ -1,0 +1,182 @@
+//! The programs on this kernel.
+
+use std::process::{Command, Stdio};
+
+use sensor_ebpf::{Counter, Kind};
+
+use super::{Capture, HookMode, Options, Started, TreeMode, Wants};
+use crate::event::Event;
+
+#[test]
+fn an_exec_of_a_child_arrives_with_argv_exe_and_cwd() {
+    let options = Options {
+        tree: TreeMode::Only(std::process::id()),
+        ..Options::default()
+    };
+    let Started {
+        capture: _capture,
+        mut ring,
+        counts,
+        ..
+    } = Capture::start(&options, &Wants::default()).expect("the programs run");
+    let dir = tempfile::tempdir().expect("a directory");
+    let child = Command::new("/bin/ls")
+        .args(["-d", "two words", ""])
+        .current_dir(dir.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("ls runs");
+    let pid = child.id();
+    child.wait_with_output().expect("ls ends");
+    let mut found = false;
+    ring.drain(10_000, |bytes| {
+        let event = Event::decode(bytes).expect("a whole record");
+        if event.task.tgid != pid {
+            return;
+        }
+        found = true;
+        let exec = event.exec().expect("an exec");
+        let argv: Vec<_> = exec.argv.iter().collect();
+        assert_eq!(argv, [b"/bin/ls".as_slice(), b"-d", b"two words", b""]);
+        let mut path = Vec::new();
+        exec.cwd.write_path(&mut path);
+        assert_eq!(path, dir.path().as_os_str().as_encoded_bytes());
+        path.clear();
+        exec.exe.write_path(&mut path);
+        assert!(path.ends_with(b"/bin/ls"));
+        assert_eq!(exec.filename, b"/bin/ls");
+        assert_eq!(event.task.ppid, std::process::id());
+        assert_eq!(
+            event.ancestors().next().map(|a| a.tgid),
+            Some(std::process::id())
+        );
+    });
+    assert!(found);
+    let totals = counts.read();
+    assert!(totals.get(Kind::Exec, Counter::Written) >= 1);
+}
+
+fn failed_exec_arrives(hooks: HookMode) {
+    let options = Options {
+        tree: TreeMode::Only(std::process::id()),
+        hooks,
+        ..Options::default()
+    };
+    let wants = Wants {
+        exec_failed: true,
+        ..Wants::default()
+    };
+    let Started {
+        capture,
+        mut ring,
+        counts,
+        ..
+    } = Capture::start(&options, &wants).expect("the programs run");
+    assert_eq!(capture.mode(), hooks);
+    // Tests run side by side in one process: each has a name of its own.
+    let program = format!("/nonexistent/{hooks:?}");
+    Command::new(&program)
+        .args(["one", "", "three"])
+        .spawn()
+        .expect_err("there is no such file");
+    let mut found = 0;
+    ring.drain(10_000, |bytes| {
+        let event = Event::decode(bytes).expect("a whole record");
+        let Some(exec) = event.exec().filter(|_| event.kind == Kind::ExecFailed) else {
+            return;
+        };
+        if exec.filename != program.as_bytes() {
+            return;
+        }
+        found += 1;
+        assert_eq!(exec.fixed.result, -2);
+        let argv: Vec<_> = exec.argv.iter().collect();
+        assert_eq!(argv, [program.as_bytes(), b"one", b"", b"three"]);
+    });
+    assert_eq!(found, 1);
+    let totals = counts.read();
+    assert!(totals.get(Kind::ExecFailed, Counter::Written) >= 1);
+}
+
+#[test]
+fn a_failed_exec_arrives_through_perf_tracepoints() {
+    failed_exec_arrives(HookMode::Perf);
+}
+
+#[test]
+fn a_failed_exec_arrives_through_the_raw_tracepoint() {
+    failed_exec_arrives(HookMode::Raw);
+}
+
+fn connects(hooks: HookMode) -> Vec<(crate::event::Connect, Vec<u8>)> {
+    let options = Options {
+        tree: TreeMode::Only(std::process::id()),
+        hooks,
+        ..Options::default()
+    };
+    let wants = Wants {
+        connect: true,
+        ..Wants::default()
+    };
+    let Started {
+        capture: _capture,
+        mut ring,
+        ..
+    } = Capture::start(&options, &wants).expect("the programs run");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let stream = std::net::TcpStream::connect(address).expect("it listens");
+    let ends = (stream.local_addr().expect("bound").port(), address.port());
+    drop((stream, listener));
+    std::net::TcpStream::connect(address).expect_err("nobody listens any more");
+    let path = format!("/nonexistent/{hooks:?}.sock");
+    std::os::unix::net::UnixStream::connect(&path).expect_err("no such path");
+    let mut out = Vec::new();
+    let me = std::process::id();
+    ring.drain(10_000, |bytes| {
+        let event = Event::decode(bytes).expect("a whole record");
+        if let Some(connect) = event.connect()
+            && event.task.tgid == me
+            && (connect.fixed.given_port == ends.1 || connect.path.starts_with(path.as_bytes()))
+        {
+            out.push((connect.fixed, connect.path.to_vec()));
+        }
+    });
+    assert_eq!(out.len(), 3, "{out:?}");
+    assert_eq!(
+        (out[0].0.local_port, out[0].0.remote_port),
+        ends,
+        "{:?}",
+        out[0].0
+    );
+    out
+}
+
+fn connects_arrive(hooks: HookMode) {
+    let seen = connects(hooks);
+    let local = [127, 0, 0, 1];
+    assert_eq!(seen[0].0.result, 0);
+    assert_eq!(
+        (&seen[0].0.remote[..4], &seen[0].0.local[..4]),
+        (&local[..], &local[..])
+    );
+    assert_eq!(seen[1].0.result, i64::from(-libc::ECONNREFUSED));
+    assert_eq!(&seen[1].0.remote[..4], local);
+    assert_eq!(seen[1].0.remote_port, seen[0].0.remote_port);
+    assert_ne!(
+        seen[1].0.flags & sensor_ebpf::connect_flag::REMOTE_FROM_KERNEL,
+        0
+    );
+    assert_eq!(seen[2].0.result, i64::from(-libc::ENOENT));
+}
+
+#[test]
+fn connects_arrive_through_perf_tracepoints() {
+    connects_arrive(HookMode::Perf);
+}
+
+#[test]
+fn connects_arrive_through_the_raw_tracepoint() {
+    connects_arrive(HookMode::Raw);
+}

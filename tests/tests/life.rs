@@ -1,0 +1,89 @@
+//! Starts that must not be, and ends that must.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by a panic"
+)]
+
+use std::{
+    process::{Command, Output, Stdio},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use sensor::lifecycle;
+use tests::{Setup, programs, sensor::wait_for};
+
+#[test]
+fn a_key_that_does_not_exist_keeps_it_from_starting_and_is_told_with_the_nearest_one() {
+    let mut sensor = Command::new(programs::sensor());
+    sensor.args(["-o", "sensor.fairness.rat=1", "-M", "60"]);
+    let Output { status, stderr, .. } = sensor.output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("sensor.fairness.rate"), "{stderr}");
+}
+
+#[test]
+fn a_second_sensor_is_told_who_the_first_is_and_the_first_one_goes_on() {
+    let name = format!("life-{}", std::process::id());
+    let first = Setup::watching(std::process::id())
+        .option("sensor.instance", &name)
+        .start();
+    let mut second = Command::new(programs::sensor());
+    second.args([
+        "-r",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/harness/src/default.yaml"),
+    ]);
+    second.args(["-o", &format!("sensor.instance={name}"), "-M", "60"]);
+    let Output { status, stderr, .. } = second.output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    let told = format!("another sensor runs already (pid {})", first.pid());
+    assert!(stderr.contains(&told), "{stderr}");
+    first.stop().counters().assert_complete();
+}
+
+/// Not a test: a process in which a thread panics, and which stops in order or does not.
+#[test]
+#[ignore = "started by the tests of this module"]
+fn panicking_process() {
+    static ASKED: AtomicBool = AtomicBool::new(false);
+    let Ok(manner) = std::env::var("SENSOR_TEST_PANIC") else {
+        return;
+    };
+    lifecycle::install_panic_hook(Duration::from_secs(1), || ASKED.store(true, Relaxed));
+    // As a task of the metadata threads would: nobody looks at its result.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _forgotten = runtime.spawn(async { panic!("out of cheese") });
+    assert!(wait_for(|| ASKED.load(Relaxed)));
+    if manner == "hangs" {
+        std::thread::sleep(Duration::from_mins(1));
+    }
+    std::process::exit(i32::from(lifecycle::panicked()));
+}
+
+/// The exit code of such a process, what it said, and how long it took.
+fn panicking(manner: &str) -> (Option<i32>, String, Duration) {
+    let begin = Instant::now();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "panicking_process", "--ignored", "--nocapture"])
+        .env("SENSOR_TEST_PANIC", manner)
+        .stdout(Stdio::null())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), stderr, begin.elapsed())
+}
+
+#[test]
+fn a_panic_in_a_task_is_logged_and_ends_the_process() {
+    for manner in ["stops", "hangs"] {
+        let (code, stderr, took) = panicking(manner);
+        assert_eq!(code, Some(1), "{manner}: {stderr}");
+        assert!(
+            stderr.contains("out of cheese; the sensor stops"),
+            "{stderr}"
+        );
+        assert!(took < Duration::from_secs(30), "{manner}: {took:?}");
+    }
+}

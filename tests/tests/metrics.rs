@@ -1,0 +1,236 @@
+//! What `/metrics` tells of a sensor that had something of everything to do.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by a panic"
+)]
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    process::{Command, Stdio},
+};
+
+use sensor::telemetry::catalog;
+use tests::{
+    Act, Sensor, Setup,
+    connects::tcp,
+    sensor::wait_for,
+    testbed::{PodSpec, TestBed},
+};
+
+const RULES: &str = "
+- rule: Exec or connect in a container
+  desc: What pods do.
+  condition: evt.type in (execve, connect) and container.id != host
+  priority: NOTICE
+  output: '%proc.name %proc.pname %user.name %container.name %k8s.pod.name'
+- rule: Connects of the test
+  desc: What the actor does.
+  condition: evt.type = connect and proc.name = actor
+  priority: NOTICE
+  output: '%proc.name %fd.name'
+";
+
+/// Metrics that may be 0, or without any sample, in a run in which all went well.
+const MAY_BE_NOTHING: &[&str] = &[
+    // Only where something went wrong, or did not happen here.
+    "sensor_events_lost_total",
+    "sensor_events_incomplete_total",
+    "sensor_recursion_misses_total",
+    "sensor_throttlings_total",
+    "sensor_panics_total",
+    "sensor_output_lines_dropped_total",
+    "sensor_output_errors_total",
+    "sensor_output_timeouts_total",
+    "sensor_output_rotations_total",
+    "sensor_output_reopens_total",
+    "falcosecurity_falco_outputs_queue_num_drops_total",
+    "falcosecurity_scap_n_drops_total",
+    "falcosecurity_scap_n_drops_buffer_total",
+    // At rest nothing waits.
+    "sensor_ring_buffer_fill_bytes",
+    "sensor_output_lines_spooled",
+    "sensor_output_spool_bytes",
+    "sensor_hold_events",
+    "sensor_hold_bytes",
+];
+
+/// Metrics that are fed on branch `rules`.
+const ELSEWHERE: &[&str] = &[
+    "sensor_hold_events",
+    "sensor_hold_bytes",
+    "sensor_hold_released_total",
+    "sensor_metadata_missing_total",
+];
+
+/// A page of a sensor's web server.
+fn get(sensor: &Sensor, path: &str) -> String {
+    let stderr = sensor.stderr();
+    let address = stderr
+        .lines()
+        .find_map(|line| line.split_once("webserver listens at "))
+        .map(|(_, address)| address.trim())
+        .unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}\n{body}");
+    body.to_owned()
+}
+
+/// Values of a metric's samples.
+fn values(page: &str, name: &str) -> Vec<f64> {
+    let of_name = |line: &&str| {
+        let rest = line.strip_prefix(name);
+        rest.is_some_and(|rest| {
+            ["", "_count"].iter().any(|suffix| {
+                let rest = rest.strip_prefix(suffix);
+                rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
+            })
+        })
+    };
+    let samples = page.lines().filter(of_name);
+    samples
+        .map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
+        .collect()
+}
+
+/// The kernel's statistics of BPF programs are on as long as this lives.
+struct Statistics {
+    before: String,
+}
+
+impl Statistics {
+    const SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
+
+    fn on() -> Self {
+        let before = fs::read_to_string(Self::SWITCH).unwrap();
+        fs::write(Self::SWITCH, "1").unwrap();
+        Self { before }
+    }
+}
+
+impl Drop for Statistics {
+    fn drop(&mut self) {
+        let _ = fs::write(Self::SWITCH, &self.before);
+    }
+}
+
+/// Has promtool look at something, if it is here.
+fn promtool(arguments: &[&str], input: &str) {
+    let child = Command::new("promtool")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.expect("promtool is installed: `cargo xtask setup --tests`");
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert!(output.status.success(), "promtool {arguments:?}: {said:?}");
+}
+
+#[test]
+fn every_metric_of_the_catalog_is_fed_and_promtool_finds_no_fault() {
+    let _statistics = Statistics::on();
+    let bed = TestBed::start();
+    let sensor = Setup::of_the_machine()
+        .rules(RULES)
+        .option("webserver.enabled", true)
+        .option("webserver.listen_port", 0)
+        .option("webserver.listen_address", "127.0.0.1")
+        .option("sensor.containerd.enabled", true)
+        .option("sensor.containerd.sockets[]", bed.socket().display())
+        .start();
+    assert!(wait_for(|| sensor.stderr().contains("containerd answers")));
+    let pod = bed.pod(&PodSpec::new("fed", "shop"));
+    let _ = bed.exec(&pod.container, &["/usr/bin/true"]);
+    let connect = Act::new().just("net-namespace").listen(99, "127.0.0.1:80");
+    let connect = connect.and(tcp(libc::AF_INET)).connect("127.0.0.1:80", 0);
+    let _ = connect.start().go();
+    sensor.reload(RULES);
+    // Figures of caches are told once a second.
+    let mut page = String::new();
+    let fed = || {
+        page = get(&sensor, "/metrics");
+        unfed(&page).is_empty()
+    };
+    assert!(wait_for(fed), "not fed: {:?}\n{page}", unfed(&page));
+    // Falco's name for a gauge, which promtool does not like.
+    let is_ours = |line: &&str| !line.contains("falcosecurity_falco_host_num_cpus_total");
+    let lines: Vec<&str> = page.lines().filter(is_ours).collect();
+    promtool(&["check", "metrics"], &(lines.join("\n") + "\n"));
+    for expression in expressions() {
+        for metric in names(&expression) {
+            if ELSEWHERE.contains(&metric.as_str()) {
+                continue;
+            }
+            let there = page.lines().any(|line| line.starts_with(&metric));
+            assert!(there, "no sample of {metric}, which is in {expression}");
+        }
+    }
+    let seen = sensor.stop();
+    seen.counters().assert_complete();
+}
+
+/// Metrics without a sample, or with nothing but zeros where that cannot be.
+fn unfed(page: &str) -> Vec<&'static str> {
+    let metrics = catalog::ALL.iter().map(|metric| metric.name);
+    let unfed = metrics.filter(|name| {
+        let values = values(page, name);
+        let zero = values.iter().all(|value| *value == 0.0);
+        zero && !MAY_BE_NOTHING.contains(name)
+    });
+    unfed.filter(|name| !ELSEWHERE.contains(name)).collect()
+}
+
+const ALERTS: &str = include_str!("../../deploy/monitoring/alerts.yaml");
+const DASHBOARD: &str = include_str!("../../deploy/monitoring/dashboard.json");
+
+/// What the alert rules and the dashboard ask Prometheus.
+fn expressions() -> Vec<String> {
+    let alerts = ALERTS
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("expr: "));
+    let dashboard: serde_json::Value = serde_json::from_str(DASHBOARD).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
+    let shown = targets.map(|target| target["expr"].as_str().unwrap());
+    let all = alerts.chain(shown);
+    // Grafana puts a span of time in.
+    all.map(|expression| expression.replace("$__rate_interval", "5m"))
+        .collect()
+}
+
+/// The metrics in an expression.
+fn names(expression: &str) -> Vec<String> {
+    let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let metrics = words.filter(|word| word.starts_with("sensor_"));
+    metrics.map(str::to_owned).collect()
+}
+
+#[test]
+fn promtool_finds_no_fault_in_the_alert_rules_and_the_dashboard() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("alerts.yaml");
+    fs::write(&file, ALERTS).unwrap();
+    promtool(&["check", "rules", file.to_str().unwrap()], "");
+    let mut rules = "groups:\n- name: dashboard\n  rules:\n".to_owned();
+    for (number, expression) in expressions().iter().enumerate() {
+        let expression = serde_json::to_string(expression).unwrap();
+        writeln!(rules, "  - {{record: \"r:{number}\", expr: {expression}}}").unwrap();
+    }
+    fs::write(&file, rules).unwrap();
+    promtool(&["check", "rules", file.to_str().unwrap()], "");
+}

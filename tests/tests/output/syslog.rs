@@ -1,0 +1,117 @@
+//! The system log, at a `/dev/log` of a mount namespace of its own.
+
+use std::{os::unix::net::UnixDatagram, path::Path, sync::Arc, time::Duration};
+
+use rustix::{
+    mount::{MountFlags, MountPropagationFlags, mount, mount_change},
+    thread::{UnshareFlags, unshare_unsafe},
+};
+use sensor::{
+    config::Config,
+    output::{DropCause, Identity, Meta, Outputs},
+};
+
+use super::support::Bench;
+
+const SOCKET: &str = "/dev/log";
+
+/// Runs it where nobody else sees the mounts, and `/dev` is empty.
+fn in_own_mounts(run: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::spawn(|| {
+        // SAFETY: no descriptors are unshared; the threads that this one starts
+        // share its mounts.
+        unsafe { unshare_unsafe(UnshareFlags::NEWNS) }.unwrap();
+        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        mount_change("/", private).unwrap();
+        mount("tmpfs", "/dev", "tmpfs", MountFlags::empty(), None).unwrap();
+        run();
+    });
+    thread.join().unwrap();
+}
+
+fn config() -> Config {
+    let mut config = Config::default();
+    config.stdout_output.enabled = false;
+    config.syslog_output.enabled = true;
+    config
+}
+
+fn listen() -> UnixDatagram {
+    let socket = UnixDatagram::bind(SOCKET).unwrap();
+    let patience = Some(Duration::from_secs(10));
+    socket.set_read_timeout(patience).unwrap();
+    socket
+}
+
+fn receive(socket: &UnixDatagram) -> String {
+    let mut message = vec![0; 4096];
+    let length = socket.recv(&mut message).unwrap();
+    message.truncate(length);
+    String::from_utf8(message).unwrap()
+}
+
+#[test]
+fn each_line_is_a_datagram_with_facility_severity_and_name() {
+    in_own_mounts(|| {
+        let log = listen();
+        let mut bench = Bench::start(&config());
+        bench.lines(2);
+        for number in 0..2 {
+            let message = receive(&log);
+            // Facility user (1), severity debug (7).
+            assert!(message.starts_with("<15>"), "{message}");
+            let name = format!(" sensor[{}]: ", std::process::id());
+            let (_, line) = message.split_once(&name).unwrap();
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(line["output_fields"]["evt.num"], number);
+        }
+        let counts = bench.settle("syslog");
+        assert_eq!((counts.written, counts.dropped_total()), (2, 0));
+        bench.stop();
+    });
+}
+
+#[test]
+fn a_log_daemon_that_is_restarted_gets_the_lines_that_came_meanwhile() {
+    in_own_mounts(|| {
+        let log = listen();
+        let mut bench = Bench::start(&config());
+        bench.lines(1);
+        receive(&log);
+        drop(log);
+        std::fs::remove_file(SOCKET).unwrap();
+        bench.lines(1);
+        std::thread::sleep(Duration::from_millis(100));
+        let log = listen();
+        assert!(receive(&log).contains("\"evt.num\":1"));
+        let counts = bench.settle("syslog");
+        assert_eq!((counts.written, counts.dropped_total()), (2, 0));
+        bench.stop();
+    });
+}
+
+#[test]
+fn a_line_that_no_datagram_holds_is_counted_and_the_next_one_goes_on() {
+    in_own_mounts(|| {
+        let log = listen();
+        let mut bench = Bench::start(&config());
+        let huge = format!("{{\"a\":\"{}\"}}\n", "x".repeat(1 << 20));
+        bench.outputs.push(huge.as_bytes(), Meta::default());
+        bench.lines(1);
+        assert!(receive(&log).contains("\"evt.num\":0"));
+        let counts = bench.settle("syslog");
+        assert_eq!(counts.dropped[DropCause::Rejected as usize], 1);
+        assert_eq!(counts.written, 1);
+        bench.stop();
+    });
+}
+
+#[test]
+fn without_a_log_daemon_the_start_fails_and_names_the_socket() {
+    in_own_mounts(|| {
+        assert!(!Path::new(SOCKET).exists());
+        let identity = Arc::new(Identity::new(&config()));
+        let error = Outputs::start(&config(), &identity).unwrap_err();
+        assert!(error.to_string().contains(SOCKET), "{error}");
+    });
+}

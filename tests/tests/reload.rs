@@ -1,0 +1,139 @@
+//! Other rules for a sensor that has given up its rights.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by a panic"
+)]
+
+use std::fs;
+
+use tests::{
+    Act, Event, Scene, Sensor, Setup,
+    connects::{HOOKS, RULES, tcp},
+    sensor::wait_for,
+};
+
+/// Capabilities that it may keep: `CAP_DAC_READ_SEARCH`, `CAP_SYS_PTRACE`,
+/// `CAP_PERFMON`, `CAP_BPF`.
+const KEPT: u64 = 1 << 2 | 1 << 19 | 1 << 38 | 1 << 39;
+
+const EXECS: &str = include_str!("../harness/src/rules.yaml");
+
+/// A connect in a network namespace of its own; what the socket says of its ends.
+fn connect() -> String {
+    let steps = Act::new()
+        .just("net-namespace")
+        .listen(99, "127.0.0.1:80")
+        .and(tcp(libc::AF_INET))
+        .connect("127.0.0.1:80", 0)
+        .ends();
+    let printed = steps.start().go();
+    printed.trim().replace(' ', "->")
+}
+
+/// Names of the connects that were written so far.
+fn connects(sensor: &Sensor) -> Vec<String> {
+    let lines = sensor.lines();
+    let events = lines.iter().map(|line| Event::parse(line));
+    events
+        .filter(|event| event.0["rule"] == "Every connect")
+        .map(|event| event.text("fd.name").to_owned())
+        .collect()
+}
+
+fn assert_locked_down(sensor: &Sensor) {
+    assert!(wait_for(|| sensor.stderr().contains("rights given up")));
+    let status = fs::read_to_string(format!("/proc/{}/status", sensor.pid())).unwrap();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().to_owned()
+    };
+    let permitted = u64::from_str_radix(&field("CapPrm:"), 16).unwrap();
+    assert_eq!(permitted & !KEPT, 0, "{permitted:x}");
+    assert_eq!(
+        (field("NoNewPrivs:"), field("Seccomp:")),
+        ("1".into(), "2".into())
+    );
+}
+
+#[test]
+fn connects_are_seen_once_a_rule_wants_them_and_no_longer_than_that() {
+    for hooks in HOOKS {
+        let sensor = Setup::watching(std::process::id())
+            .option("sensor.capture.hooks", hooks)
+            .start();
+        assert_locked_down(&sensor);
+        let _before = connect();
+        sensor.reload(RULES);
+        let wanted = connect();
+        assert!(
+            wait_for(|| connects(&sensor) == [wanted.clone()]),
+            "{hooks}: {:?} instead of {wanted}\n{}",
+            connects(&sensor),
+            sensor.stderr()
+        );
+        sensor.reload(EXECS);
+        let _after = connect();
+        let seen = sensor.stop();
+        seen.counters().assert_complete();
+        let of_connects = |event: &&Event| event.0["rule"] == "Every connect";
+        assert_eq!(seen.events.iter().filter(of_connects).count(), 1, "{hooks}");
+        assert!(
+            seen.events
+                .iter()
+                .any(|event| event.0["rule"] == "Every exec")
+        );
+    }
+}
+
+#[test]
+fn a_rules_file_that_changed_is_noticed_without_a_signal() {
+    let sensor = Setup::watching(std::process::id())
+        .option("watch_config_files", true)
+        .start();
+    sensor.write_rules(RULES);
+    assert!(
+        wait_for(|| sensor.stderr().contains(": reloaded")),
+        "{}",
+        sensor.stderr()
+    );
+    let wanted = connect();
+    assert!(wait_for(|| connects(&sensor) == [wanted.clone()]));
+    sensor.stop().counters().assert_complete();
+}
+
+/// What stays in force when something that is read again has a mistake: `spoil`
+/// makes it, `told` must be said about it.
+fn assert_stays(spoil: impl FnOnce(&Sensor), told: &[&str]) {
+    let scene = Scene::new();
+    let tool = scene.program("still-seen");
+    let actor = Act::new().exec(&tool, ["still-seen"]).start();
+    let sensor = Setup::watching(actor.pid()).start();
+    spoil(&sensor);
+    sensor.reload_in_vain();
+    for text in told {
+        let stderr = sensor.stderr();
+        assert!(stderr.contains(text), "no {text} in:\n{stderr}");
+    }
+    let _ = actor.go();
+    let seen = sensor.stop();
+    seen.counters().assert_complete();
+    assert_eq!(seen.exec("still-seen").text("proc.name"), "still-seen");
+}
+
+#[test]
+fn rules_with_a_mistake_leave_the_old_ones_in_force() {
+    let rules = EXECS.replace("evt.type in", "no.such.field in");
+    assert_stays(
+        |sensor| sensor.write_rules(&rules),
+        &["no.such.field", "rules.yaml:"],
+    );
+}
+
+#[test]
+fn a_configuration_with_a_mistake_is_told_with_its_place_and_leaves_the_old_one_in_force() {
+    assert_stays(
+        |sensor| sensor.append_to_configuration("jsn_output: true\n"),
+        &["sensor.yaml:10:1", "json_output"],
+    );
+}
