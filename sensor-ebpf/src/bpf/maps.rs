@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuHashMap, RingBuf},
 };
-use sensor_ebpf::{Attempt, COMM_LEN, CgroupKey, CpuCounts, Image, Settings, THROTTLED_MAX};
+use sensor_ebpf::{Attempt, COMM_LEN, CgroupKey, CpuCounts, Image, KINDS, Settings, THROTTLED_MAX};
 
 use super::record::{ExecScratch, HeadScratch, LargeExecScratch};
 
