@@ -8,7 +8,7 @@ pub const KINDS: usize = 3;
 pub const COUNTERS: usize = 11;
 
 /// The counters of one CPU: those of each kind, and room up to a multiple of a cache line.
-pub type CpuCounts = [u64; 40];
+pub type CpuCounts = [u64; 64];
 const _: () = assert!(KINDS * COUNTERS <= size_of::<CpuCounts>() / size_of::<u64>());
 
 /// What is counted, for each [`Kind`].

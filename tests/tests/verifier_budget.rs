@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sensor::capture::{Capture, HookMode, Options, ProgramFacts, TreeMode, Wants};
+use sensor::capture::{Capture, HookMode, Options, ProgramFacts, Started, TreeMode, Wants};
 
 /// Most instructions that the verifier may walk (kernel 5.16 and later tell), and most bytes
 /// that are left of a program.
@@ -37,10 +37,8 @@ fn all_programs() -> BTreeMap<String, ProgramFacts> {
             hooks,
             ..Options::default()
         };
-        let capture = Capture::start(&options, &wants)
-            .expect("the programs run")
-            .capture;
-        let programs = capture.programs().expect("the kernel tells");
+        let Started { capture, .. } = Capture::start(&options, &wants).expect("the programs run");
+        let programs = capture.facts().expect("the kernel tells");
         all.extend(
             programs
                 .into_iter()

@@ -25,6 +25,7 @@ fn pipeline(telemetry: &Arc<Telemetry>) -> Pipeline {
         ..UsersOptions::default()
     };
     Pipeline::new(Parts {
+        marker: Arc::default(),
         rules: Arc::new(rules.set.unwrap()),
         alerts: AlertOptions::default(),
         node: Node::new("node", "boot"),

@@ -126,8 +126,8 @@ impl Agent {
             kernel,
             telemetry: Arc::clone(&parts.telemetry),
             pipeline: Pipeline::new(parts),
-            throttlings: Throttlings::new(throttled),
             guard,
+            throttlings: Throttlings::new(throttled),
             outputs,
             commands: received,
             wakeup: Arc::clone(&wakeup),
@@ -191,9 +191,9 @@ struct Worker {
     ring: Ring,
     kernel: Arc<KernelCounts>,
     pipeline: Pipeline,
+    guard: Guard,
     telemetry: Arc<Telemetry>,
     throttlings: Throttlings,
-    guard: Guard,
     outputs: Outputs,
     commands: Receiver<Command>,
     wakeup: Arc<OwnedFd>,
@@ -249,6 +249,10 @@ impl Worker {
                 self.capture
                     .classify(key, class)
                     .map_err(io::Error::other)?;
+            }
+            if let Some(record) = self.guard.check(&mut self.capture) {
+                let line = record.line(&self.telemetry.identity);
+                self.push(&line, record.priority as u8);
             }
             if self.throttlings.due() {
                 self.look_at_throttlings();
@@ -332,7 +336,7 @@ impl Worker {
         }
     }
 
-    /// The kernel side first: what it is given can be taken back.
+    /// The outputs first: they can be refused, and then nothing has changed.
     fn apply(&mut self, wants: &Wants, config: &Config) -> Result<(), ReloadError> {
         let former = *self.capture.wants();
         self.capture.apply(wants)?;

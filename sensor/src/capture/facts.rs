@@ -18,7 +18,7 @@ impl Capture {
     ///
     /// # Errors
     /// If the kernel does not tell.
-    pub fn programs(&self) -> Result<Vec<ProgramFacts>, CaptureError> {
+    pub fn facts(&self) -> Result<Vec<ProgramFacts>, CaptureError> {
         let loaded = self
             .bpf
             .programs()

@@ -26,6 +26,9 @@ use super::{
     throttled::Throttled,
 };
 
+/// [`Settings`] as the map takes it.
+pub(super) type SettingsWords = [u32; size_of::<Settings>() / 4];
+
 /// The kernel side, running.
 pub struct Started {
     /// Its programs.
@@ -41,14 +44,12 @@ pub struct Started {
     /// What the kernel counts of the programs.
     pub programs: Programs,
 }
-/// [`Settings`] as the map takes it.
-pub(super) type SettingsWords = [u32; size_of::<Settings>() / 4];
 
 /// The programs, loaded; dropping it detaches them.
 pub struct Capture {
     pub(super) bpf: Ebpf,
     btf: Btf,
-    /// A program that a reload loads names it by its descriptor.
+    /// Programs that are loaded later refer to it by its descriptor.
     _counts: Map,
     pub(super) settings: Array<MapData, SettingsWords>,
     /// The same map's memory.
@@ -57,8 +58,8 @@ pub struct Capture {
     pub(super) applied: SettingsWords,
     pub(super) cgroups: HashMap<MapData, [u64; 2], u32>,
     pub(super) told: Told,
-    names: HashMap<MapData, Name, u8>,
     marker: u32,
+    names: HashMap<MapData, Name, u8>,
     tree: TreeMode,
     mode: HookMode,
     /// The attached programs; dropping a link detaches it.
@@ -109,7 +110,6 @@ impl Capture {
             .load(BPF_OBJECT)
             .map_err(|e| CaptureError::Load(Box::new(e)))?;
         let ring = Ring::new(map::<RingBuf<MapData>>(&mut bpf, "EVENTS")?);
-        let throttled = Throttled::new(map(&mut bpf, "THROTTLED")?);
         let counts_map = take(&mut bpf, "COUNTS")?;
         let counts = KernelCounts::new(&counts_map, cpus)?;
         let settings = take(&mut bpf, "SETTINGS")?;
@@ -118,6 +118,7 @@ impl Capture {
             map: "SETTINGS",
             source,
         })?;
+        let throttled = Throttled::new(map(&mut bpf, "THROTTLED")?);
         let cgroups = map(&mut bpf, "CGROUPS")?;
         let names = map(&mut bpf, "NAMES")?;
         let mut capture = Self {
@@ -129,8 +130,8 @@ impl Capture {
             applied: SettingsWords::default(),
             cgroups,
             told: Told::default(),
-            names,
             marker: options.marker.unwrap_or_default(),
+            names,
             tree: options.tree,
             mode: options.hooks,
             links: Vec::new(),

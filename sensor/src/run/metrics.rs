@@ -23,7 +23,7 @@ pub(super) struct Sources {
     pub(super) programs: Programs,
     /// What the metadata tasks count.
     pub(super) enrichment: Arc<Counters>,
-    /// How the self-tests went.
+    /// What came of the self-tests.
     pub(super) marker: Arc<Marker>,
 }
 

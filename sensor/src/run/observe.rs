@@ -62,8 +62,8 @@ struct Running {
     control: Control,
     identity: Arc<Identity>,
     metadata: MetadataTasks,
-    programs: Programs,
     self_test: Option<SelfTest>,
+    programs: Programs,
     requests: mpsc::Receiver<Request>,
     _signals: Signals,
     _runtime: Runtime,
@@ -115,7 +115,6 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         Arc::new(|notice| announce(&notice)),
     )
     .context("cannot start the metadata tasks")?;
-    telemetry.health.require(Condition::ProgramsAttached);
     let wants = settings::wants(config, rules.requirements());
     let marker = Arc::<Marker>::default();
     let self_test = start_self_test(config, &telemetry, &marker);
@@ -126,9 +125,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         throttled,
         fill,
         programs,
-    } = Capture::start(&settings::capture(config, &marker), &wants)?;
-    tell_attached(&capture);
-    telemetry.health.hold(Condition::ProgramsAttached);
+    } = start_capture(&settings::capture(config, &marker), &wants, &telemetry)?;
     let mut lineage = Lineage::new();
     lineage.scan(&config.sensor.proc_root);
     let kernel = Arc::new(counts);
@@ -168,8 +165,8 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         control,
         identity,
         metadata,
-        programs,
         self_test,
+        programs,
         requests,
         _signals: signals,
         _runtime: runtime,
@@ -283,6 +280,23 @@ impl Running {
         }
         Ok(!lifecycle::panicked())
     }
+}
+
+/// Loads and attaches the programs, and says which.
+fn start_capture(
+    options: &capture::Options,
+    wants: &capture::Wants,
+    telemetry: &Telemetry,
+) -> anyhow::Result<capture::Started> {
+    telemetry.health.require(Condition::ProgramsAttached);
+    let started = Capture::start(options, wants)?;
+    let attached: Vec<_> = started.capture.attached().collect();
+    log_info!("programs attached: {}", attached.join(", "));
+    if let Some(refused) = started.capture.refused() {
+        log_warning!("system calls are hooked raw, which costs every one of them: {refused}");
+    }
+    telemetry.health.hold(Condition::ProgramsAttached);
+    Ok(started)
 }
 
 /// The self-test, where there can be one: readiness then waits for it.

@@ -35,9 +35,9 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 pub struct Setup {
     rules: String,
     options: Vec<String>,
-    longest: Duration,
     capabilities: Option<Vec<u32>>,
     log: Option<PathBuf>,
+    longest: Duration,
 }
 
 impl Setup {
@@ -55,9 +55,9 @@ impl Setup {
         Self {
             rules: include_str!("rules.yaml").to_owned(),
             options: Vec::new(),
-            longest: LONGEST,
             capabilities: None,
             log: None,
+            longest: LONGEST,
         }
     }
 
