@@ -131,6 +131,7 @@ fn pipeline(rules: &str) -> Pipeline {
         lineage: Lineage::new(),
         cgroups: Cgroups::new(vec!["k8s.io".into()]),
         telemetry: Arc::new(Telemetry::new(identity)),
+        marker: Arc::default(),
     })
 }
 

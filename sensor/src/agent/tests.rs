@@ -35,7 +35,6 @@ fn pipeline(telemetry: &Arc<Telemetry>) -> Pipeline {
         lineage: Lineage::new(),
         cgroups: Cgroups::new(vec!["k8s.io".into()]),
         telemetry: Arc::clone(telemetry),
-        marker: Arc::default(),
     })
 }
 

@@ -250,10 +250,6 @@ impl Worker {
                     .classify(key, class)
                     .map_err(io::Error::other)?;
             }
-            if let Some(record) = self.guard.check(&mut self.capture) {
-                let line = record.line(&self.telemetry.identity);
-                self.push(&line, record.priority as u8);
-            }
             if self.throttlings.due() {
                 self.look_at_throttlings();
                 self.pipeline.tell_caches();
@@ -336,9 +332,9 @@ impl Worker {
         }
     }
 
-    /// The outputs first: they can be refused, and then nothing has changed.
+    /// The kernel side first: what it is given can be taken back.
     fn apply(&mut self, wants: &Wants, config: &Config) -> Result<(), ReloadError> {
-        let former = *self.capture.wants();
+        let former = self.capture.wants().clone();
         self.capture.apply(wants)?;
         if let Err(error) = self.outputs.reconfigure(config) {
             self.capture.apply(&former)?;

@@ -139,7 +139,7 @@ impl Capture {
             refused: None,
             argv_capacity: capacity,
             ring_bytes: options.ring_bytes,
-            wants: *wants,
+            wants: wants.clone(),
         };
         // Forks are followed before the existing tree is marked, so that a
         // process forked meanwhile is found by one or by the other.
@@ -163,10 +163,10 @@ impl Capture {
     pub fn apply(&mut self, wants: &Wants) -> Result<(), CaptureError> {
         let applied = self.attach_needed(wants);
         if applied.is_ok() {
-            self.wants = *wants;
+            self.wants = wants.clone();
         } else {
             // They could be applied before.
-            let former = self.wants;
+            let former = self.wants.clone();
             let _ = self.attach_needed(&former);
         }
         applied

@@ -290,11 +290,7 @@ fn start_capture(
 ) -> anyhow::Result<capture::Started> {
     telemetry.health.require(Condition::ProgramsAttached);
     let started = Capture::start(options, wants)?;
-    let attached: Vec<_> = started.capture.attached().collect();
-    log_info!("programs attached: {}", attached.join(", "));
-    if let Some(refused) = started.capture.refused() {
-        log_warning!("system calls are hooked raw, which costs every one of them: {refused}");
-    }
+    tell_attached(&started.capture);
     telemetry.health.hold(Condition::ProgramsAttached);
     Ok(started)
 }
