@@ -134,6 +134,6 @@ fn rules_with_a_mistake_leave_the_old_ones_in_force() {
 fn a_configuration_with_a_mistake_is_told_with_its_place_and_leaves_the_old_one_in_force() {
     assert_stays(
         |sensor| sensor.append_to_configuration("jsn_output: true\n"),
-        &["sensor.yaml:10:1", "json_output"],
+        &["sensor.yaml:11:1", "json_output"],
     );
 }
