@@ -147,6 +147,6 @@ fn a_program_to_be_started_after_the_lock_down_is_refused_with_the_remedy() {
 fn a_configuration_with_a_mistake_is_told_with_its_place_and_leaves_the_old_one_in_force() {
     assert_stays(
         |sensor| sensor.append_to_configuration("jsn_output: true\n"),
-        &["sensor.yaml:10:1", "json_output"],
+        &["sensor.yaml:11:1", "json_output"],
     );
 }
