@@ -82,7 +82,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
 }
 
 /// Starts the sensor with a rule that writes what the default rule writes.
-fn start((condition, hooks): (&str, &str)) -> Sensor {
+pub(super) fn start((condition, hooks): (&str, &str)) -> Sensor {
     let rules = include_str!("connect.yaml").replace("CONDITION", condition);
     Setup::of_the_machine()
         .rules(&rules)

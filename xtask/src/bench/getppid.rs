@@ -1,8 +1,20 @@
 //! `cargo xtask bench getppid`: what every other system call pays.
+//!
+//! Whoever listens to one system call makes the kernel take the slow way in and out of all of
+//! them. An empty tracepoint without a program stands beside the sensor, to tell the kernel's
+//! share from ours.
 
-use std::time::Instant;
+use std::{
+    fs, io,
+    os::fd::{FromRawFd as _, OwnedFd},
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result};
+use harness::{Sensor, Setup};
 
 use super::{
+    connect,
     figures::{median, spread},
     variant::Variant,
 };
@@ -18,33 +30,68 @@ pub(crate) struct Arguments {
     calls: u32,
 }
 
-pub(super) fn run(arguments: Arguments) {
-    let variants = [Variant::Without, Variant::Written];
-    let mut series = [Vec::new(), Vec::new()];
+/// What listens meanwhile; dropping it ends it.
+#[expect(dead_code, reason = "held for their drop")]
+enum Listener {
+    Nobody,
+    Tracepoint(OwnedFd),
+    Sensor(Sensor),
+}
+
+type Listen = fn() -> Result<Listener>;
+
+/// All of them; the first is what the others are compared with.
+const VARIANTS: [(&str, Listen); 6] = [
+    ("without sensor", || Ok(Listener::Nobody)),
+    ("exec rules", || {
+        let sensor = Variant::Written.start();
+        Ok(sensor.map_or(Listener::Nobody, Listener::Sensor))
+    }),
+    ("an empty tracepoint", || {
+        Ok(Listener::Tracepoint(empty_tracepoint()?))
+    }),
+    ("connect rules", || {
+        let sensor = connect::start(("evt.type = connect", "perf"));
+        Ok(Listener::Sensor(sensor))
+    }),
+    ("… and failed execs", || {
+        let rules = include_str!("connect.yaml")
+            .replace("CONDITION", "evt.type in (connect, execve, execveat)");
+        let setup = Setup::of_the_machine()
+            .rules(&rules)
+            .option("engine.modern_ebpf.drop_failed_exit", false)
+            .option("sensor.capture.hooks", "perf");
+        Ok(Listener::Sensor(setup.start()))
+    }),
+    ("connect rules, raw hooks", || {
+        let sensor = connect::start(("evt.type = connect", "raw"));
+        Ok(Listener::Sensor(sensor))
+    }),
+];
+
+pub(super) fn run(arguments: Arguments) -> Result<()> {
+    let mut all: [Vec<f64>; VARIANTS.len()] = Default::default();
     loop_of_calls(arguments.calls);
     for round in 1..=arguments.rounds {
         say(format_args!("round {round} of {}", arguments.rounds));
-        for (variant, series) in variants.iter().zip(&mut series) {
-            let sensor = variant.start();
+        for ((_, listen), series) in VARIANTS.iter().zip(&mut all) {
+            let _listener = listen()?;
             series.push(loop_of_calls(arguments.calls));
-            if let Some(sensor) = sensor {
-                let _ = sensor.stop();
-            }
         }
     }
     println!(
         "\n{} rounds of {} getppid, medians\n",
         arguments.rounds, arguments.calls
     );
-    for (variant, figures) in variants.iter().zip(&series) {
+    for ((name, _), series) in VARIANTS.iter().zip(&all) {
         println!(
-            "{:<24}{:>8.1} ns{:>8.3} (± {:.1} %)",
-            variant.name(),
-            median(figures),
-            median(figures) / median(&series[0]),
-            spread(figures)
+            "{name:<26}{:>8.1} ns{:>8.3} (± {:.1} %)",
+            median(series),
+            median(series) / median(&all[0]),
+            spread(series)
         );
     }
+    Ok(())
 }
 
 /// Nanoseconds of one call.
@@ -55,4 +102,37 @@ pub(super) fn loop_of_calls(calls: u32) -> f64 {
         unsafe { libc::syscall(libc::SYS_getppid) };
     }
     begin.elapsed().as_secs_f64() * 1e9 / f64::from(calls)
+}
+
+/// The first version of `struct perf_event_attr` of `include/uapi/linux/perf_event.h`.
+#[repr(C)]
+#[derive(Default)]
+struct PerfEventAttr {
+    kind: u32,
+    size: u32,
+    config: u64,
+    rest: [u64; 6],
+}
+
+/// `PERF_TYPE_TRACEPOINT`.
+const TRACEPOINT: u32 = 2;
+
+/// Listens to `connect` on one CPU, by a tracepoint with no program.
+fn empty_tracepoint() -> Result<OwnedFd> {
+    const ID: &str = "/sys/kernel/tracing/events/syscalls/sys_exit_connect/id";
+    let id = fs::read_to_string(ID).context(ID)?;
+    let attr = PerfEventAttr {
+        kind: TRACEPOINT,
+        size: u32::try_from(size_of::<PerfEventAttr>())?,
+        config: id.trim().parse().context(ID)?,
+        ..PerfEventAttr::default()
+    };
+    // SAFETY: the kernel reads as many bytes as `size` says.
+    let fd = unsafe { libc::syscall(libc::SYS_perf_event_open, &raw const attr, -1, 0, -1, 0) };
+    let fd = i32::try_from(fd)?;
+    if fd < 0 {
+        return Err(io::Error::last_os_error()).context("perf_event_open");
+    }
+    // SAFETY: the kernel has just given it to us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

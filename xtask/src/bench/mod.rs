@@ -54,7 +54,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
     match command {
         Command::Exec(arguments) => exec::run(arguments)?,
         Command::Connect(arguments) => connect::run(arguments)?,
-        Command::Getppid(arguments) => getppid::run(arguments),
+        Command::Getppid(arguments) => getppid::run(arguments)?,
         Command::Peers(arguments) => peers::run(arguments)?,
         Command::Enrich | Command::Rules => {}
         Command::Soak(arguments) => soak::run(arguments)?,
