@@ -79,6 +79,36 @@ fn a_container_that_somebody_declares_the_host_is_a_container_again() {
 }
 
 #[test]
+fn a_process_that_somebody_takes_off_the_names_is_wanted_again() {
+    let rules = "- rule: r\n  desc: d\n  priority: DEBUG\n  condition: evt.type = connect and proc.name = curl\n  output: '%fd.name'\n";
+    let sensor = Setup::watching(std::process::id())
+        .rules(rules)
+        .with_web_server()
+        .start();
+    let bpftool = Bpftool::against(&sensor);
+    let map = bpftool.map("NAMES");
+    let told = bpftool.entries(&map);
+    let [[curl, one]] = told.as_slice() else {
+        panic!("one name: {told:?}");
+    };
+    let stranger = curl.replacen("63", "64", 1);
+    bpftool.update(&map, &stranger, one);
+    let mut delete = vec!["map", "delete", "id", &map, "key", "hex"];
+    delete.extend(curl.split(' '));
+    bpftool.run(&delete).expect("root may write to a map");
+    assert_ne!(bpftool.entries(&map), told);
+    assert!(
+        wait_for(|| bpftool.entries(&map) == told),
+        "{}",
+        sensor.stderr()
+    );
+    assert!(wait_for(|| {
+        sensor.metric("sensor_tampering_total{what=\"settings\"}") >= 1.0
+    }));
+    assert_eq!(records(&sensor.stop(), TAMPERING), 1);
+}
+
+#[test]
 fn the_kernel_detaches_no_link_for_others() {
     let scene = Scene::new();
     let tool = scene.program("tool");

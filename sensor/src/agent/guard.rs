@@ -15,7 +15,7 @@ use crate::{
 
 /// How often the settings are looked at.
 const SETTINGS: Duration = Duration::from_secs(1);
-/// How often the classes of cgroups are looked at, which takes system calls.
+/// How often the classes of cgroups and the names are looked at, which takes system calls.
 const CGROUPS: Duration = Duration::from_secs(30);
 
 /// When was looked at what.
@@ -49,8 +49,8 @@ impl Guard {
             self.cgroups = now;
             found = found.and_then(|found| {
                 Ok(Tampering {
+                    settings: found.settings | capture.restore_names()?.settings,
                     cgroups: capture.restore_cgroups()?.cgroups,
-                    ..found
                 })
             });
         }

@@ -5,6 +5,8 @@
 //! outside: tracepoints' links refuse it (`bpf_raw_tp_link_lops` and `bpf_perf_link_lops` of
 //! `kernel/bpf/syscall.c` and `kernel/trace/bpf_trace.c` have no `detach`).
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashMap;
 use sensor_ebpf::{CgroupClass, CgroupKey};
 
@@ -16,7 +18,7 @@ const CGROUPS_MAX: usize = 16_384;
 /// What others had changed, and what was put right again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tampering {
-    /// The settings were others.
+    /// The settings, or the names of wanted processes, were others.
     pub settings: bool,
     /// Cgroups were of another class, or had none to be of.
     pub cgroups: usize,
@@ -81,6 +83,27 @@ impl Capture {
             map: "SETTINGS",
             source,
         })?;
+        Ok(Tampering {
+            settings: true,
+            cgroups: 0,
+        })
+    }
+
+    /// Compares the names of processes whose connects are wanted with what the kernel
+    /// was told, and tells it again if they differ. Two system calls for each of them.
+    ///
+    /// # Errors
+    /// If the map cannot be read or written.
+    pub fn restore_names(&mut self) -> Result<Tampering, CaptureError> {
+        let Some(told) = &self.wants.connect_names else {
+            return Ok(Tampering::default());
+        };
+        let has: BTreeSet<_> = self.names.keys().filter_map(Result::ok).collect();
+        if has == *told {
+            return Ok(Tampering::default());
+        }
+        let wants = self.wants.clone();
+        self.set(&wants)?;
         Ok(Tampering {
             settings: true,
             cgroups: 0,

@@ -59,7 +59,7 @@ pub struct Capture {
     pub(super) cgroups: HashMap<MapData, [u64; 2], u32>,
     pub(super) told: Told,
     marker: u32,
-    names: HashMap<MapData, Name, u8>,
+    pub(super) names: HashMap<MapData, Name, u8>,
     tree: TreeMode,
     mode: HookMode,
     /// The attached programs; dropping a link detaches it.
@@ -69,7 +69,7 @@ pub struct Capture {
     argv_capacity: u32,
     ring_bytes: u32,
     /// What is applied.
-    wants: Wants,
+    pub(super) wants: Wants,
 }
 
 impl Capture {
@@ -268,7 +268,7 @@ impl Capture {
 
     /// Puts the settings in force. While names change all processes are wanted, so that
     /// none is left out that old or new rules want.
-    fn set(&mut self, wants: &Wants) -> Result<(), CaptureError> {
+    pub(super) fn set(&mut self, wants: &Wants) -> Result<(), CaptureError> {
         let all = Wants {
             connect_names: None,
             ..wants.clone()
