@@ -1,6 +1,6 @@
 //! Loading and attaching the programs.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
@@ -10,21 +10,22 @@ use aya::{
         trace_point::TracePointLink,
     },
 };
-use sensor_ebpf::{ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, Image, Settings};
+use sensor_ebpf::{ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, Settings};
 use zerocopy::IntoBytes;
 
 use super::{
-    BPF_OBJECT, CaptureError, HookMode, KernelCounts, Name, Options, TICK_NS, TreeMode, Wants,
+    BPF_OBJECT, CaptureError, HookMode, KernelCounts, Name, Options, TreeMode, Wants,
     fill::RingFill,
     guard::Told,
     hooks::{HOOKS, Hook, Purpose},
     mapped::Mapped,
-    offsets::layout,
-    processes,
+    offsets::{Layout, layout},
     programs::Programs,
     ring::Ring,
     throttled::Throttled,
+    tree::mark,
 };
+use crate::log_warning;
 
 /// [`Settings`] as the map takes it.
 pub(super) type SettingsWords = [u32; size_of::<Settings>() / 4];
@@ -80,6 +81,29 @@ impl Capture {
     pub fn start(options: &Options, wants: &Wants) -> Result<Started, CaptureError> {
         let layout = layout()?;
         raise_memlock();
+        let typed = options.typed && layout.regs_on_stack == 0;
+        match Self::load(options, wants, &layout, typed) {
+            // A verifier that does not follow one of the types.
+            Err(CaptureError::Program {
+                action: "load",
+                program,
+                ..
+            }) if typed => {
+                log_warning!(
+                    "the kernel refuses {program} with typed pointers: its structures are read by calls, which takes longer"
+                );
+                Self::load(options, wants, &layout, false)
+            }
+            done => done,
+        }
+    }
+
+    fn load(
+        options: &Options,
+        wants: &Wants,
+        layout: &Layout,
+        typed: bool,
+    ) -> Result<Started, CaptureError> {
         let btf = Btf::from_sys_fs().map_err(|e| CaptureError::BadBtf {
             path: "/sys/kernel/btf/vmlinux".into(),
             reason: e.to_string(),
@@ -97,7 +121,7 @@ impl Capture {
             .btf(Some(&btf))
             .override_global("OFFSETS", layout.offsets.as_bytes(), true)
             .override_global("REGS_ON_STACK", &layout.regs_on_stack, true)
-            .override_global("TYPED", &u32::from(layout.regs_on_stack == 0), true)
+            .override_global("TYPED", &u32::from(typed), true)
             .override_global("ARGV_CAPACITY", &capacity, true)
             .map_max_entries("EVENTS", options.ring_bytes)
             .map_max_entries("COUNTS", cpus)
@@ -383,46 +407,6 @@ fn map<T: TryFrom<Map, Error = aya::maps::MapError>>(
 fn take(bpf: &mut Ebpf, name: &'static str) -> Result<Map, CaptureError> {
     bpf.take_map(name)
         .ok_or(CaptureError::Missing { what: "map", name })
-}
-
-/// Marks the processes of the observed (or excluded) tree that exist already.
-fn mark(bpf: &mut Ebpf, tree: TreeMode) -> Result<(), CaptureError> {
-    const IMAGES: &str = "IMAGES";
-    let failed = |source| CaptureError::Map {
-        map: IMAGES,
-        source,
-    };
-    let root = match tree {
-        TreeMode::All => return Ok(()),
-        TreeMode::ExcludeSelf => std::process::id(),
-        TreeMode::Only(root) | TreeMode::Exclude(root) => root,
-    };
-    let images = bpf.map_mut(IMAGES).ok_or(CaptureError::Missing {
-        what: "map",
-        name: IMAGES,
-    })?;
-    let mut images = HashMap::<_, u32, [u64; 3]>::try_from(images).map_err(failed)?;
-    let all = processes(Path::new("/proc"));
-    let mut marked = vec![root];
-    let mut next = 0;
-    while let Some(&parent) = marked.get(next) {
-        marked.extend(all.iter().filter(|p| p.ppid == parent).map(|p| p.tgid));
-        next += 1;
-    }
-    for tgid in marked {
-        let start_ticks = all
-            .iter()
-            .find(|p| p.tgid == tgid)
-            .map_or(0, |p| p.start_ticks);
-        let image: [u64; 3] = zerocopy::transmute!(Image {
-            time: 0,
-            start: start_ticks * TICK_NS,
-            tgid,
-            marked: 1,
-        });
-        images.insert(tgid, image, 0).map_err(failed)?;
-    }
-    Ok(())
 }
 
 /// Before 5.11 maps count against this limit. A refusal is no error: loading

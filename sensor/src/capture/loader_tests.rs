@@ -9,7 +9,17 @@ use crate::event::Event;
 
 #[test]
 fn an_exec_of_a_child_arrives_with_argv_exe_and_cwd() {
+    exec_arrives(true);
+}
+
+#[test]
+fn it_arrives_where_the_verifier_follows_no_types() {
+    exec_arrives(false);
+}
+
+fn exec_arrives(typed: bool) {
     let options = Options {
+        typed,
         tree: TreeMode::Only(std::process::id()),
         ..Options::default()
     };

@@ -19,6 +19,7 @@ mod processes;
 mod programs;
 mod ring;
 mod throttled;
+mod tree;
 
 pub use clock::Clock;
 pub use counters::{KernelCounts, Totals};

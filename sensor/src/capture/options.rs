@@ -55,6 +55,9 @@ pub struct Options {
     pub argv_capacity: u32,
     /// Whose events are captured.
     pub tree: TreeMode,
+    /// Whether kernel structures are read by loads where the kernel can check their
+    /// types, and not by calls.
+    pub typed: bool,
     /// How system calls are hooked.
     pub hooks: HookMode,
     /// The process whose execs are the self-test's, if there is one.
@@ -64,6 +67,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            typed: true,
             ring_bytes: 8 << 20,
             argv_capacity: ARGV_LIMIT_DEFAULT,
             tree: TreeMode::ExcludeSelf,

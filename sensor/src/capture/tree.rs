@@ -1,0 +1,48 @@
+//! The process tree that is observed, or excluded.
+
+use std::path::Path;
+
+use aya::{Ebpf, maps::HashMap};
+use sensor_ebpf::Image;
+
+use super::{CaptureError, TICK_NS, TreeMode, processes};
+
+/// Marks the processes of the observed (or excluded) tree that exist already.
+pub(super) fn mark(bpf: &mut Ebpf, tree: TreeMode) -> Result<(), CaptureError> {
+    const IMAGES: &str = "IMAGES";
+    let failed = |source| CaptureError::Map {
+        map: IMAGES,
+        source,
+    };
+    let root = match tree {
+        TreeMode::All => return Ok(()),
+        TreeMode::ExcludeSelf => std::process::id(),
+        TreeMode::Only(root) | TreeMode::Exclude(root) => root,
+    };
+    let images = bpf.map_mut(IMAGES).ok_or(CaptureError::Missing {
+        what: "map",
+        name: IMAGES,
+    })?;
+    let mut images = HashMap::<_, u32, [u64; 3]>::try_from(images).map_err(failed)?;
+    let all = processes(Path::new("/proc"));
+    let mut marked = vec![root];
+    let mut next = 0;
+    while let Some(&parent) = marked.get(next) {
+        marked.extend(all.iter().filter(|p| p.ppid == parent).map(|p| p.tgid));
+        next += 1;
+    }
+    for tgid in marked {
+        let start_ticks = all
+            .iter()
+            .find(|p| p.tgid == tgid)
+            .map_or(0, |p| p.start_ticks);
+        let image: [u64; 3] = zerocopy::transmute!(Image {
+            time: 0,
+            start: start_ticks * TICK_NS,
+            tgid,
+            marked: 1,
+        });
+        images.insert(tgid, image, 0).map_err(failed)?;
+    }
+    Ok(())
+}
