@@ -1,11 +1,12 @@
 //! Which events user space wants.
 
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use sensor_ebpf::{COMM_LEN, CgroupClass, CgroupKey, Counter, Kind, Settings, Tree, want};
 
 use super::{
     budget, cgroup,
     count::count,
-    kernel::{kread, off},
+    kernel::off,
     maps::{CGROUPS, NAMES, SETTINGS},
 };
 
@@ -58,7 +59,16 @@ pub fn wanted_name(settings: &Settings, leader: u64) -> bool {
     if settings.wants & want::NAMES == 0 {
         return true;
     }
-    let name: [u8; COMM_LEN] = kread(leader + off!(task_comm));
+    // As text, for older kernels leave what is behind its NUL as it was.
+    let mut name = [0_u8; COMM_LEN];
+    // SAFETY: the helper writes at most as many bytes as there are.
+    unsafe {
+        bpf_probe_read_kernel_str(
+            name.as_mut_ptr().cast(),
+            COMM_LEN as u32,
+            (leader + off!(task_comm)) as *const _,
+        )
+    };
     // SAFETY: only whether there is a value is looked at.
     unsafe { NAMES.get(&name) }.is_some()
 }

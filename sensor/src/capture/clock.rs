@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// How old an offset may get: the clock may be set, and drifts against boot time.
+/// How old an offset may get: the clock drifts against boot time.
 const MAX_AGE: Duration = Duration::from_millis(100);
+/// How far the clocks may have come apart meanwhile: more, and one of them was set.
+const MAX_DRIFT: u64 = 1_000_000;
 
 /// The offset from nanoseconds since boot to nanoseconds since the epoch.
 #[derive(Debug)]
@@ -24,9 +26,11 @@ impl Clock {
         }
     }
 
-    /// Samples the offset again if the last sample is old. Called once a batch.
+    /// Samples the offset again if the last sample is old, or the clock was set. Called
+    /// once a batch.
     pub fn refresh(&mut self) {
-        if self.sampled.elapsed() >= MAX_AGE {
+        let now = nanoseconds(ClockId::Realtime) - nanoseconds(ClockId::Boottime);
+        if now.abs_diff(self.offset) > MAX_DRIFT || self.sampled.elapsed() >= MAX_AGE {
             *self = Self::new();
         }
     }
@@ -75,5 +79,14 @@ mod tests {
         let utc = nanoseconds(ClockId::Boottime) + clock.boot_to_utc();
         let difference = (nanoseconds(ClockId::Realtime) - utc).abs();
         assert!(difference < 50_000_000, "{difference} ns");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_noticed_at_once() {
+        let mut clock = Clock::new();
+        let right = clock.offset;
+        clock.offset += 3_600_000_000_000;
+        clock.refresh();
+        assert!(clock.offset.abs_diff(right) < 50_000_000);
     }
 }
