@@ -25,8 +25,8 @@ pub(super) fn quote(text: &str) -> String {
     let bare = !text.is_empty()
         && text
             .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "/._-{}%+".contains(c))
-        && !text.starts_with(['-', '{', '%'])
+            .all(|c| c.is_ascii_alphanumeric() || "/._-%+".contains(c))
+        && !text.starts_with(['-', '%'])
         && text.parse::<f64>().is_err()
         && !matches!(
             text.to_ascii_lowercase().as_str(),

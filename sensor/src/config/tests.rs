@@ -276,7 +276,7 @@ fn a_missing_file_is_an_error() {
 #[test]
 fn what_is_printed_reads_as_the_same() {
     let mut config = read(
-        "rules: [{disable: {rule: 'a *'}}, {enable: {tag: t}}]\nappend_output:\n- {match: {source: syscall, tags: [a, b], rule: 'x y'}, extra_output: 'a: %b', extra_fields: [p, {k: '%v'}]}\n\
+        "rules: [{disable: {rule: 'a *'}}, {enable: {tag: t}}]\nappend_output:\n- {match: {source: syscall, tags: [a, b], rule: 'x y'}, extra_output: 'a: %b', extra_fields: [p, {k: '%v'}]}\n- {match: {rule: 'a}'}, extra_output: 'b}}'}\n\
          sensor: {capture: {env: [A]}, node: 'true', file_output: {owner: ':10'}}\n",
     );
     let (_dir, inputs) = inputs(&print(&config).replace("config_files: []\n", ""));
