@@ -50,8 +50,7 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 
 /// Whether this process is root.
 pub(crate) fn is_root() -> bool {
-    // SAFETY: takes nothing and cannot fail.
-    unsafe { libc::geteuid() == 0 }
+    rustix::process::geteuid().is_root()
 }
 
 /// A command run by root: with `sudo`, if this process is not.

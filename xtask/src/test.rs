@@ -22,7 +22,8 @@ pub(crate) struct Arguments {
 
 type Step = (&'static str, fn(&Arguments) -> Result<()>);
 
-/// The steps in their order: what fails soonest comes first.
+/// The steps in their order: what fails soonest comes first. One that fails does not keep the
+/// others from being run, if it is none of [`NEEDED`].
 const STEPS: &[Step] = &[
     ("setup", |_| setup::run(setup::Arguments { tests: true })),
     ("format", |_| format()),
@@ -35,6 +36,9 @@ const STEPS: &[Step] = &[
     ("fuzz", |_| fuzz::run(&fuzz::Arguments::default())),
 ];
 
+/// Steps that later ones stand on.
+const NEEDED: &[&str] = &["setup", "release"];
+
 /// Crates outside the workspace.
 const OUTSIDE: &[&str] = &["sensor-ebpf/Cargo.toml"];
 
@@ -42,14 +46,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let wanted =
         |name: &str| arguments.steps.is_empty() || arguments.steps.iter().any(|step| step == name);
     let mut times = Vec::new();
+    let mut failed = Vec::new();
     for (name, step) in STEPS.iter().filter(|(name, _)| wanted(name)) {
         say(format_args!("---- {name}"));
         let begin = Instant::now();
-        step(arguments).with_context(|| format!("step {name} of `cargo xtask test`"))?;
+        let outcome = step(arguments).with_context(|| format!("step {name}"));
         times.push(format!("{name} {:.0} s", begin.elapsed().as_secs_f64()));
+        if let Err(error) = outcome {
+            say(format_args!("{error:#}"));
+            failed.push(*name);
+            if NEEDED.contains(name) {
+                break;
+            }
+        }
     }
-    say(format_args!("all passed: {}", times.join(", ")));
-    Ok(())
+    say(format_args!("{}", times.join(", ")));
+    if failed.is_empty() {
+        say(format_args!("all passed"));
+        return Ok(());
+    }
+    bail!("failed: {}", failed.join(", "))
 }
 
 fn format() -> Result<()> {
@@ -83,14 +99,11 @@ fn no_host_names() -> Result<()> {
 }
 
 fn unit() -> Result<()> {
-    execute(&mut cargo(&[
-        "test",
-        "--locked",
-        "--package",
-        "sensor",
-        "--package",
-        "xtask",
-    ]))?;
+    let mut test = cargo(&["test", "--locked", "--no-fail-fast"]);
+    for package in ["sensor", "xtask", "harness"] {
+        test.args(["--package", package]);
+    }
+    execute(&mut test)?;
     execute(&mut cargo(&[
         "test",
         "--locked",

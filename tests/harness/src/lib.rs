@@ -22,6 +22,7 @@ pub mod container;
 pub mod counters;
 pub mod elf;
 pub mod event;
+pub mod figures;
 pub mod programs;
 pub mod rights;
 pub mod scene;

@@ -13,7 +13,7 @@ use std::{
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
-use crate::{event::Event, programs, rights, seen::Seen};
+use crate::{event::Event, figures::cpu_time, programs, rights, seen::Seen};
 
 /// How long a start or a stop may take before the test fails (an emulated
 /// machine is slow: `SENSOR_TEST_PATIENCE` in seconds). What users are promised is measured
@@ -205,21 +205,12 @@ impl Sensor {
 
     /// Waits until it has been idle for a moment: nothing waits in its buffers.
     pub fn settle(&self) {
-        let cpu = || {
-            let tasks = fs::read_dir(format!("/proc/{}/task", self.pid()))
-                .into_iter()
-                .flatten();
-            tasks
-                .flatten()
-                .map(|task| fs::read_to_string(task.path().join("schedstat")).unwrap_or_default())
-                .filter_map(|text| text.split(' ').next()?.parse::<u64>().ok())
-                .sum::<u64>()
-        };
+        let cpu = || cpu_time(self.pid()).unwrap_or_default();
         let mut last = cpu();
         wait_for(|| {
             thread::sleep(Duration::from_millis(50));
             let before = std::mem::replace(&mut last, cpu());
-            last - before < 500_000
+            last.saturating_sub(before) < Duration::from_micros(500)
         });
     }
 

@@ -45,7 +45,10 @@ fn locked_process() {
         kept |= capability.bits();
     }
     for task in fs::read_dir("/proc/self/task").unwrap() {
-        let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        // A thread that was joined may be listed for a moment longer.
+        let Ok(status) = fs::read_to_string(task.unwrap().path().join("status")) else {
+            continue;
+        };
         let field = |name: &str| {
             let line = status.lines().find_map(|l| l.strip_prefix(name));
             line.unwrap().trim().to_owned()
