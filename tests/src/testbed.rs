@@ -179,8 +179,13 @@ impl TestBed {
     }
 
     /// Starts containerd again: its socket is a new file.
+    ///
+    /// # Panics
+    /// If it does not answer.
     pub fn start_containerd(&self) {
         run(&self.name, &self.dir, &["start"]);
+        // The client's connection is one to the former socket until it finds that out.
+        wait(&self.rpc.ask(json!({ "do": "wait" })));
     }
 
     /// Runs `ctr`, in namespace `default`.

@@ -7,7 +7,7 @@
 Requests: {"n": 1, "do": "pod", "name", "namespace", ...} and so on, see `Bed`. Each runs in a
 thread of its own; an answer has the request's "n", and "error" if it failed.
 """
-import json, os, sys, threading, uuid
+import json, sys, threading, time, uuid
 import grpc
 from messages import dec, enc
 
@@ -32,7 +32,15 @@ class Bed:
         return self.call('/runtime.v1.RuntimeService/' + method, request, body, response)
 
     def do_wait(self, r):
-        return self.cri('Version', 'Empty', {}, 'VersionResp')
+        """Until CRI answers, over a new connection if the one that was there has broken."""
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                return self.cri('Version', 'Empty', {}, 'VersionResp')
+            except grpc.RpcError as error:
+                if error.code() != grpc.StatusCode.UNAVAILABLE or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
 
     def do_sandbox(self, r):
         """A sandbox with kubelet's labels."""

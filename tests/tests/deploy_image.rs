@@ -307,7 +307,8 @@ impl Node {
         Ok(())
     }
 
-    /// The line of a container's exec, if it is written.
+    /// The line of a container's own exec, if it is written. runc executes itself once more, now
+    /// and then in the container's cgroup already.
     fn line(&self, container: &str) -> Result<Option<Value>> {
         for entry in fs::read_dir(self.path("logs"))? {
             let text = fs::read_to_string(entry?.path())?;
@@ -315,7 +316,8 @@ impl Node {
             let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
             for line in whole.lines() {
                 let line: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
-                if line["output_fields"]["container.id"] == container {
+                let fields = &line["output_fields"];
+                if fields["container.id"] == container && fields["proc.name"] == "sensor" {
                     return Ok(Some(line));
                 }
             }
