@@ -144,6 +144,27 @@ fn a_program_to_be_started_after_the_lock_down_is_refused_with_the_remedy() {
 }
 
 #[test]
+fn what_new_rules_want_of_the_kernel_is_taken_back_where_an_output_is_refused() {
+    let sensor = Setup::watching(std::process::id()).start();
+    sensor.write_rules(RULES);
+    let program = "program_output: {enabled: true, program: /proc/self/exe}\n";
+    sensor.append_to_configuration(program);
+    sensor.reload_in_vain();
+    let _unwanted = connect();
+    let seen = sensor.stop();
+    seen.counters().assert_complete();
+    let mut of_the_kernel = seen.stderr.lines();
+    let connects = of_the_kernel.find(|line| line.starts_with("kernel connect:"));
+    assert!(
+        connects.is_none_or(|line| line.contains(" written=0 ")),
+        "{}",
+        seen.stderr
+    );
+    let execs = |event: &Event| event.0["rule"] == "Every exec";
+    assert!(seen.events.iter().all(execs), "{:#?}", seen.events);
+}
+
+#[test]
 fn a_configuration_with_a_mistake_is_told_with_its_place_and_leaves_the_old_one_in_force() {
     assert_stays(
         |sensor| sensor.append_to_configuration("jsn_output: true\n"),
