@@ -8,11 +8,11 @@ use tests::{Act, Container, Event, Scene, programs};
 fn twenty_thousand_connects_in_a_container_are_twenty_thousand_right_lines() {
     const CONNECTS: usize = 20_000;
     let scene = Scene::new();
-    let container = Container::new(&scene, &["connects", "2", &CONNECTS.to_string()]);
-    container.add("bin/connects", &programs::built("connects"));
+    let container = Container::new(&scene, &["storm", "connects", "2", &CONNECTS.to_string()]);
+    container.add("bin/storm", &programs::built("storm"));
     let rules = tests::connects::RULES.replace(
         "evt.type = connect",
-        "evt.type = connect and container.id != host and proc.name = connects",
+        "evt.type = connect and container.id != host and proc.name = storm",
     );
     let (seen, ..) = scene.act_under(container.run(Act::new()), |setup| setup.rules(&rules));
 

@@ -28,6 +28,12 @@ fn assert_ends(event: &Event, name: &str) {
     }));
 }
 
+/// The kernel has one port to choose from.
+fn one_port() -> Act {
+    let range = "/proc/sys/net/ipv4/ip_local_port_range";
+    Act::new().then("write", [range, "5000 5000"])
+}
+
 #[test]
 fn an_accepted_connect_has_the_ends_that_the_socket_names() {
     let act = || {
@@ -114,14 +120,9 @@ fn a_refused_connect_keeps_its_destination_and_its_source() {
 
 #[test]
 fn a_refused_connect_has_the_port_that_the_kernel_chose_for_it() {
-    // There is one port to choose from.
     check(
         |_| {
-            Act::new()
-                .then(
-                    "write",
-                    ["/proc/sys/net/ipv4/ip_local_port_range", "5000 5000"],
-                )
+            one_port()
                 .and(tcp(AF_INET))
                 .connect("127.0.0.1:81", libc::ECONNREFUSED)
         },
@@ -133,11 +134,7 @@ fn a_refused_connect_has_the_port_that_the_kernel_chose_for_it() {
 fn a_second_attempt_of_a_refused_socket_has_its_own_ends() {
     check(
         |_| {
-            Act::new()
-                .then(
-                    "write",
-                    ["/proc/sys/net/ipv4/ip_local_port_range", "5000 5000"],
-                )
+            one_port()
                 .and(tcp(AF_INET))
                 .connect("127.0.0.1:81", libc::ECONNREFUSED)
                 .connect("192.0.2.1:82", libc::ENETUNREACH)
@@ -230,11 +227,7 @@ fn tcp6_has_its_ends_without_brackets() {
 fn a_refused_tcp6_connect_keeps_its_ends() {
     check(
         |_| {
-            Act::new()
-                .then(
-                    "write",
-                    ["/proc/sys/net/ipv4/ip_local_port_range", "5000 5000"],
-                )
+            one_port()
                 .and(tcp(AF_INET6))
                 .connect("[::1]:81", libc::ECONNREFUSED)
         },

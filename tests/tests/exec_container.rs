@@ -43,7 +43,7 @@ fn twenty_thousand_execs_in_a_container_are_twenty_thousand_right_lines() {
     let (workers, execs) = (WORKERS.to_string(), EXECS.to_string());
     let container = Container::new(
         &scene,
-        &["storm", &workers, &execs, "/bin/tiny", "/tmp/log"],
+        &["storm", "execs", &workers, &execs, "/bin/tiny", "/tmp/log"],
     );
     container.add("bin/storm", &programs::built("storm"));
     container.write("bin/tiny", &elf::native());

@@ -13,7 +13,10 @@ fn loud_and_quiet(options: &[(&str, u32)]) -> (Seen, String, String) {
     let scene = Scene::new();
     let container = |workers: &str, execs: usize, program: &str| {
         let path = format!("/bin/{program}");
-        let container = Container::new(&scene, &["storm", workers, &execs.to_string(), &path]);
+        let container = Container::new(
+            &scene,
+            &["storm", "execs", workers, &execs.to_string(), &path],
+        );
         container.add("bin/storm", &programs::built("storm"));
         container.write(&path[1..], &elf::native());
         container

@@ -42,7 +42,7 @@ fn fifty_reloads_in_a_storm_of_execs_write_each_event_once_by_the_old_or_the_new
     let tiny = scene.program("tiny");
     let storm = programs::built("storm");
     let (workers, execs) = (WORKERS.to_string(), EXECS.to_string());
-    let argv = ["storm", &workers, &execs, tiny.to_str().unwrap()];
+    let argv = ["storm", "execs", &workers, &execs, tiny.to_str().unwrap()];
     let actor = Act::new().exec(&storm, argv).start();
     let sets = [rules("even"), rules("odd")];
     let sensor = Setup::watching(actor.pid()).rules(&sets[0]).start();

@@ -2,14 +2,14 @@
 //! hooks for connects cost other system calls.
 
 use anyhow::{Context as _, Result};
-use harness::{Sensor, Setup};
+use harness::{Cgroup, Sensor, Setup};
 
 use super::{
-    cgroup::Cgroup,
     figures::{cpu_seconds, median, spread},
     getppid::loop_of_calls,
+    storm::{self, Took},
 };
-use crate::shell::{command, output, say, target};
+use crate::shell::say;
 
 #[derive(clap::Args, Clone, Copy)]
 pub(crate) struct Arguments {
@@ -68,9 +68,9 @@ struct Series {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<()> {
-    let cgroup = Cgroup::new(0)?;
+    let cgroup = storm::container(0);
     let mut all: [Series; VARIANTS.len()] = Default::default();
-    storm(&cgroup, arguments)?; // the first one warms caches up
+    rage(&cgroup, arguments)?; // the first one warms caches up
     for round in 1..=arguments.rounds {
         say(format_args!("round {round} of {}", arguments.rounds));
         for ((_, setting), series) in VARIANTS.iter().zip(&mut all) {
@@ -102,17 +102,17 @@ fn measure(
     series.getppid.push(loop_of_calls(arguments.calls));
     let cpu = |sensor: &Sensor| cpu_seconds(sensor.pid()).context("CPU of the sensor");
     let before = sensor.as_ref().map(cpu).transpose()?;
-    let (seconds, on_cpu) = storm(cgroup, arguments)?;
-    series.storm.push(seconds);
+    let took = rage(cgroup, arguments)?;
+    series.storm.push(took.wall.as_secs_f64());
     series
         .workers
-        .push(on_cpu / f64::from(arguments.connects) * 1e6);
+        .push(took.on_cpu.as_secs_f64() / f64::from(arguments.connects) * 1e6);
     if let (Some(sensor), Some(before)) = (sensor, before) {
         sensor.settle();
         let done = f64::from(arguments.connects);
         series.cpu.push((cpu(&sensor)? - before) / done * 1e6);
         let seen = sensor.stop();
-        let ours = |event: &&harness::Event| event.field("proc.name") == "connects";
+        let ours = |event: &&harness::Event| event.field("proc.name") == "storm";
         let lines = u32::try_from(seen.events.iter().filter(ours).count())?;
         series.lines.push(f64::from(lines) / done);
         series.lost += seen.counters().lost();
@@ -120,17 +120,11 @@ fn measure(
     Ok(())
 }
 
-/// Runs a storm; returns its seconds, and those that its workers were on a CPU.
-fn storm(cgroup: &Cgroup, arguments: Arguments) -> Result<(f64, f64)> {
-    let program = target().join("release/connects");
-    let (workers, connects) = (
-        arguments.workers.to_string(),
-        arguments.connects.to_string(),
-    );
-    let mut command = command(program, &[&workers, &connects]);
-    let nanoseconds = output(command.arg(cgroup.processes()))?;
-    let (wall, on_cpu) = nanoseconds.split_once(' ').context("two figures")?;
-    Ok((wall.parse::<f64>()? / 1e9, on_cpu.parse::<f64>()? / 1e9))
+/// Runs a storm in the cgroup.
+fn rage(cgroup: &Cgroup, arguments: Arguments) -> Result<Took> {
+    let mut connects = storm::connects(arguments.workers, arguments.connects);
+    storm::within(&mut connects, cgroup);
+    storm::rage(&mut connects)
 }
 
 fn print(all: &[Series], arguments: Arguments) {

@@ -7,9 +7,10 @@ use harness::{Scene, elf, programs};
 
 use super::{
     figures::{anonymous_mib, cpu_seconds, median, spread},
+    storm,
     variant::Variant,
 };
-use crate::shell::{command, output, say, target};
+use crate::shell::say;
 
 #[derive(clap::Args, Clone, Copy)]
 pub(crate) struct Arguments {
@@ -45,7 +46,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     let tiny = scene.path("tiny");
     programs::write(&tiny, &elf::native());
     let mut all: BTreeMap<Variant, Series> = BTreeMap::new();
-    storm(&tiny, 1, arguments.execs)?; // the first one warms caches up
+    storm::rage(&mut storm::execs(1, arguments.execs, &tiny))?; // the first one warms caches up
     for round in 1..=arguments.rounds {
         say(format_args!("round {round} of {}", arguments.rounds));
         for variant in Variant::ALL {
@@ -74,7 +75,8 @@ fn measure(variant: Variant, series: &mut Series, tiny: &Path, execs: u32) -> Re
         .map(|sensor| cpu(sensor.pid()))
         .transpose()?;
     for (workers, seconds) in WORKERS.iter().zip(&mut series.storm) {
-        seconds.push(storm(tiny, *workers, execs)?);
+        let took = storm::rage(&mut storm::execs(*workers, execs, tiny))?;
+        seconds.push(took.wall.as_secs_f64());
     }
     if let (Some(sensor), Some(before)) = (sensor, before) {
         let done = f64::from(execs) * WORKERS.map(|_| 1.0).iter().sum::<f64>();
@@ -88,14 +90,6 @@ fn measure(variant: Variant, series: &mut Series, tiny: &Path, execs: u32) -> Re
         series.lost += seen.counters().lost();
     }
     Ok(())
-}
-
-/// Runs a storm; returns its seconds.
-fn storm(tiny: &Path, workers: u32, execs: u32) -> Result<f64> {
-    let program = target().join("release/storm");
-    let execs = (execs / workers * workers).to_string();
-    let nanoseconds = output(command(program, &[&workers.to_string(), &execs]).arg(tiny))?;
-    Ok(nanoseconds.parse::<f64>()? / 1e9)
 }
 
 fn print(all: &BTreeMap<Variant, Series>, arguments: Arguments) {

@@ -3,13 +3,14 @@
 //! Rounds of each variant are interleaved, so that what else the machine does falls on all of
 //! them alike; figures are medians, and ratios of medians within one run.
 
-mod cgroup;
 mod connect;
 mod exec;
 mod figures;
 mod getppid;
+mod idle;
 mod peers;
 mod soak;
+mod storm;
 mod variant;
 
 use anyhow::{Result, ensure};
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Enrich,
     /// Rule sets of 1 to 1,000 rules: loading them, and events that match none
     Rules,
+    /// A machine on which nothing happens
+    Idle(idle::Arguments),
     /// Short containers for a long time: memory stays flat, every exec is accounted for
     Soak(soak::Arguments),
 }
@@ -57,6 +60,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
         Command::Getppid(arguments) => getppid::run(arguments)?,
         Command::Peers(arguments) => peers::run(arguments)?,
         Command::Enrich | Command::Rules => {}
+        Command::Idle(arguments) => idle::run(arguments)?,
         Command::Soak(arguments) => soak::run(arguments)?,
     }
     Ok(())

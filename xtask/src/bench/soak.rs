@@ -3,21 +3,20 @@
 
 use std::{
     collections::VecDeque,
-    fs,
-    path::{Path, PathBuf},
-    process::Child,
+    path::Path,
+    process::{Child, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
-use harness::{Scene, Sensor, Setup, elf, programs};
+use harness::{Cgroup, Scene, Sensor, Setup, elf, programs};
 
 use super::{
-    cgroup::Cgroup,
     figures::{anonymous_mib, cpu_seconds, median},
+    storm,
 };
-use crate::shell::{command, say, target};
+use crate::shell::say;
 
 #[derive(clap::Args, Clone, Copy)]
 pub(crate) struct Arguments {
@@ -37,9 +36,8 @@ pub(crate) struct Arguments {
 
 /// The program that containers execute: of no other name on this machine.
 const PROGRAM: &str = "soak-tiny";
-/// How much memory may grow from the second quarter of the time to the last one: what
-/// a stall of the disk needed once is not given back to the kernel at once.
-const GROWTH: f64 = 1.2;
+/// How much memory may grow from the second quarter of the time to the last one.
+const GROWTH: f64 = 1.05;
 
 /// What the sensor is to write: as the default rule, of these execs only.
 const RULES: &str = include_str!("rules.yaml");
@@ -160,11 +158,10 @@ struct Short {
 
 impl Short {
     fn start(number: u32, execs: u32, tiny: &Path) -> Result<Self> {
-        let cgroup = Cgroup::new(number)?;
-        let program: PathBuf = target().join("release/storm");
-        let mut storm = command(program, &["1", &execs.to_string()]);
-        storm.arg(tiny).env("CGROUP", cgroup.processes());
-        storm.stdout(fs::File::create("/dev/null")?);
+        let cgroup = storm::container(number);
+        let mut storm = storm::execs(1, execs, tiny);
+        storm::within(&mut storm, &cgroup);
+        storm.stdout(Stdio::null());
         let storm = storm.spawn().context("a storm cannot be started")?;
         Ok(Self {
             storm,

@@ -224,8 +224,6 @@ fn test_programs() -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let beside = deps.parent().unwrap_or(deps);
     Ok((
         tests.clone(),
-        ["actor", "connects", "storm"]
-            .map(|name| beside.join(name))
-            .to_vec(),
+        ["actor", "storm"].map(|name| beside.join(name)).to_vec(),
     ))
 }

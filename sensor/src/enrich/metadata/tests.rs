@@ -98,6 +98,15 @@ fn seen(origin: Origin, epoch: u32, container: Container) -> Update {
     }
 }
 
+/// Told at `K8S` that a container was deleted.
+fn gone(name: &str, at: u64) -> Update {
+    Update::Gone {
+        origin: K8S,
+        id: id(name),
+        at,
+    }
+}
+
 fn pod_view(uid: &str, labels: Option<&str>) -> Arc<Pod> {
     Arc::new(Pod {
         name: "web".into(),
@@ -246,11 +255,7 @@ fn a_name_used_again_is_given_to_whom_it_belonged_at_the_time() {
         1,
         [
             seen(K8S, 1, container("redis", "first", 100)),
-            Update::Gone {
-                origin: K8S,
-                id: id("redis"),
-                at: 200,
-            },
+            gone("redis", 200),
             seen(K8S, 1, container("redis", "second", 300)),
         ],
     );
@@ -271,11 +276,7 @@ fn a_late_answer_about_a_deleted_container_does_not_revive_it() {
         1,
         [
             seen(K8S, 1, container("redis", "first", 100)),
-            Update::Gone {
-                origin: K8S,
-                id: id("redis"),
-                at: 200,
-            },
+            gone("redis", 200),
             seen(K8S, 1, container("redis", "first", 100)),
         ],
     );
@@ -364,16 +365,8 @@ fn late_events_of_a_deleted_container_and_pod_are_still_known() {
             seen(K8S, 1, sandbox("s", "u", 90)),
             seen(K8S, 1, workload("c", "s", "u", 100)),
             Update::PodGone { key: "u".into() },
-            Update::Gone {
-                origin: K8S,
-                id: id("c"),
-                at: 10 * SECOND,
-            },
-            Update::Gone {
-                origin: K8S,
-                id: id("s"),
-                at: 11 * SECOND,
-            },
+            gone("c", 10 * SECOND),
+            gone("s", 11 * SECOND),
         ],
     );
     bed.metadata.apply_updates(60 * SECOND);

@@ -10,7 +10,6 @@ mod tool;
 
 use std::{
     collections::BTreeMap,
-    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -22,10 +21,11 @@ use tool::{Running, Tool};
 use super::{
     figures::{anonymous_mib, cpu_seconds},
     getppid::loop_of_calls,
+    storm,
 };
 use crate::{
     setup::install_peers,
-    shell::{command, output, say, target},
+    shell::{say, target},
 };
 
 #[derive(clap::Args, Clone, Copy)]
@@ -82,7 +82,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     let scene = Scene::new();
     programs::write(&scene.path("tiny"), &elf::native());
     programs::write(&scene.path("probe"), &elf::native());
-    programs::copy(&target().join("release/connects"), &scene.path("knock"));
+    programs::copy(&target().join("release/storm"), &scene.path("knock"));
     for storm in [Storm::Exec, Storm::Connect] {
         let mut all: BTreeMap<Tool, Series> = BTreeMap::new();
         rage(storm, &scene, 1, arguments)?; // the first one warms caches up
@@ -158,7 +158,7 @@ fn wait_for_a_line(running: &mut Running, storm: Storm, scene: &Scene) -> Result
         Storm::Connect => Command::new(scene.path("knock")),
     };
     probe
-        .args(["1", "5"])
+        .args(["connects", "1", "5"])
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     loop {
@@ -178,21 +178,9 @@ fn wait_for_a_line(running: &mut Running, storm: Storm, scene: &Scene) -> Result
 
 /// Runs a storm; returns its seconds.
 fn rage(storm: Storm, scene: &Scene, workers: u32, arguments: Arguments) -> Result<f64> {
-    let whole = |count: u32| (count / (workers * 5) * workers * 5).to_string();
-    let workers = workers.to_string();
-    let built = |name: &str| target().join("release").join(name);
-    let tiny = scene.path("tiny");
-    let nanoseconds = match storm {
-        Storm::Exec => exec_storm(&built("storm"), &workers, &whole(arguments.execs), &tiny)?,
-        Storm::Connect => {
-            let connects = whole(arguments.connects);
-            output(&mut command(built("connects"), &[&workers, &connects]))?
-        }
-    };
-    let wall = nanoseconds.split(' ').next().unwrap_or_default();
-    Ok(wall.parse::<f64>()? / 1e9)
-}
-
-fn exec_storm(program: &Path, workers: &str, execs: &str, tiny: &Path) -> Result<String> {
-    output(command(program, &[workers, execs]).arg(tiny))
+    let took = storm::rage(&mut match storm {
+        Storm::Exec => storm::execs(workers, arguments.execs, &scene.path("tiny")),
+        Storm::Connect => storm::connects(workers, arguments.connects),
+    })?;
+    Ok(took.wall.as_secs_f64())
 }

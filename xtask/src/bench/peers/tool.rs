@@ -109,12 +109,12 @@ impl Tool {
         match (self, storm) {
             (Self::Sensor, Storm::Exec) => ["\"proc.name\":\"tiny\"", "\"proc.name\":\"probe\""],
             (Self::Sensor, Storm::Connect) => {
-                ["\"proc.name\":\"connects\"", "\"proc.name\":\"knock\""]
+                ["\"proc.name\":\"storm\"", "\"proc.name\":\"knock\""]
             }
             (Self::Audit, Storm::Exec) => [" comm=\"tiny\"", " comm=\"probe\""],
-            (Self::Audit, Storm::Connect) => [" comm=\"connects\"", " comm=\"knock\""],
+            (Self::Audit, Storm::Connect) => [" comm=\"storm\"", " comm=\"knock\""],
             (_, Storm::Exec) => ["/tiny ", "/probe "],
-            (_, Storm::Connect) => [" connects ", " knock "],
+            (_, Storm::Connect) => [" storm ", " knock "],
         }
     }
 }

@@ -1,24 +1,16 @@
-//! A storm of connects: `connects WORKERS COUNT [CGROUP]`.
-//!
-//! Makes a network namespace with a loopback device, listens there on three
-//! addresses, and lets each worker, a process, connect in turn: to where nobody
-//! listens, to each of the listeners, and a UDP socket; all of them together COUNT
-//! times. With CGROUP, the workers enter it first (its `cgroup.procs`). Prints the
-//! nanoseconds that it took, and those that the workers were on a CPU.
-#![expect(clippy::print_stdout, reason = "the caller reads the result")]
+//! A storm of connects.
 
 use std::{
-    env, fs,
     io::Error,
     mem,
     net::{Ipv4Addr, SocketAddrV4, TcpListener},
     os::fd::AsRawFd as _,
-    process::ExitCode,
     thread,
-    time::Instant,
 };
 
 use anyhow::{Context as _, Result, ensure};
+
+use super::check;
 
 /// Where somebody listens.
 const ACCEPTED: [Ipv4Addr; 3] = [
@@ -30,32 +22,11 @@ const PORT: u16 = 8080;
 /// Where nobody does.
 const REFUSED: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8081);
 
-fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("connects: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
+/// Connects of one round.
+pub(super) const ROUND: u32 = 5;
 
-fn run() -> Result<()> {
-    let mut arguments = env::args().skip(1);
-    let mut next = || {
-        arguments
-            .next()
-            .context("usage: connects WORKERS COUNT [CGROUP]")
-    };
-    let workers: u32 = next()?.parse()?;
-    let count: u32 = next()?.parse()?;
-    ensure!(
-        workers > 0 && count.is_multiple_of(workers * 5),
-        "COUNT is not a multiple of five times WORKERS"
-    );
-    if let Some(cgroup) = arguments.next() {
-        fs::write(&cgroup, std::process::id().to_string()).with_context(|| cgroup)?;
-    }
+/// Makes the network, and listens in it.
+pub(super) fn listen() -> Result<()> {
     network()?;
     for ip in ACCEPTED {
         let listener = TcpListener::bind((ip, PORT))?;
@@ -66,30 +37,7 @@ fn run() -> Result<()> {
         // The connections end at once: their ports are free again.
         thread::spawn(move || while listener.accept().is_ok() {});
     }
-    let begin = Instant::now();
-    let children: Result<Vec<_>> = (0..workers).map(|_| worker(count / workers)).collect();
-    for child in children? {
-        let mut status = 0;
-        // SAFETY: the status is written to.
-        let ended = unsafe { libc::waitpid(child, &raw mut status, 0) };
-        ensure!(ended == child, Error::last_os_error());
-        ensure!(status == 0, "a worker ended with wait status {status:#x}");
-    }
-    println!("{} {}", begin.elapsed().as_nanos(), cpu()?);
     Ok(())
-}
-
-/// Nanoseconds that the workers were on a CPU: what else the machine does hardly
-/// changes them.
-fn cpu() -> Result<i64> {
-    // SAFETY: zeros are valid, and the kernel fills it.
-    let usage = unsafe {
-        let mut usage: libc::rusage = mem::zeroed();
-        check(libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage))?;
-        usage
-    };
-    let of = |time: libc::timeval| (time.tv_sec * 1_000_000 + time.tv_usec) * 1000;
-    Ok(of(usage.ru_utime) + of(usage.ru_stime))
 }
 
 /// A network namespace of its own, whose loopback device is up. A container has one
@@ -114,24 +62,9 @@ fn network() -> Result<()> {
     }
 }
 
-/// Starts a process that connects so many times.
-fn worker(count: u32) -> Result<libc::pid_t> {
-    // SAFETY: the child uses only its own memory and descriptors, no locks of threads.
-    match unsafe { libc::fork() } {
-        -1 => Err(Error::last_os_error()).context("fork"),
-        0 => {
-            let failed = storm(count)
-                .inspect_err(|error| eprintln!("connects: {error:#}"))
-                .is_err();
-            // SAFETY: ends this process at once, without its parent's exit handlers.
-            unsafe { libc::_exit(failed.into()) }
-        }
-        child => Ok(child),
-    }
-}
-
-fn storm(count: u32) -> Result<()> {
-    for _ in 0..count / 5 {
+/// What a worker does.
+pub(super) fn work(rounds: u32) -> Result<()> {
+    for _ in 0..rounds {
         connect(libc::SOCK_STREAM, REFUSED, libc::ECONNREFUSED)?;
         for ip in ACCEPTED {
             connect(libc::SOCK_STREAM, SocketAddrV4::new(ip, PORT), 0)?;
@@ -171,10 +104,4 @@ fn connect(kind: libc::c_int, to: SocketAddrV4, errno: libc::c_int) -> Result<()
         ensure!(result == errno, "errno {result} and not {errno} at {to}");
         check(libc::close(fd)).map(drop)
     }
-}
-
-/// Turns a C library's answer into a result.
-fn check(answer: libc::c_int) -> Result<libc::c_int> {
-    ensure!(answer >= 0, Error::last_os_error());
-    Ok(answer)
 }
