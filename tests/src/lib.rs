@@ -21,5 +21,5 @@ pub mod testbed;
 
 pub use harness::{
     Act, Bpftool, Cgroup, Container, Counters, Event, Scene, Seen, Sensor, Setup, act, connects,
-    container, elf, programs, rights, sensor,
+    container, elf, figures, programs, rights, sensor,
 };

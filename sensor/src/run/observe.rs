@@ -27,6 +27,9 @@ use crate::{
 /// How often the main thread looks whether something is to be done.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How often freed memory is given back to the kernel.
+const GIVE_BACK: Duration = Duration::from_secs(10);
+
 /// Observes until it is told to stop, or something breaks. False if something broke.
 ///
 /// # Errors
@@ -180,6 +183,7 @@ impl Running {
         let mut monitor = Monitor::new(&config, self.self_test.take());
         let mut watch = Watch::new(watched(loaded));
         let mut looked = Instant::now();
+        let mut given_back = Instant::now();
         let end = args
             .stop_after
             .map(|seconds| Instant::now() + Duration::from_secs(seconds));
@@ -198,6 +202,10 @@ impl Running {
                 looked = Instant::now();
                 reload |= config.watch_config_files && watch.changed();
                 self.look_at_health();
+            }
+            if given_back.elapsed() >= GIVE_BACK {
+                given_back = Instant::now();
+                lifecycle::give_back();
             }
             if reload && let Some(new) = self.reload(args) {
                 watch = Watch::new(watched(&new));
@@ -232,7 +240,6 @@ impl Running {
         match done {
             Ok(loaded) => {
                 telemetry.reloads.fetch_add(1, Relaxed);
-                lifecycle::give_back();
                 log_info!("reloaded");
                 Some(loaded)
             }

@@ -14,6 +14,8 @@ use sensor::{
     output::{Counts, DropCause},
 };
 
+use tests::{Scene, Setup, figures::anonymous_memory, programs, sensor::wait_for};
+
 use super::support::{Bench, eventually, file_config, files, read};
 
 /// A small ext4 on a loop device; taken down when dropped.
@@ -305,4 +307,37 @@ fn the_deadline_holds_on_a_full_disk() {
         last - numbers + 1 >= counts.dropped_total(),
         "{counts:?} {numbers} of {last}"
     );
+}
+
+#[test]
+fn memory_for_what_waited_for_a_frozen_file_system_is_given_back() {
+    const MIB: u64 = 1 << 20;
+    let Some(disk) = Disk::new(128) else { return };
+    let scene = Scene::new();
+    let tiny = scene.program("tiny");
+    let storm = |execs: u32| {
+        let mut storm = Command::new(programs::built("storm"));
+        storm.args(["execs", "1", &execs.to_string(), path(&tiny)]);
+        assert!(storm.output().unwrap().status.success());
+    };
+    let sensor = Setup::watching(std::process::id())
+        .log_at(disk.logs().join("events.json"))
+        .start();
+    let memory = || anonymous_memory(sensor.pid()).unwrap();
+    storm(2000);
+    sensor.settle();
+    let before = memory();
+    disk.freeze();
+    storm(4000);
+    let waiting = memory();
+    disk.thaw();
+    assert!(waiting > before + 6 * MIB, "{before} {waiting}");
+    assert!(
+        wait_for(|| memory() < before + 2 * MIB),
+        "{before} bytes before, {waiting} while frozen, {} after",
+        memory()
+    );
+    let seen = sensor.stop();
+    seen.counters().assert_complete();
+    assert_eq!(seen.counters().lost(), 0);
 }
