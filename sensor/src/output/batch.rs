@@ -125,8 +125,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Room that a new buffer gets.
-    const CAPACITY: usize = 64 << 10;
+    /// Room that a new buffer gets: it is a mapping of its own, see `lifecycle::keep_large_apart`.
+    const CAPACITY: usize = 256 << 10;
 
     /// Appends a line, which must end with its only newline.
     pub fn push(&mut self, line: &[u8], priority: u8) {

@@ -35,6 +35,7 @@ const GIVE_BACK: Duration = Duration::from_secs(10);
 /// # Errors
 /// If it cannot start.
 pub fn run(args: &Args, loaded: &config::Loaded) -> anyhow::Result<bool> {
+    lifecycle::keep_large_apart();
     let config = &loaded.config;
     telemetry::set_level(config.log_stderr.then_some(config.log_level));
     for warning in &loaded.warnings {
