@@ -1,7 +1,8 @@
 //! `cargo xtask fuzz`: the targets of `fuzz/`, each for a bounded time, on the stable compiler.
 //!
 //! Coverage instrumentation is a pass of LLVM that stable rustc can be told to run (that is
-//! what `cargo fuzz --sanitizer none` does too), so nothing else need be installed.
+//! what `cargo fuzz --sanitizer none` does too), so nothing else need be installed. It is of this
+//! workspace's crates alone: their dependencies are those of the release build.
 
 use std::{fs, path::Path};
 
@@ -26,17 +27,6 @@ impl Default for Arguments {
         }
     }
 }
-
-/// Compiler options of the instrumentation, and `cfg(fuzzing)`.
-const FLAGS: &[&str] = &[
-    "--cfg=fuzzing",
-    "-Cpasses=sancov-module",
-    "-Cllvm-args=-sanitizer-coverage-level=4",
-    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
-    "-Cllvm-args=-sanitizer-coverage-pc-table",
-    "-Cllvm-args=-sanitizer-coverage-trace-compares",
-    "-Ccodegen-units=1",
-];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let directory = root().join("fuzz");
@@ -63,25 +53,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     );
     targets.sort();
 
-    // With a target named, the flags are not applied to build scripts.
-    let triple = env!("TARGET");
-    let mut build = cargo(&[
-        "build",
-        "--profile=fuzz",
-        "--locked",
-        "--package=sensor-fuzz",
-        "--bins",
-    ]);
-    let target_dir = target().join("fuzz");
-    build
-        .args(["--target", triple])
-        .env("CARGO_TARGET_DIR", &target_dir);
-    execute(build.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f")))?;
+    let mut build = cargo(&["build", "--release", "--locked", "--package=sensor-fuzz"]);
+    let wrapper = root().join("xtask/fuzz/rustc.sh");
+    execute(build.arg("--bins").env("RUSTC_WORKSPACE_WRAPPER", wrapper))?;
     for name in targets {
-        let program = target_dir
-            .join(triple)
-            .join("fuzz")
-            .join(format!("fuzz-{name}"));
+        let program = target().join("release").join(format!("fuzz-{name}"));
         one(&directory, &program, &name, arguments.seconds)?;
     }
     Ok(())

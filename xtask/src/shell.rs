@@ -36,14 +36,14 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
         env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
         arguments,
     );
-    // Set for this process by the cargo that runs it; another crate's manifest is none of its business.
-    for name in [
-        "CARGO_MANIFEST_DIR",
-        "CARGO_MANIFEST_PATH",
-        "CARGO_PKG_NAME",
-        "RUSTC",
-    ] {
-        command.env_remove(name);
+    // Set for this process by the cargo that runs it. Another crate's manifest is none of its
+    // business, and build scripts that look at these would run again after each plain `cargo build`.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        let of_xtask = ["CARGO_BIN_", "CARGO_MANIFEST_", "CARGO_PKG_"];
+        if text == "RUSTC" || of_xtask.iter().any(|prefix| text.starts_with(prefix)) {
+            command.env_remove(&name);
+        }
     }
     command
 }
