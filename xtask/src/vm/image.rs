@@ -12,18 +12,18 @@ use crate::shell::{command, output};
 
 /// What is to run in the guest.
 pub(super) struct Payload {
+    /// Test programs, beside the others.
+    pub(super) tests: Vec<PathBuf>,
     /// Programs that are put into `/work`, the working directory.
     pub(super) programs: Vec<PathBuf>,
     /// Programs of the system that are put where they are here.
     pub(super) system: Vec<PathBuf>,
-    /// Shell command.
-    pub(super) script: String,
     /// `v1`, `hybrid` or `v2`.
     pub(super) cgroup: &'static str,
 }
 
-/// Builds the initial root for a kernel.
-pub(super) fn build(kernel: &kernel::Kernel, payload: &Payload) -> Result<Vec<u8>> {
+/// Builds the initial root for a kernel, in which a shell script is run.
+pub(super) fn build(kernel: &kernel::Kernel, payload: &Payload, script: &str) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     for path in [
         "/dev", "/etc", "/mnt", "/proc", "/root", "/run", "/sys", "/tmp", "/usr", "/var", "/work",
@@ -66,7 +66,7 @@ pub(super) fn build(kernel: &kernel::Kernel, payload: &Payload) -> Result<Vec<u8
     archive.file(
         "/vm/command",
         0o755,
-        format!("#!/bin/sh\n{}\n", payload.script).as_bytes(),
+        format!("#!/bin/sh\n{script}\n").as_bytes(),
     );
 
     let mut modules = String::new();
@@ -82,7 +82,7 @@ pub(super) fn build(kernel: &kernel::Kernel, payload: &Payload) -> Result<Vec<u8
     archive.file("/vm/modules", 0o644, modules.as_bytes());
 
     let mut libraries = BTreeSet::new();
-    for program in &payload.programs {
+    for program in payload.tests.iter().chain(&payload.programs) {
         let name = program
             .file_name()
             .context("a program has a name")?

@@ -46,7 +46,7 @@ const ALL: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.2"];
 /// How the test programs are named that run in a guest.
 const KINDS: [&str; 5] = ["connect_", "exec_", "reload", "sabotage_", "verifier_"];
 
-/// How often a guest is booted again that the emulator made die.
+/// How often a guest is booted again that the emulator made die, for the tests that it had left.
 const EMULATOR_RETRIES: u32 = 2;
 
 /// Programs of the system that tests start; busybox's `ip` knows no neighbours.
@@ -115,25 +115,26 @@ fn one(series: &str, payload: &image::Payload, limit: Duration) -> Report {
 
 fn fill(report: &mut Report, payload: &image::Payload, limit: Duration) -> Result<()> {
     let kernel = Kernel::fetch(&report.series)?;
-    let initrd = image::build(&kernel, payload)?;
-    say(format_args!(
-        "booting {} with {} MiB",
-        kernel.release,
-        initrd.len() >> 20
-    ));
     let directory = target().join("vm").join(&report.series);
     std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
     report.release.clone_from(&kernel.release);
-    let mut run = qemu::boot(&kernel, &initrd, &directory, limit)?;
-    for _ in 0..EMULATOR_RETRIES {
-        if run.code.is_ok() || !qemu::emulator_failed(&directory) {
-            break;
+    let mut boots = 0;
+    loop {
+        let left = payload.tests.iter().filter(|test| !report.has(test));
+        let initrd = image::build(&kernel, payload, &script(left)?)?;
+        say(format_args!(
+            "booting {} with {} MiB",
+            kernel.release,
+            initrd.len() >> 20
+        ));
+        let run = qemu::boot(&kernel, &initrd, &directory, limit)?;
+        report.add(report::read(&run.transcript));
+        boots += 1;
+        if run.code.is_ok() || boots > EMULATOR_RETRIES || !qemu::emulator_failed(&directory) {
+            return run.code.map(drop);
         }
-        say("the emulator ran code that the kernel had just changed: once more");
-        run = qemu::boot(&kernel, &initrd, &directory, limit)?;
+        say("the emulator ran code that the kernel had just changed: the rest once more");
     }
-    report.outcomes = report::read(&run.transcript);
-    run.code.map(|_| ())
 }
 
 /// The sensor, the tests, and the programs that they start.
@@ -150,10 +151,27 @@ fn payload(arguments: &Arguments) -> Result<image::Payload> {
         "no test program is named like {:?}",
         arguments.tests
     );
+    let cgroup = match arguments.cgroup.as_str() {
+        "v1" => "v1",
+        "hybrid" => "hybrid",
+        _ => "v2",
+    };
+    let sensor = target().join("release/sensor");
+    let system = SYSTEM.iter().filter_map(|program| find(program));
+    Ok(image::Payload {
+        tests,
+        programs: helpers.into_iter().chain([sensor]).collect(),
+        system: system.collect(),
+        cgroup,
+    })
+}
+
+/// What runs the tests in the guest, one after the other.
+fn script<'a>(tests: impl Iterator<Item = &'a PathBuf>) -> Result<String> {
     let mut script =
         "export SENSOR_BIN=/work/sensor SENSOR_TEST_GUEST=1 RUST_BACKTRACE=0 SENSOR_TEST_PATIENCE=300; code=0"
             .to_owned();
-    for test in &tests {
+    for test in tests {
         let name = test
             .file_name()
             .context("a test has a name")?
@@ -173,22 +191,7 @@ fn payload(arguments: &Arguments) -> Result<image::Payload> {
         )?;
     }
     script.push_str("\nexit $code");
-    let cgroup = match arguments.cgroup.as_str() {
-        "v1" => "v1",
-        "hybrid" => "hybrid",
-        _ => "v2",
-    };
-    let programs = tests
-        .into_iter()
-        .chain(helpers)
-        .chain([target().join("release/sensor")]);
-    let system = SYSTEM.iter().filter_map(|program| find(program));
-    Ok(image::Payload {
-        programs: programs.collect(),
-        system: system.collect(),
-        script,
-        cgroup,
-    })
+    Ok(script)
 }
 
 /// A program of the system, wherever it is.
