@@ -24,7 +24,7 @@ const UNREAD: u64 = 0;
 pub const LARGE: u64 = 4096;
 
 /// Pays for an event; false, and counted, if its cgroup is over budget.
-#[inline(never)]
+#[inline(always)]
 pub fn spend(settings: &Settings, kind: Kind, cgroup: &CgroupKey) -> bool {
     let cost = settings.budget_interval;
     if cost == 0 {
