@@ -18,7 +18,7 @@ const BUDGETS: &[Budget] = &[
     ("exit_execveat", 406_000, 23_700),
     ("process_exec", 198_000, 23_700),
     ("process_fork", 200, 1_000),
-    ("sock_state", 293_000, 29_800),
+    ("sock_state", 124_000, 29_800),
 ];
 
 /// Loads every program: those of one mode after those of the other.

@@ -4,6 +4,7 @@
 mod bench;
 mod build;
 mod ci;
+mod coverage;
 mod fuzz;
 mod image;
 mod run;
@@ -39,6 +40,8 @@ enum Command {
     Ci,
     /// Run the integration tests on other kernels, in QEMU
     Vm(vm::Arguments),
+    /// Run the unit and integration tests, and tell which lines of the sensor they run
+    Coverage,
     /// Run the fuzz targets for a bounded time
     Fuzz(fuzz::Arguments),
     /// Pack the sensor as an OCI image, without a container engine
@@ -66,6 +69,7 @@ fn run(command: Command) -> Result<()> {
         Command::Test(arguments) => test::run(&arguments),
         Command::Ci => ci::run(),
         Command::Vm(arguments) => vm::run(&arguments),
+        Command::Coverage => coverage::run(),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Image(arguments) => image::run(&arguments),
         Command::Bench(command) => bench::run(command),

@@ -118,14 +118,20 @@ fn linker(rustc: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The LLVM library that a compiler uses, and LLVM's major version.
-fn library_of(rustc: &Path) -> Result<(PathBuf, String)> {
+/// The major version of a compiler's LLVM.
+pub(super) fn llvm_major(rustc: &Path) -> Result<String> {
     let version = output(&mut command(rustc, &["-vV"]))?;
     let major = version
         .lines()
-        .find_map(|line| line.strip_prefix("LLVM version: ")?.split('.').next())
+        .find_map(|line| line.strip_prefix("LLVM version: ")?.split('.').next());
+    Ok(major
         .context("the compiler does not tell its LLVM version")?
-        .to_owned();
+        .to_owned())
+}
+
+/// The LLVM library that a compiler uses, and LLVM's major version.
+fn library_of(rustc: &Path) -> Result<(PathBuf, String)> {
+    let major = llvm_major(rustc)?;
     let sysroot = PathBuf::from(output(&mut command(rustc, &["--print", "sysroot"]))?);
     let prefix = format!("libLLVM.so.{major}.");
     let mut directories = vec![sysroot.join("lib")];

@@ -3,9 +3,10 @@
 //! What is there is kept; running it again does nothing. It says what it installs.
 
 mod bpf;
+mod coverage;
 mod packages;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -152,6 +153,11 @@ pub(crate) fn install_peers() -> Result<()> {
 /// Installs what `cargo xtask vm` needs.
 pub(crate) fn install_for_vm() -> Result<()> {
     packages::install(VM)
+}
+
+/// Installs what `cargo xtask coverage` needs; variables by which its tools are found.
+pub(crate) fn install_for_coverage() -> Result<Vec<(&'static str, PathBuf)>> {
+    coverage::tools()
 }
 
 fn has_libc_headers() -> bool {

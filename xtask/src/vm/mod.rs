@@ -24,7 +24,7 @@ use crate::{
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// A kernel series, or `all`; repeatable
-    #[arg(long, default_values_t = ["5.10".to_owned(), "7.2".to_owned()])]
+    #[arg(long, default_values_t = oldest_and_newest())]
     kernel: Vec<String>,
     /// How the guest mounts cgroups: v2, hybrid or v1
     #[arg(long, default_value = "v2", value_parser = ["v2", "hybrid", "v1"])]
@@ -41,7 +41,12 @@ pub(crate) struct Arguments {
 }
 
 /// The kernels that the sensor promises to run on.
-const ALL: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", "7.2"];
+const ALL: [&str; 6] = ["5.10", "6.1", "6.12", "6.18", "7.2", "7.3"];
+
+fn oldest_and_newest() -> Vec<String> {
+    let ends = [ALL.first(), ALL.last()].into_iter().flatten();
+    ends.map(|series| (*series).to_owned()).collect()
+}
 
 /// How the test programs are named that run in a guest.
 const KINDS: [&str; 5] = ["connect_", "exec_", "reload", "sabotage_", "verifier_"];
@@ -87,11 +92,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 /// The oldest and the newest kernel, with the tests that differ most between kernels.
 pub(crate) fn short() -> Result<()> {
     run(&Arguments {
-        kernel: [ALL.first(), ALL.last()]
-            .into_iter()
-            .flatten()
-            .map(|series| (*series).to_owned())
-            .collect(),
+        kernel: oldest_and_newest(),
         cgroup: "v2".to_owned(),
         timeout: 600,
         list: false,
