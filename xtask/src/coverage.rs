@@ -12,8 +12,7 @@ use crate::{
     shell::{cargo, command, is_root, output, run as execute, target},
 };
 
-/// Tests that count instructions of the verifier, or seconds: nothing of the crate that others do
-/// not run.
+/// Tests that build an image, or count the verifier's instructions.
 const LEFT_OUT: [&str; 2] = ["deploy_image", "verifier_budget"];
 
 pub(crate) fn run() -> Result<()> {

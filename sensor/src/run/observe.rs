@@ -24,8 +24,8 @@ use crate::{
     telemetry::{self, Condition, Server, Telemetry},
 };
 
-/// How often the main thread looks whether something is to be done.
-const TICK: Duration = Duration::from_millis(100);
+/// How often the main thread looks whether something is to be done that nobody asks it for.
+const TICK: Duration = Duration::from_millis(500);
 
 /// How often freed memory is given back to the kernel.
 const GIVE_BACK: Duration = Duration::from_secs(10);
@@ -190,7 +190,8 @@ impl Running {
             .map(|seconds| Instant::now() + Duration::from_secs(seconds));
         loop {
             let mut reload = false;
-            match self.requests.recv_timeout(TICK) {
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            match self.requests.recv_timeout(left.map_or(TICK, |left| left.min(TICK))) {
                 Ok(Request::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
                 Ok(Request::Reload) => reload = true,
                 Ok(Request::Reopen) => self.control.reopen(),
