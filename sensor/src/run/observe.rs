@@ -190,8 +190,8 @@ impl Running {
             .map(|seconds| Instant::now() + Duration::from_secs(seconds));
         loop {
             let mut reload = false;
-            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
-            match self.requests.recv_timeout(left.map_or(TICK, |left| left.min(TICK))) {
+            let left = end.map_or(TICK, |end| end.saturating_duration_since(Instant::now()));
+            match self.requests.recv_timeout(left.min(TICK)) {
                 Ok(Request::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
                 Ok(Request::Reload) => reload = true,
                 Ok(Request::Reopen) => self.control.reopen(),
