@@ -7,6 +7,10 @@ use crate::{
     shell::{cargo, run as execute, say, target},
 };
 
+/// What cargo is told to build the sensor and the programs beside the tests: in one build, for
+/// features that they do not share would compile the sensor twice.
+pub(crate) const PROGRAMS: [&str; 5] = ["--package", "sensor", "--package", "tests", "--bins"];
+
 pub(crate) fn run() -> Result<()> {
     setup::run(setup::Arguments::default())?;
     release()?;

@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
+    build::PROGRAMS,
     setup,
     shell::{cargo, command, is_root, output, run as execute, target},
 };
@@ -42,15 +43,7 @@ pub(crate) fn run() -> Result<()> {
         cargo
     };
     execute(&mut instrumented(&["llvm-cov", "clean", "--profraw-only"]))?;
-    execute(&mut instrumented(&[
-        "build",
-        "--locked",
-        "--package",
-        "sensor",
-        "--package",
-        "tests",
-        "--bins",
-    ]))?;
+    execute(instrumented(&["build", "--locked"]).args(PROGRAMS))?;
     execute(&mut instrumented(&[
         "test",
         "--locked",

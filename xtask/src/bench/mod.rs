@@ -15,7 +15,10 @@ mod variant;
 
 use anyhow::{Result, ensure};
 
-use crate::shell::{cargo, is_root, run as execute};
+use crate::{
+    build::PROGRAMS,
+    shell::{cargo, is_root, run as execute},
+};
 
 #[derive(clap::Subcommand, Clone, Copy)]
 pub(crate) enum Command {
@@ -44,16 +47,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
         _ => {}
     }
     ensure!(is_root(), "this loads eBPF programs: run it as root");
-    // In one build, for features that they do not share would compile the sensor twice.
-    execute(&mut cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "sensor",
-        "--package",
-        "tests",
-        "--bins",
-    ]))?;
+    execute(cargo(&["build", "--release"]).args(PROGRAMS))?;
     match command {
         Command::Exec(arguments) => exec::run(arguments)?,
         Command::Connect(arguments) => connect::run(arguments)?,
