@@ -8,11 +8,13 @@
 
 mod counter;
 mod offsets;
+mod preempt;
 mod settings;
 mod wire;
 
 pub use counter::{COUNTERS, Counter, CpuCounts, KINDS};
 pub use offsets::{ABSENT, Offsets};
+pub use preempt::{PREEMPT_DISABLE, PREEMPT_ENABLE};
 pub use settings::{
     Attempt, BUDGET_PRESSURE, CgroupClass, CgroupKey, Image, Settings, THROTTLED_MAX, Tree, want,
 };

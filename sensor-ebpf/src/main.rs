@@ -28,6 +28,7 @@ mod bpf {
     pub mod lineage;
     pub mod maps;
     pub mod path;
+    pub mod preempt;
     pub mod record;
     pub mod regs;
     pub mod socket;

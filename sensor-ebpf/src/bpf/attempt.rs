@@ -18,6 +18,7 @@ use super::{
     given::{Call, is_compat_connect, is_connect},
     kernel::{Typed, current_task, kread, load, off},
     maps::{ATTEMPTS, SCRATCH_ATTEMPT},
+    preempt::keeping_the_cpu,
     regs::Regs,
     socket::{Descriptor, fill, is_loopback},
 };
@@ -42,13 +43,18 @@ const PF_IN_KERNEL: u32 = 0x10 | 0x0020_0000;
 pub fn sock_state(ctx: BtfTracePointContext) -> i32 {
     let _ = ctx.as_ptr();
     let new: i32 = ctx.arg(2);
-    if new != SYN_SENT {
-        return 0;
+    if new == SYN_SENT {
+        keeping_the_cpu(|| begins(ctx.arg(0)));
     }
-    let sock: u64 = ctx.arg(0);
+    0
+}
+
+/// The current task begins an attempt.
+#[inline(always)]
+fn begins(sock: u64) {
     let task = current_task();
     let Some(settings) = filter::settings() else {
-        return 0;
+        return;
     };
     if has_exit(task, settings) {
         let both = want::CONNECT | want::INET;
@@ -61,7 +67,6 @@ pub fn sock_state(ctx: BtfTracePointContext) -> i32 {
     } else {
         attempted(task, sock, settings);
     }
-    0
 }
 
 /// Keeps both ends of an attempt until its system call ends.

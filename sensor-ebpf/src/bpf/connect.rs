@@ -24,6 +24,7 @@ use super::{
     lineage::image_of,
     maps::SCRATCH_CONNECT,
     path::append_path,
+    preempt::keeping_the_cpu,
     record::{HEAD, HeadScratch, LargeExecScratch},
     regs::{Regs, syscall_number},
     socket::{AF_INET, AF_INET6, AF_UNIX, Descriptor, descriptor, fill, is_loopback},
@@ -39,7 +40,9 @@ const EAFNOSUPPORT: i64 = -97;
 pub fn exit_connect(ctx: TracePointContext) -> u32 {
     // SAFETY: the member is there in every kernel's format of this tracepoint.
     if let Ok(result) = unsafe { ctx.read_at::<i64>(RET) } {
-        connected(current_task(), || Call::native(&Regs::current(), result));
+        keeping_the_cpu(|| {
+            connected(current_task(), || Call::native(&Regs::current(), result));
+        });
     }
     0
 }
@@ -53,15 +56,17 @@ pub fn exit_connect_raw(ctx: BtfTracePointContext) -> i32 {
     if !may_be_connect(number) {
         return 0;
     }
-    let task = current_task();
-    let regs = Regs::at(ctx.arg(0), task);
-    if regs.compat {
-        if is_compat_connect(&regs) {
-            connected(task, || Call::compat(&regs, ctx.arg(1)));
+    keeping_the_cpu(|| {
+        let task = current_task();
+        let regs = Regs::at(ctx.arg(0), task);
+        if regs.compat {
+            if is_compat_connect(&regs) {
+                connected(task, || Call::compat(&regs, ctx.arg(1)));
+            }
+        } else if is_connect(&regs) {
+            connected(task, || Call::native(&regs, ctx.arg(1)));
         }
-    } else if is_connect(&regs) {
-        connected(task, || Call::native(&regs, ctx.arg(1)));
-    }
+    });
     0
 }
 

@@ -19,6 +19,7 @@ use super::{
     lineage::{image_of, set_image},
     maps::{SCRATCH_EXEC, SCRATCH_EXEC_LARGE},
     path::{End, append_path},
+    preempt::keeping_the_cpu,
     record::{HEAD, LargeExecScratch},
     strings::{append_argv, append_env},
     task,
@@ -30,7 +31,7 @@ const OVERLAYFS: u64 = 0x794c_7630;
 /// `sched_process_exec(task, old_pid, bprm)`.
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
-    exec(ctx.arg(0), ctx.arg(2));
+    keeping_the_cpu(|| exec(ctx.arg(0), ctx.arg(2)));
     0
 }
 

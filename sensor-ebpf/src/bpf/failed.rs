@@ -21,6 +21,7 @@ use super::{
     lineage::image_of,
     maps::{SCRATCH_FAILED, SCRATCH_FAILED_LARGE},
     path::{End, append_path},
+    preempt::keeping_the_cpu,
     record::{HEAD, LargeExecScratch},
     regs::{Regs, uread},
     task,
@@ -38,7 +39,7 @@ pub fn exit_execve(ctx: TracePointContext) -> u32 {
     if let Ok(result) = unsafe { ctx.read_at::<i64>(RET) }
         && result < 0
     {
-        failed(current_task(), &Regs::current(), result, false);
+        keeping_the_cpu(|| failed(current_task(), &Regs::current(), result, false));
     }
     0
 }
@@ -50,7 +51,7 @@ pub fn exit_execveat(ctx: TracePointContext) -> u32 {
     if let Ok(result) = unsafe { ctx.read_at::<i64>(RET) }
         && result < 0
     {
-        failed(current_task(), &Regs::current(), result, true);
+        keeping_the_cpu(|| failed(current_task(), &Regs::current(), result, true));
     }
     0
 }
@@ -93,7 +94,7 @@ pub fn exit_exec_raw(ctx: BtfTracePointContext) -> i32 {
         number::EXECVE
     };
     if syscall == plain || syscall == at {
-        failed(task, &regs, result, syscall == at);
+        keeping_the_cpu(|| failed(task, &regs, result, syscall == at));
     }
     0
 }

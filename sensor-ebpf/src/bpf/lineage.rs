@@ -6,6 +6,7 @@ use sensor_ebpf::Image;
 use super::{
     kernel::{load, off},
     maps::IMAGES,
+    preempt::keeping_the_cpu,
 };
 
 /// The program of a process: of one that was there before the sensor, itself.
@@ -41,8 +42,10 @@ pub fn process_fork(ctx: BtfTracePointContext) -> i32 {
         return 0; // a thread
     }
     let parent: u64 = ctx.arg(0);
-    let parent_tgid: u32 = load(parent + off!(task_tgid));
-    let leader: u64 = load(parent + off!(task_group_leader));
-    set_image(tgid, &image_of(parent_tgid, leader));
+    keeping_the_cpu(|| {
+        let parent_tgid: u32 = load(parent + off!(task_tgid));
+        let leader: u64 = load(parent + off!(task_group_leader));
+        set_image(tgid, &image_of(parent_tgid, leader));
+    });
     0
 }

@@ -12,6 +12,7 @@ const KIND_TYPEDEF: u32 = 8;
 const KIND_VOLATILE: u32 = 9;
 const KIND_CONST: u32 = 10;
 const KIND_RESTRICT: u32 = 11;
+const KIND_FUNC: u32 = 12;
 const KIND_FUNC_PROTO: u32 = 13;
 const KIND_VAR: u32 = 14;
 const KIND_DATASEC: u32 = 15;
@@ -103,7 +104,7 @@ impl Btf {
             self.positions
                 .push(u32::try_from(at).map_err(|_| BtfError::Inconsistent)?);
             let info = word(&self.data, at + 4)?;
-            let (kind, members) = ((info >> 24) & 0x1f, (info & 0xffff) as usize);
+            let (kind, members) = (kind(info), (info & 0xffff) as usize);
             let name = word(&self.data, at)?;
             if matches!(kind, KIND_STRUCT | KIND_UNION) && name >= self.first_string && name != 0 {
                 let name: Box<[u8]> = self.own_string(name)?.into();
@@ -159,7 +160,7 @@ impl Btf {
                 .get(index as usize)
                 .ok_or(BtfError::Inconsistent)? as usize;
             let info = word(&btf.data, at + 4)?;
-            let kind = (info >> 24) & 0x1f;
+            let kind = kind(info);
             match kind {
                 KIND_TYPEDEF | KIND_VOLATILE | KIND_CONST | KIND_RESTRICT | KIND_TYPE_TAG => {
                     id = word(&btf.data, at + 8)?;
@@ -210,6 +211,24 @@ impl Btf {
         Ok(None)
     }
 
+    /// The type of a function; none if there is no such function.
+    pub(super) fn function(&self, name: &str) -> Result<Option<u32>, BtfError> {
+        let strings = &self.data[self.strings.clone()];
+        let text = [b"\0", name.as_bytes(), b"\0"].concat();
+        let Some(found) = memchr::memmem::find(strings, &text) else {
+            return Ok(None);
+        };
+        // Each string is there once, so its place tells it from others.
+        let name = self.first_string + u32::try_from(found + 1).unwrap_or(u32::MAX);
+        for (id, at) in (self.first_type..).zip(&self.positions) {
+            let at = *at as usize;
+            if word(&self.data, at)? == name && kind(word(&self.data, at + 4)?) == KIND_FUNC {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
     /// Bytes of a structure.
     pub(super) fn size_of(&self, name: &str) -> Result<Option<u32>, BtfError> {
         let Some(&id) = self.structs.get(name.as_bytes()) else {
@@ -241,6 +260,10 @@ impl Btf {
         }
         Ok(bits.is_multiple_of(8).then_some(bits / 8))
     }
+}
+
+fn kind(info: u32) -> u32 {
+    (info >> 24) & 0x1f
 }
 
 fn count(positions: &[u32]) -> u32 {
@@ -284,6 +307,17 @@ mod tests {
                 .is_some_and(|n| n >= 168)
         );
         assert_eq!(btf.size_of("nonsense"), Ok(None));
+    }
+
+    #[test]
+    fn finds_a_function_and_tells_it_from_a_structure_of_its_name() {
+        let btf = vmlinux();
+        let function = btf.function("do_exit").expect("consistent");
+        let at = btf.positions[(function.expect("it is there") - btf.first_type) as usize];
+        let info = word(&btf.data, at as usize + 4).expect("a type");
+        assert_eq!(kind(info), KIND_FUNC);
+        assert_eq!(btf.function("task_struct"), Ok(None));
+        assert_eq!(btf.function("nonsense"), Ok(None));
     }
 
     #[test]

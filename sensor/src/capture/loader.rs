@@ -14,12 +14,13 @@ use sensor_ebpf::{ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, Se
 use zerocopy::IntoBytes;
 
 use super::{
-    BPF_OBJECT, CaptureError, HookMode, KernelCounts, Name, Options, TreeMode, Wants,
+    CaptureError, HookMode, KernelCounts, Name, Options, TreeMode, Wants,
     fill::RingFill,
     guard::Told,
     hooks::{HOOKS, Hook, Purpose},
     mapped::Mapped,
     offsets::{Layout, layout},
+    preempt,
     programs::Programs,
     ring::Ring,
     throttled::Throttled,
@@ -83,16 +84,20 @@ impl Capture {
         raise_memlock();
         let typed = options.typed && layout.regs_on_stack == 0;
         match Self::load(options, wants, &layout, typed) {
-            // A verifier that does not follow one of the types.
+            // A verifier that does not follow one of the types, or knows no such functions.
             Err(CaptureError::Program {
                 action: "load",
                 program,
                 ..
             }) if typed => {
                 log_warning!(
-                    "the kernel refuses {program} with typed pointers: its structures are read by calls, which takes longer"
+                    "the kernel refuses {program} with typed pointers: its structures are read by calls, which takes longer, and it may be preempted"
                 );
-                Self::load(options, wants, &layout, false)
+                let plain = Layout {
+                    preempt: None,
+                    ..layout
+                };
+                Self::load(options, wants, &plain, false)
             }
             done => done,
         }
@@ -131,7 +136,7 @@ impl Capture {
             .map_max_entries("SCRATCH_ATTEMPT", cpus)
             .map_max_entries("SCRATCH_EXEC_LARGE", large)
             .map_max_entries("SCRATCH_FAILED_LARGE", large)
-            .load(BPF_OBJECT)
+            .load(preempt::object(layout.preempt).as_bytes())
             .map_err(|e| CaptureError::Load(Box::new(e)))?;
         let ring = Ring::new(map::<RingBuf<MapData>>(&mut bpf, "EVENTS")?);
         let counts_map = take(&mut bpf, "COUNTS")?;

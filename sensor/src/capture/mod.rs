@@ -15,6 +15,7 @@ mod loader_tests;
 mod mapped;
 mod offsets;
 mod options;
+mod preempt;
 mod processes;
 mod programs;
 mod ring;

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use sensor_ebpf::{ABSENT, Offsets};
 
-use super::{CaptureError, btf::Btf};
+use super::{CaptureError, btf::Btf, preempt::PreemptFunctions};
 
 /// Where the kernel shows its types.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -18,6 +18,8 @@ pub(super) struct Layout {
     pub(super) offsets: Offsets,
     /// Where the saved registers are on a task's stack; 0 where the kernel can be asked.
     pub(super) regs_on_stack: u32,
+    /// How a program keeps its CPU; none before Linux 6.10.
+    pub(super) preempt: Option<PreemptFunctions>,
 }
 
 /// Finds every offset. A member that may be absent and is, is [`ABSENT`].
@@ -47,6 +49,7 @@ pub(super) fn layout() -> Result<Layout, CaptureError> {
     Ok(Layout {
         offsets,
         regs_on_stack: regs_on_stack(&vmlinux)?,
+        preempt: preempt(&vmlinux)?,
     })
 }
 
@@ -69,6 +72,20 @@ fn regs_on_stack(vmlinux: &Btf) -> Result<u32, CaptureError> {
             kernel: release(),
             member: "pt_regs".into(),
         })
+}
+
+/// The functions by which a program keeps its CPU.
+fn preempt(vmlinux: &Btf) -> Result<Option<PreemptFunctions>, CaptureError> {
+    let find = |name| {
+        vmlinux
+            .function(name)
+            .map_err(|e| bad(Path::new(VMLINUX), e))
+    };
+    let disable = find("bpf_preempt_disable")?;
+    let enable = find("bpf_preempt_enable")?;
+    Ok(disable
+        .zip(enable)
+        .map(|(disable, enable)| PreemptFunctions { disable, enable }))
 }
 
 /// The running kernel's version, major and minor.

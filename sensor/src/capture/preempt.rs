@@ -1,0 +1,110 @@
+//! Calls of the kernel functions by which a program keeps its CPU.
+//!
+//! Linux 7.0 made tracepoints preemptible (upstream commits a46023d5616e "tracing: Guard
+//! `__DECLARE_TRACE()` use of `__DO_TRACE_CALL()` with SRCU-fast" and f7d327654b88 "bpf: Have
+//! `__bpf_trace_run()` use `rcu_read_lock_dont_migrate()`"), and 7.2 those of system calls
+//! (`trace_call_bpf_faultable` in `kernel/trace/bpf_trace.c`). A program that is preempted is
+//! skipped for the other tasks of its CPU until it goes on.
+
+use sensor_ebpf::{PREEMPT_DISABLE, PREEMPT_ENABLE};
+
+use super::BPF_OBJECT;
+
+/// `BPF_JMP | BPF_CALL` of include/uapi/linux/bpf.h.
+const CALL: u8 = 0x85;
+/// `BPF_PSEUDO_KFUNC_CALL`, as a source register.
+const KERNEL_FUNCTION: u8 = 2 << 4;
+/// `r0 = 0`: `BPF_ALU64 | BPF_MOV | BPF_K`.
+const NOTHING: u64 = instruction(0xb7, 0, 0);
+
+const DISABLE: u64 = instruction(CALL, 0, PREEMPT_DISABLE);
+const ENABLE: u64 = instruction(CALL, 0, PREEMPT_ENABLE);
+
+/// The functions' types in the kernel's BTF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PreemptFunctions {
+    /// `bpf_preempt_disable`.
+    pub(super) disable: u32,
+    /// `bpf_preempt_enable`.
+    pub(super) enable: u32,
+}
+
+/// The eBPF object with calls of these functions, or with nothing in their places.
+pub(super) fn object(functions: Option<PreemptFunctions>) -> Vec<u64> {
+    let call = |function: Option<u32>| {
+        function.map_or(NOTHING, |id| {
+            instruction(CALL, KERNEL_FUNCTION, id.cast_signed())
+        })
+    };
+    let disable = call(functions.map(|f| f.disable));
+    let enable = call(functions.map(|f| f.enable));
+    words(BPF_OBJECT)
+        .map(|word| match word {
+            DISABLE => disable,
+            ENABLE => enable,
+            other => other,
+        })
+        .collect()
+}
+
+/// Instructions, and what else an object has, are aligned to eight bytes.
+fn words(object: &[u8]) -> impl Iterator<Item = u64> {
+    object.chunks(size_of::<u64>()).map(|chunk| {
+        let mut word = [0; size_of::<u64>()];
+        word[..chunk.len()].copy_from_slice(chunk);
+        u64::from_ne_bytes(word)
+    })
+}
+
+/// One instruction (`struct bpf_insn`) as a number of this machine.
+const fn instruction(code: u8, registers: u8, immediate: i32) -> u64 {
+    let [a, b, c, d] = immediate.to_ne_bytes();
+    u64::from_ne_bytes([code, registers, 0, 0, a, b, c, d])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(object: &[u64], wanted: u64) -> usize {
+        object.iter().filter(|word| **word == wanted).count()
+    }
+
+    #[test]
+    fn each_program_keeps_its_cpu_once_and_gives_it_back_at_every_end() {
+        let functions = PreemptFunctions {
+            disable: 7,
+            enable: 8,
+        };
+        let with = object(Some(functions));
+        let disable = count(&with, instruction(CALL, KERNEL_FUNCTION, 7));
+        assert_eq!(disable, super::super::hooks::HOOKS.len());
+        assert!(count(&with, instruction(CALL, KERNEL_FUNCTION, 8)) >= disable);
+    }
+
+    #[test]
+    fn no_call_without_a_function_is_left() {
+        for functions in [
+            None,
+            Some(PreemptFunctions {
+                disable: 7,
+                enable: 8,
+            }),
+        ] {
+            let object = object(functions);
+            for number in [PREEMPT_DISABLE, PREEMPT_ENABLE] {
+                assert_eq!(count(&object, instruction(CALL, 0, number)), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_else_of_the_object_changes() {
+        let object = object(None);
+        assert_eq!(object.len(), BPF_OBJECT.len().div_ceil(8));
+        let changed = words(BPF_OBJECT)
+            .zip(&object)
+            .filter(|(was, is)| was != *is);
+        assert!(changed.into_iter().all(|(_, is)| *is == NOTHING));
+    }
+}
