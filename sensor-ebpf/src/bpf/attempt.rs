@@ -9,7 +9,7 @@ use aya_ebpf::{
     EbpfContext as _, helpers::generated::bpf_get_current_pid_tgid, macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
-use sensor_ebpf::{Attempt, Connect, Counter, Kind, Settings, connect_flag, want};
+use sensor_ebpf::{Attempt, Connect, Counter, Kind, Relieved, Settings, connect_flag, want};
 
 use super::{
     connect::{begin, emit, scratch, wanted_family, wanted_remote, who},
@@ -18,7 +18,7 @@ use super::{
     given::{Call, is_compat_connect, is_connect},
     kernel::{Typed, current_task, kread, load, off},
     maps::{ATTEMPTS, SCRATCH_ATTEMPT},
-    preempt::keeping_the_cpu,
+    preempt::{first, relief},
     regs::Regs,
     socket::{Descriptor, fill, is_loopback},
 };
@@ -44,8 +44,22 @@ pub fn sock_state(ctx: BtfTracePointContext) -> i32 {
     let _ = ctx.as_ptr();
     let new: i32 = ctx.arg(2);
     if new == SYN_SENT {
-        keeping_the_cpu(|| begins(ctx.arg(0)));
+        first(Relieved::SockState, || begins(ctx.arg(0)));
     }
+    0
+}
+
+/// See [`relief`].
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub fn sock_relief(ctx: BtfTracePointContext) -> i32 {
+    let _ = ctx.as_ptr();
+    // Of other states too: a soft interrupt in which the program is skipped is counted as
+    // one in which it was not needed.
+    relief(Relieved::SockState, || {
+        if ctx.arg::<i32>(2) == SYN_SENT {
+            begins(ctx.arg(0));
+        }
+    });
     0
 }
 

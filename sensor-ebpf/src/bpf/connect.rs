@@ -11,7 +11,8 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, TracePointContext},
 };
 use sensor_ebpf::{
-    CgroupKey, Connect, Counter, EXE_MAX, Image, Kind, Settings, connect_flag, task_flag, want,
+    CgroupKey, Connect, Counter, EXE_MAX, Image, Kind, Relieved, Settings, connect_flag, task_flag,
+    want,
 };
 
 use super::{
@@ -24,7 +25,7 @@ use super::{
     lineage::image_of,
     maps::SCRATCH_CONNECT,
     path::append_path,
-    preempt::keeping_the_cpu,
+    preempt::{first, relief},
     record::{HEAD, HeadScratch, LargeExecScratch},
     regs::{Regs, syscall_number},
     socket::{AF_INET, AF_INET6, AF_UNIX, Descriptor, descriptor, fill, is_loopback},
@@ -40,11 +41,24 @@ const EAFNOSUPPORT: i64 = -97;
 pub fn exit_connect(ctx: TracePointContext) -> u32 {
     // SAFETY: the member is there in every kernel's format of this tracepoint.
     if let Ok(result) = unsafe { ctx.read_at::<i64>(RET) } {
-        keeping_the_cpu(|| {
-            connected(current_task(), || Call::native(&Regs::current(), result));
-        });
+        first(Relieved::Connect, || connected_here(result));
     }
     0
+}
+
+/// See [`relief`].
+#[tracepoint(category = "syscalls", name = "sys_exit_connect")]
+pub fn connect_relief(ctx: TracePointContext) -> u32 {
+    // SAFETY: as above.
+    if let Ok(result) = unsafe { ctx.read_at::<i64>(RET) } {
+        relief(Relieved::Connect, || connected_here(result));
+    }
+    0
+}
+
+#[inline(always)]
+fn connected_here(result: i64) {
+    connected(current_task(), || Call::native(&Regs::current(), result));
 }
 
 /// `sys_exit(regs, ret)`: of all system calls, so the test comes first, and is of
@@ -52,22 +66,37 @@ pub fn exit_connect(ctx: TracePointContext) -> u32 {
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_connect_raw(ctx: BtfTracePointContext) -> i32 {
     let _ = ctx.as_ptr();
-    let number = syscall_number(ctx.arg(0));
-    if !may_be_connect(number) {
-        return 0;
+    if may_be_connect(syscall_number(ctx.arg(0))) {
+        first(Relieved::ConnectRaw, || {
+            connected_raw(ctx.arg(0), ctx.arg(1));
+        });
     }
-    keeping_the_cpu(|| {
-        let task = current_task();
-        let regs = Regs::at(ctx.arg(0), task);
-        if regs.compat {
-            if is_compat_connect(&regs) {
-                connected(task, || Call::compat(&regs, ctx.arg(1)));
-            }
-        } else if is_connect(&regs) {
-            connected(task, || Call::native(&regs, ctx.arg(1)));
-        }
-    });
     0
+}
+
+/// See [`relief`].
+#[btf_tracepoint(function = "sys_exit")]
+pub fn connect_raw_relief(ctx: BtfTracePointContext) -> i32 {
+    let _ = ctx.as_ptr();
+    if may_be_connect(syscall_number(ctx.arg(0))) {
+        relief(Relieved::ConnectRaw, || {
+            connected_raw(ctx.arg(0), ctx.arg(1));
+        });
+    }
+    0
+}
+
+#[inline(always)]
+fn connected_raw(regs: u64, result: i64) {
+    let task = current_task();
+    let regs = Regs::at(regs, task);
+    if regs.compat {
+        if is_compat_connect(&regs) {
+            connected(task, || Call::compat(&regs, result));
+        }
+    } else if is_connect(&regs) {
+        connected(task, || Call::native(&regs, result));
+    }
 }
 
 /// An attempt at the exit of its system call. Who did it is looked at first: that

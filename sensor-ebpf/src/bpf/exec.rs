@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use sensor_ebpf::{
     ABSENT, ARGV_LIMIT_DEFAULT, CWD_MAX, CgroupKey, Counter, EXE_MAX, Exec, FILENAME_MAX, Image,
-    Kind, Settings, exec_flag, task_flag, want,
+    Kind, Relieved, Settings, exec_flag, task_flag, want,
 };
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
     lineage::{image_of, set_image},
     maps::{SCRATCH_EXEC, SCRATCH_EXEC_LARGE},
     path::{End, append_path},
-    preempt::keeping_the_cpu,
+    preempt::{first, relief},
     record::{HEAD, LargeExecScratch},
     strings::{append_argv, append_env},
     task,
@@ -31,7 +31,14 @@ const OVERLAYFS: u64 = 0x794c_7630;
 /// `sched_process_exec(task, old_pid, bprm)`.
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
-    keeping_the_cpu(|| exec(ctx.arg(0), ctx.arg(2)));
+    first(Relieved::Exec, || exec(ctx.arg(0), ctx.arg(2)));
+    0
+}
+
+/// See [`relief`].
+#[btf_tracepoint(function = "sched_process_exec")]
+pub fn exec_relief(ctx: BtfTracePointContext) -> i32 {
+    relief(Relieved::Exec, || exec(ctx.arg(0), ctx.arg(2)));
     0
 }
 

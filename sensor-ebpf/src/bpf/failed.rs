@@ -8,8 +8,8 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, TracePointContext},
 };
 use sensor_ebpf::{
-    ARGV_LIMIT_DEFAULT, Counter, ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Kind, exec_flag,
-    task_flag, want,
+    ARGV_LIMIT_DEFAULT, Counter, ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Kind, Relieved,
+    exec_flag, task_flag, want,
 };
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
     lineage::image_of,
     maps::{SCRATCH_FAILED, SCRATCH_FAILED_LARGE},
     path::{End, append_path},
-    preempt::keeping_the_cpu,
+    preempt::{first, relief},
     record::{HEAD, LargeExecScratch},
     regs::{Regs, uread},
     task,
@@ -35,11 +35,17 @@ const RET: usize = 16;
 /// `syscalls/sys_exit_execve`.
 #[tracepoint(category = "syscalls", name = "sys_exit_execve")]
 pub fn exit_execve(ctx: TracePointContext) -> u32 {
-    // SAFETY: the member is there in every kernel's format of this tracepoint.
-    if let Ok(result) = unsafe { ctx.read_at::<i64>(RET) }
-        && result < 0
-    {
-        keeping_the_cpu(|| failed(current_task(), &Regs::current(), result, false));
+    if let Some(result) = error_of(&ctx) {
+        first(Relieved::Execve, || failed_here(result, false));
+    }
+    0
+}
+
+/// See [`relief`].
+#[tracepoint(category = "syscalls", name = "sys_exit_execve")]
+pub fn execve_relief(ctx: TracePointContext) -> u32 {
+    if let Some(result) = error_of(&ctx) {
+        relief(Relieved::Execve, || failed_here(result, false));
     }
     0
 }
@@ -47,13 +53,32 @@ pub fn exit_execve(ctx: TracePointContext) -> u32 {
 /// `syscalls/sys_exit_execveat`.
 #[tracepoint(category = "syscalls", name = "sys_exit_execveat")]
 pub fn exit_execveat(ctx: TracePointContext) -> u32 {
-    // SAFETY: as above.
-    if let Ok(result) = unsafe { ctx.read_at::<i64>(RET) }
-        && result < 0
-    {
-        keeping_the_cpu(|| failed(current_task(), &Regs::current(), result, true));
+    if let Some(result) = error_of(&ctx) {
+        first(Relieved::Execveat, || failed_here(result, true));
     }
     0
+}
+
+/// See [`relief`].
+#[tracepoint(category = "syscalls", name = "sys_exit_execveat")]
+pub fn execveat_relief(ctx: TracePointContext) -> u32 {
+    if let Some(result) = error_of(&ctx) {
+        relief(Relieved::Execveat, || failed_here(result, true));
+    }
+    0
+}
+
+/// The result of the call, if it failed.
+#[inline(always)]
+fn error_of(ctx: &TracePointContext) -> Option<i64> {
+    // SAFETY: the member is there in every kernel's format of this tracepoint.
+    let result = unsafe { ctx.read_at::<i64>(RET) }.ok()?;
+    (result < 0).then_some(result)
+}
+
+#[inline(always)]
+fn failed_here(result: i64, at: bool) {
+    failed(current_task(), &Regs::current(), result, at);
 }
 
 /// Numbers of `execve` and `execveat`, 64 and 32 bits.
@@ -77,11 +102,27 @@ mod number {
 pub fn exit_exec_raw(ctx: BtfTracePointContext) -> i32 {
     let _ = ctx.as_ptr();
     let result: i64 = ctx.arg(1);
-    if result >= 0 {
-        return 0;
+    if result < 0 {
+        first(Relieved::ExecRaw, || failed_raw(ctx.arg(0), result));
     }
+    0
+}
+
+/// See [`relief`].
+#[btf_tracepoint(function = "sys_exit")]
+pub fn exec_raw_relief(ctx: BtfTracePointContext) -> i32 {
+    let _ = ctx.as_ptr();
+    let result: i64 = ctx.arg(1);
+    if result < 0 {
+        relief(Relieved::ExecRaw, || failed_raw(ctx.arg(0), result));
+    }
+    0
+}
+
+#[inline(always)]
+fn failed_raw(regs: u64, result: i64) {
     let task = current_task();
-    let regs = Regs::at(ctx.arg(0), task);
+    let regs = Regs::at(regs, task);
     let syscall = regs.syscall();
     let at = if regs.compat {
         number::COMPAT_EXECVEAT
@@ -94,9 +135,8 @@ pub fn exit_exec_raw(ctx: BtfTracePointContext) -> i32 {
         number::EXECVE
     };
     if syscall == plain || syscall == at {
-        keeping_the_cpu(|| failed(task, &regs, result, syscall == at));
+        failed(task, &regs, result, syscall == at);
     }
-    0
 }
 
 #[inline(always)]

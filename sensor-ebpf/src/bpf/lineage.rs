@@ -1,12 +1,12 @@
 //! Which program runs in which process: a fork inherits it, an exec changes it.
 
 use aya_ebpf::{EbpfContext as _, macros::btf_tracepoint, programs::BtfTracePointContext};
-use sensor_ebpf::Image;
+use sensor_ebpf::{Image, Relieved};
 
 use super::{
     kernel::{load, off},
     maps::IMAGES,
-    preempt::keeping_the_cpu,
+    preempt::{first, relief_if},
 };
 
 /// The program of a process: of one that was there before the sensor, itself.
@@ -35,17 +35,35 @@ pub fn set_image(tgid: u32, image: &Image) {
 #[btf_tracepoint(function = "sched_process_fork")]
 pub fn process_fork(ctx: BtfTracePointContext) -> i32 {
     let _ = ctx.as_ptr();
-    let child: u64 = ctx.arg(1);
+    first(Relieved::Fork, || {
+        if let Some((tgid, image)) = inherited(ctx.arg(0), ctx.arg(1)) {
+            set_image(tgid, &image);
+        }
+    });
+    0
+}
+
+/// See [`relief_if`]. The child does not run yet, so its program is still that of the parent.
+#[btf_tracepoint(function = "sched_process_fork")]
+pub fn fork_relief(ctx: BtfTracePointContext) -> i32 {
+    let _ = ctx.as_ptr();
+    if let Some((tgid, image)) = inherited(ctx.arg(0), ctx.arg(1)) {
+        // SAFETY: as in `image_of`.
+        let missed = unsafe { IMAGES.get(&tgid) } != Some(&image);
+        relief_if(missed, Relieved::Fork, || set_image(tgid, &image));
+    }
+    0
+}
+
+/// The child, and the program that it has from its parent; none if it is a thread.
+#[inline(always)]
+fn inherited(parent: u64, child: u64) -> Option<(u32, Image)> {
     let tgid: u32 = load(child + off!(task_tgid));
     let pid: u32 = load(child + off!(task_pid));
     if tgid != pid {
-        return 0; // a thread
+        return None;
     }
-    let parent: u64 = ctx.arg(0);
-    keeping_the_cpu(|| {
-        let parent_tgid: u32 = load(parent + off!(task_tgid));
-        let leader: u64 = load(parent + off!(task_group_leader));
-        set_image(tgid, &image_of(parent_tgid, leader));
-    });
-    0
+    let parent_tgid: u32 = load(parent + off!(task_tgid));
+    let leader: u64 = load(parent + off!(task_group_leader));
+    Some((tgid, image_of(parent_tgid, leader)))
 }

@@ -5,7 +5,9 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuHashMap, RingBuf},
 };
-use sensor_ebpf::{Attempt, COMM_LEN, CgroupKey, CpuCounts, Image, KINDS, Settings, THROTTLED_MAX};
+use sensor_ebpf::{
+    Attempt, COMM_LEN, CgroupKey, CpuCounts, Flights, Image, KINDS, Settings, THROTTLED_MAX,
+};
 
 use super::record::{ExecScratch, HeadScratch, LargeExecScratch};
 
@@ -29,6 +31,11 @@ pub static IMAGES: LruHashMap<u32, Image> = LruHashMap::with_max_entries(65_536,
 /// What each cgroup is (`CgroupClass`), as far as user space has said.
 #[map]
 pub static CGROUPS: LruHashMap<CgroupKey, u32> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Which programs are under way, by CPU, see `preempt`. User space sets as many entries
+/// as there are CPUs.
+#[map]
+pub static FLIGHTS: Array<Flights> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// Names of processes whose connects are wanted, see [`sensor_ebpf::want::NAMES`].
 #[map]

@@ -1,5 +1,7 @@
 //! What the programs hook, and which of them a rule set needs.
 
+use sensor_ebpf::Relieved::{self, self as R};
+
 use super::Wants;
 
 /// How system calls are hooked.
@@ -16,7 +18,7 @@ pub enum HookMode {
 }
 
 /// One program on one hook.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Hook {
     /// Name of the program.
     pub program: &'static str,
@@ -28,6 +30,10 @@ pub struct Hook {
     pub wanted: fn(&Wants) -> bool,
     /// What it is for.
     pub purpose: Purpose,
+    /// By which number its reliefs are counted.
+    pub number: Relieved,
+    /// Whether it stands in for the program of that number, on kernels that may skip that one.
+    pub is_relief: bool,
 }
 
 /// What a hook is for, which decides in which mode it is attached.
@@ -42,9 +48,11 @@ pub enum Purpose {
 }
 
 impl Hook {
-    /// Whether it is needed by `wants` in a mode ([`HookMode::Auto`] is resolved by then).
-    pub(super) fn needed(&self, wants: &Wants, mode: HookMode) -> bool {
+    /// Whether it is needed by `wants` in a mode ([`HookMode::Auto`] is resolved by then),
+    /// on a kernel where programs have reliefs or not.
+    pub(super) fn needed(&self, wants: &Wants, mode: HookMode, reliefs: bool) -> bool {
         (self.wanted)(wants)
+            && (reliefs || !self.is_relief)
             && match self.purpose {
                 Purpose::Base => true,
                 Purpose::Perf => mode == HookMode::Perf,
@@ -53,40 +61,94 @@ impl Hook {
     }
 }
 
-const fn btf(program: &'static str, tracepoint: &'static str, wanted: fn(&Wants) -> bool) -> Hook {
+const fn btf(
+    number: Relieved,
+    program: &'static str,
+    tracepoint: &'static str,
+    wanted: fn(&Wants) -> bool,
+) -> Hook {
     Hook {
         program,
         tracepoint,
         category: None,
         wanted,
         purpose: Purpose::Base,
+        number,
+        is_relief: false,
     }
 }
 
-const fn perf(program: &'static str, tracepoint: &'static str, wanted: fn(&Wants) -> bool) -> Hook {
+const fn perf(
+    number: Relieved,
+    program: &'static str,
+    tracepoint: &'static str,
+    wanted: fn(&Wants) -> bool,
+) -> Hook {
     Hook {
         category: Some("syscalls"),
         purpose: Purpose::Perf,
-        ..btf(program, tracepoint, wanted)
+        ..btf(number, program, tracepoint, wanted)
     }
 }
 
-const fn raw(program: &'static str, wanted: fn(&Wants) -> bool) -> Hook {
+const fn raw(number: Relieved, program: &'static str, wanted: fn(&Wants) -> bool) -> Hook {
     Hook {
         purpose: Purpose::Raw,
-        ..btf(program, "sys_exit", wanted)
+        ..btf(number, program, "sys_exit", wanted)
     }
 }
 
+const fn relief(program: &'static str, relieved: Hook) -> Hook {
+    Hook {
+        program,
+        is_relief: true,
+        ..relieved
+    }
+}
+
+const FORK: Hook = btf(R::Fork, "process_fork", "sched_process_fork", |_| true);
+const EXEC: Hook = btf(R::Exec, "process_exec", "sched_process_exec", |_| true);
+const EXECVE: Hook = perf(R::Execve, "exit_execve", "sys_exit_execve", exec_failed);
+const EXECVEAT: Hook = perf(
+    R::Execveat,
+    "exit_execveat",
+    "sys_exit_execveat",
+    exec_failed,
+);
+const EXEC_RAW: Hook = raw(R::ExecRaw, "exit_exec_raw", exec_failed);
+const SOCK_STATE: Hook = btf(R::SockState, "sock_state", "inet_sock_set_state", connect);
+const CONNECT: Hook = perf(R::Connect, "exit_connect", "sys_exit_connect", connect);
+const CONNECT_RAW: Hook = raw(R::ConnectRaw, "exit_connect_raw", connect);
+
+fn exec_failed(wants: &Wants) -> bool {
+    wants.exec_failed
+}
+
+fn connect(wants: &Wants) -> bool {
+    wants.connect
+}
+
+/// What lineage needs; it is attached before the existing processes are looked at.
+pub(super) const LINEAGE: &[Hook] = &[FORK, relief("fork_relief", FORK)];
+
 /// All hooks, in the order in which they are attached: lineage before execs, so
-/// that no process is seen whose parent was missed.
+/// that no process is seen whose parent was missed; and reliefs after what they
+/// relieve, as the kernel runs programs in the order in which they came.
 pub(super) const HOOKS: &[Hook] = &[
-    btf("process_fork", "sched_process_fork", |_| true),
-    btf("process_exec", "sched_process_exec", |_| true),
-    perf("exit_execve", "sys_exit_execve", |w| w.exec_failed),
-    perf("exit_execveat", "sys_exit_execveat", |w| w.exec_failed),
-    raw("exit_exec_raw", |w| w.exec_failed),
-    btf("sock_state", "inet_sock_set_state", |w| w.connect),
-    perf("exit_connect", "sys_exit_connect", |w| w.connect),
-    raw("exit_connect_raw", |w| w.connect),
+    FORK,
+    relief("fork_relief", FORK),
+    EXEC,
+    relief("exec_relief", EXEC),
+    EXECVE,
+    relief("execve_relief", EXECVE),
+    EXECVEAT,
+    relief("execveat_relief", EXECVEAT),
+    EXEC_RAW,
+    relief("exec_raw_relief", EXEC_RAW),
+    SOCK_STATE,
+    relief("sock_relief", SOCK_STATE),
+    CONNECT,
+    relief("connect_relief", CONNECT),
+    CONNECT_RAW,
+    relief("connect_raw_relief", CONNECT_RAW),
 ];

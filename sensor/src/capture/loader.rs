@@ -1,23 +1,20 @@
-//! Loading and attaching the programs.
+//! Starting the programs, and telling them what is wanted.
 
 use std::fs;
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::{Array, HashMap, Map, MapData, RingBuf},
-    programs::{
-        BtfTracePoint, ProgramFd, TracePoint, tp_btf::BtfTracePointLink,
-        trace_point::TracePointLink,
-    },
 };
 use sensor_ebpf::{ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, Settings};
 use zerocopy::IntoBytes;
 
 use super::{
     CaptureError, HookMode, KernelCounts, Name, Options, TreeMode, Wants,
+    attach::Link,
     fill::RingFill,
     guard::Told,
-    hooks::{HOOKS, Hook, Purpose},
+    hooks::Purpose,
     mapped::Mapped,
     offsets::{Layout, layout},
     preempt,
@@ -50,7 +47,7 @@ pub struct Started {
 /// The programs, loaded; dropping it detaches them.
 pub struct Capture {
     pub(super) bpf: Ebpf,
-    btf: Btf,
+    pub(super) btf: Btf,
     /// Programs that are loaded later refer to it by its descriptor.
     _counts: Map,
     pub(super) settings: Array<MapData, SettingsWords>,
@@ -63,10 +60,11 @@ pub struct Capture {
     marker: u32,
     pub(super) names: HashMap<MapData, Name, u8>,
     tree: TreeMode,
-    mode: HookMode,
+    pub(super) mode: HookMode,
+    pub(super) reliefs: bool,
     /// The attached programs; dropping a link detaches it.
-    links: Vec<(&'static str, Link)>,
-    programs: Programs,
+    pub(super) links: Vec<(&'static str, Link)>,
+    pub(super) programs: Programs,
     refused: Option<CaptureError>,
     argv_capacity: u32,
     ring_bytes: u32,
@@ -114,6 +112,7 @@ impl Capture {
             reason: e.to_string(),
         })?;
         let cpus = possible_cpus();
+        let reliefs = options.reliefs.unwrap_or(layout.preemptible);
         let capacity = options
             .argv_capacity
             .clamp(ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX);
@@ -127,9 +126,11 @@ impl Capture {
             .override_global("OFFSETS", layout.offsets.as_bytes(), true)
             .override_global("REGS_ON_STACK", &layout.regs_on_stack, true)
             .override_global("TYPED", &u32::from(typed), true)
+            .override_global("RELIEFS", &u32::from(reliefs), true)
             .override_global("ARGV_CAPACITY", &capacity, true)
             .map_max_entries("EVENTS", options.ring_bytes)
             .map_max_entries("COUNTS", cpus)
+            .map_max_entries("FLIGHTS", cpus)
             .map_max_entries("SCRATCH_EXEC", small)
             .map_max_entries("SCRATCH_FAILED", small)
             .map_max_entries("SCRATCH_CONNECT", cpus)
@@ -141,6 +142,11 @@ impl Capture {
         let ring = Ring::new(map::<RingBuf<MapData>>(&mut bpf, "EVENTS")?);
         let counts_map = take(&mut bpf, "COUNTS")?;
         let counts = KernelCounts::new(&counts_map, cpus)?;
+        let flights = bpf.map("FLIGHTS").ok_or(CaptureError::Missing {
+            what: "map",
+            name: "FLIGHTS",
+        })?;
+        let programs = Programs::new(flights, cpus)?;
         let settings = take(&mut bpf, "SETTINGS")?;
         let told_settings = Mapped::new(&settings, "SETTINGS", size_of::<Settings>())?;
         let settings = settings.try_into().map_err(|source| CaptureError::Map {
@@ -163,8 +169,9 @@ impl Capture {
             names,
             tree: options.tree,
             mode: options.hooks,
+            reliefs,
             links: Vec::new(),
-            programs: Programs::default(),
+            programs,
             refused: None,
             argv_capacity: capacity,
             ring_bytes: options.ring_bytes,
@@ -172,7 +179,7 @@ impl Capture {
         };
         // Forks are followed before the existing tree is marked, so that a
         // process forked meanwhile is found by one or by the other.
-        capture.attach(&HOOKS[0])?;
+        capture.attach_lineage()?;
         mark(&mut capture.bpf, options.tree)?;
         capture.attach_needed(wants)?;
         Ok(Started {
@@ -209,17 +216,17 @@ impl Capture {
             self.mode = HookMode::Perf;
             match self.attach_in_mode(wants) {
                 Err(error)
-                    if HOOKS
-                        .iter()
-                        .any(|h| h.needed(wants, HookMode::Raw) && h.purpose == Purpose::Raw) =>
+                    if self
+                        .needed(wants, HookMode::Raw)
+                        .any(|hook| hook.purpose == Purpose::Raw) =>
                 {
                     self.refused = Some(error);
                     self.mode = HookMode::Raw;
                 }
                 done => {
-                    if !HOOKS
-                        .iter()
-                        .any(|h| h.needed(wants, HookMode::Perf) && h.purpose == Purpose::Perf)
+                    if !self
+                        .needed(wants, HookMode::Perf)
+                        .any(|hook| hook.purpose == Purpose::Perf)
                     {
                         self.mode = HookMode::Auto; // not put to the test yet
                     }
@@ -228,22 +235,6 @@ impl Capture {
             }
         }
         self.attach_in_mode(wants)
-    }
-
-    fn attach_in_mode(&mut self, wants: &Wants) -> Result<(), CaptureError> {
-        self.set(wants)?;
-        for hook in HOOKS {
-            let attached = self
-                .links
-                .iter()
-                .any(|(program, _)| *program == hook.program);
-            match (hook.needed(wants, self.mode), attached) {
-                (true, false) => self.attach(hook)?,
-                (false, true) => self.links.retain(|(program, _)| *program != hook.program),
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     /// What is applied.
@@ -333,69 +324,6 @@ impl Capture {
                 source,
             })
     }
-
-    fn fd(&self, hook: &Hook) -> Result<&ProgramFd, CaptureError> {
-        let missing = CaptureError::Missing {
-            what: "program",
-            name: hook.program,
-        };
-        let program = self.bpf.program(hook.program);
-        program.and_then(|program| program.fd().ok()).ok_or(missing)
-    }
-
-    fn attach(&mut self, hook: &'static Hook) -> Result<(), CaptureError> {
-        let program = self
-            .bpf
-            .program_mut(hook.program)
-            .ok_or(CaptureError::Missing {
-                what: "program",
-                name: hook.program,
-            })?;
-        let failed = |action| {
-            move |source| CaptureError::Program {
-                action,
-                program: hook.program,
-                hook: hook.tracepoint,
-                source: Box::new(source),
-            }
-        };
-        let loaded = program.fd().is_ok();
-        let link = match hook.category {
-            None => {
-                let program: &mut BtfTracePoint = program.try_into().map_err(failed("load"))?;
-                if !loaded {
-                    program
-                        .load(hook.tracepoint, &self.btf)
-                        .map_err(failed("load"))?;
-                }
-                let id = program.attach().map_err(failed("attach"))?;
-                Link::Btf(program.take_link(id).map_err(failed("attach"))?)
-            }
-            Some(category) => {
-                let program: &mut TracePoint = program.try_into().map_err(failed("load"))?;
-                if !loaded {
-                    program.load().map_err(failed("load"))?;
-                }
-                let id = program
-                    .attach(category, hook.tracepoint)
-                    .map_err(failed("attach"))?;
-                Link::Perf(program.take_link(id).map_err(failed("attach"))?)
-            }
-        };
-        if !loaded && let Ok(fd) = self.fd(hook) {
-            // Figures are not worth a start.
-            let _ = self.programs.add(hook.program, fd);
-        }
-        self.links.push((hook.program, link));
-        Ok(())
-    }
-}
-
-/// What keeps a program attached.
-#[expect(dead_code, reason = "held for their drop, which detaches")]
-enum Link {
-    Btf(BtfTracePointLink),
-    Perf(TracePointLink),
 }
 
 /// Takes a map out of the object. It must be kept as long as the object: a program

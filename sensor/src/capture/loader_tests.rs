@@ -2,7 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use sensor_ebpf::{Counter, Kind};
+use aya::maps::Array;
+use sensor_ebpf::{Counter, Flights, Kind, RELIEVED};
 
 use super::{Capture, HookMode, Options, Started, TreeMode, Wants};
 use crate::event::Event;
@@ -179,6 +180,112 @@ fn connects_arrive(hooks: HookMode) {
         0
     );
     assert_eq!(seen[2].0.result, i64::from(-libc::ENOENT));
+}
+
+/// [`Flights`] as the map takes it.
+type FlightsWords = [u64; size_of::<Flights>() / 8];
+
+/// Starts with reliefs, which this kernel may not need, and takes the first programs away.
+/// The reliefs find them in flight, as if a task had been preempted in each.
+fn only_reliefs(hooks: HookMode, wants: &Wants) -> Started {
+    let options = Options {
+        tree: TreeMode::Only(std::process::id()),
+        hooks,
+        reliefs: Some(true),
+        ..Options::default()
+    };
+    let mut started = Capture::start(&options, wants).expect("the programs run");
+    started.capture.detach_all_but_reliefs();
+    let map = started.capture.bpf.map_mut("FLIGHTS").expect("it is there");
+    let mut flights: Array<_, FlightsWords> = Array::try_from(map).expect("an array");
+    let all: FlightsWords = zerocopy::transmute!(Flights {
+        in_flight: [1; RELIEVED],
+        ..Flights::default()
+    });
+    for cpu in 0..flights.len() {
+        flights.set(cpu, all, 0).expect("it is there");
+    }
+    started
+}
+
+/// How many events a program of that name made, and of which kind.
+fn events_of(ring: &mut super::Ring, is_it: impl Fn(&Event<'_>) -> bool) -> Vec<Kind> {
+    let mut kinds = Vec::new();
+    ring.drain(10_000, |bytes| {
+        let event = Event::decode(bytes).expect("a whole record");
+        if is_it(&event) {
+            kinds.push(event.kind);
+        }
+    });
+    kinds
+}
+
+fn everything() -> Wants {
+    Wants {
+        exec_failed: true,
+        connect: true,
+        ..Wants::default()
+    }
+}
+
+/// An exec, one that fails, and a refused connect, by this process and a child.
+fn do_everything(name: &str) {
+    let program = format!("/nonexistent/{name}");
+    Command::new(&program).spawn().expect_err("no such file");
+    Command::new("/bin/true")
+        .arg(name)
+        .status()
+        .expect("it runs");
+    let path = format!("/nonexistent/{name}.sock");
+    std::os::unix::net::UnixStream::connect(path).expect_err("no such path");
+}
+
+fn is_of(name: &str) -> impl Fn(&Event<'_>) -> bool {
+    let file = format!("/nonexistent/{name}");
+    let name = name.to_owned();
+    move |event| {
+        let connect = event
+            .connect()
+            .is_some_and(|c| c.path.starts_with(file.as_bytes()));
+        let exec = event.exec().is_some_and(|exec| {
+            exec.filename == file.as_bytes() || exec.argv.iter().any(|a| a == name.as_bytes())
+        });
+        connect || exec
+    }
+}
+
+#[test]
+fn reliefs_take_what_the_first_programs_are_skipped_for() {
+    for hooks in [HookMode::Perf, HookMode::Raw] {
+        let mut started = only_reliefs(hooks, &everything());
+        let name = format!("relieved-{hooks:?}");
+        do_everything(&name);
+        assert_eq!(
+            events_of(&mut started.ring, is_of(&name)),
+            [Kind::ExecFailed, Kind::Exec, Kind::Connect],
+            "{hooks:?}"
+        );
+    }
+}
+
+#[test]
+fn reliefs_do_not_take_what_the_first_programs_have_done() {
+    for hooks in [HookMode::Perf, HookMode::Raw] {
+        let options = Options {
+            tree: TreeMode::Only(std::process::id()),
+            hooks,
+            reliefs: Some(true),
+            ..Options::default()
+        };
+        let mut started = Capture::start(&options, &everything()).expect("the programs run");
+        let name = format!("once-{hooks:?}");
+        do_everything(&name);
+        assert_eq!(
+            events_of(&mut started.ring, is_of(&name)),
+            [Kind::ExecFailed, Kind::Exec, Kind::Connect],
+            "{hooks:?}"
+        );
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The kernel side as user space sees it: loading, attaching, settings,
 //! counters, and the ring buffer.
 
+mod attach;
 mod btf;
 mod clock;
 mod counters;

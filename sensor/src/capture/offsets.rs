@@ -20,6 +20,8 @@ pub(super) struct Layout {
     pub(super) regs_on_stack: u32,
     /// How a program keeps its CPU; none before Linux 6.10.
     pub(super) preempt: Option<PreemptFunctions>,
+    /// Whether programs on tracepoints can be preempted, and are then skipped for others.
+    pub(super) preemptible: bool,
 }
 
 /// Finds every offset. A member that may be absent and is, is [`ABSENT`].
@@ -50,11 +52,14 @@ pub(super) fn layout() -> Result<Layout, CaptureError> {
         offsets,
         regs_on_stack: regs_on_stack(&vmlinux)?,
         preempt: preempt(&vmlinux)?,
+        preemptible: kernel_version() >= PREEMPTIBLE,
     })
 }
 
 /// `THREAD_SIZE` of x86-64 and of arm64 with pages of 4 KiB (no BTF tells it).
 const THREAD_SIZE: u32 = 16 << 10;
+/// The first kernel whose tracepoints can be preempted, see `preempt`.
+const PREEMPTIBLE: (u32, u32) = (7, 0);
 /// The first kernel with `bpf_task_pt_regs`.
 const HAS_TASK_PT_REGS: (u32, u32) = (5, 15);
 

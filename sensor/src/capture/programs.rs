@@ -2,11 +2,15 @@
 
 use std::{
     fs, io,
+    mem::offset_of,
     os::fd::{AsFd as _, AsRawFd as _},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use aya::programs::ProgramFd;
+use aya::{maps::Map, programs::ProgramFd};
+use sensor_ebpf::{Flights, Relieved};
+
+use super::{CaptureError, Hook, mapped::Mapped};
 
 /// The kernel's figures of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,43 +22,87 @@ pub struct ProgramFigures {
     /// Nanoseconds that these took.
     pub nanoseconds: u64,
     /// Runs that the kernel skipped, since the program was running on that CPU
-    /// already; kernels before 5.12 do not tell.
+    /// already; kernels before 5.12 do not tell. Without those whose work its relief
+    /// did; of a relief none.
     pub skipped: Option<u64>,
 }
 
 /// The loaded programs; clones are of the same ones.
-#[derive(Clone, Debug, Default)]
-pub struct Programs(Arc<Mutex<Vec<(&'static str, ProgramFd)>>>);
+#[derive(Clone, Debug)]
+pub struct Programs(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    loaded: Mutex<Vec<(&'static Hook, ProgramFd)>>,
+    /// [`Flights`] by CPU.
+    flights: Mapped,
+    cpus: usize,
+}
 
 impl Programs {
+    /// None yet.
+    pub(super) fn new(flights: &Map, cpus: u32) -> Result<Self, CaptureError> {
+        let cpus = cpus as usize;
+        Ok(Self(Arc::new(Inner {
+            loaded: Mutex::default(),
+            flights: Mapped::new(flights, "FLIGHTS", cpus * size_of::<Flights>())?,
+            cpus,
+        })))
+    }
+
     /// Adds a program that was just loaded.
-    pub(super) fn add(&self, program: &'static str, fd: &ProgramFd) -> io::Result<()> {
+    pub(super) fn add(&self, hook: &'static Hook, fd: &ProgramFd) -> io::Result<()> {
         let fd = fd.try_clone()?;
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push((program, fd));
+        self.loaded().push((hook, fd));
         Ok(())
     }
 
     /// The figures of each; without those that the kernel does not tell.
     #[must_use]
     pub fn read(&self) -> Vec<ProgramFigures> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let figures = all.iter().map(|(program, fd)| {
+        let loaded = self.loaded();
+        let figures = loaded.iter().map(|(hook, fd)| {
             let fd = fd.as_fd().as_raw_fd();
             let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
-            Some(parse(program, &text))
+            Some(ProgramFigures {
+                program: hook.program,
+                ..parse(&text).with_reliefs(hook.is_relief, self.relieved(hook.number))
+            })
         });
         figures.flatten().collect()
     }
+
+    /// How often the relief of a program did its work.
+    fn relieved(&self, program: Relieved) -> u64 {
+        let of_a_cpu = size_of::<Flights>() / size_of::<u64>();
+        let first = offset_of!(Flights, relieved) / size_of::<u64>() + program as usize;
+        let of = |cpu| self.0.flights.long(cpu * of_a_cpu + first);
+        (0..self.0.cpus).map(of).sum()
+    }
+
+    fn loaded(&self) -> MutexGuard<'_, Vec<(&'static Hook, ProgramFd)>> {
+        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn parse(program: &'static str, text: &str) -> ProgramFigures {
+impl ProgramFigures {
+    /// Tells as skipped only runs that no relief made up for.
+    fn with_reliefs(self, is_relief: bool, relieved: u64) -> Self {
+        let missed = |skipped: u64| skipped.saturating_sub(relieved);
+        Self {
+            skipped: self.skipped.filter(|_| !is_relief).map(missed),
+            ..self
+        }
+    }
+}
+
+fn parse(text: &str) -> ProgramFigures {
     let value = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.strip_prefix(':')?.trim().parse::<u64>().ok()
     };
     ProgramFigures {
-        program,
+        program: "",
         runs: value("run_cnt").unwrap_or(0),
         nanoseconds: value("run_time_ns").unwrap_or(0),
         skipped: value("recursion_misses"),
@@ -68,9 +116,20 @@ mod tests {
     #[test]
     fn figures_are_read_from_the_kernels_text() {
         let new = "pos:\t0\nrun_time_ns:\t1234\nrun_cnt:\t5\nrecursion_misses:\t6\n";
-        let figures = parse("p", new);
+        let figures = parse(new);
         assert_eq!((figures.runs, figures.nanoseconds), (5, 1234));
         assert_eq!(figures.skipped, Some(6));
-        assert_eq!(parse("p", "run_cnt:\t5\n").skipped, None);
+        assert_eq!(parse("run_cnt:\t5\n").skipped, None);
+    }
+
+    #[test]
+    fn what_a_relief_did_is_not_told_as_skipped() {
+        let skipped = |is_relief, relieved| {
+            let figures = parse("recursion_misses:\t6\n");
+            figures.with_reliefs(is_relief, relieved).skipped
+        };
+        assert_eq!(skipped(false, 4), Some(2));
+        assert_eq!(skipped(false, 7), Some(0));
+        assert_eq!(skipped(true, 4), None);
     }
 }

@@ -47,6 +47,25 @@ impl<'a> Counters<'a> {
         self.sum("hold:", name)
     }
 
+    /// How often the kernel skipped a program, and no relief did its work: so many events were
+    /// not seen. Before Linux 7.0 none; from then on a few of tens of thousands on busy CPUs
+    /// (`deploy/support.md`).
+    ///
+    /// # Panics
+    /// If there are more than that.
+    #[must_use]
+    pub fn skipped(&self, program: &str) -> usize {
+        let prefix = format!("skipped by the kernel: {program}=");
+        let mut told = self.0.lines().filter_map(|line| line.strip_prefix(&prefix));
+        let skipped = told.next().map_or(0, |number| {
+            let number = number.trim().parse::<usize>();
+            number.expect("the sensor told a number")
+        });
+        let most = if has_preemptible_tracepoints() { 20 } else { 0 };
+        assert!(skipped <= most, "{}", self.0);
+        skipped
+    }
+
     /// Events that were lost, whatever the cause.
     #[must_use]
     pub fn lost(&self) -> u64 {
@@ -120,6 +139,17 @@ impl<'a> Counters<'a> {
         );
         values.iter().sum()
     }
+}
+
+/// From Linux 7.0 on.
+fn has_preemptible_tracepoints() -> bool {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy();
+    let major = release
+        .split('.')
+        .next()
+        .and_then(|n| n.parse::<u32>().ok());
+    major.is_some_and(|major| major >= 7)
 }
 
 #[cfg(test)]

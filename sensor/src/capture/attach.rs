@@ -1,0 +1,192 @@
+//! Loading the programs that are needed, and attaching them to their hooks.
+
+use std::{
+    num::NonZero,
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
+use aya::{
+    Btf,
+    programs::{
+        BtfTracePoint, Program, ProgramError, ProgramFd, TracePoint, tp_btf::BtfTracePointLink,
+        trace_point::TracePointLink,
+    },
+};
+
+use super::{
+    Capture, CaptureError, HookMode, Wants,
+    hooks::{HOOKS, Hook, LINEAGE},
+};
+
+/// What keeps a program attached.
+#[expect(dead_code, reason = "held for their drop, which detaches")]
+pub(super) enum Link {
+    Btf(BtfTracePointLink),
+    Perf(TracePointLink),
+}
+
+impl Capture {
+    /// Attaches what follows processes.
+    pub(super) fn attach_lineage(&mut self) -> Result<(), CaptureError> {
+        let reliefs = self.reliefs;
+        let needed = LINEAGE.iter().filter(|hook| reliefs || !hook.is_relief);
+        self.attach_all(&needed.collect::<Vec<_>>())
+    }
+
+    /// Attaches what is needed and detaches what is not.
+    pub(super) fn attach_in_mode(&mut self, wants: &Wants) -> Result<(), CaptureError> {
+        self.set(wants)?;
+        let needed: Vec<_> = self.needed(wants, self.mode).collect();
+        self.attach_all(&needed)?;
+        let needed = |program| needed.iter().any(|hook| hook.program == program);
+        self.links.retain(|(program, _)| needed(*program));
+        Ok(())
+    }
+
+    /// The hooks that are needed in a mode.
+    pub(super) fn needed<'a>(
+        &'a self,
+        wants: &'a Wants,
+        mode: HookMode,
+    ) -> impl Iterator<Item = &'static Hook> + 'a {
+        let needed = move |hook: &&Hook| hook.needed(wants, mode, self.reliefs);
+        HOOKS.iter().filter(needed)
+    }
+
+    /// Attaches those that are not attached.
+    fn attach_all(&mut self, hooks: &[&'static Hook]) -> Result<(), CaptureError> {
+        self.load_all(hooks)?;
+        for hook in hooks {
+            let mut links = self.links.iter();
+            if !links.any(|(program, _)| *program == hook.program) {
+                self.attach(hook)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the kernel verify those that were not loaded yet, several programs at a time: that
+    /// is most of the time that a start takes.
+    fn load_all(&mut self, hooks: &[&'static Hook]) -> Result<(), CaptureError> {
+        let hook_of = |name: &str| hooks.iter().find(|hook| hook.program == name).copied();
+        let programs: Vec<(&'static Hook, &mut Program)> = self
+            .bpf
+            .programs_mut()
+            .filter(|(_, program)| program.fd().is_err())
+            .filter_map(|(name, program)| Some((hook_of(name)?, program)))
+            .collect();
+        let loaded: Vec<&'static Hook> = programs.iter().map(|(hook, _)| *hook).collect();
+        load_side_by_side(programs, &self.btf)?;
+        for hook in loaded {
+            if let Ok(fd) = self.fd(hook) {
+                // Figures are not worth a start.
+                let _ = self.programs.add(hook, fd);
+            }
+        }
+        Ok(())
+    }
+
+    fn fd(&self, hook: &Hook) -> Result<&ProgramFd, CaptureError> {
+        let missing = CaptureError::Missing {
+            what: "program",
+            name: hook.program,
+        };
+        let program = self.bpf.program(hook.program);
+        program.and_then(|program| program.fd().ok()).ok_or(missing)
+    }
+
+    /// Attaches a program that is loaded.
+    fn attach(&mut self, hook: &'static Hook) -> Result<(), CaptureError> {
+        let program = self
+            .bpf
+            .program_mut(hook.program)
+            .ok_or(CaptureError::Missing {
+                what: "program",
+                name: hook.program,
+            })?;
+        let link = match hook.category {
+            None => attach_btf(program),
+            Some(category) => attach_perf(program, category, hook.tracepoint),
+        };
+        let link = link.map_err(|source| refused(hook, "attach", source))?;
+        self.links.push((hook.program, link));
+        Ok(())
+    }
+
+    /// Leaves the reliefs alone with the work.
+    #[cfg(test)]
+    pub(super) fn detach_all_but_reliefs(&mut self) {
+        let is_relief = |program| {
+            let mut hooks = HOOKS.iter();
+            hooks.any(|hook| hook.program == program && hook.is_relief)
+        };
+        self.links.retain(|(program, _)| is_relief(*program));
+    }
+}
+
+/// Loads programs, on all CPUs. One thread is this one: where the kernel gives no other, as
+/// after the rights were given up, it does it all.
+fn load_side_by_side(
+    programs: Vec<(&'static Hook, &mut Program)>,
+    btf: &Btf,
+) -> Result<(), CaptureError> {
+    let helpers = thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(programs.len())
+        .saturating_sub(1);
+    let left = Mutex::new(programs.into_iter());
+    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some((hook, program)) = next() {
+            load(program, hook, btf).map_err(|source| refused(hook, "load", source))?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let helpers: Vec<_> = (0..helpers)
+            .filter_map(|_| {
+                let builder = thread::Builder::new().name("verify".into());
+                builder.spawn_scoped(scope, work).ok()
+            })
+            .collect();
+        let mut outcome = work();
+        for helper in helpers {
+            match helper.join() {
+                Ok(done) => outcome = outcome.and(done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        outcome
+    })
+}
+
+fn load(program: &mut Program, hook: &Hook, btf: &Btf) -> Result<(), ProgramError> {
+    if hook.category.is_some() {
+        let program: &mut TracePoint = program.try_into()?;
+        return program.load();
+    }
+    let program: &mut BtfTracePoint = program.try_into()?;
+    program.load(hook.tracepoint, btf)
+}
+
+fn attach_btf(program: &mut Program) -> Result<Link, ProgramError> {
+    let program: &mut BtfTracePoint = program.try_into()?;
+    let id = program.attach()?;
+    program.take_link(id).map(Link::Btf)
+}
+
+fn attach_perf(program: &mut Program, category: &str, name: &str) -> Result<Link, ProgramError> {
+    let program: &mut TracePoint = program.try_into()?;
+    let id = program.attach(category, name)?;
+    program.take_link(id).map(Link::Perf)
+}
+
+fn refused(hook: &Hook, action: &'static str, source: ProgramError) -> CaptureError {
+    CaptureError::Program {
+        action,
+        program: hook.program,
+        hook: hook.tracepoint,
+        source: Box::new(source),
+    }
+}
