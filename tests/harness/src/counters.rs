@@ -1,5 +1,7 @@
 //! What a sensor says at its end about what became of the events.
 
+use std::ops::RangeInclusive;
+
 /// Its last words: lines of `SUBJECT: name=number …`.
 #[derive(Clone, Debug)]
 pub struct Counters<'a>(&'a str);
@@ -47,14 +49,14 @@ impl<'a> Counters<'a> {
         self.sum("hold:", name)
     }
 
-    /// How often the kernel skipped a program, and no relief did its work: so many events were
-    /// not seen. Before Linux 7.0 none; from then on a few of tens of thousands on busy CPUs
-    /// (`deploy/support.md`).
+    /// So many events, or fewer by those that the kernel is told to have skipped (of anybody):
+    /// before Linux 7.0 none; from then on a few of tens of thousands on busy CPUs, see
+    /// `deploy/support.md`.
     ///
     /// # Panics
     /// If there are more than that.
     #[must_use]
-    pub fn skipped(&self, program: &str) -> usize {
+    pub fn all_or_skipped(&self, events: usize, program: &str) -> RangeInclusive<usize> {
         let prefix = format!("skipped by the kernel: {program}=");
         let mut told = self.0.lines().filter_map(|line| line.strip_prefix(&prefix));
         let skipped = told.next().map_or(0, |number| {
@@ -63,7 +65,7 @@ impl<'a> Counters<'a> {
         });
         let most = if has_preemptible_tracepoints() { 20 } else { 0 };
         assert!(skipped <= most, "{}", self.0);
-        skipped
+        events - skipped..=events
     }
 
     /// Events that were lost, whatever the cause.

@@ -1,0 +1,131 @@
+//! What only looks: lists, checks, the configuration.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by a panic"
+)]
+
+use std::{fs, process::Command};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tests::programs;
+
+const RULES: &str = "\
+- macro: in_a_shell
+  condition: proc.name in (sh, bash)
+- rule: Shell
+  desc: Somebody starts a shell.
+  condition: evt.type = execve and in_a_shell
+  output: '%proc.cmdline'
+  priority: NOTICE
+  tags: [shells]
+";
+
+/// Exit code, standard output and standard error of the sensor with these arguments, and
+/// with those rules.
+fn ask(arguments: &[&str], rules: &str) -> (Option<i32>, String, String) {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("rules.yaml");
+    fs::write(&file, rules).unwrap();
+    let mut command = Command::new(programs::sensor());
+    command.args(["-o", "json_output=false"]).args(arguments);
+    if arguments.last() == Some(&"-V") {
+        command.arg(&file);
+    } else {
+        command.arg("-r").arg(&file);
+    }
+    let output = programs::alone(|| command.output()).unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// Its standard output, if it succeeds.
+fn answer(arguments: &[&str]) -> String {
+    let (code, out, error) = ask(arguments, RULES);
+    assert_eq!(code, Some(0), "{error}");
+    out
+}
+
+#[test]
+fn rules_that_are_right_are_validated() {
+    for arguments in [&["-V"][..], &["--dry-run"]] {
+        assert!(answer(arguments).contains("Ok"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn rules_that_are_wrong_are_not_and_it_is_told_where() {
+    let wrong = RULES.replace("proc.name", "proc.nam");
+    for arguments in [&["-V"][..], &["--dry-run"]] {
+        let (code, out, error) = ask(arguments, &wrong);
+        assert_eq!(code, Some(1), "{arguments:?}: {out}");
+        assert!(out.contains("proc.nam") && error.contains("proc.nam"));
+        assert!(out.contains("rules.yaml"), "{out}");
+    }
+}
+
+#[test]
+fn a_report_in_json_says_whether_all_is_right() {
+    for (rules, right) in [(RULES, true), ("- rule: nothing else", false)] {
+        let (code, out, _) = ask(&["-o", "json_output=true", "-V"], rules);
+        let report: Value = serde_json::from_str(&out).unwrap();
+        let result = &report["falco_load_results"][0];
+        assert_eq!(result["successful"], right, "{report:#}");
+        assert_eq!(code == Some(0), right);
+    }
+}
+
+#[test]
+fn rules_are_listed_and_described() {
+    assert!(answer(&["-L"]).contains("Shell"));
+    let described = answer(&["-l", "Shell"]);
+    assert!(
+        described.contains("Somebody starts a shell."),
+        "{described}"
+    );
+    let json: Value = serde_json::from_str(&answer(&["-L", "-o", "json_output=true"])).unwrap();
+    assert!(json.to_string().contains("Somebody starts a shell."));
+    let (code, _, error) = ask(&["-l", "Shel"], RULES);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("no rule is named 'Shel'"), "{error}");
+}
+
+#[test]
+fn the_printed_configuration_is_one_that_prints_itself() {
+    let printed = answer(&["--print-config", "-o", "priority=warning"]);
+    assert!(printed.contains("\npriority: Warning\n"), "{printed}");
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("sensor.yaml");
+    fs::write(&file, &printed).unwrap();
+    let again = answer(&["--print-config", "-c", file.to_str().unwrap()]);
+    // Each has a file of rules of its own.
+    let rest = |text: &str| -> Vec<String> {
+        let lines = text
+            .lines()
+            .filter(|line| !line.starts_with("rules_files:"));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(rest(&again), rest(&printed));
+}
+
+#[test]
+fn fields_of_a_class_are_listed_by_name() {
+    let names = answer(&["--list=proc", "-N"]);
+    assert!(names.lines().count() > 20);
+    assert!(
+        names.lines().all(|name| name.starts_with("proc.")),
+        "{names}"
+    );
+    let page = answer(&["--list", "--format", "markdown"]);
+    assert!(page.contains("`proc.name`"), "{page}");
+}
+
+#[test]
+fn kinds_of_events_are_listed() {
+    let events = answer(&["--list-events"]);
+    assert!(events.contains("execve") && events.contains("connect"));
+}
