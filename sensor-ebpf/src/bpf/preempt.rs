@@ -37,7 +37,9 @@ pub fn first(program: Relieved, body: impl FnOnce()) {
 
 /// The same work, for an event for which the kernel has skipped the program: it is in flight.
 /// That is not known if it was preempted in the few instructions before or after that is noted;
-/// then the event is missed, and counted as such (skipped and not relieved).
+/// then the event is missed, and counted as such (skipped and not relieved). And it is taken for
+/// so, and the work done twice, if this task is preempted between the two programs, and the next
+/// one in the first; nobody has seen that yet.
 #[inline(always)]
 pub fn relief(program: Relieved, body: impl FnOnce()) {
     let Some(flights) = flights() else {

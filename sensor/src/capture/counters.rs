@@ -21,34 +21,6 @@ impl Totals {
     pub fn raw(&self) -> [[u64; COUNTERS]; KINDS] {
         self.0
     }
-
-    /// One counter over all kinds.
-    #[must_use]
-    pub fn all(&self, counter: Counter) -> u64 {
-        self.0.iter().map(|kind| kind[counter as usize]).sum()
-    }
-
-    /// What was filtered, whatever the reason.
-    #[must_use]
-    pub fn filtered(&self) -> u64 {
-        [
-            Counter::FilteredHost,
-            Counter::FilteredTree,
-            Counter::FilteredOther,
-        ]
-        .iter()
-        .map(|c| self.all(*c))
-        .sum()
-    }
-
-    /// What was lost, whatever the reason.
-    #[must_use]
-    pub fn lost(&self) -> u64 {
-        [Counter::RingFull, Counter::NoScratch, Counter::Throttled]
-            .iter()
-            .map(|c| self.all(*c))
-            .sum()
-    }
 }
 
 /// The map of the counters.
