@@ -44,7 +44,8 @@ fn fields() -> Vec<Field> {
 fn events(fields: &[Field]) -> Vec<Event> {
     let scene = Scene::new();
     let tool = scene.program("tool");
-    let output: String = fields.iter().map(|f| format!("%{} ", f.name)).collect();
+    let names: Vec<_> = fields.iter().map(|field| field.name.as_str()).collect();
+    let output = format!("%{}", names.join(" %"));
     let rules = format!(
         "- rule: All\n  desc: d\n  condition: evt.type in (execve, execveat, connect)\n  priority: DEBUG\n  output: {output:?}\n"
     );

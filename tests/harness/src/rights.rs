@@ -1,4 +1,4 @@
-//! A child with fewer capabilities than its parent, and with a share of the CPU of its own.
+//! A child with fewer capabilities than its parent.
 
 use std::{
     io::{Error, Result},
@@ -16,15 +16,6 @@ pub const LEAST_PRIVILEGE: &[u32] = &[
 ];
 /// What kernels before 5.11 ask for too: maps count against `RLIMIT_MEMLOCK` there.
 pub const SYS_RESOURCE: u32 = 24;
-
-/// As a service manager starts it. Where the kernel groups tasks by session (`sched_autogroup`),
-/// a sensor in the session of a test shares its turn with the test, and with a build beside it:
-/// it may wait for hundreds of milliseconds while the storm of a container goes on.
-pub(crate) fn in_its_own_session(command: &mut Command) {
-    let new_session = || rustix::process::setsid().map(drop).map_err(Error::from);
-    // SAFETY: between fork and exec only that system call is made.
-    unsafe { command.pre_exec(new_session) };
-}
 
 /// The child will have at most these: root's capabilities after an exec are those of the
 /// bounding set (capabilities(7)).

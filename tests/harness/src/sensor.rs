@@ -146,7 +146,6 @@ impl Setup {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr);
-        rights::in_its_own_session(&mut command);
         if let Some(capabilities) = &setup.capabilities {
             rights::keep_only(&mut command, capabilities);
         }
