@@ -258,7 +258,14 @@ impl Node {
         self.until("a line of the pod", || {
             sensor.pid(self).context("the sensor has ended")?;
             number += 1;
-            let id = format!("{number:032x}{}", self.id);
+            // Tests run side by side, and each sensor sees the others' containers: they differ
+            // in the twelve digits that it shows.
+            let id = format!(
+                "{:08x}{number:04x}{}{}",
+                self.host.id(),
+                self.id,
+                "0".repeat(20)
+            );
             // It fails (no such option); that it was executed is all that counts.
             let _ = self.ctr(&[
                 "run",
