@@ -185,16 +185,26 @@ fn connects_arrive(hooks: HookMode) {
 /// [`Flights`] as the map takes it.
 type FlightsWords = [u64; size_of::<Flights>() / 8];
 
-/// Starts with reliefs, which this kernel may not need, and takes the first programs away.
-/// The reliefs find them in flight, as if a task had been preempted in each.
-fn only_reliefs(hooks: HookMode, wants: &Wants) -> Started {
+/// Starts everything with reliefs, which this kernel may not need.
+fn with_reliefs(hooks: HookMode) -> Started {
     let options = Options {
         tree: TreeMode::Only(std::process::id()),
         hooks,
         reliefs: Some(true),
         ..Options::default()
     };
-    let mut started = Capture::start(&options, wants).expect("the programs run");
+    let wants = Wants {
+        exec_failed: true,
+        connect: true,
+        ..Wants::default()
+    };
+    Capture::start(&options, &wants).expect("the programs run")
+}
+
+/// The same, and takes the first programs away. The reliefs find them in flight, as if a task
+/// had been preempted in each.
+fn only_reliefs(hooks: HookMode) -> Started {
+    let mut started = with_reliefs(hooks);
     started.capture.detach_all_but_reliefs();
     let map = started.capture.bpf.map_mut("FLIGHTS").expect("it is there");
     let mut flights: Array<_, FlightsWords> = Array::try_from(map).expect("an array");
@@ -218,14 +228,6 @@ fn events_of(ring: &mut super::Ring, is_it: impl Fn(&Event<'_>) -> bool) -> Vec<
         }
     });
     kinds
-}
-
-fn everything() -> Wants {
-    Wants {
-        exec_failed: true,
-        connect: true,
-        ..Wants::default()
-    }
 }
 
 /// An exec, one that fails, and a refused connect, by this process and a child.
@@ -254,11 +256,11 @@ fn is_of(name: &str) -> impl Fn(&Event<'_>) -> bool {
     }
 }
 
-#[test]
-fn reliefs_take_what_the_first_programs_are_skipped_for() {
+/// Does everything, under each kind of hooks, and checks that each event comes once.
+fn each_event_comes_once(what: &str, start: fn(HookMode) -> Started) {
     for hooks in [HookMode::Perf, HookMode::Raw] {
-        let mut started = only_reliefs(hooks, &everything());
-        let name = format!("relieved-{hooks:?}");
+        let mut started = start(hooks);
+        let name = format!("{what}-{hooks:?}");
         do_everything(&name);
         assert_eq!(
             events_of(&mut started.ring, is_of(&name)),
@@ -269,23 +271,13 @@ fn reliefs_take_what_the_first_programs_are_skipped_for() {
 }
 
 #[test]
+fn reliefs_take_what_the_first_programs_are_skipped_for() {
+    each_event_comes_once("relieved", only_reliefs);
+}
+
+#[test]
 fn reliefs_do_not_take_what_the_first_programs_have_done() {
-    for hooks in [HookMode::Perf, HookMode::Raw] {
-        let options = Options {
-            tree: TreeMode::Only(std::process::id()),
-            hooks,
-            reliefs: Some(true),
-            ..Options::default()
-        };
-        let mut started = Capture::start(&options, &everything()).expect("the programs run");
-        let name = format!("once-{hooks:?}");
-        do_everything(&name);
-        assert_eq!(
-            events_of(&mut started.ring, is_of(&name)),
-            [Kind::ExecFailed, Kind::Exec, Kind::Connect],
-            "{hooks:?}"
-        );
-    }
+    each_event_comes_once("once", with_reliefs);
 }
 
 #[test]
