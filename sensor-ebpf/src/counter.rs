@@ -1,15 +1,16 @@
 //! Per-CPU counters of the kernel side.
 
-use crate::Kind;
+use crate::{Kind, RELIEVED, Relieved};
 
 /// Number of record kinds.
 pub const KINDS: usize = 3;
 /// Number of counters of a kind.
 pub const COUNTERS: usize = 11;
 
-/// The counters of one CPU: those of each kind, and room up to a multiple of a cache line.
+/// The counters of one CPU: those of each kind, how often each program's relief did its work,
+/// and room up to a multiple of a cache line.
 pub type CpuCounts = [u64; 64];
-const _: () = assert!(KINDS * COUNTERS <= size_of::<CpuCounts>() / size_of::<u64>());
+const _: () = assert!(KINDS * COUNTERS + RELIEVED <= size_of::<CpuCounts>() / size_of::<u64>());
 
 /// What is counted, for each [`Kind`].
 ///
@@ -62,5 +63,13 @@ impl Counter {
     #[must_use]
     pub const fn index(self, kind: Kind) -> usize {
         kind as usize * COUNTERS + self as usize
+    }
+}
+
+impl Relieved {
+    /// Index in [`CpuCounts`] of how often its relief did the work.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        KINDS * COUNTERS + self as usize
     }
 }

@@ -17,8 +17,6 @@ pub enum Relieved {
     Exec,
     /// `exit_execve`
     Execve,
-    /// `exit_execveat`
-    Execveat,
     /// `exit_exec_raw`
     ExecRaw,
     /// `sock_state`
@@ -30,23 +28,7 @@ pub enum Relieved {
 }
 
 /// How many programs have a relief.
-pub const RELIEVED: usize = 8;
+pub const RELIEVED: usize = 7;
 
-/// A CPU's value of the `FLIGHTS` map, by program.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    not(target_arch = "bpf"),
-    derive(
-        zerocopy::FromBytes,
-        zerocopy::IntoBytes,
-        zerocopy::Immutable,
-        zerocopy::KnownLayout
-    )
-)]
-pub struct Flights {
-    /// How often the relief did the work.
-    pub relieved: [u64; RELIEVED],
-    /// 1: the program was begun and has not ended.
-    pub in_flight: [u64; RELIEVED],
-}
+/// How many tasks can be noted for a program at a time.
+pub const DONE_TASKS: usize = 1024;

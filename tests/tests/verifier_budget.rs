@@ -16,17 +16,15 @@ const BUDGETS: &[Budget] = &[
     ("exec_raw_relief", 600_000, 24_400),
     ("exec_relief", 198_000, 23_700),
     ("execve_relief", 406_000, 23_700),
-    ("execveat_relief", 406_000, 23_700),
-    ("exit_connect", 310_000, 27_000),
+    ("exit_connect", 206_000, 27_000),
     ("exit_connect_raw", 412_000, 54_500),
     ("exit_exec_raw", 600_000, 24_400),
     ("exit_execve", 406_000, 23_700),
-    ("exit_execveat", 406_000, 23_700),
     ("fork_relief", 200, 1_300),
     ("process_exec", 198_000, 23_700),
     ("process_fork", 200, 1_300),
     ("sock_relief", 124_000, 29_800),
-    ("sock_state", 204_000, 29_800),
+    ("sock_state", 124_000, 29_800),
 ];
 
 /// Loads every program: those of one mode after those of the other.

@@ -53,13 +53,10 @@ pub fn sock_state(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub fn sock_relief(ctx: BtfTracePointContext) -> i32 {
     let _ = ctx.as_ptr();
-    // Of other states too: a soft interrupt in which the program is skipped is counted as
-    // one in which it was not needed.
-    relief(Relieved::SockState, || {
-        if ctx.arg::<i32>(2) == SYN_SENT {
-            begins(ctx.arg(0));
-        }
-    });
+    let new: i32 = ctx.arg(2);
+    if new == SYN_SENT {
+        relief(Relieved::SockState, || begins(ctx.arg(0)));
+    }
     0
 }
 

@@ -1,18 +1,29 @@
 //! Per-CPU counters.
 
 use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
-use sensor_ebpf::{Counter, Kind};
+use sensor_ebpf::{Counter, Kind, Relieved};
 
 use super::maps::COUNTS;
 
-/// Adds one.
+/// Counts an event.
 #[inline(always)]
 pub fn count(kind: Kind, counter: Counter) {
+    add_one(counter.index(kind));
+}
+
+/// Counts that a relief does the work of its program.
+#[inline(always)]
+pub fn count_relieved(program: Relieved) {
+    add_one(program.index());
+}
+
+#[inline(always)]
+fn add_one(index: usize) {
     // SAFETY: the helper has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     if let Some(counts) = COUNTS.get_ptr_mut(cpu) {
-        // SAFETY: the map's value of this CPU; programs of one kind do not
-        // interrupt each other on a CPU, so a plain addition loses nothing.
-        unsafe { (*counts)[counter.index(kind)] += 1 }
+        // SAFETY: all indices are in the map's value, of this CPU; programs that count the
+        // same do not interrupt each other on a CPU, so a plain addition loses nothing.
+        unsafe { *counts.cast::<u64>().add(index) += 1 }
     }
 }

@@ -23,7 +23,7 @@ use super::{
     path::{End, append_path},
     preempt::{first, relief},
     record::{HEAD, LargeExecScratch},
-    regs::{Regs, uread},
+    regs::{Regs, syscall_number, uread},
     task,
 };
 
@@ -32,38 +32,20 @@ const STRINGS_MAX: u64 = 512;
 /// Where `ret` is in the record of a `syscalls/sys_exit_*` tracepoint.
 const RET: usize = 16;
 
-/// `syscalls/sys_exit_execve`.
-#[tracepoint(category = "syscalls", name = "sys_exit_execve")]
+/// `syscalls/sys_exit_execve` and `syscalls/sys_exit_execveat`.
+#[tracepoint]
 pub fn exit_execve(ctx: TracePointContext) -> u32 {
     if let Some(result) = error_of(&ctx) {
-        first(Relieved::Execve, || failed_here(result, false));
+        first(Relieved::Execve, || failed_here(result));
     }
     0
 }
 
 /// See [`relief`].
-#[tracepoint(category = "syscalls", name = "sys_exit_execve")]
+#[tracepoint]
 pub fn execve_relief(ctx: TracePointContext) -> u32 {
     if let Some(result) = error_of(&ctx) {
-        relief(Relieved::Execve, || failed_here(result, false));
-    }
-    0
-}
-
-/// `syscalls/sys_exit_execveat`.
-#[tracepoint(category = "syscalls", name = "sys_exit_execveat")]
-pub fn exit_execveat(ctx: TracePointContext) -> u32 {
-    if let Some(result) = error_of(&ctx) {
-        first(Relieved::Execveat, || failed_here(result, true));
-    }
-    0
-}
-
-/// See [`relief`].
-#[tracepoint(category = "syscalls", name = "sys_exit_execveat")]
-pub fn execveat_relief(ctx: TracePointContext) -> u32 {
-    if let Some(result) = error_of(&ctx) {
-        relief(Relieved::Execveat, || failed_here(result, true));
+        relief(Relieved::Execve, || failed_here(result));
     }
     0
 }
@@ -77,8 +59,11 @@ fn error_of(ctx: &TracePointContext) -> Option<i64> {
 }
 
 #[inline(always)]
-fn failed_here(result: i64, at: bool) {
-    failed(current_task(), &Regs::current(), result, at);
+fn failed_here(result: i64) {
+    let regs = Regs::current();
+    failed(current_task(), &regs, result, || {
+        regs.syscall() == number::EXECVEAT
+    });
 }
 
 /// Numbers of `execve` and `execveat`, 64 and 32 bits.
@@ -97,12 +82,12 @@ mod number {
     pub const COMPAT_EXECVEAT: u32 = 387;
 }
 
-/// `sys_exit(regs, ret)`: of all system calls, so the test comes first.
+/// `sys_exit(regs, ret)`: of all system calls, so the tests come first.
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_exec_raw(ctx: BtfTracePointContext) -> i32 {
     let _ = ctx.as_ptr();
     let result: i64 = ctx.arg(1);
-    if result < 0 {
+    if result < 0 && may_be_exec(syscall_number(ctx.arg(0))) {
         first(Relieved::ExecRaw, || failed_raw(ctx.arg(0), result));
     }
     0
@@ -113,10 +98,17 @@ pub fn exit_exec_raw(ctx: BtfTracePointContext) -> i32 {
 pub fn exec_raw_relief(ctx: BtfTracePointContext) -> i32 {
     let _ = ctx.as_ptr();
     let result: i64 = ctx.arg(1);
-    if result < 0 {
+    if result < 0 && may_be_exec(syscall_number(ctx.arg(0))) {
         relief(Relieved::ExecRaw, || failed_raw(ctx.arg(0), result));
     }
     0
+}
+
+/// Whether it is the number of an exec, of 64 or of 32 bits.
+#[inline(always)]
+fn may_be_exec(syscall: u32) -> bool {
+    use number::*;
+    matches!(syscall, EXECVE | EXECVEAT | COMPAT_EXECVE | COMPAT_EXECVEAT)
 }
 
 #[inline(always)]
@@ -135,12 +127,12 @@ fn failed_raw(regs: u64, result: i64) {
         number::EXECVE
     };
     if syscall == plain || syscall == at {
-        failed(task, &regs, result, syscall == at);
+        failed(task, &regs, result, || syscall == at);
     }
 }
 
 #[inline(always)]
-fn failed(task: u64, regs: &Regs, result: i64, at: bool) {
+fn failed(task: u64, regs: &Regs, result: i64, is_execveat: impl Fn() -> bool) {
     count(Kind::ExecFailed, Counter::Seen);
     let Some(settings) = filter::settings() else {
         return;
@@ -177,6 +169,7 @@ fn failed(task: u64, regs: &Regs, result: i64, at: bool) {
     record.exec = Exec::default();
     record.exec.result = result;
     record.exec.flags = file_facts(&mut record.exec, file);
+    let at = is_execveat();
     if at {
         record.exec.flags |= exec_flag::EXECVEAT;
     }

@@ -1,12 +1,12 @@
 //! Which program runs in which process: a fork inherits it, an exec changes it.
 
-use aya_ebpf::{EbpfContext as _, macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use sensor_ebpf::{Image, Relieved};
 
 use super::{
     kernel::{load, off},
     maps::IMAGES,
-    preempt::{first, relief_if},
+    preempt::{first, relief},
 };
 
 /// The program of a process: of one that was there before the sensor, itself.
@@ -34,36 +34,25 @@ pub fn set_image(tgid: u32, image: &Image) {
 /// `sched_process_fork(parent, child)`, in the parent's context.
 #[btf_tracepoint(function = "sched_process_fork")]
 pub fn process_fork(ctx: BtfTracePointContext) -> i32 {
-    let _ = ctx.as_ptr();
-    first(Relieved::Fork, || {
-        if let Some((tgid, image)) = inherited(ctx.arg(0), ctx.arg(1)) {
-            set_image(tgid, &image);
-        }
-    });
+    first(Relieved::Fork, || fork(ctx.arg(0), ctx.arg(1)));
     0
 }
 
-/// See [`relief_if`]. The child does not run yet, so its program is still that of the parent.
+/// See [`relief`]. The child does not run yet, so its program is still that of the parent.
 #[btf_tracepoint(function = "sched_process_fork")]
 pub fn fork_relief(ctx: BtfTracePointContext) -> i32 {
-    let _ = ctx.as_ptr();
-    if let Some((tgid, image)) = inherited(ctx.arg(0), ctx.arg(1)) {
-        // SAFETY: as in `image_of`.
-        let missed = unsafe { IMAGES.get(&tgid) } != Some(&image);
-        relief_if(missed, Relieved::Fork, || set_image(tgid, &image));
-    }
+    relief(Relieved::Fork, || fork(ctx.arg(0), ctx.arg(1)));
     0
 }
 
-/// The child, and the program that it has from its parent; none if it is a thread.
 #[inline(always)]
-fn inherited(parent: u64, child: u64) -> Option<(u32, Image)> {
+fn fork(parent: u64, child: u64) {
     let tgid: u32 = load(child + off!(task_tgid));
     let pid: u32 = load(child + off!(task_pid));
     if tgid != pid {
-        return None;
+        return; // a thread
     }
     let parent_tgid: u32 = load(parent + off!(task_tgid));
     let leader: u64 = load(parent + off!(task_group_leader));
-    Some((tgid, image_of(parent_tgid, leader)))
+    set_image(tgid, &image_of(parent_tgid, leader));
 }

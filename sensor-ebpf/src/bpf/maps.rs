@@ -6,7 +6,8 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuHashMap, RingBuf},
 };
 use sensor_ebpf::{
-    Attempt, COMM_LEN, CgroupKey, CpuCounts, Flights, Image, KINDS, Settings, THROTTLED_MAX,
+    Attempt, COMM_LEN, CgroupKey, CpuCounts, DONE_TASKS, Image, KINDS, RELIEVED, Settings,
+    THROTTLED_MAX,
 };
 
 use super::record::{ExecScratch, HeadScratch, LargeExecScratch};
@@ -32,10 +33,10 @@ pub static IMAGES: LruHashMap<u32, Image> = LruHashMap::with_max_entries(65_536,
 #[map]
 pub static CGROUPS: LruHashMap<CgroupKey, u32> = LruHashMap::with_max_entries(16_384, 0);
 
-/// Which programs are under way, by CPU, see `preempt`. User space sets as many entries
-/// as there are CPUs.
+/// For which tasks a program has run, and its relief not yet: [`DONE_TASKS`] places for each
+/// program, by the last bits of the tasks' ids, see `preempt`.
 #[map]
-pub static FLIGHTS: Array<Flights> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+pub static DONE: Array<u64> = Array::with_max_entries((RELIEVED * DONE_TASKS) as u32, 0);
 
 /// Names of processes whose connects are wanted, see [`sensor_ebpf::want::NAMES`].
 #[map]

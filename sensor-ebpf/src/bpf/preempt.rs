@@ -6,18 +6,18 @@
 //! that CPU: their events would be missed for a time slice.
 //!
 //! So the body of a program keeps the CPU; and of each program there is a second copy, its
-//! relief, on the same tracepoint. It runs after the first, and does the work if the first is
-//! in flight for another task, which is why the kernel has skipped it.
+//! relief, on the same tracepoint. It runs after the first, and does the work if the kernel has
+//! skipped that one: then it has left no note for this task.
 
 use core::{
     mem::transmute,
     ptr::{read_volatile, write_volatile},
 };
 
-use aya_ebpf::{Global, helpers::generated::bpf_get_smp_processor_id};
-use sensor_ebpf::{Flights, PREEMPT_DISABLE, PREEMPT_ENABLE, Relieved};
+use aya_ebpf::{Global, helpers::generated::bpf_get_current_pid_tgid};
+use sensor_ebpf::{DONE_TASKS, PREEMPT_DISABLE, PREEMPT_ENABLE, Relieved};
 
-use super::maps::FLIGHTS;
+use super::{count::count_relieved, maps::DONE};
 
 /// Whether programs have reliefs; set by the loader.
 #[unsafe(no_mangle)]
@@ -26,69 +26,70 @@ pub static RELIEFS: Global<u32> = Global::new(0);
 /// The work of a program.
 #[inline(always)]
 pub fn first(program: Relieved, body: impl FnOnce()) {
-    if !set_in_flight(program, 1) {
-        return;
+    if RELIEFS.load() != 0 {
+        // There is always a place; and to go on without one would double the verifier's paths.
+        let Some(note) = Note::of_current_task(program) else {
+            return;
+        };
+        note.leave();
     }
     keeping_the_cpu(body);
-    // Where the CPU was wanted meanwhile, it was taken at the end of `keeping_the_cpu`:
-    // the program is in flight until here.
-    let _ = set_in_flight(program, 0);
 }
 
-/// The same work, for an event for which the kernel has skipped the program: it is in flight.
-/// That is not known if it was preempted in the few instructions before or after that is noted;
-/// then the event is missed, and counted as such (skipped and not relieved). And it is taken for
-/// so, and the work done twice, if this task is preempted between the two programs, and the next
-/// one in the first; nobody has seen that yet.
+/// The same work, for an event for which the kernel has skipped the program.
+///
+/// It is missed if the kernel skips this one too, since on this CPU another task was preempted
+/// in the few instructions of its own relief. That is told: skipped, and not relieved.
 #[inline(always)]
 pub fn relief(program: Relieved, body: impl FnOnce()) {
-    let Some(flights) = flights() else {
+    let Some(note) = Note::of_current_task(program) else {
         return;
     };
-    // SAFETY: a word of the map's value.
-    let in_flight = unsafe { read_volatile(&raw const (*flights).in_flight[program as usize]) };
-    if in_flight != 0 {
-        relieve(program, flights, body);
+    if !note.take() {
+        keeping_the_cpu(|| {
+            count_relieved(program);
+            body();
+        });
     }
 }
 
-/// The same, where it can be seen whether the work was done.
-#[inline(always)]
-pub fn relief_if(missed: bool, program: Relieved, body: impl FnOnce()) {
-    if missed && let Some(flights) = flights() {
-        relieve(program, flights, body);
+/// That a program has run for the current task.
+struct Note {
+    place: *mut u64,
+    task: u64,
+}
+
+impl Note {
+    /// Two tasks have the same place only if their ids are a multiple of [`DONE_TASKS`] apart,
+    /// and are in each other's way only if both are between program and relief at a time.
+    #[inline(always)]
+    fn of_current_task(program: Relieved) -> Option<Self> {
+        // SAFETY: the helper has no preconditions.
+        let task = unsafe { bpf_get_current_pid_tgid() };
+        let place = program as usize * DONE_TASKS + task as usize % DONE_TASKS;
+        Some(Self {
+            place: DONE.get_ptr_mut(place as u32)?,
+            task,
+        })
     }
-}
 
-#[inline(always)]
-fn relieve(program: Relieved, flights: *mut Flights, body: impl FnOnce()) {
-    keeping_the_cpu(|| {
-        // SAFETY: this CPU's word of the map's value, and nobody else has the CPU.
-        unsafe { (*flights).relieved[program as usize] += 1 }
-        body();
-    });
-}
-
-/// Those of this CPU. A task is not moved to another one while it runs a program.
-#[inline(always)]
-fn flights() -> Option<*mut Flights> {
-    // SAFETY: the helper has no preconditions.
-    FLIGHTS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() })
-}
-
-/// False never happens, but the verifier wants to hear it; and to go on there too would double
-/// its paths.
-#[inline(always)]
-fn set_in_flight(program: Relieved, value: u64) -> bool {
-    if RELIEFS.load() == 0 {
-        return true;
+    #[inline(always)]
+    fn leave(&self) {
+        // SAFETY: the map's value.
+        unsafe { write_volatile(self.place, self.task) }
     }
-    let Some(flights) = flights() else {
-        return false;
-    };
-    // SAFETY: this CPU's word of this program, which the kernel does not run twice on a CPU.
-    unsafe { write_volatile(&raw mut (*flights).in_flight[program as usize], value) };
-    true
+
+    /// Whether it was left.
+    #[inline(always)]
+    fn take(&self) -> bool {
+        // SAFETY: the map's value.
+        let left = unsafe { read_volatile(self.place) } == self.task;
+        if left {
+            // SAFETY: as above.
+            unsafe { write_volatile(self.place, 0) }
+        }
+        left
+    }
 }
 
 /// Runs something during which no other task can take this CPU, as it always was before

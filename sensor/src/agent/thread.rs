@@ -369,7 +369,8 @@ impl Worker {
 
 /// Logs what the kernel runs for us, and whether it costs more than it should.
 pub fn tell_attached(capture: &Capture) {
-    let attached: Vec<_> = capture.attached().collect();
+    let mut attached: Vec<_> = capture.attached().collect();
+    attached.dedup(); // a program on two hooks
     log_info!("programs attached: {}", attached.join(", "));
     if let Some(refused) = capture.refused() {
         log_warning!("system calls are hooked raw, which costs every one of them: {refused}");

@@ -39,8 +39,8 @@ impl Capture {
         self.set(wants)?;
         let needed: Vec<_> = self.needed(wants, self.mode).collect();
         self.attach_all(&needed)?;
-        let needed = |program| needed.iter().any(|hook| hook.program == program);
-        self.links.retain(|(program, _)| needed(*program));
+        let needed = |attached: &Hook| needed.iter().any(|hook| hook.is(attached));
+        self.links.retain(|(hook, _)| needed(hook));
         Ok(())
     }
 
@@ -59,7 +59,7 @@ impl Capture {
         self.load_all(hooks)?;
         for hook in hooks {
             let mut links = self.links.iter();
-            if !links.any(|(program, _)| *program == hook.program) {
+            if !links.any(|(attached, _)| attached.is(hook)) {
                 self.attach(hook)?;
             }
         }
@@ -110,18 +110,14 @@ impl Capture {
             Some(category) => attach_perf(program, category, hook.tracepoint),
         };
         let link = link.map_err(|source| refused(hook, "attach", source))?;
-        self.links.push((hook.program, link));
+        self.links.push((hook, link));
         Ok(())
     }
 
     /// Leaves the reliefs alone with the work.
     #[cfg(test)]
     pub(super) fn detach_all_but_reliefs(&mut self) {
-        let is_relief = |program| {
-            let mut hooks = HOOKS.iter();
-            hooks.any(|hook| hook.program == program && hook.is_relief)
-        };
-        self.links.retain(|(program, _)| is_relief(*program));
+        self.links.retain(|(hook, _)| hook.is_relief);
     }
 }
 

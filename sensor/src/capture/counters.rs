@@ -1,7 +1,7 @@
 //! The kernel side's counters, summed over the CPUs.
 
 use aya::maps::Map;
-use sensor_ebpf::{COUNTERS, Counter, CpuCounts, KINDS, Kind};
+use sensor_ebpf::{COUNTERS, Counter, CpuCounts, KINDS, Kind, Relieved};
 
 use super::{CaptureError, mapped::Mapped};
 
@@ -24,6 +24,7 @@ impl Totals {
 }
 
 /// The map of the counters.
+#[derive(Debug)]
 pub struct KernelCounts {
     map: Mapped,
     cpus: usize,
@@ -42,14 +43,24 @@ impl KernelCounts {
     /// exactly only at rest.
     #[must_use]
     pub fn read(&self) -> Totals {
-        let of_a_cpu = size_of::<CpuCounts>() / size_of::<u64>();
         let mut totals = Totals::default();
         for kind in [Kind::Exec, Kind::ExecFailed, Kind::Connect] {
             for counter in Counter::ALL {
-                let of = |cpu| self.map.long(cpu * of_a_cpu + counter.index(kind));
-                totals.0[kind as usize][counter as usize] = (0..self.cpus).map(of).sum();
+                totals.0[kind as usize][counter as usize] = self.sum(counter.index(kind));
             }
         }
         totals
+    }
+
+    /// How often the relief of a program did its work.
+    pub(super) fn relieved(&self, program: Relieved) -> u64 {
+        self.sum(program.index())
+    }
+
+    /// One counter of all CPUs.
+    fn sum(&self, index: usize) -> u64 {
+        let of_a_cpu = size_of::<CpuCounts>() / size_of::<u64>();
+        let of = |cpu| self.map.long(cpu * of_a_cpu + index);
+        (0..self.cpus).map(of).sum()
     }
 }

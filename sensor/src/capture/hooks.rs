@@ -17,7 +17,7 @@ pub enum HookMode {
     Raw,
 }
 
-/// One program on one hook.
+/// One program on one hook; a program may be on more of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Hook {
     /// Name of the program.
@@ -48,6 +48,11 @@ pub enum Purpose {
 }
 
 impl Hook {
+    /// Whether it is the same program on the same tracepoint.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        (self.program, self.tracepoint) == (other.program, other.tracepoint)
+    }
+
     /// Whether it is needed by `wants` in a mode ([`HookMode::Auto`] is resolved by then),
     /// on a kernel where programs have reliefs or not.
     pub(super) fn needed(&self, wants: &Wants, mode: HookMode, reliefs: bool) -> bool {
@@ -109,12 +114,10 @@ const fn relief(program: &'static str, relieved: Hook) -> Hook {
 const FORK: Hook = btf(R::Fork, "process_fork", "sched_process_fork", |_| true);
 const EXEC: Hook = btf(R::Exec, "process_exec", "sched_process_exec", |_| true);
 const EXECVE: Hook = perf(R::Execve, "exit_execve", "sys_exit_execve", exec_failed);
-const EXECVEAT: Hook = perf(
-    R::Execveat,
-    "exit_execveat",
-    "sys_exit_execveat",
-    exec_failed,
-);
+const EXECVEAT: Hook = Hook {
+    tracepoint: "sys_exit_execveat",
+    ..EXECVE
+};
 const EXEC_RAW: Hook = raw(R::ExecRaw, "exit_exec_raw", exec_failed);
 const SOCK_STATE: Hook = btf(R::SockState, "sock_state", "inet_sock_set_state", connect);
 const CONNECT: Hook = perf(R::Connect, "exit_connect", "sys_exit_connect", connect);
@@ -140,9 +143,9 @@ pub(super) const HOOKS: &[Hook] = &[
     EXEC,
     relief("exec_relief", EXEC),
     EXECVE,
-    relief("execve_relief", EXECVE),
     EXECVEAT,
-    relief("execveat_relief", EXECVEAT),
+    relief("execve_relief", EXECVE),
+    relief("execve_relief", EXECVEAT),
     EXEC_RAW,
     relief("exec_raw_relief", EXEC_RAW),
     SOCK_STATE,

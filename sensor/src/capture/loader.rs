@@ -14,7 +14,7 @@ use super::{
     attach::Link,
     fill::RingFill,
     guard::Told,
-    hooks::Purpose,
+    hooks::{Hook, Purpose},
     mapped::Mapped,
     offsets::{Layout, layout},
     preempt,
@@ -63,7 +63,7 @@ pub struct Capture {
     pub(super) mode: HookMode,
     pub(super) reliefs: bool,
     /// The attached programs; dropping a link detaches it.
-    pub(super) links: Vec<(&'static str, Link)>,
+    pub(super) links: Vec<(&'static Hook, Link)>,
     pub(super) programs: Programs,
     refused: Option<CaptureError>,
     argv_capacity: u32,
@@ -130,7 +130,6 @@ impl Capture {
             .override_global("ARGV_CAPACITY", &capacity, true)
             .map_max_entries("EVENTS", options.ring_bytes)
             .map_max_entries("COUNTS", cpus)
-            .map_max_entries("FLIGHTS", cpus)
             .map_max_entries("SCRATCH_EXEC", small)
             .map_max_entries("SCRATCH_FAILED", small)
             .map_max_entries("SCRATCH_CONNECT", cpus)
@@ -142,11 +141,7 @@ impl Capture {
         let ring = Ring::new(map::<RingBuf<MapData>>(&mut bpf, "EVENTS")?);
         let counts_map = take(&mut bpf, "COUNTS")?;
         let counts = KernelCounts::new(&counts_map, cpus)?;
-        let flights = bpf.map("FLIGHTS").ok_or(CaptureError::Missing {
-            what: "map",
-            name: "FLIGHTS",
-        })?;
-        let programs = Programs::new(flights, cpus)?;
+        let programs = Programs::new(KernelCounts::new(&counts_map, cpus)?);
         let settings = take(&mut bpf, "SETTINGS")?;
         let told_settings = Mapped::new(&settings, "SETTINGS", size_of::<Settings>())?;
         let settings = settings.try_into().map_err(|source| CaptureError::Map {
@@ -269,9 +264,9 @@ impl Capture {
         Ok(())
     }
 
-    /// Names of the attached programs.
+    /// Names of the attached programs, once for each of their hooks.
     pub fn attached(&self) -> impl Iterator<Item = &'static str> {
-        self.links.iter().map(|(program, _)| *program)
+        self.links.iter().map(|(hook, _)| hook.program)
     }
 
     /// How system calls are hooked.

@@ -2,8 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use aya::maps::Array;
-use sensor_ebpf::{Counter, Flights, Kind, RELIEVED};
+use sensor_ebpf::{Counter, Kind};
 
 use super::{Capture, HookMode, Options, Started, TreeMode, Wants};
 use crate::event::Event;
@@ -182,9 +181,6 @@ fn connects_arrive(hooks: HookMode) {
     assert_eq!(seen[2].0.result, i64::from(-libc::ENOENT));
 }
 
-/// [`Flights`] as the map takes it.
-type FlightsWords = [u64; size_of::<Flights>() / 8];
-
 /// Starts everything with reliefs, which this kernel may not need.
 fn with_reliefs(hooks: HookMode) -> Started {
     let options = Options {
@@ -201,20 +197,10 @@ fn with_reliefs(hooks: HookMode) -> Started {
     Capture::start(&options, &wants).expect("the programs run")
 }
 
-/// The same, and takes the first programs away. The reliefs find them in flight, as if a task
-/// had been preempted in each.
+/// The same, and takes the first programs away, as if the kernel skipped them all.
 fn only_reliefs(hooks: HookMode) -> Started {
     let mut started = with_reliefs(hooks);
     started.capture.detach_all_but_reliefs();
-    let map = started.capture.bpf.map_mut("FLIGHTS").expect("it is there");
-    let mut flights: Array<_, FlightsWords> = Array::try_from(map).expect("an array");
-    let all: FlightsWords = zerocopy::transmute!(Flights {
-        in_flight: [1; RELIEVED],
-        ..Flights::default()
-    });
-    for cpu in 0..flights.len() {
-        flights.set(cpu, all, 0).expect("it is there");
-    }
     started
 }
 

@@ -2,15 +2,13 @@
 
 use std::{
     fs, io,
-    mem::offset_of,
     os::fd::{AsFd as _, AsRawFd as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use aya::{maps::Map, programs::ProgramFd};
-use sensor_ebpf::{Flights, Relieved};
+use aya::programs::ProgramFd;
 
-use super::{CaptureError, Hook, mapped::Mapped};
+use super::{Hook, KernelCounts};
 
 /// The kernel's figures of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,20 +32,16 @@ pub struct Programs(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     loaded: Mutex<Vec<(&'static Hook, ProgramFd)>>,
-    /// [`Flights`] by CPU.
-    flights: Mapped,
-    cpus: usize,
+    counts: KernelCounts,
 }
 
 impl Programs {
     /// None yet.
-    pub(super) fn new(flights: &Map, cpus: u32) -> Result<Self, CaptureError> {
-        let cpus = cpus as usize;
-        Ok(Self(Arc::new(Inner {
+    pub(super) fn new(counts: KernelCounts) -> Self {
+        Self(Arc::new(Inner {
             loaded: Mutex::default(),
-            flights: Mapped::new(flights, "FLIGHTS", cpus * size_of::<Flights>())?,
-            cpus,
-        })))
+            counts,
+        }))
     }
 
     /// Adds a program that was just loaded.
@@ -66,18 +60,10 @@ impl Programs {
             let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
             Some(ProgramFigures {
                 program: hook.program,
-                ..parse(&text).with_reliefs(hook.is_relief, self.relieved(hook.number))
+                ..parse(&text).with_reliefs(hook.is_relief, self.0.counts.relieved(hook.number))
             })
         });
         figures.flatten().collect()
-    }
-
-    /// How often the relief of a program did its work.
-    fn relieved(&self, program: Relieved) -> u64 {
-        let of_a_cpu = size_of::<Flights>() / size_of::<u64>();
-        let first = offset_of!(Flights, relieved) / size_of::<u64>() + program as usize;
-        let of = |cpu| self.0.flights.long(cpu * of_a_cpu + first);
-        (0..self.0.cpus).map(of).sum()
     }
 
     fn loaded(&self) -> MutexGuard<'_, Vec<(&'static Hook, ProgramFd)>> {
