@@ -6,6 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tests::{Act, Bpftool, Cgroup, Scene, Sensor, Setup, sensor::wait_for};
 
 const TAMPERING: &str = "Sensor internal: tampering";
+const MAY_WRITE: &str = "root may write to a map that is not frozen";
 
 fn records(seen: &tests::Seen, rule: &str) -> usize {
     let is_it = |event: &&tests::Event| event.0["rule"] == rule;
@@ -22,7 +23,7 @@ fn settings_that_somebody_rewrites_are_noticed_counted_and_undone() {
     let map = bpftool.map("SETTINGS");
     let [[key, was]] = bpftool.entries(&map).try_into().expect("one entry");
     let blind = was.split(' ').map(|_| "00").collect::<Vec<_>>().join(" ");
-    bpftool.update(&map, &key, &blind);
+    bpftool.update(&map, &key, &blind).expect(MAY_WRITE);
     assert!(
         wait_for(|| bpftool.entries(&map)[0][1] == was),
         "the settings stay blind:\n{}",
@@ -62,9 +63,11 @@ fn a_container_that_somebody_declares_the_host_is_a_container_again() {
     };
     assert!(wait_for(|| container().is_some()), "{}", sensor.stderr());
     let [key, class] = container().expect("it is there");
-    bpftool.update(&map, &key, "01 00 00 00");
+    bpftool.update(&map, &key, "01 00 00 00").expect(MAY_WRITE);
     let stranger = ["ab"; 16].join(" ");
-    bpftool.update(&map, &stranger, "01 00 00 00");
+    bpftool
+        .update(&map, &stranger, "01 00 00 00")
+        .expect(MAY_WRITE);
     let is_right = || {
         let entries = bpftool.entries(&map);
         entries.contains(&[key.clone(), class.clone()])
@@ -92,10 +95,10 @@ fn a_process_that_somebody_takes_off_the_names_is_wanted_again() {
         panic!("one name: {told:?}");
     };
     let stranger = curl.replacen("63", "64", 1);
-    bpftool.update(&map, &stranger, one);
+    bpftool.update(&map, &stranger, one).expect(MAY_WRITE);
     let mut delete = vec!["map", "delete", "id", &map, "key", "hex"];
     delete.extend(curl.split(' '));
-    bpftool.run(&delete).expect("root may write to a map");
+    bpftool.run(&delete).expect(MAY_WRITE);
     assert_ne!(bpftool.entries(&map), told);
     assert!(
         wait_for(|| bpftool.entries(&map) == told),
@@ -106,6 +109,31 @@ fn a_process_that_somebody_takes_off_the_names_is_wanted_again() {
         sensor.metric("sensor_tampering_total{what=\"settings\"}") >= 1.0
     }));
     assert_eq!(records(&sensor.stop(), TAMPERING), 1);
+}
+
+#[test]
+fn what_only_programs_write_nobody_else_can() {
+    let scene = Scene::new();
+    let tool = scene.program("tool");
+    let actor = Act::new().exec(&tool, ["tool"]).start();
+    let sensor = Setup::watching(actor.pid()).start();
+    let bpftool = Bpftool::against(&sensor);
+    // By whose program it is a process is wanted: an unmarked one would not be seen.
+    let images = bpftool.map("IMAGES");
+    let entries = bpftool.entries(&images);
+    let marked = entries
+        .iter()
+        .find_map(|[key, image]| Some((key, image.strip_suffix("01 00 00 00")?)));
+    let (key, image) = marked.expect("the observed process is marked");
+    let refused = bpftool.update(&images, key, &format!("{image}00 00 00 00"));
+    assert!(refused.is_err(), "{refused:?}");
+    // Until when a cgroup's budget is spent.
+    let budgets = bpftool.map("BUDGETS");
+    let never = ["ff"; 8].join(" ");
+    let refused = bpftool.update(&budgets, &["ab"; 16].join(" "), &never);
+    assert!(refused.is_err(), "{refused:?}");
+    let _printed = actor.go();
+    let _ = sensor.stop().exec("tool");
 }
 
 #[test]

@@ -64,6 +64,14 @@ pub enum CaptureError {
         /// Why not.
         source: aya::maps::MapError,
     },
+    /// A map cannot be kept from being written by others.
+    #[error("cannot freeze the eBPF map `{map}`: {source}; somebody else may be writing to it")]
+    Freeze {
+        /// The map.
+        map: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
     /// A map cannot be mapped into memory.
     #[error("cannot map the eBPF map `{map}` into memory: {source}; Linux 5.10 or later can")]
     Memory {

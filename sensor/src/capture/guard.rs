@@ -1,7 +1,8 @@
 //! What the kernel side was told is still what it was told.
 //!
 //! Whoever may write to maps of BPF (root, with bpftool) can blind the sensor: by its
-//! settings, or by telling that a container is the host. A link cannot be detached from
+//! settings, or by telling that a container is the host. What only programs write is frozen
+//! (`freeze`); this is about the rest. A link cannot be detached from
 //! outside: tracepoints' links refuse it (`bpf_raw_tp_link_lops` and `bpf_perf_link_lops` of
 //! `kernel/bpf/syscall.c` and `kernel/trace/bpf_trace.c` have no `detach`).
 

@@ -13,6 +13,7 @@ use super::{
     CaptureError, HookMode, KernelCounts, Name, Options, TreeMode, Wants,
     attach::Link,
     fill::RingFill,
+    freeze::{OF_PROGRAMS, OF_PROGRAMS_LATER, freeze},
     guard::Told,
     hooks::{Hook, Purpose},
     mapped::Mapped,
@@ -138,6 +139,7 @@ impl Capture {
             .map_max_entries("SCRATCH_FAILED_LARGE", large)
             .load(preempt::object(layout.preempt).as_bytes())
             .map_err(|e| CaptureError::Load(Box::new(e)))?;
+        freeze(&bpf, OF_PROGRAMS)?;
         let ring = Ring::new(map::<RingBuf<MapData>>(&mut bpf, "EVENTS")?);
         let counts_map = take(&mut bpf, "COUNTS")?;
         let counts = KernelCounts::new(&counts_map, cpus)?;
@@ -176,6 +178,7 @@ impl Capture {
         // process forked meanwhile is found by one or by the other.
         capture.attach_lineage()?;
         mark(&mut capture.bpf, options.tree)?;
+        freeze(&capture.bpf, OF_PROGRAMS_LATER)?;
         capture.attach_needed(wants)?;
         Ok(Started {
             fill: RingFill::new(&ring, options.ring_bytes),

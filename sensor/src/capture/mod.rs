@@ -8,6 +8,7 @@ mod counters;
 mod error;
 mod facts;
 mod fill;
+mod freeze;
 mod guard;
 mod hooks;
 mod loader;

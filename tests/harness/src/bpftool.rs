@@ -95,13 +95,13 @@ impl<'a> Bpftool<'a> {
 
     /// Sets an entry.
     ///
-    /// # Panics
+    /// # Errors
     /// If the kernel refuses.
-    pub fn update(&self, map: &str, key: &str, value: &str) {
+    pub fn update(&self, map: &str, key: &str, value: &str) -> Result<String, String> {
         let mut arguments = vec!["map", "update", "id", map, "key", "hex"];
         arguments.extend(key.split(' '));
         arguments.extend(["value", "hex"]);
         arguments.extend(value.split(' '));
-        self.run(&arguments).expect("root may write to a map");
+        self.run(&arguments)
     }
 }
