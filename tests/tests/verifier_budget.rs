@@ -5,26 +5,26 @@ use std::collections::BTreeMap;
 
 use sensor::capture::{Capture, HookMode, Options, ProgramFacts, Started, TreeMode, Wants};
 
-/// Most instructions that the verifier may walk (kernel 5.16 and later tell), and most bytes
-/// that are left of a program.
-type Budget = (&'static str, u32, u32);
+/// How many instructions the verifier has walked at most, on any kernel (5.16 and later tell), and
+/// how many bytes were left of the program.
+type Figures = (&'static str, u32, u32);
 
-/// The largest of all kernels, and a quarter more.
-const BUDGETS: &[Budget] = &[
-    ("connect_raw_relief", 412_000, 54_500),
-    ("connect_relief", 213_000, 27_000),
-    ("exec_raw_relief", 600_000, 24_400),
-    ("exec_relief", 198_000, 23_700),
-    ("execve_relief", 406_000, 23_700),
-    ("exit_connect", 206_000, 27_000),
-    ("exit_connect_raw", 412_000, 54_500),
-    ("exit_exec_raw", 600_000, 24_400),
-    ("exit_execve", 406_000, 23_700),
-    ("fork_relief", 200, 1_300),
-    ("process_exec", 198_000, 23_700),
-    ("process_fork", 200, 1_300),
-    ("sock_relief", 124_000, 29_800),
-    ("sock_state", 124_000, 29_800),
+/// Those that were written down last. A program may need a quarter more.
+const WRITTEN_DOWN: &[Figures] = &[
+    ("connect_raw_relief", 329_600, 43_600),
+    ("connect_relief", 170_400, 21_600),
+    ("exec_raw_relief", 480_000, 19_520),
+    ("exec_relief", 158_400, 18_960),
+    ("execve_relief", 324_800, 18_960),
+    ("exit_connect", 164_800, 21_600),
+    ("exit_connect_raw", 329_600, 43_600),
+    ("exit_exec_raw", 480_000, 19_520),
+    ("exit_execve", 324_800, 18_960),
+    ("fork_relief", 160, 1_040),
+    ("process_exec", 158_400, 18_960),
+    ("process_fork", 160, 1_040),
+    ("sock_relief", 99_200, 23_840),
+    ("sock_state", 99_200, 23_840),
 ];
 
 /// Loads every program: those of one mode after those of the other.
@@ -55,27 +55,34 @@ fn all_programs() -> BTreeMap<String, ProgramFacts> {
     all
 }
 
+/// A figure, and by how much it has changed.
+fn changed(is: Option<u32>, was: u32) -> String {
+    is.map_or("untold".to_owned(), |is| {
+        let per_cent = (f64::from(is) / f64::from(was) - 1.0) * 100.0;
+        format!("{is} ({per_cent:+.1} %)")
+    })
+}
+
 #[test]
 fn each_program_is_within_its_budget() {
     let all = all_programs();
     let mut exceeded = Vec::new();
-    println!(
-        "| Program | Instructions verified | Budget | Bytes left | Budget |\n|---|---|---|---|---|"
-    );
+    println!("| Program | Instructions verified | Bytes left |\n|---|---|---|");
     for (name, facts) in &all {
-        let (_, verified, translated) = BUDGETS
+        let (_, verified, bytes) = WRITTEN_DOWN
             .iter()
             .find(|(program, ..)| program == name)
             .unwrap_or_else(|| panic!("{name} has no budget"));
-        let has = facts
-            .verified
-            .map_or("untold".to_owned(), |count| count.to_string());
-        let bytes = facts.translated.unwrap_or_default();
-        println!("| `{name}` | {has} | {verified} | {bytes} | {translated} |");
-        if facts.verified.is_some_and(|count| count > *verified) || bytes > *translated {
+        println!(
+            "| `{name}` | {} | {} |",
+            changed(facts.verified, *verified),
+            changed(facts.translated, *bytes)
+        );
+        let over = |is: Option<u32>, was: u32| is.is_some_and(|is| is > was + was / 4);
+        if over(facts.verified, *verified) || over(facts.translated, *bytes) {
             exceeded.push(name.clone());
         }
     }
-    assert_eq!(all.len(), BUDGETS.len(), "{all:?}");
+    assert_eq!(all.len(), WRITTEN_DOWN.len(), "{all:?}");
     assert!(exceeded.is_empty(), "over budget: {exceeded:?}");
 }
