@@ -1,14 +1,22 @@
-//! `cargo xtask fuzz`: the targets of `fuzz/`, each for a bounded time, on the stable compiler.
+//! `cargo xtask fuzz`: the targets of `fuzz/`, each for a bounded time, side by side, on the stable
+//! compiler.
 //!
 //! Coverage instrumentation is a pass of LLVM that stable rustc can be told to run (that is
 //! what `cargo fuzz --sanitizer none` does too), so nothing else need be installed. It is of this
 //! workspace's crates alone: their dependencies are those of the release build.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    num::NonZero,
+    panic::resume_unwind,
+    path::Path,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::shell::{cargo, command, root, run as execute, say, target};
+use crate::shell::{cargo, command, output, root, run as execute, say, target};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -56,15 +64,34 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut build = cargo(&["build", "--release", "--locked", "--package=sensor-fuzz"]);
     let wrapper = root().join("xtask/fuzz/rustc.sh");
     execute(build.arg("--bins").env("RUSTC_WORKSPACE_WRAPPER", wrapper))?;
-    for name in targets {
-        let program = target().join("release").join(format!("fuzz-{name}"));
-        one(&directory, &program, &name, arguments.seconds)?;
-    }
-    Ok(())
+    side_by_side(&targets, |name| one(&directory, name, arguments.seconds))
+}
+
+/// Does something with each, with as many at a time as there are CPUs; what failed, if something
+/// did.
+fn side_by_side(names: &[String], work: impl Fn(&str) -> Result<()> + Sync) -> Result<()> {
+    let left = Mutex::new(names.iter());
+    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let worker = || {
+        let mut outcome = Ok(());
+        while let Some(name) = next() {
+            outcome = outcome.and(work(name));
+        }
+        outcome
+    };
+    thread::scope(|scope| {
+        let cpus = thread::available_parallelism().map_or(1, NonZero::get);
+        let workers: Vec<_> = (0..cpus).map(|_| scope.spawn(worker)).collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .fold(Ok(()), Result::and)
+    })
 }
 
 /// Runs a target on what it found before and on the committed corpus.
-fn one(directory: &Path, program: &Path, name: &str, seconds: u32) -> Result<()> {
+fn one(directory: &Path, name: &str, seconds: u32) -> Result<()> {
+    let program = target().join("release").join(format!("fuzz-{name}"));
     let found = target().join("fuzz/found").join(name);
     let artifacts = target().join("fuzz/artifacts").join(name);
     for path in [&found, &artifacts] {
@@ -80,8 +107,32 @@ fn one(directory: &Path, program: &Path, name: &str, seconds: u32) -> Result<()>
         "-timeout=5",
         "-verbosity=0",
     ]);
-    execute(&mut fuzzer)
+    output(&mut fuzzer)
         .with_context(|| format!("{name} failed; the input is in {}", artifacts.display()))?;
     say(format_args!("{name}: nothing found in {seconds} s"));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::bail;
+
+    use super::*;
+
+    #[test]
+    fn all_are_done_though_one_fails() {
+        let names = ["a", "b", "c", "d"].map(str::to_owned);
+        let done = Mutex::new(Vec::new());
+        let outcome = side_by_side(&names, |name| {
+            done.lock().expect("no panic").push(name.to_owned());
+            if name == "b" {
+                bail!("found")
+            }
+            Ok(())
+        });
+        assert!(outcome.is_err());
+        let mut done = done.into_inner().expect("no panic");
+        done.sort();
+        assert_eq!(done, names);
+    }
 }
