@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # Process 1 of the guest: mounts what a machine has, loads modules, runs /vm/command, powers off.
-# Standard output of the command is the second serial port; its last line is the exit code.
+# Standard output of the command is the serial port that /vm/output names; its last line is the exit code.
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root TERM=dumb
 if [ "$1" != moved ]; then
     # The kernel's own root cannot be left by pivot_root(2), as runc does: move to a bind mount of it.
@@ -48,10 +48,11 @@ v1) controllers ;;
 esac
 hostname vm
 ip link set lo up
-stty -F /dev/ttyS1 raw -echo 2>/dev/null
+read -r output </vm/output
+stty -F "$output" raw -echo 2>/dev/null
 cd /work || echo "vm: no /work"
-setsid /vm/command >/dev/ttyS1 2>&1 </dev/null
+setsid /vm/command >"$output" 2>&1 </dev/null
 code=$?
-echo "VM-EXIT $code" >/dev/ttyS1
+echo "VM-EXIT $code" >"$output"
 sync
 poweroff -f

@@ -1,17 +1,26 @@
 #!/usr/bin/env bash
-# kernel.sh CACHE list             the kernel series that Debian's suites offer
-# kernel.sh CACHE fetch SERIES     download and unpack the newest kernel of a series (5.10, 6.12, …)
+# What guests are made of, from Debian's packages; each prints where that is.
 #
-# Leaves CACHE/kernels/SERIES/{vmlinuz,release,lib/modules/…} and CACHE/busybox; prints the directory.
-# Packages come by a private apt root: the machine's own sources, lists and packages stay as they are.
+# packages.sh CACHE ARCH list              the kernel series that Debian's suites offer
+# packages.sh CACHE ARCH kernel SERIES     the newest kernel of a series (5.10, 6.12, …): a directory
+#                                          with vmlinuz, release and lib/modules
+# packages.sh CACHE ARCH busybox           busybox, static
+# packages.sh CACHE ARCH root PACKAGE...   a directory with these packages and the libraries they need
+# packages.sh CACHE ARCH unpack PACKAGE [VERSION]   a directory with that package alone
+#
+# All is kept below CACHE/ARCH. Packages come by a private apt root: the machine's own sources, lists
+# and packages stay as they are.
 set -euo pipefail
 export LC_ALL=C
 
-cache=$1 command=$2 series=${3:-}
-arch=$(dpkg --print-architecture)
+base=$1 arch=$2 command=$3
+shift 3
+cache=$base/$arch
+host=$(dpkg --print-architecture)
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 apt_root=$cache/apt
-apt=(-q -o "Dir::Etc::SourceList=$apt_root/sources.list" -o Dir::Etc::SourceParts=/dev/null
+apt=(-q -o "APT::Architecture=$arch" -o "APT::Architectures=$arch"
+    -o "Dir::Etc::SourceList=$apt_root/sources.list" -o Dir::Etc::SourceParts=/dev/null
     -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
     -o "Dir::State=$apt_root/state" -o "Dir::State::status=$apt_root/state/status"
     -o "Dir::Cache=$apt_root/cache" -o Acquire::Languages=none -o Acquire::Check-Valid-Until=false
@@ -35,7 +44,7 @@ mirror() {
 
 update() {
     if [ -e "$apt_root/updated" ] && [ -n "$(find "$apt_root/updated" -mtime -1)" ]; then return; fi
-    local debian security suite
+    local debian security suite suites own
     debian=${SENSOR_VM_MIRROR:-$(mirror debian)}
     security=${SENSOR_VM_SECURITY_MIRROR:-$(mirror debian-security)}
     [ -n "$debian" ] || die "no Debian mirror in this machine's apt sources: set SENSOR_VM_MIRROR"
@@ -43,8 +52,21 @@ update() {
     [ -r "$keyring" ] || die "no $keyring: install debian-archive-keyring"
     mkdir -p "$apt_root/state/lists/partial" "$apt_root/cache/archives/partial"
     : >"$apt_root/state/status"
-    for suite in "$security bullseye-security" "$security bookworm-security" "$security trixie-security" \
-        "$debian trixie-backports" "$debian experimental"; do
+    suites=("$security bookworm-security" "$security trixie-security" "$debian trixie-backports"
+        "$debian experimental")
+    if [ "$arch" = amd64 ]; then
+        suites+=("$security bullseye-security")
+    else
+        # The security archive has no packages of bullseye for others any more.
+        suites+=("$debian bullseye")
+    fi
+    if [ "$arch" != "$host" ]; then
+        # Where this machine's own programs and libraries are from.
+        # shellcheck source=/dev/null
+        own=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+        suites+=("$debian $own")
+    fi
+    for suite in "${suites[@]}"; do
         echo "deb [arch=$arch signed-by=$keyring] $suite main"
     done >"$apt_root/sources.list"
     say "reading package lists"
@@ -66,16 +88,50 @@ download() { # into the current directory
 
 busybox() {
     [ -x "$cache/busybox" ] && return
+    update
     mkdir "$scratch/busybox"
     (cd "$scratch/busybox" && download busybox-static && dpkg -x busybox-static_*.deb x)
     mv "$(find "$scratch/busybox/x" -path '*bin/busybox' -type f | head -n1)" "$cache/busybox"
 }
 
-fetch() {
-    local to=$cache/kernels/$series package release packages deb at
+# The programs and libraries among what a package needs; not what sets it up.
+needs() {
+    apt-cache "${apt[@]}" depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
+        --no-replaces --no-enhances "$@" | sed -n 's/^\([a-z0-9][a-z0-9.+-]*\)\(:[a-z0-9]*\)\?$/\1/p' |
+        grep -E '^z?lib' | sort -u
+}
+
+packages_root() {
+    local to=$cache/root packages
+    packages=$(printf '%s\n' "$@")
+    if [ -e "$to.packages" ] && [ "$(<"$to.packages")" = "$packages" ]; then return; fi
+    update
+    say "fetching $* for $arch"
+    mkdir "$scratch/root"
+    # shellcheck disable=SC2046
+    (cd "$scratch/root" && download "$@" $(needs "$@") && for deb in *.deb; do dpkg -x "$deb" x; done)
+    rm -rf "$to"
+    mv "$scratch/root/x" "$to"
+    echo "$packages" >"$to.packages"
+}
+
+unpack() {
+    local package=$1 version=${2:-} to=$cache/unpacked/$1=${2:-newest}
+    if [ -d "$to" ]; then return; fi
+    update
+    say "fetching $package $version for $arch"
+    mkdir "$scratch/unpack"
+    (cd "$scratch/unpack" && download "$package${version:+=$version}" && dpkg -x ./*.deb x)
+    mkdir -p "$cache/unpacked"
+    mv "$scratch/unpack/x" "$to"
+}
+
+kernel() {
+    local series=$1 tool=$cache/busybox to=$cache/kernels/$1 package release packages deb at
     if [ -e "$to/release" ]; then return; fi
     update
     busybox
+    if [ "$arch" != "$host" ]; then tool=$("$0" "$base" "$host" busybox); fi
     package=$(images "$series" | tail -n1)
     [ -n "$package" ] || die "no kernel $series for $arch in Debian's suites (see: cargo xtask vm --list)"
     release=${package#linux-image-}
@@ -98,7 +154,7 @@ fetch() {
     find "$scratch/kernel/lib/modules" -name '*.ko.xz' -exec xz -d {} +
     # busybox's depmod takes no release like 7.3-cloud-amd64, so it gets a name of three numbers.
     ln -s "$release" "$scratch/kernel/lib/modules/0.0.0"
-    "$cache/busybox" depmod -b "$scratch/kernel" 0.0.0
+    "$tool" depmod -b "$scratch/kernel" 0.0.0
     rm "$scratch/kernel/lib/modules/0.0.0"
     echo "$release" >"$scratch/kernel/release"
     mkdir -p "$cache/kernels"
@@ -110,9 +166,21 @@ list)
     update
     images | sed -E 's/^linux-image-([0-9]+\.[0-9]+).*/\1/' | sort -uV
     ;;
-fetch)
-    fetch
-    echo "$cache/kernels/$series"
+kernel)
+    kernel "$1"
+    echo "$cache/kernels/$1"
     ;;
-*) die "usage: kernel.sh CACHE list|fetch [SERIES]" ;;
+busybox)
+    busybox
+    echo "$cache/busybox"
+    ;;
+root)
+    packages_root "$@"
+    echo "$cache/root"
+    ;;
+unpack)
+    unpack "$@"
+    echo "$cache/unpacked/$1=${2:-newest}"
+    ;;
+*) die "usage: packages.sh CACHE ARCH list|kernel|busybox|root|unpack …" ;;
 esac

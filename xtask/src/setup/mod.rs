@@ -119,10 +119,36 @@ const VM: &[Need] = &[
         package: "qemu-system-x86",
         met: || has("qemu-system-x86_64"),
     },
+    XZ,
+];
+
+/// To boot them on arm64.
+const VM_ARM64: &[Need] = &[
     Need {
-        what: "kernel modules are compressed",
-        package: "xz-utils",
-        met: || has("xz"),
+        what: "an arm64 machine in the machine",
+        package: "qemu-system-arm",
+        met: || has("qemu-system-aarch64"),
+    },
+    XZ,
+];
+
+const XZ: Need = Need {
+    what: "kernel modules are compressed",
+    package: "xz-utils",
+    met: || has("xz"),
+};
+
+/// To build for arm64 elsewhere.
+const CROSS_ARM64: &[Need] = &[
+    Need {
+        what: "a compiler of C for arm64, and a linker",
+        package: "gcc-aarch64-linux-gnu",
+        met: || has("aarch64-linux-gnu-gcc"),
+    },
+    Need {
+        what: "the C library for arm64",
+        package: "libc6-dev-arm64-cross",
+        met: || Path::new("/usr/aarch64-linux-gnu/include/stdio.h").exists(),
     },
 ];
 
@@ -153,6 +179,16 @@ pub(crate) fn install_peers() -> Result<()> {
 /// Installs what `cargo xtask vm` needs.
 pub(crate) fn install_for_vm() -> Result<()> {
     packages::install(VM)
+}
+
+/// The same, for guests of arm64.
+pub(crate) fn install_for_arm64_vm() -> Result<()> {
+    packages::install(VM_ARM64)
+}
+
+/// Installs what builds for arm64 on another processor.
+pub(crate) fn install_for_arm64() -> Result<()> {
+    packages::install(CROSS_ARM64)
 }
 
 /// Installs what `cargo xtask coverage` needs; variables by which its tools are found.

@@ -1,29 +1,34 @@
 //! The guest's root: busybox, the tests, and the libraries they need.
 
 use std::{
-    collections::BTreeSet,
+    borrow::Cow,
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result};
 
-use super::{cpio::Archive, kernel};
+use super::{cpio::Archive, kernel::Kernel, machine::Machine, packages};
 use crate::shell::{command, output};
 
 /// What is to run in the guest.
 pub(super) struct Payload {
+    /// The processor that it is for.
+    pub(super) machine: Machine,
+    /// Where the system's programs and libraries are for it.
+    pub(super) root: PathBuf,
     /// Test programs, beside the others.
     pub(super) tests: Vec<PathBuf>,
     /// Programs that are put into `/work`, the working directory.
     pub(super) programs: Vec<PathBuf>,
-    /// Programs of the system that are put where they are here.
+    /// Programs of the system.
     pub(super) system: Vec<PathBuf>,
     /// `v1`, `hybrid` or `v2`.
     pub(super) cgroup: &'static str,
 }
 
 /// Builds the initial root for a kernel, in which a shell script is run.
-pub(super) fn build(kernel: &kernel::Kernel, payload: &Payload, script: &str) -> Result<Vec<u8>> {
+pub(super) fn build(kernel: &Kernel, payload: &Payload, script: &str) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     for path in [
         "/dev", "/etc", "/mnt", "/proc", "/root", "/run", "/sys", "/tmp", "/usr", "/var", "/work",
@@ -44,9 +49,9 @@ pub(super) fn build(kernel: &kernel::Kernel, payload: &Payload, script: &str) ->
     ] {
         archive.link(link, to);
     }
-    let busybox = kernel::cache()?.join("busybox");
-    archive.copy(&busybox, "/bin/busybox")?;
-    for applet in output(&mut command(&busybox, &["--list"]))?.lines() {
+    archive.copy(&packages::busybox(payload.machine)?, "/bin/busybox")?;
+    let runs_here = packages::busybox(Machine::host())?;
+    for applet in output(&mut command(&runs_here, &["--list"]))?.lines() {
         if applet != "busybox" {
             archive.link(&format!("/bin/{applet}"), "busybox");
         }
@@ -58,11 +63,10 @@ pub(super) fn build(kernel: &kernel::Kernel, payload: &Payload, script: &str) ->
     );
     archive.file("/etc/group", 0o644, b"root:x:0:\nnogroup:x:65534:\n");
     archive.file("/init", 0o755, include_bytes!("../../vm/init.sh"));
-    archive.file(
-        "/vm/cgroup",
-        0o644,
-        format!("{}\n", payload.cgroup).as_bytes(),
-    );
+    let (_, output) = payload.machine.output();
+    for (file, text) in [("/vm/cgroup", payload.cgroup), ("/vm/output", output)] {
+        archive.file(file, 0o644, format!("{text}\n").as_bytes());
+    }
     archive.file(
         "/vm/command",
         0o755,
@@ -81,37 +85,80 @@ pub(super) fn build(kernel: &kernel::Kernel, payload: &Payload, script: &str) ->
     }
     archive.file("/vm/modules", 0o644, modules.as_bytes());
 
-    let mut libraries = BTreeSet::new();
+    let mut libraries = Libraries::of(payload);
     for program in payload.tests.iter().chain(&payload.programs) {
-        let name = program
-            .file_name()
-            .context("a program has a name")?
-            .to_string_lossy();
-        archive.copy(program, &format!("/work/{name}"))?;
-        libraries.extend(libraries_of(program));
+        archive.copy(program, &format!("/work/{}", name_of(program)?))?;
+        libraries.add_needs(program)?;
     }
     for program in &payload.system {
-        let name = program
-            .file_name()
-            .context("a program has a name")?
-            .to_string_lossy();
-        archive.copy(program, &format!("/bin/{name}"))?;
-        libraries.extend(libraries_of(program));
+        archive.copy(program, &format!("/bin/{}", name_of(program)?))?;
+        libraries.add_needs(program)?;
     }
-    for library in libraries {
-        // `/usr/lib` is a link to `/lib` in the guest.
-        let to = library.to_string_lossy().replacen("/usr/lib", "/lib", 1);
-        archive.copy(&library, &to)?;
+    for (to, library) in &libraries.found {
+        archive.copy(library, to)?;
     }
     Ok(archive.finish())
 }
 
-/// The shared libraries of a program (none, if it is static).
-fn libraries_of(program: &Path) -> Vec<PathBuf> {
-    let text = output(command("ldd", &[]).arg(program)).unwrap_or_default();
-    let words = text.split_whitespace().filter(|word| word.starts_with('/'));
-    words
-        .map(PathBuf::from)
-        .filter(|path| path.is_file())
-        .collect()
+fn name_of(program: &Path) -> Result<Cow<'_, str>> {
+    let name = program.file_name().context("a program has a name")?;
+    Ok(name.to_string_lossy())
+}
+
+/// The shared libraries of programs.
+struct Libraries<'a> {
+    root: &'a Path,
+    directories: Vec<String>,
+    /// Where they are in the guest, and here.
+    found: BTreeMap<String, PathBuf>,
+}
+
+impl<'a> Libraries<'a> {
+    fn of(payload: &'a Payload) -> Self {
+        let triplet = payload.machine.triplet();
+        Self {
+            root: &payload.root,
+            directories: vec![format!("/lib/{triplet}"), "/lib64".into(), "/lib".into()],
+            found: BTreeMap::new(),
+        }
+    }
+
+    /// Adds what a program or a library needs, and what that needs.
+    fn add_needs(&mut self, program: &Path) -> Result<()> {
+        let text = output(command("readelf", &["--wide", "--dynamic", "--segments"]).arg(program))?;
+        let between = |line: &str, begin: &str| {
+            let (_, rest) = line.split_once(begin)?;
+            rest.split_once(']').map(|(name, _)| name.to_owned())
+        };
+        let interpreter = text
+            .lines()
+            .find_map(|line| between(line, "[Requesting program interpreter: "));
+        let needed = text.lines().filter_map(|line| between(line, "(NEEDED)"));
+        let needed = needed.filter_map(|name| Some(name.split_once('[')?.1.to_owned()));
+        for name in interpreter.into_iter().chain(needed) {
+            let (to, library) = self
+                .find(&name)
+                .with_context(|| format!("{} needs {name}", program.display()))?;
+            if self.found.insert(to, library.clone()).is_none() {
+                self.add_needs(&library)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Debian has `/lib` as a link to `/usr/lib`, but its packages may not know yet; in the
+    /// guest it is the other way round.
+    fn find(&self, name: &str) -> Option<(String, PathBuf)> {
+        let places = if Path::new(name).is_absolute() {
+            vec![name.to_owned()]
+        } else {
+            let in_directory = |directory| format!("{directory}/{name}");
+            self.directories.iter().map(in_directory).collect()
+        };
+        places.into_iter().find_map(|to| {
+            let here = [format!(".{to}"), format!("./usr{to}")];
+            let here = here.map(|path| self.root.join(path));
+            Some((to, here.into_iter().find(|path| path.is_file())?))
+        })
+    }
 }

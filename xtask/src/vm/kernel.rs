@@ -1,14 +1,14 @@
-//! Kernels of Debian's packages, in the cache.
+//! Kernels of Debian's packages.
 
 use std::{
     collections::{BTreeMap, HashSet},
-    env, fs,
+    fs,
     path::PathBuf,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
-use crate::shell::{command, output, root};
+use super::{machine::Machine, packages};
 
 /// Modules that the guest has loaded before anything runs, where they are modules.
 const AT_BOOT: [&str; 2] = ["overlay", "veth"];
@@ -20,35 +20,10 @@ pub(super) struct Kernel {
     pub(super) release: String,
 }
 
-/// Where kernels are kept between runs.
-pub(super) fn cache() -> Result<PathBuf> {
-    if let Some(directory) = env::var_os("SENSOR_VM_CACHE") {
-        return Ok(directory.into());
-    }
-    let home = env::home_dir().context("no home directory: set SENSOR_VM_CACHE")?;
-    Ok(env::var_os("XDG_CACHE_HOME")
-        .map_or(home.join(".cache"), PathBuf::from)
-        .join("sensor-vm"))
-}
-
-fn script(arguments: &[&str]) -> Result<String> {
-    let mut script = command(root().join("xtask/vm/kernel.sh"), &[]);
-    script
-        .arg(cache()?)
-        .args(arguments)
-        .stderr(std::process::Stdio::inherit());
-    output(&mut script)
-}
-
-/// The series that can be fetched.
-pub(super) fn list() -> Result<String> {
-    script(&["list"])
-}
-
 impl Kernel {
     /// The newest kernel of a series; fetched, if it is not in the cache.
-    pub(super) fn fetch(series: &str) -> Result<Self> {
-        let directory = PathBuf::from(script(&["fetch", series])?);
+    pub(super) fn fetch(machine: Machine, series: &str) -> Result<Self> {
+        let directory = packages::kernel(machine, series)?;
         let release = fs::read_to_string(directory.join("release"))?
             .trim()
             .to_owned();

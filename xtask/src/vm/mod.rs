@@ -4,21 +4,29 @@
 //! their libraries. A boot takes seconds, also without hardware virtualization.
 
 mod cpio;
+mod cross;
 mod image;
 mod kernel;
+mod machine;
+mod packages;
 mod qemu;
 mod report;
 
-use std::{fmt::Write as _, path::PathBuf, time::Duration};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use cross::Build;
 use kernel::Kernel;
+use machine::Machine;
 use report::Report;
 
 use crate::{
-    build,
-    setup::install_for_vm,
-    shell::{cargo, output, run as execute, say, target},
+    setup::{install_for_arm64_vm, install_for_vm},
+    shell::{output, run as execute, say, target},
 };
 
 #[derive(clap::Args)]
@@ -26,6 +34,9 @@ pub(crate) struct Arguments {
     /// A kernel series, or `all`; repeatable
     #[arg(long, default_values_t = oldest_and_newest())]
     kernel: Vec<String>,
+    /// The guest's processor, this machine's unless it is said
+    #[arg(long, value_enum)]
+    arch: Option<Machine>,
     /// How the guest mounts cgroups: v2, hybrid or v1
     #[arg(long, default_value = "v2", value_parser = ["v2", "hybrid", "v1"])]
     cgroup: String,
@@ -57,6 +68,9 @@ const EMULATOR_RETRIES: u32 = 2;
 /// Programs of the system that tests start; busybox's `ip` knows no neighbours.
 const SYSTEM: [&str; 3] = ["bpftool", "ip", "runc"];
 
+/// The packages of these for another processor, and of the libraries of the sensor and the tests.
+const PACKAGES: [&str; 5] = ["bpftool", "iproute2", "runc", "libc6", "libgcc-s1"];
+
 /// What `cargo xtask test` runs on the oldest and the newest kernel: minutes in emulation.
 const SHORT: [&str; 5] = [
     "connect_filter",
@@ -67,13 +81,16 @@ const SHORT: [&str; 5] = [
 ];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    install_for_vm()?;
+    let machine = arguments.arch.unwrap_or(Machine::host());
+    match machine {
+        Machine::Amd64 => install_for_vm()?,
+        Machine::Arm64 => install_for_arm64_vm()?,
+    }
     if arguments.list {
-        println!("{}", kernel::list()?);
+        println!("{}", packages::list(machine)?);
         return Ok(());
     }
-    build::release()?;
-    let payload = payload(arguments)?;
+    let payload = payload(machine, arguments)?;
     let series: Vec<&str> = if arguments.kernel.iter().any(|series| series == "all") {
         ALL.to_vec()
     } else {
@@ -84,7 +101,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         .into_iter()
         .map(|series| one(series, &payload, limit))
         .collect();
-    println!("\ncgroup {}\n\n{}", payload.cgroup, report::table(&reports));
+    println!(
+        "\n{}, cgroup {}\n\n{}",
+        machine.debian(),
+        payload.cgroup,
+        report::table(&reports)
+    );
     ensure!(reports.iter().all(Report::passed), "not all kernels passed");
     Ok(())
 }
@@ -93,6 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 pub(crate) fn short() -> Result<()> {
     run(&Arguments {
         kernel: oldest_and_newest(),
+        arch: None,
         cgroup: "v2".to_owned(),
         timeout: 600,
         list: false,
@@ -115,8 +138,9 @@ fn one(series: &str, payload: &image::Payload, limit: Duration) -> Report {
 }
 
 fn fill(report: &mut Report, payload: &image::Payload, limit: Duration) -> Result<()> {
-    let kernel = Kernel::fetch(&report.series)?;
-    let directory = target().join("vm").join(&report.series);
+    let kernel = Kernel::fetch(payload.machine, &report.series)?;
+    let directory = target().join("vm").join(payload.machine.debian());
+    let directory = directory.join(&report.series);
     std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
     report.release.clone_from(&kernel.release);
     let mut boots = 0;
@@ -128,7 +152,7 @@ fn fill(report: &mut Report, payload: &image::Payload, limit: Duration) -> Resul
             kernel.release,
             initrd.len() >> 20
         ));
-        let run = qemu::boot(&kernel, &initrd, &directory, limit)?;
+        let run = qemu::boot(payload.machine, &kernel, &initrd, &directory, limit)?;
         report.add(report::read(&run.transcript));
         boots += 1;
         if run.code.is_ok() || boots > EMULATOR_RETRIES || !qemu::emulator_failed(&directory) {
@@ -139,8 +163,10 @@ fn fill(report: &mut Report, payload: &image::Payload, limit: Duration) -> Resul
 }
 
 /// The sensor, the tests, and the programs that they start.
-fn payload(arguments: &Arguments) -> Result<image::Payload> {
-    let (tests, helpers) = test_programs()?;
+fn payload(machine: Machine, arguments: &Arguments) -> Result<image::Payload> {
+    let build = Build::of(machine)?;
+    let sensor = build.sensor()?;
+    let (tests, helpers) = test_programs(&build)?;
     let wanted = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let matches = |part: &String| name.contains(part.as_str());
@@ -157,12 +183,18 @@ fn payload(arguments: &Arguments) -> Result<image::Payload> {
         "hybrid" => "hybrid",
         _ => "v2",
     };
-    let sensor = target().join("release/sensor");
-    let system = SYSTEM.iter().filter_map(|program| find(program));
+    let root = if machine == Machine::host() {
+        PathBuf::from("/")
+    } else {
+        packages::root_of(machine, &PACKAGES)?
+    };
+    let system = SYSTEM.iter().filter_map(|program| find(&root, program));
     Ok(image::Payload {
+        machine,
         tests,
         programs: helpers.into_iter().chain([sensor]).collect(),
         system: system.collect(),
+        root,
         cgroup,
     })
 }
@@ -196,18 +228,23 @@ fn script<'a>(tests: impl Iterator<Item = &'a PathBuf>) -> Result<String> {
 }
 
 /// A program of the system, wherever it is.
-fn find(program: &str) -> Option<PathBuf> {
-    ["/usr/sbin", "/usr/bin", "/sbin"]
+fn find(root: &Path, program: &str) -> Option<PathBuf> {
+    ["usr/sbin", "usr/bin", "sbin", "bin"]
         .into_iter()
-        .map(|directory| PathBuf::from(directory).join(program))
-        .find(|path| path.exists())
+        // A link may lead out of another processor's root, to this machine's program.
+        .filter_map(|directory| root.join(directory).join(program).canonicalize().ok())
+        .find(|path| path.starts_with(root))
 }
 
 /// The integration tests of execs, and the programs beside them.
-fn test_programs() -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+fn test_programs(build: &Build) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let arguments = ["test", "--package", "tests", "--tests", "--no-run"];
-    execute(&mut cargo(&arguments))?;
-    let messages = output(cargo(&arguments).args(["--message-format", "json", "--quiet"]))?;
+    execute(&mut build.cargo(&arguments))?;
+    let messages = output(
+        build
+            .cargo(&arguments)
+            .args(["--message-format", "json", "--quiet"]),
+    )?;
     let mut tests = Vec::new();
     for line in messages.lines() {
         let Some((_, rest)) = line.split_once("\"executable\":\"") else {

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::kernel::Kernel;
+use super::{kernel::Kernel, machine::Machine};
 
 /// What a guest left.
 pub(super) struct Run {
@@ -23,6 +23,7 @@ pub(super) struct Run {
 
 /// Boots, shows what the command says as it says it, and returns what came of it.
 pub(super) fn boot(
+    machine: Machine,
     kernel: &Kernel,
     initrd: &[u8],
     directory: &Path,
@@ -35,18 +36,17 @@ pub(super) fn boot(
     }
     // The root is a tmpfs of at most half the memory, and the image lies beside it while it is unpacked.
     let memory = (initrd.len() >> 20) * 3 + 1024;
-    let mut qemu = Command::new("qemu-system-x86_64");
-    let hardware = has_kvm();
-    let mut options =
-        "console=ttyS0 8250.nr_uarts=4 quiet panic=-1 oops=panic random.trust_cpu=on".to_owned();
-    if hardware {
-        qemu.args(["-accel", "kvm", "-cpu", "host"]);
-    } else {
+    let mut options = format!(
+        "{} quiet panic=-1 oops=panic random.trust_cpu=on",
+        machine.options()
+    );
+    if !machine.has_kvm() {
         // A slow guest is not a stuck one, and its timers are late on a busy host.
         options += " no_timer_check nowatchdog rcupdate.rcu_cpu_stall_timeout=300";
-        qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"]);
     }
-    qemu.args(["-machine", "pc", "-smp", "2", "-m", &memory.to_string()]);
+    let mut qemu = Command::new(machine.qemu());
+    qemu.args(machine.hardware());
+    qemu.args(["-smp", "2", "-m", &memory.to_string()]);
     qemu.args([
         "-nodefaults",
         "-no-user-config",
@@ -61,17 +61,21 @@ pub(super) fn boot(
         .arg("-initrd")
         .arg(path("initrd"));
     qemu.args(["-append", &options]);
-    for name in ["console", "output"] {
-        qemu.arg("-serial")
-            .arg(format!("file:{}", path(name).display()));
-    }
+    qemu.arg("-serial")
+        .arg(format!("file:{}", path("console").display()));
+    let (device, _) = machine.output();
+    let output = path("output").display().to_string();
+    qemu.args(device.iter().map(|option| option.replace("FILE", &output)));
     let errors = File::create(path("qemu.log"))?;
     let mut child = qemu
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(errors)
         .spawn()
-        .context("cannot run qemu-system-x86_64: `cargo xtask vm` installs it on Debian")?;
+        .with_context(|| {
+            let qemu = machine.qemu();
+            format!("cannot run {qemu}: `cargo xtask vm` installs it on Debian")
+        })?;
 
     let mut follower = Follower {
         file: File::open(path("output"))?,
@@ -109,15 +113,6 @@ pub(super) fn boot(
     })
 }
 
-/// Emulation in software beats a /dev/kvm on a processor that cannot virtualize.
-fn has_kvm() -> bool {
-    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let able = processor
-        .split_whitespace()
-        .any(|word| word == "vmx" || word == "svm");
-    able && File::options().write(true).open("/dev/kvm").is_ok()
-}
-
 /// Whether the guest died of a breakpoint in the kernel that is not there any more. Kernels change
 /// their code while it runs (a static key, with an `int3` meanwhile), and emulation in several threads
 /// may run the old one: seen on 7.2 at `trace_syscall_exit`. Known of QEMU before 8.1
@@ -125,7 +120,7 @@ fn has_kvm() -> bool {
 /// does not.
 pub(super) fn emulator_failed(directory: &Path) -> bool {
     let console = fs::read(directory.join("console")).unwrap_or_default();
-    !has_kvm() && String::from_utf8_lossy(&console).contains("Oops: int3")
+    String::from_utf8_lossy(&console).contains("Oops: int3")
 }
 
 /// The last lines of QEMU's and of the guest's console.
