@@ -14,7 +14,11 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::shell::{command, output, root, say, target};
+use crate::{
+    cross::Build,
+    machine::Machine,
+    shell::{command, output, root, say, target},
+};
 
 /// The largest archive that is still "small" (issue and README say 15 MiB).
 const LIMIT: u64 = 15 * 1024 * 1024;
@@ -25,8 +29,8 @@ pub(crate) struct Arguments {
     /// Pack this binary instead of building one
     #[arg(long)]
     binary: Option<PathBuf>,
-    /// Target to build for; its standard library and linker must be installed
-    #[arg(long, default_value = "x86_64-unknown-linux-gnu")]
+    /// Target to build for: `aarch64-unknown-linux-gnu` is for arm64
+    #[arg(long, default_value = Machine::host().target())]
     target: String,
     /// Name of the image
     #[arg(long, default_value_t = format!("localhost/sensor:{}", env!("CARGO_PKG_VERSION")))]
@@ -38,10 +42,11 @@ pub(crate) struct Arguments {
 
 /// Builds, packs, and says what came of it.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let architecture = architecture(&arguments.target)?;
-    let path = match &arguments.binary {
-        Some(path) => path.clone(),
-        None => binary::build(&arguments.target)?,
+    let machine = Machine::of_target(&arguments.target)?;
+    let architecture = machine.debian();
+    let (build, path) = match &arguments.binary {
+        Some(path) => (Build::of(Machine::host())?, path.clone()),
+        None => binary::build(machine)?,
     };
     let sensor = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     binary::check_static(&sensor).with_context(|| path.display().to_string())?;
@@ -50,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let created = source_time();
     let layer = layer::build(
         &sensor,
-        &sbom::document(&packages, &sbom::Toolchain::of_this_machine()?, created)?,
+        &sbom::document(&packages, &sbom::Toolchain::of(&build)?, created)?,
         &licences::text(&packages)?,
         created,
     )?;
@@ -81,15 +86,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         LIMIT / 1024 / 1024
     );
     Ok(())
-}
-
-/// The name that OCI has for a target's processor.
-fn architecture(target: &str) -> Result<&'static str> {
-    match target.split('-').next() {
-        Some("x86_64") => Ok("amd64"),
-        Some("aarch64") => Ok("arm64"),
-        _ => anyhow::bail!("{target}: images are made for x86_64 and aarch64"),
-    }
 }
 
 /// The time that everything in the image carries, in seconds since the epoch:

@@ -5,16 +5,18 @@ use std::{env, path::PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{
+    cross::Build,
+    machine::Machine,
     setup,
-    shell::{cargo, root, run as execute, target},
+    shell::{root, run as execute},
 };
 
-/// Builds it; the path of what was built.
+/// Builds it; how, and the path of what was built.
 ///
 /// Static glibc, because musl's standard library is not in every distribution, and because
 /// this one resolves names through DNS and `/etc/hosts` without any plug-in. The paths of this
 /// machine are replaced, so that another checkout gives the same bytes.
-pub(super) fn build(triple: &str) -> Result<PathBuf> {
+pub(super) fn build(machine: Machine) -> Result<(Build, PathBuf)> {
     setup::run(setup::Arguments::default())?;
     let home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
@@ -26,24 +28,18 @@ pub(super) fn build(triple: &str) -> Result<PathBuf> {
         format!("--remap-path-prefix={}=/src", root().display()),
         format!("--remap-path-prefix={}=/cargo", home.display()),
     ];
-    let config = format!("target.{triple}.rustflags={flags:?}");
-    let mut build = cargo(&[
+    let build = Build::naming_the_target(machine)?.flags(flags);
+    let arguments = [
         "build",
         "--profile",
         "dist",
         "--locked",
         "--package",
         "sensor",
-        "--target",
-        triple,
-        "--config",
-        &config,
-    ]);
-    // They would take the place of the flags above.
-    build.env_remove("RUSTFLAGS");
-    build.env_remove("CARGO_ENCODED_RUSTFLAGS");
-    execute(&mut build)?;
-    Ok(target().join(triple).join("dist/sensor"))
+    ];
+    execute(&mut build.cargo(&arguments))?;
+    let path = build.binaries("dist").join("sensor");
+    Ok((build, path))
 }
 
 /// Refuses what an image without a loader cannot start.

@@ -7,7 +7,10 @@ use super::{
     oci,
     packages::{Package, Packages},
 };
-use crate::shell::{command, output};
+use crate::{
+    cross::Build,
+    shell::{command, output},
+};
 
 /// The document; equal inputs give equal bytes (so it has no serial number).
 pub(super) fn document(packages: &Packages, toolchain: &[Toolchain], time: u64) -> Result<Vec<u8>> {
@@ -49,15 +52,28 @@ pub(super) struct Toolchain {
 }
 
 impl Toolchain {
-    /// The C library and Rust's standard library of this machine.
-    pub(super) fn of_this_machine() -> Result<[Self; 2]> {
-        let last_word = |text: &str| text.split_whitespace().last().unwrap_or("").to_owned();
-        let ldd = output(&mut command("ldd", &["--version"]))?;
-        let rustc = output(&mut command("rustc", &["--version"]))?;
+    /// The C library and Rust's standard library of a build.
+    pub(super) fn of(build: &Build) -> Result<[Self; 2]> {
+        let macros = [
+            "-dM",
+            "-E",
+            "-x",
+            "c",
+            "-include",
+            "features.h",
+            "/dev/null",
+        ];
+        let macros = output(&mut command(build.linker(), &macros))?;
+        let number = |name: &str| {
+            let mut lines = macros.lines();
+            let value = lines.find_map(|line| line.strip_prefix("#define ")?.strip_prefix(name));
+            value.unwrap_or("").trim().to_owned()
+        };
+        let rustc = output(&mut command(build.rustc(), &["--version"]))?;
         Ok([
             Self {
                 name: "glibc",
-                version: last_word(ldd.lines().next().unwrap_or("")),
+                version: format!("{}.{}", number("__GLIBC__ "), number("__GLIBC_MINOR__ ")),
                 licence: "LGPL-2.1-or-later",
             },
             Self {

@@ -8,8 +8,12 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::{cpio::Archive, kernel::Kernel, machine::Machine, packages};
-use crate::shell::{command, output};
+use super::{cpio::Archive, kernel::Kernel};
+use crate::{
+    debian,
+    machine::Machine,
+    shell::{command, output},
+};
 
 /// What is to run in the guest.
 pub(super) struct Payload {
@@ -49,8 +53,8 @@ pub(super) fn build(kernel: &Kernel, payload: &Payload, script: &str) -> Result<
     ] {
         archive.link(link, to);
     }
-    archive.copy(&packages::busybox(payload.machine)?, "/bin/busybox")?;
-    let runs_here = packages::busybox(Machine::host())?;
+    archive.copy(&debian::busybox(payload.machine)?, "/bin/busybox")?;
+    let runs_here = debian::busybox(Machine::host())?;
     for applet in output(&mut command(&runs_here, &["--list"]))?.lines() {
         if applet != "busybox" {
             archive.link(&format!("/bin/{applet}"), "busybox");

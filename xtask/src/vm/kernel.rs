@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Result;
 
-use super::{machine::Machine, packages};
+use crate::{debian, machine::Machine};
 
 /// Modules that the guest has loaded before anything runs, where they are modules.
 const AT_BOOT: [&str; 2] = ["overlay", "veth"];
@@ -23,7 +23,7 @@ pub(super) struct Kernel {
 impl Kernel {
     /// The newest kernel of a series; fetched, if it is not in the cache.
     pub(super) fn fetch(machine: Machine, series: &str) -> Result<Self> {
-        let directory = packages::kernel(machine, series)?;
+        let directory = debian::kernel(machine, series)?;
         let release = fs::read_to_string(directory.join("release"))?
             .trim()
             .to_owned();

@@ -4,11 +4,8 @@
 //! their libraries. A boot takes seconds, also without hardware virtualization.
 
 mod cpio;
-mod cross;
 mod image;
 mod kernel;
-mod machine;
-mod packages;
 mod qemu;
 mod report;
 
@@ -19,12 +16,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use cross::Build;
 use kernel::Kernel;
-use machine::Machine;
 use report::Report;
 
 use crate::{
+    cross::Build,
+    debian,
+    machine::Machine,
     setup::{install_for_arm64_vm, install_for_vm},
     shell::{output, run as execute, say, target},
 };
@@ -87,7 +85,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Machine::Arm64 => install_for_arm64_vm()?,
     }
     if arguments.list {
-        println!("{}", packages::list(machine)?);
+        println!("{}", debian::list(machine)?);
         return Ok(());
     }
     let payload = payload(machine, arguments)?;
@@ -165,7 +163,8 @@ fn fill(report: &mut Report, payload: &image::Payload, limit: Duration) -> Resul
 /// The sensor, the tests, and the programs that they start.
 fn payload(machine: Machine, arguments: &Arguments) -> Result<image::Payload> {
     let build = Build::of(machine)?;
-    let sensor = build.sensor()?;
+    execute(&mut build.cargo(&["build", "--release", "--package", "sensor"]))?;
+    let sensor = build.binaries("release").join("sensor");
     let (tests, helpers) = test_programs(&build)?;
     let wanted = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -186,7 +185,7 @@ fn payload(machine: Machine, arguments: &Arguments) -> Result<image::Payload> {
     let root = if machine == Machine::host() {
         PathBuf::from("/")
     } else {
-        packages::root_of(machine, &PACKAGES)?
+        debian::root_of(machine, &PACKAGES)?
     };
     let system = SYSTEM.iter().filter_map(|program| find(&root, program));
     Ok(image::Payload {

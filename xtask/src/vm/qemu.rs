@@ -11,7 +11,86 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::{kernel::Kernel, machine::Machine};
+use super::kernel::Kernel;
+use crate::machine::Machine;
+
+/// What differs between guests of one processor and of another.
+impl Machine {
+    fn qemu(self) -> &'static str {
+        match self {
+            Self::Amd64 => "qemu-system-x86_64",
+            Self::Arm64 => "qemu-system-aarch64",
+        }
+    }
+
+    /// Whether the host runs its code itself. Emulation in software beats a `/dev/kvm` on a
+    /// processor that cannot virtualize.
+    fn has_kvm(self) -> bool {
+        let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let mut words = processor.split_whitespace();
+        let able = self == Self::Arm64 || words.any(|word| word == "vmx" || word == "svm");
+        let writable = || File::options().write(true).open("/dev/kvm");
+        self == Self::host() && able && writable().is_ok()
+    }
+
+    /// QEMU's options for it.
+    fn hardware(self) -> &'static [&'static str] {
+        match (self, self.has_kvm()) {
+            (Self::Amd64, true) => &["-machine", "pc", "-accel", "kvm", "-cpu", "host"],
+            (Self::Amd64, false) => &[
+                "-machine",
+                "pc",
+                "-accel",
+                "tcg,thread=multi",
+                "-cpu",
+                "max,la57=off",
+            ],
+            (Self::Arm64, true) => &[
+                "-machine",
+                "virt,gic-version=max",
+                "-accel",
+                "kvm",
+                "-cpu",
+                "host",
+            ],
+            // Of newer processors the emulator does what is slow: authenticated pointers.
+            (Self::Arm64, false) => &[
+                "-machine",
+                "virt,gic-version=3",
+                "-accel",
+                "tcg,thread=multi",
+                "-cpu",
+                "cortex-a72",
+            ],
+        }
+    }
+
+    /// The kernel's options for it.
+    fn options(self) -> &'static str {
+        match self {
+            Self::Amd64 => "console=ttyS0 8250.nr_uarts=4",
+            Self::Arm64 => "console=ttyAMA0",
+        }
+    }
+
+    /// Where the output of the tests goes, beside the console: the device's QEMU options, with
+    /// `FILE` for the file, and its name in the guest.
+    pub(super) fn output(self) -> (&'static [&'static str], &'static str) {
+        match self {
+            Self::Amd64 => (&["-serial", "file:FILE"], "/dev/ttyS1"),
+            // The machine `virt` has one serial port of its own.
+            Self::Arm64 => (
+                &[
+                    "-chardev",
+                    "file,id=output,path=FILE",
+                    "-device",
+                    "pci-serial,chardev=output",
+                ],
+                "/dev/ttyS0",
+            ),
+        }
+    }
+}
 
 /// What a guest left.
 pub(super) struct Run {

@@ -1,11 +1,13 @@
-//! What guests are made of, from Debian's packages: fetched, if it is not in the cache.
+//! Debian's packages for guests and for other processors: fetched, if they are not in the cache.
 
 use std::{env, path::PathBuf, process::Stdio};
 
 use anyhow::{Context as _, Result};
 
-use super::machine::Machine;
-use crate::shell::{command, output, root};
+use crate::{
+    machine::Machine,
+    shell::{command, output, root},
+};
 
 /// Where packages are kept between runs.
 fn cache() -> Result<PathBuf> {
@@ -19,7 +21,7 @@ fn cache() -> Result<PathBuf> {
 }
 
 fn script(machine: Machine, arguments: &[&str]) -> Result<String> {
-    let mut script = command(root().join("xtask/vm/packages.sh"), &[]);
+    let mut script = command(root().join("xtask/debian/packages.sh"), &[]);
     script
         .arg(cache()?)
         .arg(machine.debian())
@@ -29,26 +31,26 @@ fn script(machine: Machine, arguments: &[&str]) -> Result<String> {
 }
 
 /// The series that can be fetched.
-pub(super) fn list(machine: Machine) -> Result<String> {
+pub(crate) fn list(machine: Machine) -> Result<String> {
     script(machine, &["list"])
 }
 
 /// A directory with the newest kernel of a series.
-pub(super) fn kernel(machine: Machine, series: &str) -> Result<PathBuf> {
+pub(crate) fn kernel(machine: Machine, series: &str) -> Result<PathBuf> {
     script(machine, &["kernel", series]).map(PathBuf::from)
 }
 
 /// A busybox without libraries.
-pub(super) fn busybox(machine: Machine) -> Result<PathBuf> {
+pub(crate) fn busybox(machine: Machine) -> Result<PathBuf> {
     script(machine, &["busybox"]).map(PathBuf::from)
 }
 
 /// A directory with packages, and the libraries that they need.
-pub(super) fn root_of(machine: Machine, names: &[&str]) -> Result<PathBuf> {
+pub(crate) fn root_of(machine: Machine, names: &[&str]) -> Result<PathBuf> {
     script(machine, &[&["root"], names].concat()).map(PathBuf::from)
 }
 
 /// A directory with a package alone: of that version, or the newest.
-pub(super) fn unpack(machine: Machine, package: &str, version: &str) -> Result<PathBuf> {
+pub(crate) fn unpack(machine: Machine, package: &str, version: &str) -> Result<PathBuf> {
     script(machine, &["unpack", package, version]).map(PathBuf::from)
 }
