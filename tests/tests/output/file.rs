@@ -83,6 +83,33 @@ fn an_existing_file_is_continued_and_the_former_run_is_named() {
 }
 
 #[test]
+fn a_run_that_ended_while_it_rotated_is_named() {
+    // Before the new file has its first line, and in the middle of that.
+    for begun in ["", "{\"hostname\":\"n1\",\"outp"] {
+        let dir = temp();
+        let config = file_config(dir.path());
+        let mut bench = Bench::start(&config);
+        bench.lines(42);
+        bench.stop();
+        let text = fs::read_to_string(log(&dir)).unwrap();
+        let killed: String = text.split_inclusive('\n').take(43).collect();
+        fs::write(dir.path().join("log.json.000001"), killed).unwrap();
+        fs::write(log(&dir), begun).unwrap();
+        Bench::start(&config).stop();
+        let content = read(&files(dir.path()));
+        let mut starts = content.own.iter().map(|record| &record["output_fields"]);
+        let start = starts
+            .rfind(|fields| fields.get("sensor.previous.clean").is_some())
+            .unwrap_or_else(|| panic!("{:?}", content.own));
+        assert_eq!(start["sensor.previous.clean"], false);
+        assert_eq!(start["sensor.previous.cut"], !begun.is_empty());
+        assert_eq!(start["sensor.previous.last_event"], 41);
+        assert_eq!(start["sensor.previous.last_line"], 42);
+        assert!(start["sensor.previous.down_seconds"].is_number());
+    }
+}
+
+#[test]
 fn a_half_line_of_a_crash_becomes_a_whole_one() {
     let dir = temp();
     fs::write(log(&dir), "{\"a\":1}\n{\"output\":\"ha").unwrap();

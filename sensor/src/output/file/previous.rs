@@ -108,6 +108,21 @@ impl Previous {
         self.clean = value["rule"] == super::header::STOP;
     }
 
+    /// Whether no line tells when the former run has written it.
+    pub(super) fn is_without_time(&self) -> bool {
+        self.last_time.is_none()
+    }
+
+    /// This one, and the half line of a file that the same run had begun after it.
+    pub(super) fn followed_by(self, begun: Option<Self>) -> Self {
+        let half = begun.map(|begun| begun.half).unwrap_or_default();
+        Self {
+            clean: self.clean && half.is_empty(),
+            half,
+            ..self
+        }
+    }
+
     /// How long ago the last line was written.
     pub(super) fn down_seconds(&self, now: SystemTime) -> Option<f64> {
         let last = OffsetDateTime::parse(self.last_time.as_deref()?, &Rfc3339).ok()?;

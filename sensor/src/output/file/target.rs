@@ -135,7 +135,7 @@ impl Target {
             return Ok(());
         }
         self.window.rewind();
-        let previous = (size > 0)
+        let mut previous = (size > 0)
             .then(|| Previous::read(&open.file, size))
             .transpose()?;
         let mut head = Vec::new();
@@ -150,6 +150,13 @@ impl Target {
         open.number = own.unwrap_or(newest.max(self.number) + 1);
         self.number = open.number.max(newest);
         let start = !self.started;
+        // A run that ended while it rotated has left its last line in the file before.
+        if start
+            && previous.as_ref().is_none_or(Previous::is_without_time)
+            && let Some(before) = self.put_aside(newest)
+        {
+            previous = Some(before.followed_by(previous));
+        }
         let beginning = Beginning {
             number: open.number,
             created: open.created,
@@ -172,11 +179,15 @@ impl Target {
 
     /// The last line in the file, or in the newest one put aside if it has none.
     fn last_line(&self, last: Option<Vec<u8>>, newest: u64) -> Option<Vec<u8>> {
-        last.filter(|last| !last.is_empty()).or_else(|| {
-            let file = std::fs::File::open(self.paths.aside(newest)).ok()?;
-            let size = file.metadata().ok()?.len();
-            Some(Previous::read(&file, size).ok()?.last)
-        })
+        last.filter(|last| !last.is_empty())
+            .or_else(|| Some(self.put_aside(newest)?.last))
+    }
+
+    /// What a file tells that was put aside.
+    fn put_aside(&self, number: u64) -> Option<Previous> {
+        let file = std::fs::File::open(self.paths.aside(number)).ok()?;
+        let size = file.metadata().ok()?.len();
+        Previous::read(&file, size).ok()
     }
 
     /// Finds how much of the window is in the file already. False if it is another file.
