@@ -26,6 +26,10 @@ apt=(-q -o "APT::Architecture=$arch" -o "APT::Architectures=$arch"
     -o "Dir::Cache=$apt_root/cache" -o Acquire::Languages=none -o Acquire::Check-Valid-Until=false
     -o APT::Sandbox::User=root -o Acquire::Retries=3)
 
+# Where this machine's own programs and libraries are from: what else is taken fits to these.
+# shellcheck source=/dev/null
+own=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+
 say() { printf 'vm: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
@@ -44,7 +48,7 @@ mirror() {
 
 update() {
     if [ -e "$apt_root/updated" ] && [ -n "$(find "$apt_root/updated" -mtime -1)" ]; then return; fi
-    local debian security suite suites own
+    local debian security suite suites
     debian=${SENSOR_VM_MIRROR:-$(mirror debian)}
     security=${SENSOR_VM_SECURITY_MIRROR:-$(mirror debian-security)}
     [ -n "$debian" ] || die "no Debian mirror in this machine's apt sources: set SENSOR_VM_MIRROR"
@@ -61,9 +65,6 @@ update() {
         suites+=("$debian bullseye")
     fi
     if [ "$arch" != "$host" ]; then
-        # Where this machine's own programs and libraries are from.
-        # shellcheck source=/dev/null
-        own=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
         suites+=("$debian $own")
     fi
     for suite in "${suites[@]}"; do
@@ -94,11 +95,10 @@ busybox() {
     mv "$(find "$scratch/busybox/x" -path '*bin/busybox' -type f | head -n1)" "$cache/busybox"
 }
 
-# The programs and libraries among what a package needs; not what sets it up.
-needs() {
-    apt-cache "${apt[@]}" depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
-        --no-replaces --no-enhances "$@" | sed -n 's/^\([a-z0-9][a-z0-9.+-]*\)\(:[a-z0-9]*\)\?$/\1/p' |
-        grep -E '^z?lib' | sort -u
+# The libraries among what packages need; not what sets them up.
+libraries() {
+    apt-get "${apt[@]}" -t "$own" --no-install-recommends --simulate install "$@" |
+        awk '$1 == "Inst" && $2 ~ /^z?lib/ {print $2}'
 }
 
 packages_root() {
@@ -109,7 +109,7 @@ packages_root() {
     say "fetching $* for $arch"
     mkdir "$scratch/root"
     # shellcheck disable=SC2046
-    (cd "$scratch/root" && download "$@" $(needs "$@") && for deb in *.deb; do dpkg -x "$deb" x; done)
+    (cd "$scratch/root" && download -t "$own" "$@" $(libraries "$@") && for deb in *.deb; do dpkg -x "$deb" x; done)
     rm -rf "$to"
     mv "$scratch/root/x" "$to"
     echo "$packages" >"$to.packages"
