@@ -1,6 +1,6 @@
 //! The bill of materials: `CycloneDX` 1.6, of the crates that are linked in.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::{
@@ -67,13 +67,13 @@ impl Toolchain {
         let number = |name: &str| {
             let mut lines = macros.lines();
             let value = lines.find_map(|line| line.strip_prefix("#define ")?.strip_prefix(name));
-            value.unwrap_or("").trim().to_owned()
+            value.with_context(|| format!("the headers of {} have no {name}", build.linker()))
         };
         let rustc = output(&mut command(build.rustc(), &["--version"]))?;
         Ok([
             Self {
                 name: "glibc",
-                version: format!("{}.{}", number("__GLIBC__ "), number("__GLIBC_MINOR__ ")),
+                version: format!("{}.{}", number("__GLIBC__ ")?, number("__GLIBC_MINOR__ ")?),
                 licence: "LGPL-2.1-or-later",
             },
             Self {
