@@ -161,9 +161,7 @@ impl Builder<'_, '_> {
         definition: &Definition<RuleDefinition>,
     ) -> Option<(NodeId, Vec<usize>, Vec<usize>)> {
         let rule = &definition.value;
-        let (node, mut remarks) = self
-            .compiler
-            .condition(&rule.condition.text, definition.last);
+        let (node, mut remarks) = self.compiler.condition(&rule.condition.text);
         let errors = std::mem::take(&mut remarks.errors);
         let mut good = errors.is_empty();
         let severity = Self::severity(rule, &errors);
@@ -179,8 +177,7 @@ impl Builder<'_, '_> {
             good = false;
             self.bad_macro(index, rule, definition);
         }
-        let exceptions =
-            super::exceptions::build(&mut self.compiler, rule, definition.last, &mut remarks);
+        let exceptions = super::exceptions::build(&mut self.compiler, rule, &mut remarks);
         let exceptions = match exceptions {
             Ok(nodes) => nodes,
             Err(diagnostics) => {
