@@ -121,6 +121,12 @@ impl Builder<'_, '_> {
                     return None;
                 }
             };
+        if let Some(at) = rule.output.text.find(output::CONTAINER_INFO) {
+            let error = ParseError::new(at, "'%container.info' is deprecated: it prints nothing")
+                .hint("remove it: the container's fields are added by append_output");
+            let diagnostic = rule.output.diagnostic(Severity::Warning, &error);
+            self.push(definition, Code::DeprecatedItem, diagnostic);
+        }
         let names = |numbers: Vec<usize>, of: &dyn Fn(usize) -> Box<str>| {
             let mut names: Vec<_> = numbers.into_iter().map(of).collect();
             names.sort();
