@@ -413,3 +413,13 @@ fn a_rule_can_ask_to_be_left_out_if_a_field_is_unknown() {
         "{said}"
     );
 }
+
+#[test]
+fn an_error_behind_many_warnings_is_told() {
+    let mut text = String::new();
+    for number in 0..1100 {
+        text += &rule(&format!("r{number}"), "evt.type = execve").replace("DEBUG", "Debug");
+    }
+    let said = complaints(&[&(text + &rule("bad", "proc.nmae = x"))]);
+    assert!(said.contains("unknown field 'proc.nmae'"));
+}
