@@ -60,9 +60,9 @@ macro_rules! concat_dots {
 }
 
 keys! {
-    config_files: "Files and directories of configuration that are merged in, in order (directories: `.yaml` and `.yml`, sorted). Lists are appended, other values replaced.";
+    config_files: "Files and directories of configuration that are merged in, in order (directories: `.yaml` and `.yml`, sorted). What is not there is left out. `strategy` says what becomes of a key that was given before: `append` appends lists and replaces other values, `override` replaces lists too, `add-only` keeps what there is. Sections are merged key by key, where Falco exchanges them whole.";
     watch_config_files: "Reload when a configuration or rules file changes.";
-    rules_files: "Files and directories of rules, in order. Empty: the built-in rules.";
+    rules_files: "Files and directories of rules, in order. What is not there is left out, but something must be. Empty: the built-in rules.";
     rules: "Switches of rules, in order: `enable:` or `disable:` with `{rule: NAME}` (`*` stands for any text) or `{tag: TAG}`.";
     priority: "Rules that are less urgent are not loaded.";
     rule_matching: "Whether an event triggers the first rule that matches, or all that do.";
@@ -175,6 +175,10 @@ pub const NOT_APPLICABLE: &[(&str, &str)] = &[
         "base_syscalls",
         "the kernel side is chosen from the loaded rules",
     ),
+    (
+        "buffer_format_base64",
+        "buffers of reads and writes are not captured",
+    ),
     ("capture", "writing .scap files is not supported"),
     ("collectors", "see sensor.containerd and sensor.kube"),
     ("container_engines", "see sensor.containerd"),
@@ -185,6 +189,10 @@ pub const NOT_APPLICABLE: &[(&str, &str)] = &[
     (
         "engine.modern_ebpf.cpus_for_each_buffer",
         "there is one ring buffer for all CPUs, in the kernel's order",
+    ),
+    (
+        "engine.modern_ebpf.disable_iterators",
+        "there are none; processes from before the start are read from /proc",
     ),
     ("engine.nodriver", "there is one engine, modern_ebpf"),
     ("engine.replay", "reading .scap files is not supported"),
@@ -218,6 +226,24 @@ pub const NOT_APPLICABLE: &[(&str, &str)] = &[
         "log_syslog",
         "the log goes to standard error, for the kubelet",
     ),
+    ("metadata_download", "Falco has removed it; see sensor.kube"),
+    (
+        "metrics.jemalloc_stats_enabled",
+        "memory does not come from jemalloc",
+    ),
+    (
+        "metrics.kernel_iter_event_counters_enabled",
+        "there are no iterators in the kernel",
+    ),
+    (
+        "metrics.plugins_metrics_enabled",
+        "plugins are not supported; what the container plugin does is built in",
+    ),
+    (
+        "modern_bpf",
+        "there is one ring buffer for all CPUs, in the kernel's order",
+    ),
+    ("outputs", "Falco has removed it; see sensor.fairness"),
     (
         "outputs_queue.recovery",
         "a full queue drops lines and counts them",
@@ -226,12 +252,28 @@ pub const NOT_APPLICABLE: &[(&str, &str)] = &[
         "plugins",
         "plugins are not supported; what the container plugin does is built in",
     ),
+    (
+        "plugins_hostinfo",
+        "plugins are not supported; what the container plugin does is built in",
+    ),
+    (
+        "rule_files",
+        "Falco does not read it either; see rules_files",
+    ),
     ("scap_files", "reading .scap files is not supported"),
     ("static_fields", "add fields by append_output"),
     ("syscall_event_timeouts", "an idle node is not an error"),
     (
         "syscall_buf_size_preset",
         "see engine.modern_ebpf.buf_size_preset",
+    ),
+    (
+        "syscall_drop_failed_exit",
+        "see engine.modern_ebpf.drop_failed_exit",
+    ),
+    (
+        "webserver.k8s_audit_endpoint",
+        "Falco has removed it; see deploy/kubernetes/audit",
     ),
     (
         "webserver.threadiness",
