@@ -125,7 +125,7 @@ keys! {
     log_stderr: "Log to standard error.";
     log_level: "Least urgent log lines.";
     sensor.node: "Name of the node, `{node}`. Default: `NODE_NAME`, else the host's name.";
-    sensor.hostname: "`hostname` in records. Default: `FALCO_HOSTNAME`, else the host's name.";
+    sensor.hostname: "`hostname` in records. Default: `FALCO_HOSTNAME`, else `NODE_NAME`, else the host's name.";
     sensor.host_root: "Where the host's root directory is mounted. Default: `HOST_ROOT`, else `/`.";
     sensor.proc_root: "Where the host's `/proc` is mounted.";
     sensor.stop_deadline: "How long stopping may take: what is not written by then is counted as lost.";
