@@ -139,7 +139,7 @@ keys! {
     sensor.capture.poll_interval: "Longest time that an event waits in the ring buffer, 1ms to 1s.";
     sensor.containerd.enabled: "Ask containerd about containers.";
     sensor.containerd.sockets: "Its sockets, in the order in which they are tried. Empty: the known ones (containerd, microk8s, k3s, k0s).";
-    sensor.containerd.namespaces: "Its namespaces. Empty: all.";
+    sensor.containerd.namespaces: "Its namespaces; others must be listed here. Empty: k8s.io, moby, default.";
     sensor.kube.enabled: "Ask the API server about pods.";
     sensor.kube.kubeconfig: "Its address and credentials. Default: those of the service account.";
     sensor.kube.node: "Name of the node. Default: `sensor.node`.";
