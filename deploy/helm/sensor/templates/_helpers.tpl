@@ -95,6 +95,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- toYaml $config -}}
 {{- end -}}
 
+{{- /* How AppArmor is told to leave the container alone: Kubernetes has a field for it since 1.30. */ -}}
+{{- define "sensor.appArmor" -}}
+{{- if and .Values.driver.modernEbpf.leastPrivileged (not .Values.containerSecurityContext) -}}
+{{- ternary "field" "annotation" (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "sensor.securityContext" -}}
 {{- if .Values.containerSecurityContext -}}
 {{- toYaml .Values.containerSecurityContext -}}
@@ -108,7 +115,7 @@ capabilities:
   add: [BPF, PERFMON, SYS_PTRACE, DAC_READ_SEARCH{{ if .Values.driver.modernEbpf.legacyMemlock }}, SYS_RESOURCE{{ end }}]
 seccompProfile:
   type: Unconfined
-{{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}
+{{- if eq (include "sensor.appArmor" .) "field" }}
 appArmorProfile:
   type: Unconfined
 {{- end }}
