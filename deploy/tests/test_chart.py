@@ -120,6 +120,13 @@ class Chart(unittest.TestCase):
         self.assertEqual(made["sensor"]["hold"], {"max_time": "1s"})
         self.assertEqual(made["sensor"]["containerd"]["sockets"], ["/run/containerd/containerd.sock"])
 
+    def test_custom_rules_load_whatever_list_of_rules_files_is_given(self):
+        shipped, own = "/etc/sensor/rules.d", "/etc/sensor/custom.d"
+        falco = ["/etc/falco/falco_rules.yaml", "/etc/falco/falco_rules.local.yaml", "/etc/falco/rules.d"]
+        for given, wanted in ((falco, [*falco, shipped, own]), ([], [shipped, own]), ([shipped], [shipped, own]), ([own], [own]), ([shipped, own], [shipped, own])):
+            with self.subTest(str(given)):
+                self.assertEqual(config(objects({"falco": {"rules_files": given}}))["rules_files"], wanted)
+
     def test_the_newer_list_of_sockets_is_understood(self):
         values = {"collectors": {"containerEngine": {"engines": {"containerd": {"sockets": ["/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"]}}}}}
         items = objects(values)

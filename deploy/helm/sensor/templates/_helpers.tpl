@@ -84,6 +84,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- /* Rules of one's own must load, whatever list was brought along; to leave out the shipped ones, name the second directory alone. */ -}}
+{{- $files := default (list) $config.rules_files -}}
+{{- if not (has "/etc/sensor/custom.d" $files) -}}
+{{- $_ := set $config "rules_files" (uniq (concat $files (list "/etc/sensor/rules.d" "/etc/sensor/custom.d"))) -}}
+{{- end -}}
 {{- with (dig "bufSizePreset" nil .Values.driver.modernEbpf) -}}
 {{- $engine := dict "modern_ebpf" (dict "buf_size_preset" (int .)) -}}
 {{- $_ := set $config "engine" (mergeOverwrite (deepCopy (default (dict) $config.engine)) $engine) -}}
