@@ -60,7 +60,7 @@ class Chart(unittest.TestCase):
 
     def test_every_rendering_fits_the_openapi_schemas(self):
         cases = {"defaults": {}, "user's": USERS,
-                 "without": {"metrics": {"service": {"create": False}}, "rbac": {"create": False}, "serviceAccount": {"create": False}}}
+                 "without": {"metrics": {"service": {"create": False}}, "rbac": {"create": False}, "serviceAccount": {"create": False}, "falco": {"webserver": {"enabled": False}}}}
         for name, values in cases.items():
             for item in objects(values):
                 for version in VERSIONS:
@@ -126,6 +126,21 @@ class Chart(unittest.TestCase):
         for given, wanted in ((falco, [*falco, shipped, own]), ([], [shipped, own]), ([shipped], [shipped, own]), ([own], [own]), ([shipped, own], [shipped, own])):
             with self.subTest(str(given)):
                 self.assertEqual(config(objects({"falco": {"rules_files": given}}))["rules_files"], wanted)
+
+    def test_without_a_web_server_nothing_asks_it(self):
+        items = objects({"falco": {"webserver": {"enabled": False}}})
+        self.assertFalse([key for key in container(items) if key.endswith("Probe") or key == "ports"])
+        self.assertEqual({i["kind"] for i in items}, {"ConfigMap", "DaemonSet", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"})
+        self.assertNotIn("prometheus", str(one(items, "DaemonSet")))
+
+    def test_a_web_server_with_tls_is_asked_by_https(self):
+        items = objects({"falco": {"webserver": {"ssl_enabled": True, "listen_port": 9000}}})
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            self.assertEqual(container(items)[probe]["httpGet"]["scheme"], "HTTPS")
+        self.assertEqual(one(items, "DaemonSet")["spec"]["template"]["metadata"]["annotations"]["prometheus.io/scheme"], "https")
+        args = one(items, "Pod")["spec"]["containers"][0]["args"]
+        self.assertIn("--no-check-certificate", args)
+        self.assertEqual(args[-1], "https://sensor.sensor.svc:9000/readyz")
 
     def test_the_newer_list_of_sockets_is_understood(self):
         values = {"collectors": {"containerEngine": {"engines": {"containerd": {"sockets": ["/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"]}}}}}

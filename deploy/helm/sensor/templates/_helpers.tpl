@@ -100,11 +100,34 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- toYaml $config -}}
 {{- end -}}
 
+{{- /* The web server as it is configured: what probes and Services ask. */ -}}
+{{- define "sensor.webserver" -}}
+{{- $usual := dict "enabled" true "listen_port" 8765 "k8s_healthz_endpoint" "/healthz" "ssl_enabled" false -}}
+{{- $web := mergeOverwrite $usual (default (dict) (include "sensor.config" . | fromYaml).webserver) -}}
+{{- $_ := set $web "scheme" (ternary "HTTPS" "HTTP" $web.ssl_enabled) -}}
+{{- toJson $web -}}
+{{- end -}}
+
 {{- /* How AppArmor is told to leave the container alone: Kubernetes has a field for it since 1.30. */ -}}
 {{- define "sensor.appArmor" -}}
 {{- if and .Values.driver.modernEbpf.leastPrivileged (not .Values.containerSecurityContext) -}}
 {{- ternary "field" "annotation" (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) -}}
 {{- end -}}
+{{- end -}}
+
+{{- define "sensor.podAnnotations" -}}
+{{- $web := include "sensor.webserver" . | fromJson -}}
+{{- $annotations := dict -}}
+{{- if $web.enabled -}}
+{{- $_ := set $annotations "prometheus.io/scrape" "true" -}}
+{{- $_ := set $annotations "prometheus.io/port" (toString $web.listen_port) -}}
+{{- $_ := set $annotations "prometheus.io/path" "/metrics" -}}
+{{- if $web.ssl_enabled -}}{{- $_ := set $annotations "prometheus.io/scheme" "https" -}}{{- end -}}
+{{- end -}}
+{{- if eq (include "sensor.appArmor" .) "annotation" -}}
+{{- $_ := set $annotations "container.apparmor.security.beta.kubernetes.io/sensor" "unconfined" -}}
+{{- end -}}
+{{- toYaml (mergeOverwrite $annotations (deepCopy .Values.podAnnotations)) -}}
 {{- end -}}
 
 {{- define "sensor.securityContext" -}}
