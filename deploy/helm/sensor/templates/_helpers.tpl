@@ -46,22 +46,43 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
-{{- /* Directories of the containerd socket: Falco's old name, and the newer chart's list. */ -}}
-{{- define "sensor.sockets" -}}
-{{- $engines := dig "containerEngine" "engines" "containerd" "sockets" (list) .Values.collectors -}}
-{{- if $engines -}}
-{{- toJson $engines -}}
-{{- else -}}
-{{- toJson (list .Values.collectors.containerd.socket) -}}
+{{- /*
+containerd's sockets, in the order in which they are tried (none: nothing is asked), and what its
+directories must be. Falco's chart had `collectors.containerd` until 7.0 and has lists in
+`collectors.containerEngine`: pods are in those of `cri`. A node has not all that are listed, so
+what lacks is made: the pod would wait for it.
+*/ -}}
+{{- define "sensor.containerd" -}}
+{{- $usual := "/run/containerd/containerd.sock" -}}
+{{- $one := default (dict) .Values.collectors.containerd -}}
+{{- $many := default (dict) .Values.collectors.containerEngine -}}
+{{- $engines := default (dict) $many.engines -}}
+{{- $listed := list -}}
+{{- if dig "enabled" true $many -}}
+{{- range $engine := list "cri" "containerd" -}}
+{{- if dig $engine "enabled" true $engines -}}
+{{- range dig $engine "sockets" (list) $engines -}}
+{{- if contains "containerd" (base .) -}}{{- $listed = append $listed (trimPrefix "unix://" .) -}}{{- end -}}
 {{- end -}}
 {{- end -}}
-
-{{- define "sensor.socketDirectories" -}}
-{{- $dirs := list -}}
-{{- range (include "sensor.sockets" . | fromJsonArray) -}}
-{{- $dirs = append $dirs (dir (trimPrefix "unix://" .)) -}}
 {{- end -}}
-{{- toJson (uniq $dirs) -}}
+{{- end -}}
+{{- $switches := list -}}
+{{- if hasKey $one "enabled" -}}{{- $switches = append $switches $one.enabled -}}{{- end -}}
+{{- if or (hasKey $many "enabled") $engines -}}
+{{- $switches = append $switches (and (dig "enabled" true $many) (or (gt (len $listed) 0) (dig "cri" "enabled" true $engines))) -}}
+{{- end -}}
+{{- $sockets := $listed -}}
+{{- $socket := trimPrefix "unix://" (default $usual $one.socket) -}}
+{{- if or (not $listed) (and (ne $socket $usual) (dig "enabled" true $one)) -}}
+{{- $sockets = prepend $listed $socket -}}
+{{- end -}}
+{{- if or (not (dig "enabled" true .Values.collectors)) (and $switches (not (has true $switches))) -}}
+{{- $sockets = list -}}
+{{- end -}}
+{{- $directories := list -}}
+{{- range $sockets -}}{{- $directories = append $directories (dir .) -}}{{- end -}}
+{{- dict "sockets" (uniq $sockets) "directories" (uniq $directories) "type" (ternary "DirectoryOrCreate" "Directory" (gt (len $listed) 0)) | toJson -}}
 {{- end -}}
 
 {{- /* "yes" if the user mounts something at the log directory. */ -}}
@@ -73,7 +94,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{- /* The configuration file, from `falco`, `sensor`, and the chart's own shorthands. */ -}}
 {{- define "sensor.config" -}}
-{{- $config := deepCopy .Values.falco -}}
+{{- $config := omit (deepCopy .Values.falco) "podHostname" -}}
 {{- range $key := (list "json_output" "priority" "rule_matching" "file_output" "stdout_output" "http_output") -}}
 {{- if hasKey $.Values $key -}}
 {{- $value := get $.Values $key -}}
@@ -89,14 +110,29 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if not (has "/etc/sensor/custom.d" $files) -}}
 {{- $_ := set $config "rules_files" (uniq (concat $files (list "/etc/sensor/rules.d" "/etc/sensor/custom.d"))) -}}
 {{- end -}}
-{{- with (dig "bufSizePreset" nil .Values.driver.modernEbpf) -}}
-{{- $engine := dict "modern_ebpf" (dict "buf_size_preset" (int .)) -}}
-{{- $_ := set $config "engine" (mergeOverwrite (deepCopy (default (dict) $config.engine)) $engine) -}}
+{{- $modern := dict -}}
+{{- range $name, $key := dict "bufSizePreset" "buf_size_preset" "dropFailedExit" "drop_failed_exit" -}}
+{{- if hasKey $.Values.driver.modernEbpf $name -}}{{- $_ := set $modern $key (get $.Values.driver.modernEbpf $name) -}}{{- end -}}
 {{- end -}}
-{{- $sockets := list -}}
-{{- range (include "sensor.sockets" . | fromJsonArray) -}}{{- $sockets = append $sockets (trimPrefix "unix://" .) -}}{{- end -}}
-{{- $own := mergeOverwrite (dict "containerd" (dict "sockets" $sockets)) (deepCopy .Values.sensor) -}}
-{{- $_ := set $config "sensor" $own -}}
+{{- if $modern -}}
+{{- $_ := set $config "engine" (mergeOverwrite (deepCopy (default (dict) $config.engine)) (dict "modern_ebpf" $modern)) -}}
+{{- end -}}
+{{- $metrics := deepCopy (default (dict) $config.metrics) -}}
+{{- range $name, $key := dict
+  "enabled" "enabled" "interval" "interval" "outputRule" "output_rule"
+  "rulesCountersEnabled" "rules_counters_enabled" "resourceUtilizationEnabled" "resource_utilization_enabled"
+  "stateCountersEnabled" "state_counters_enabled" "kernelEventCountersEnabled" "kernel_event_counters_enabled"
+  "kernelEventCountersPerCPUEnabled" "kernel_event_counters_per_cpu_enabled" "libbpfStatsEnabled" "libbpf_stats_enabled"
+  "convertMemoryToMB" "convert_memory_to_mb" "includeEmptyValues" "include_empty_values" -}}
+{{- if hasKey $.Values.metrics $name -}}{{- $_ := set $metrics $key (get $.Values.metrics $name) -}}{{- end -}}
+{{- end -}}
+{{- $_ := set $config "metrics" $metrics -}}
+{{- if .Values.metrics.enabled -}}
+{{- $_ := set $config "webserver" (mergeOverwrite (deepCopy (default (dict) $config.webserver)) (dict "enabled" true "prometheus_metrics_enabled" true)) -}}
+{{- end -}}
+{{- $sockets := (include "sensor.containerd" . | fromJson).sockets -}}
+{{- $containerd := ternary (dict "sockets" $sockets) (dict "enabled" false) (gt (len $sockets) 0) -}}
+{{- $_ := set $config "sensor" (mergeOverwrite (dict "containerd" $containerd) (deepCopy .Values.sensor)) -}}
 {{- toYaml $config -}}
 {{- end -}}
 
