@@ -125,7 +125,7 @@ keys! {
     log_stderr: "Log to standard error.";
     log_level: "Least urgent log lines.";
     sensor.node: "Name of the node, `{node}`. Default: `NODE_NAME`, else the host's name.";
-    sensor.hostname: "`hostname` in records. Default: `FALCO_HOSTNAME`, else the host's name.";
+    sensor.hostname: "`hostname` in records. Default: `FALCO_HOSTNAME`, else `NODE_NAME`, else the host's name.";
     sensor.host_root: "Where the host's root directory is mounted. Default: `HOST_ROOT`, else `/`.";
     sensor.proc_root: "Where the host's `/proc` is mounted.";
     sensor.stop_deadline: "How long stopping may take: what is not written by then is counted as lost.";
@@ -139,7 +139,7 @@ keys! {
     sensor.capture.poll_interval: "Longest time that an event waits in the ring buffer, 1ms to 1s.";
     sensor.containerd.enabled: "Ask containerd about containers.";
     sensor.containerd.sockets: "Its sockets, in the order in which they are tried. Empty: the known ones (containerd, microk8s, k3s, k0s).";
-    sensor.containerd.namespaces: "Its namespaces. Empty: all.";
+    sensor.containerd.namespaces: "Its namespaces; others must be listed here. Empty: k8s.io, moby, default.";
     sensor.kube.enabled: "Ask the API server about pods.";
     sensor.kube.kubeconfig: "Its address and credentials. Default: those of the service account.";
     sensor.kube.node: "Name of the node. Default: `sensor.node`.";

@@ -133,7 +133,9 @@ impl Loader<'_> {
         let variable = |name| self.inputs.environment.get(name).filter(|v| !v.is_empty());
         let sensor = &mut self.layers.config.sensor;
         sensor.node = variable("NODE_NAME").cloned();
-        sensor.hostname = variable("FALCO_HOSTNAME").cloned();
+        sensor.hostname = variable("FALCO_HOSTNAME")
+            .or(variable("NODE_NAME"))
+            .cloned();
         if let Some(root) = variable("HOST_ROOT") {
             sensor.host_root = root.into();
         }

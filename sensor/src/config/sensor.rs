@@ -140,7 +140,7 @@ pub struct Containerd {
     pub enabled: bool,
     /// Its sockets, in the order in which they are tried; none: the known ones.
     pub sockets: Vec<PathBuf>,
-    /// Its namespaces; none: all.
+    /// Its namespaces; none: `k8s.io`, `moby` and `default`.
     pub namespaces: Vec<String>,
 }
 
