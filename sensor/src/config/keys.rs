@@ -86,7 +86,7 @@ keys! {
     http_output.insecure: "Do not check the server's certificate.";
     http_output.ca_cert: "PEM file of the authority that signed the server's certificate.";
     http_output.ca_bundle: "PEM file of several authorities.";
-    http_output.ca_path: "Directory of PEM files of authorities. With none of the three: those of the system.";
+    http_output.ca_path: "Directory of PEM files of authorities. With none of the three (or with falco.yaml's `/etc/ssl/certs`): those of the system; where it has none, as in the image, those that Mozilla trusted when the sensor was built.";
     http_output.mtls: "Present a certificate to the server.";
     http_output.client_cert: "PEM file of that certificate.";
     http_output.client_key: "PEM file of its key.";
