@@ -136,7 +136,6 @@ keys! {
     sensor.capture.tree.mode: "A process tree: `all` treats it like any other, `exclude` leaves it out, `only` leaves out all others.";
     sensor.capture.tree.root: "Process at the root of that tree. Default: the sensor.";
     sensor.capture.hooks: "How system call exits are hooked. *`raw` also sees 32-bit processes, and costs every system call more.*";
-    sensor.capture.poll_interval: "Longest time that an event waits in the ring buffer, 1ms to 1s.";
     sensor.containerd.enabled: "Ask containerd about containers.";
     sensor.containerd.sockets: "Its sockets, in the order in which they are tried. Empty: the known ones (containerd, microk8s, k3s, k0s).";
     sensor.containerd.namespaces: "Its namespaces. Empty: all.";
@@ -257,11 +256,6 @@ const RANGES: &[Range] = &[
         "sensor.capture.env_limit",
         |c| c.sensor.capture.env_limit.0 <= 64 << 10,
         "must be at most 64KiB",
-    ),
-    (
-        "sensor.capture.poll_interval",
-        |c| (1..=1000).contains(&c.sensor.capture.poll_interval.0.as_millis()),
-        "must be 1ms to 1s",
     ),
     (
         "sensor.capture.tree.root",
