@@ -111,12 +111,12 @@ keys! {
     metrics.enabled: "Write metrics regularly, as a record in the stream or to a file.";
     metrics.interval: "How often. A number alone is in milliseconds.";
     metrics.output_rule: "Write them as a record `Falco internal: metrics snapshot` in the stream.";
-    metrics.output_file: "Append them to this file.";
+    metrics.output_file: "Append them to this file, a line of JSON with `output_fields` and `sample` each time; `{node}` and `{hostname}` are replaced. `sensor.file_output.mode` and `.owner` count for it.";
     metrics.rules_counters_enabled: "Include the number of matches of each rule.";
     metrics.resource_utilization_enabled: "Include CPU and memory.";
-    metrics.state_counters_enabled: "Include what is kept about processes and containers.";
+    metrics.state_counters_enabled: "Include what is kept about processes and containers: the entries of each cache.";
     metrics.kernel_event_counters_enabled: "Include the counters of the kernel side.";
-    metrics.kernel_event_counters_per_cpu_enabled: "Include the counters of the kernel side by CPU.";
+    metrics.kernel_event_counters_per_cpu_enabled: "Include the counters of the kernel side, also by CPU.";
     metrics.libbpf_stats_enabled: "Include run times of the BPF programs, where the kernel measures them anyway.";
     metrics.include_empty_values: "Include what is zero.";
     metrics.convert_memory_to_mb: "Memory in MB instead of bytes.";
