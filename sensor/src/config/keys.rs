@@ -86,7 +86,7 @@ keys! {
     http_output.insecure: "Do not check the server's certificate.";
     http_output.ca_cert: "PEM file of the authority that signed the server's certificate.";
     http_output.ca_bundle: "PEM file of several authorities.";
-    http_output.ca_path: "Directory of PEM files of authorities. With none of the three: those of the system.";
+    http_output.ca_path: "Directory of PEM files of authorities. With none of the three (or with falco.yaml's `/etc/ssl/certs`): those of the system; where it has none, as in the image, those that Mozilla trusted when the sensor was built.";
     http_output.mtls: "Present a certificate to the server.";
     http_output.client_cert: "PEM file of that certificate.";
     http_output.client_key: "PEM file of its key.";
@@ -111,12 +111,12 @@ keys! {
     metrics.enabled: "Write metrics regularly, as a record in the stream or to a file.";
     metrics.interval: "How often. A number alone is in milliseconds.";
     metrics.output_rule: "Write them as a record `Falco internal: metrics snapshot` in the stream.";
-    metrics.output_file: "Append them to this file.";
+    metrics.output_file: "Append them to this file, a line of JSON with `output_fields` and `sample` each time; `{node}` and `{hostname}` are replaced. `sensor.file_output.mode` and `.owner` count for it.";
     metrics.rules_counters_enabled: "Include the number of matches of each rule.";
     metrics.resource_utilization_enabled: "Include CPU and memory.";
-    metrics.state_counters_enabled: "Include what is kept about processes and containers.";
+    metrics.state_counters_enabled: "Include what is kept about processes and containers: the entries of each cache.";
     metrics.kernel_event_counters_enabled: "Include the counters of the kernel side.";
-    metrics.kernel_event_counters_per_cpu_enabled: "Include the counters of the kernel side by CPU.";
+    metrics.kernel_event_counters_per_cpu_enabled: "Include the counters of the kernel side, also by CPU.";
     metrics.libbpf_stats_enabled: "Include run times of the BPF programs, where the kernel measures them anyway.";
     metrics.include_empty_values: "Include what is zero.";
     metrics.convert_memory_to_mb: "Memory in MB instead of bytes.";
@@ -136,7 +136,6 @@ keys! {
     sensor.capture.tree.mode: "A process tree: `all` treats it like any other, `exclude` leaves it out, `only` leaves out all others.";
     sensor.capture.tree.root: "Process at the root of that tree. Default: the sensor.";
     sensor.capture.hooks: "How system call exits are hooked. *`raw` also sees 32-bit processes, and costs every system call more.*";
-    sensor.capture.poll_interval: "Longest time that an event waits in the ring buffer, 1ms to 1s.";
     sensor.containerd.enabled: "Ask containerd about containers.";
     sensor.containerd.sockets: "Its sockets, in the order in which they are tried. Empty: the known ones (containerd, microk8s, k3s, k0s).";
     sensor.containerd.namespaces: "Its namespaces; others must be listed here. Empty: k8s.io, moby, default.";
@@ -299,11 +298,6 @@ const RANGES: &[Range] = &[
         "sensor.capture.env_limit",
         |c| c.sensor.capture.env_limit.0 <= 64 << 10,
         "must be at most 64KiB",
-    ),
-    (
-        "sensor.capture.poll_interval",
-        |c| (1..=1000).contains(&c.sensor.capture.poll_interval.0.as_millis()),
-        "must be 1ms to 1s",
     ),
     (
         "sensor.capture.tree.root",

@@ -71,8 +71,6 @@ pub struct Capture {
     pub tree: Tree,
     /// How system call exits are hooked.
     pub hooks: Hooks,
-    /// Longest time that an event waits in the ring buffer.
-    pub poll_interval: Span,
 }
 
 impl Default for Capture {
@@ -83,7 +81,6 @@ impl Default for Capture {
             env_limit: ByteSize::kib(4),
             tree: Tree::default(),
             hooks: Hooks::Auto,
-            poll_interval: Span::from_millis(100),
         }
     }
 }

@@ -14,7 +14,7 @@ mod alert;
 mod batch;
 mod error;
 mod fan_out;
-mod file;
+pub(crate) mod file;
 mod http;
 mod identity;
 pub mod internal;

@@ -2,6 +2,7 @@
 
 use std::{
     os::unix::fs::MetadataExt as _,
+    path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed, mpsc},
     time::{Duration, Instant},
 };
@@ -181,7 +182,7 @@ impl Running {
     /// Until it is to stop. What the monitor counted.
     fn wait(&mut self, args: &Args, loaded: &config::Loaded) -> (u64, u64) {
         let mut config = loaded.config.clone();
-        let mut monitor = Monitor::new(&config, self.self_test.take());
+        let mut monitor = Monitor::new(&config, &self.telemetry, self.self_test.take());
         let mut watch = Watch::new(watched(loaded));
         let mut looked = Instant::now();
         let mut given_back = Instant::now();
@@ -211,7 +212,7 @@ impl Running {
             }
             if reload && let Some(new) = self.reload(args) {
                 watch = Watch::new(watched(&new));
-                monitor.reconfigure(&new.config);
+                monitor.reconfigure(&new.config, &self.telemetry);
                 config = new.config;
             }
             if monitor.tick(&self.telemetry, &self.identity, &config, &self.agent) {
@@ -329,13 +330,17 @@ fn start_self_test(
 /// Gives up what is not needed any more. A kernel that refuses is no reason not to
 /// observe: it is said, and the sensor goes on with more rights than it needs.
 fn lock_down(config: &Config) {
-    let directory = config.file_output.filename.parent();
-    let foreign = directory
-        .and_then(|directory| std::fs::metadata(directory).ok())
-        .is_some_and(|metadata| metadata.uid() != rustix::process::geteuid().as_raw());
+    let log = Some(&config.file_output.filename).filter(|_| config.file_output.enabled);
+    let metrics = config.metrics.output_file.as_ref();
+    let files = [log, metrics.filter(|_| config.metrics.enabled)];
+    let is_foreign = |file: &PathBuf| {
+        file.parent()
+            .and_then(|directory| std::fs::metadata(directory).ok())
+            .is_some_and(|metadata| metadata.uid() != rustix::process::geteuid().as_raw())
+    };
     let needs = lifecycle::Needs {
         chown: config.sensor.file_output.owner.is_some(),
-        dac_override: config.file_output.enabled && foreign,
+        dac_override: files.into_iter().flatten().any(is_foreign),
         sys_admin: false,
     };
     match lifecycle::lock_down(needs) {
@@ -345,7 +350,7 @@ fn lock_down(config: &Config) {
 }
 
 /// The files that are looked at for changes.
-fn watched(loaded: &config::Loaded) -> impl Iterator<Item = std::path::PathBuf> {
+fn watched(loaded: &config::Loaded) -> impl Iterator<Item = PathBuf> {
     let files = loaded.files.iter().chain(&loaded.config.rules_files);
     files.cloned().collect::<Vec<_>>().into_iter()
 }
