@@ -64,7 +64,7 @@ pub(super) struct Target {
     /// Lines that this run has confirmed.
     lines: u64,
     started: bool,
-    home: Option<Home>,
+    pub(super) home: Option<Home>,
     pub(super) rotate_from: Instant,
     directory_gone: bool,
     /// The last line that was in the file when this run began.

@@ -110,6 +110,9 @@ impl Writer {
             let until = Instant::now() + pause;
             let found = self.queue.wait(u64::MAX, Some(until), 0);
             self.note(found.deadline);
+            if found.reopen {
+                self.reopen();
+            }
             if let Some(deadline) = self.deadline {
                 // The wait ends at once from now on.
                 let rest = deadline.saturating_duration_since(Instant::now());
@@ -148,12 +151,15 @@ impl Writer {
                 .for_each(|entry| self.push(entry));
         }
         if found.reopen {
-            if let Err(error) = self.call(Target::reopen) {
-                self.failed(&error);
-            }
-            return false;
+            self.reopen();
         }
-        true
+        !found.reopen
+    }
+
+    fn reopen(&mut self) {
+        if let Err(error) = self.call(Target::reopen) {
+            self.failed(&error);
+        }
     }
 
     fn push(&mut self, entry: Entry) {
@@ -295,7 +301,7 @@ mod tests {
 
     use rustix::io::Errno;
 
-    use super::*;
+    use super::{super::home::Home, *};
     use crate::{
         config::Config,
         output::{Builder, Limit},
@@ -378,5 +384,31 @@ mod tests {
         let counts = queue.account().counts();
         assert_eq!((counts.written, counts.dropped_total()), (2, 1));
         assert!(counts.balanced());
+    }
+
+    #[test]
+    fn a_request_to_reopen_accepts_another_place_while_nothing_can_be_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = queue();
+        let mut writer = writer(dir.path(), &queue);
+        writer.target.home = Some(Home::on_a_share());
+        let (opened, _outcome) = std::sync::mpsc::sync_channel(1);
+        let thread = std::thread::spawn(move || writer.run(&opened));
+        push(&queue, &["one\n"]);
+        let account = queue.account();
+        let eventually = |condition: &dyn Fn() -> bool| {
+            let began = Instant::now();
+            while !condition() {
+                assert!(began.elapsed() < Duration::from_secs(20));
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        eventually(&|| account.errors.load(Relaxed) > 2);
+        assert_eq!(account.counts().written, 0);
+        queue.reopen();
+        eventually(&|| account.healthy.load(Relaxed));
+        queue.close(Instant::now() + Duration::from_secs(20));
+        thread.join().unwrap();
+        assert_eq!(account.counts().written, 1);
     }
 }
