@@ -263,6 +263,11 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// A former run has left `bytes` in the spool directory, older than all else.
+    pub fn found_on_disk(&self, bytes: u64) {
+        self.lock().on_disk += bytes;
+    }
+
     /// The output has taken `bytes` from the spool directory.
     pub fn taken_from_disk(&self, bytes: u64) {
         let mut state = self.lock();
@@ -311,9 +316,13 @@ impl Queue {
         state.entries.is_empty() && state.on_disk == 0 && !state.moving && !gap
     }
 
-    /// Takes all that waits in memory, even if there is something older on disk.
+    /// Takes all that waits in memory, even if there is something older on disk; what
+    /// a spooler has taken is waited for.
     pub fn drain(&self) -> Vec<Entry> {
-        let mut state = self.lock();
+        let mut state = self
+            .changed
+            .wait_while(self.lock(), |state| state.moving)
+            .unwrap_or_else(PoisonError::into_inner);
         self.take(&mut state, u64::MAX)
     }
 

@@ -292,6 +292,7 @@ impl Writer {
         };
         let lost = lost.iter().map(Batch::count).sum();
         self.account.give_up(DropCause::Stopped, lost);
+        self.account.keep();
     }
 }
 
