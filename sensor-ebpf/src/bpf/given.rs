@@ -76,7 +76,8 @@ impl Call {
         Self {
             fd: regs.argument(0) as i32,
             address: regs.argument(1),
-            len: regs.argument(2),
+            // The kernel takes an int: what is above its 32 bits counts for nothing.
+            len: u64::from(regs.argument(2) as u32),
             result,
             compat: false,
         }
@@ -165,6 +166,8 @@ impl Call {
         if failed == 0 {
             record.set_position(start + len as usize);
             record.connect().path_len = len as u32;
+        } else {
+            record.connect().flags |= connect_flag::GIVEN_UNREADABLE;
         }
     }
 }
