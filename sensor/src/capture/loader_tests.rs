@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use sensor_ebpf::{Counter, Kind};
 
-use super::{Capture, HookMode, Options, Started, TreeMode, Wants};
+use super::{Budget, Capture, HookMode, Options, Started, TreeMode, Wants};
 use crate::event::Event;
 
 #[test]
@@ -264,6 +264,41 @@ fn reliefs_take_what_the_first_programs_are_skipped_for() {
 #[test]
 fn reliefs_do_not_take_what_the_first_programs_have_done() {
     each_event_comes_once("once", with_reliefs);
+}
+
+#[test]
+fn a_cgroup_whose_throttling_is_over_can_be_forgotten() {
+    // Nobody else makes events of this tree, so nothing is counted after its end.
+    let mut shell = Command::new("/bin/sh")
+        .args(["-c", "read go; for n in 1 2 3 4 5; do /bin/true; done"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("a shell runs");
+    let options = Options {
+        tree: TreeMode::Only(shell.id()),
+        ..Options::default()
+    };
+    let wants = Wants {
+        budget: Budget { rate: 1, burst: 1 },
+        ..Wants::default()
+    };
+    let Started {
+        capture: _capture,
+        mut throttled,
+        ..
+    } = Capture::start(&options, &wants).expect("the programs run");
+    drop(shell.stdin.take());
+    shell.wait().expect("the shell ends");
+    let counts = throttled.read().expect("the map can be read");
+    let [(key, refused)] = counts.as_slice() else {
+        panic!("one cgroup is over its budget: {counts:?}");
+    };
+    assert!(refused[Kind::Exec as usize] >= 3, "{refused:?}");
+    // What is gone already may be removed again.
+    for _ in 0..2 {
+        throttled.remove(*key).expect("the map can be written");
+        assert_eq!(throttled.read().expect("as before"), []);
+    }
 }
 
 #[test]
