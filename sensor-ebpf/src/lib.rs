@@ -14,7 +14,7 @@ mod wire;
 
 pub use counter::{COUNTERS, Counter, CpuCounts, KINDS};
 pub use offsets::{ABSENT, Offsets};
-pub use preempt::{DONE_TASKS, PREEMPT_DISABLE, PREEMPT_ENABLE, RELIEVED, Relieved};
+pub use preempt::{DONE_MAX, Note, PREEMPT_DISABLE, PREEMPT_ENABLE, RELIEVED, Relieved};
 pub use settings::{
     Attempt, BUDGET_PRESSURE, CgroupClass, CgroupKey, Image, Settings, THROTTLED_MAX, Tree, want,
 };

@@ -30,5 +30,16 @@ pub enum Relieved {
 /// How many programs have a relief.
 pub const RELIEVED: usize = 7;
 
-/// How many tasks can be noted for a program at a time.
-pub const DONE_TASKS: usize = 1024;
+/// That a program has run for a task, and its relief not yet; key of the `DONE` map.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The task (`bpf_get_current_pid_tgid`).
+    pub task: u64,
+    /// A [`Relieved`].
+    pub program: u64,
+}
+
+/// Most of them. Those of tasks on the way from a program to its relief are there, and the few
+/// whose relief was skipped, which the kernel forgets in time.
+pub const DONE_MAX: u32 = 8192;

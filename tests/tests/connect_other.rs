@@ -160,6 +160,46 @@ fn an_abstract_unix_name_ends_where_the_address_ends() {
     );
 }
 
+/// Added to a length, of which the kernel takes the lower 32 bits.
+const ABOVE_AN_INT: &str = "4294967296";
+
+#[test]
+fn a_length_above_an_int_is_the_kernels() {
+    for name in ["@short", "/no/such.sock"] {
+        let errno = if name.starts_with('@') {
+            libc::ECONNREFUSED
+        } else {
+            libc::ENOENT
+        };
+        check(
+            |_| {
+                let operands = ["100", name, ABOVE_AN_INT, &errno.to_string()];
+                tcp(AF_UNIX).then("connect-at-the-edge", operands)
+            },
+            |connects| {
+                connects.one().assert_fields(&json!({
+                    "evt.rawres": -errno, "fd.name": name, "evt.arg.addr": name,
+                }));
+                assert_eq!(connects.seen.counters().kernel("unreadable"), 0);
+            },
+        );
+    }
+}
+
+#[test]
+fn a_unix_path_that_cannot_be_read_is_counted() {
+    let operands = ["100", "/no/such.sock", "1", &libc::EFAULT.to_string()];
+    check(
+        |_| tcp(AF_UNIX).then("connect-at-the-edge", operands),
+        |connects| {
+            connects.one().assert_fields(&json!({
+                "evt.rawres": -libc::EFAULT, "fd.type": "unix",
+            }));
+            assert_eq!(connects.seen.counters().kernel("unreadable"), 1);
+        },
+    );
+}
+
 #[test]
 fn netlink_has_a_type_and_nothing_else() {
     check(

@@ -1,6 +1,6 @@
 //! Which program runs: name, path, scripts, files without a name.
 
-use std::{fs, process::Command};
+use std::{fs, os::unix::fs::MetadataExt as _, process::Command};
 
 use serde_json::json;
 use tests::{Act, Scene, elf, programs::alone};
@@ -146,7 +146,7 @@ fn a_memfd_executed_through_proc_shows_as_its_name() {
 fn a_file_outside_overlays_is_of_no_layer() {
     let scene = Scene::new();
     let tool = scene.program("tool");
-    let inode = std::os::unix::fs::MetadataExt::ino(&fs::metadata(&tool).unwrap());
+    let inode = fs::metadata(&tool).unwrap().ino();
     scene
         .act(Act::new().exec(tool, ["t"]))
         .exec("tool")
@@ -157,6 +157,21 @@ fn a_file_outside_overlays_is_of_no_layer() {
             "proc.is_exe_writable": true,
             "proc.exe_ino": inode,
         }));
+}
+
+#[test]
+fn times_of_the_file_are_as_somebody_was_told_before() {
+    let scene = Scene::new();
+    let tool = scene.program("tool");
+    // From Linux 6.13 on the kernel notes in the file's ctime that it was asked for.
+    let told = fs::metadata(&tool).unwrap();
+    let rules = "- rule: r\n  desc: d\n  priority: DEBUG\n  condition: evt.type = execve\n  output: '%proc.name %proc.exe_ino.ctime %proc.exe_ino.mtime'\n";
+    let act = Act::new().exec(tool, ["t"]);
+    let (seen, ..) = scene.act_under(act, |setup| setup.rules(rules));
+    seen.exec("tool").assert_fields(&json!({
+        "proc.exe_ino.ctime": told.ctime() * 1_000_000_000 + told.ctime_nsec(),
+        "proc.exe_ino.mtime": told.mtime() * 1_000_000_000 + told.mtime_nsec(),
+    }));
 }
 
 #[test]

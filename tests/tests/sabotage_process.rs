@@ -79,6 +79,22 @@ fn a_cgroup_named_like_another_container_inside_ones_own_changes_nothing() {
 }
 
 #[test]
+fn a_container_that_nests_cgroups_too_deep_to_tell_does_not_become_the_host() {
+    let own = "d4".repeat(32);
+    let cgroup = Cgroup::new(&format!("docker-{own}.scope{}", "/d".repeat(260)));
+    let scene = Scene::new();
+    let tool = scene.program("tool");
+    let act = Act::new()
+        .just("fork")
+        .then("enter-cgroup", [cgroup.procs()])
+        .exec(&tool, ["tool"]);
+    // By a rule for containers alone, so that the kernel's filter has its say too.
+    let rules = include_str!("../harness/src/default.yaml");
+    let (seen, ..) = scene.act_under(act, |setup| setup.rules(rules));
+    assert_eq!(seen.exec("tool").text("container.id"), "unknown");
+}
+
+#[test]
 fn a_cgroup_that_is_named_nearly_like_a_container_is_of_the_host() {
     let almost = "a".repeat(63);
     let cgroup = Cgroup::new(&format!("sabotage-{almost}.scope/docker-{almost}G.scope"));

@@ -10,7 +10,7 @@ use super::{
 
 /// Most names of a cgroup's path in a record: the outermost ones, which tell the container.
 const NAMES_MAX: u64 = 24;
-/// Most nested cgroups.
+/// Most nested cgroups. Of deeper ones the names end below the root, and tell no container.
 const DEPTH_MAX: u32 = 256;
 /// How many controllers of v1 are looked at.
 const SUBSYSTEMS: u64 = 8;

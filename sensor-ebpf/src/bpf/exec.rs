@@ -230,9 +230,13 @@ pub fn file_facts(out: &mut Exec, file: u64) -> u32 {
     flags
 }
 
+/// `I_CTIME_QUERIED` of include/linux/fs.h, since 6.13: in the nanoseconds of a ctime that
+/// somebody has asked for.
+const CTIME_QUERIED: u32 = 1 << 31;
+
 #[inline(always)]
 fn time(sec: u64, nsec: u64) -> u64 {
     let sec: u64 = load(sec);
     let nsec: u32 = load(nsec);
-    sec.wrapping_mul(1_000_000_000) + u64::from(nsec)
+    sec.wrapping_mul(1_000_000_000) + u64::from(nsec & !CTIME_QUERIED)
 }

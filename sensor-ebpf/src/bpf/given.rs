@@ -20,13 +20,14 @@ const SOCKADDR_IN6: u64 = 24; // SIN6_LEN_RFC2133: without the scope
 mod number {
     pub const CONNECT: u32 = 42;
     pub const COMPAT_CONNECT: u32 = 362;
-    pub const COMPAT_SOCKETCALL: u32 = 102;
+    pub const COMPAT_SOCKETCALL: Option<u32> = Some(102);
 }
 #[cfg(bpf_target_arch = "aarch64")]
 mod number {
     pub const CONNECT: u32 = 203;
     pub const COMPAT_CONNECT: u32 = 283;
-    pub const COMPAT_SOCKETCALL: u32 = 102;
+    /// The kernel has none for 32-bit programs here.
+    pub const COMPAT_SOCKETCALL: Option<u32> = None;
 }
 /// `SYS_CONNECT` of `socketcall`.
 const SOCKETCALL_CONNECT: u64 = 3;
@@ -49,10 +50,8 @@ pub struct Call {
 /// Whether a call of that number, native or of 32 bits, may be one that connects.
 #[inline(always)]
 pub fn may_be_connect(number: u32) -> bool {
-    matches!(
-        number,
-        number::CONNECT | number::COMPAT_CONNECT | number::COMPAT_SOCKETCALL
-    )
+    matches!(number, number::CONNECT | number::COMPAT_CONNECT)
+        || Some(number) == number::COMPAT_SOCKETCALL
 }
 
 /// Whether the system call is a native `connect`.
@@ -66,7 +65,7 @@ pub fn is_connect(regs: &Regs) -> bool {
 pub fn is_compat_connect(regs: &Regs) -> bool {
     let syscall = regs.syscall();
     syscall == number::COMPAT_CONNECT
-        || (syscall == number::COMPAT_SOCKETCALL && regs.argument(0) == SOCKETCALL_CONNECT)
+        || (Some(syscall) == number::COMPAT_SOCKETCALL && regs.argument(0) == SOCKETCALL_CONNECT)
 }
 
 impl Call {
@@ -76,7 +75,8 @@ impl Call {
         Self {
             fd: regs.argument(0) as i32,
             address: regs.argument(1),
-            len: regs.argument(2),
+            // The kernel takes an int: what is above its 32 bits counts for nothing.
+            len: u64::from(regs.argument(2) as u32),
             result,
             compat: false,
         }
@@ -165,6 +165,8 @@ impl Call {
         if failed == 0 {
             record.set_position(start + len as usize);
             record.connect().path_len = len as u32;
+        } else {
+            record.connect().flags |= connect_flag::GIVEN_UNREADABLE;
         }
     }
 }

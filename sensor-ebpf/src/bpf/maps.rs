@@ -6,8 +6,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuHashMap, RingBuf},
 };
 use sensor_ebpf::{
-    Attempt, COMM_LEN, CgroupKey, CpuCounts, DONE_TASKS, Image, KINDS, RELIEVED, Settings,
-    THROTTLED_MAX,
+    Attempt, COMM_LEN, CgroupKey, CpuCounts, DONE_MAX, Image, KINDS, Note, Settings, THROTTLED_MAX,
 };
 
 use super::record::{ExecScratch, HeadScratch, LargeExecScratch};
@@ -33,10 +32,10 @@ pub static IMAGES: LruHashMap<u32, Image> = LruHashMap::with_max_entries(65_536,
 #[map]
 pub static CGROUPS: LruHashMap<CgroupKey, u32> = LruHashMap::with_max_entries(16_384, 0);
 
-/// For which tasks a program has run, and its relief not yet: [`DONE_TASKS`] places for each
-/// program, by the last bits of the tasks' ids, see `preempt`.
+/// Which programs have run for which tasks, and their reliefs not yet, see `preempt`. User space
+/// makes it small where programs have no reliefs.
 #[map]
-pub static DONE: Array<u64> = Array::with_max_entries((RELIEVED * DONE_TASKS) as u32, 0);
+pub static DONE: LruHashMap<Note, u8> = LruHashMap::with_max_entries(DONE_MAX, 0);
 
 /// Names of processes whose connects are wanted, see [`sensor_ebpf::want::NAMES`].
 #[map]

@@ -9,13 +9,10 @@
 //! relief, on the same tracepoint. It runs after the first, and does the work if the kernel has
 //! skipped that one: then it has left no note for this task.
 
-use core::{
-    mem::transmute,
-    ptr::{read_volatile, write_volatile},
-};
+use core::mem::transmute;
 
 use aya_ebpf::{Global, helpers::generated::bpf_get_current_pid_tgid};
-use sensor_ebpf::{DONE_TASKS, PREEMPT_DISABLE, PREEMPT_ENABLE, Relieved};
+use sensor_ebpf::{Note, PREEMPT_DISABLE, PREEMPT_ENABLE, Relieved};
 
 use super::{count::count_relieved, maps::DONE};
 
@@ -27,11 +24,8 @@ pub static RELIEFS: Global<u32> = Global::new(0);
 #[inline(always)]
 pub fn first(program: Relieved, body: impl FnOnce()) {
     if RELIEFS.load() != 0 {
-        // There is always a place; and to go on without one would double the verifier's paths.
-        let Some(note) = Note::of_current_task(program) else {
-            return;
-        };
-        note.leave();
+        // There is always room; without a note the event would come twice.
+        let _ = DONE.insert(&note(program), &1, 0);
     }
     keeping_the_cpu(body);
 }
@@ -42,10 +36,7 @@ pub fn first(program: Relieved, body: impl FnOnce()) {
 /// in the few instructions of its own relief. That is told: skipped, and not relieved.
 #[inline(always)]
 pub fn relief(program: Relieved, body: impl FnOnce()) {
-    let Some(note) = Note::of_current_task(program) else {
-        return;
-    };
-    if !note.take() {
+    if DONE.remove(&note(program)).is_err() {
         keeping_the_cpu(|| {
             count_relieved(program);
             body();
@@ -54,41 +45,12 @@ pub fn relief(program: Relieved, body: impl FnOnce()) {
 }
 
 /// That a program has run for the current task.
-struct Note {
-    place: *mut u64,
-    task: u64,
-}
-
-impl Note {
-    /// Two tasks have the same place only if their ids are a multiple of [`DONE_TASKS`] apart,
-    /// and are in each other's way only if both are between program and relief at a time.
-    #[inline(always)]
-    fn of_current_task(program: Relieved) -> Option<Self> {
+#[inline(always)]
+fn note(program: Relieved) -> Note {
+    Note {
         // SAFETY: the helper has no preconditions.
-        let task = unsafe { bpf_get_current_pid_tgid() };
-        let place = program as usize * DONE_TASKS + task as usize % DONE_TASKS;
-        Some(Self {
-            place: DONE.get_ptr_mut(place as u32)?,
-            task,
-        })
-    }
-
-    #[inline(always)]
-    fn leave(&self) {
-        // SAFETY: the map's value.
-        unsafe { write_volatile(self.place, self.task) }
-    }
-
-    /// Whether it was left.
-    #[inline(always)]
-    fn take(&self) -> bool {
-        // SAFETY: the map's value.
-        let left = unsafe { read_volatile(self.place) } == self.task;
-        if left {
-            // SAFETY: as above.
-            unsafe { write_volatile(self.place, 0) }
-        }
-        left
+        task: unsafe { bpf_get_current_pid_tgid() },
+        program: program as u64,
     }
 }
 

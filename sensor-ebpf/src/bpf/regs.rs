@@ -38,7 +38,13 @@ mod at {
     pub const SYSCALL: u64 = 280;
     /// Type of `syscallno`.
     pub type Number = i32;
+    /// The processor's state.
+    pub const STATE: u64 = 264;
 }
+
+/// `PSR_MODE32_BIT` of arm64's processor state: it ran 32-bit code.
+#[cfg(bpf_target_arch = "aarch64")]
+const MODE_32: u64 = 0x10;
 
 /// The saved registers of the current task's system call.
 #[derive(Clone, Copy)]
@@ -54,7 +60,7 @@ impl Regs {
     pub fn at(address: u64, task: u64) -> Self {
         Self {
             address,
-            compat: is_compat(task),
+            compat: is_compat(address, task),
         }
     }
 
@@ -71,7 +77,7 @@ impl Regs {
         };
         Self {
             address,
-            compat: false, // perf's tracepoints skip 32-bit system calls on x86
+            compat: false, // perf's tracepoints skip 32-bit system calls
         }
     }
 
@@ -79,7 +85,7 @@ impl Regs {
     #[inline(always)]
     pub fn of(self, task: u64) -> Self {
         Self {
-            compat: is_compat(task),
+            compat: is_compat(self.address, task),
             ..self
         }
     }
@@ -104,15 +110,16 @@ impl Regs {
 
 #[cfg(bpf_target_arch = "x86_64")]
 #[inline(always)]
-fn is_compat(task: u64) -> bool {
+fn is_compat(_regs: u64, task: u64) -> bool {
     let status: u32 = load(task + off!(task_thread_info_status));
     status & TS_COMPAT != 0
 }
 
 #[cfg(bpf_target_arch = "aarch64")]
 #[inline(always)]
-fn is_compat(_task: u64) -> bool {
-    false
+fn is_compat(regs: u64, _task: u64) -> bool {
+    let state: u64 = load(regs + at::STATE);
+    state & MODE_32 != 0
 }
 
 /// Number of the system call whose registers a raw tracepoint got as its argument.

@@ -52,8 +52,9 @@ impl Cgroups {
         self.known.get(key).copied()
     }
 
-    /// Where a process is, and whether its cgroup is seen for the first time.
-    pub fn place(&mut self, event: &Event<'_>) -> (Place, bool) {
+    /// Where a process is, and whether its cgroup is seen for the first time. None if its
+    /// names end below the root: they prove nothing, so nothing is remembered.
+    pub fn place(&mut self, event: &Event<'_>) -> (Option<Place>, bool) {
         let key = CgroupKey {
             node: event.task.cgroup_node,
             id: event.task.cgroup_id,
@@ -61,20 +62,19 @@ impl Cgroups {
         let known = self.known.get(&key);
         self.lookups.count(known.is_some());
         if let Some(place) = known {
-            return (*place, false);
+            return (Some(*place), false);
+        }
+        if event.task.flags & task_flag::CGROUP_COMPLETE == 0 {
+            return (None, false);
         }
         let place = match container_id(event.cgroup, &self.namespaces) {
             Some((_, id)) => Place::Container(id),
             None => Place::Host,
         };
-        // Names that do not reach the root prove nothing, so nothing is remembered.
-        let whole = event.task.flags & task_flag::CGROUP_COMPLETE != 0;
-        if whole {
-            if self.known.len() >= MOST {
-                self.known.clear();
-            }
-            self.known.insert(key, place);
+        if self.known.len() >= MOST {
+            self.known.clear();
         }
-        (place, whole)
+        self.known.insert(key, place);
+        (Some(place), true)
     }
 }

@@ -218,15 +218,20 @@ impl Pipeline {
         }
         self.evaluator.lineage.observe(&event);
         let (place, new) = self.cgroups.place(&event);
-        if new {
+        if let Some(place) = place.filter(|_| new) {
             self.classes.push(class(&event, place));
         }
         let id = match place {
-            Place::Host if self.requirements.reach(event.kind).host => {
+            Some(Place::Host) if self.requirements.reach(event.kind).host => {
                 return self.evaluate_in(&event, ContainerState::Host, sink);
             }
-            Place::Host => return self.filter(event.kind),
-            Place::Container(id) => id,
+            Some(Place::Host) => return self.filter(event.kind),
+            Some(Place::Container(id)) => id,
+            // As the host's, a process in a container could hide from rules about containers.
+            None => {
+                let unknown = ContainerState::Unknown(ContainerId::UNKNOWN);
+                return self.evaluate_in(&event, unknown, sink);
+            }
         };
         if self.hold.is_waiting(&id) {
             return self.hold(id, &event, sink);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sensor_ebpf::task_flag;
+
 use super::{Cgroups, Node, Parts, Pipeline};
 use crate::{
     config::Config,
@@ -46,6 +48,23 @@ fn exec(n: u32) -> Vec<u8> {
     record.task.cgroup_id = u64::from(n);
     record.task.image_time = record.time;
     record.build()
+}
+
+#[test]
+fn a_cgroup_whose_names_end_below_the_root_is_not_the_hosts() {
+    let telemetry = Arc::new(Telemetry::new(Arc::new(Identity::new(&Config::default()))));
+    let mut pipeline = pipeline(&telemetry);
+    // It looks like another container's.
+    let mut record = RecordBuilder::exec("/usr/bin/true", &["true"]);
+    record = record.in_cgroup(&format!("/d/{:064x}", 7));
+    record.task.flags &= !task_flag::CGROUP_COMPLETE;
+    for _ in 0..2 {
+        let mut lines = Vec::new();
+        pipeline.process(&record.build(), &mut lines);
+        let line = String::from_utf8(lines).unwrap();
+        assert!(line.contains(r#""container.id":"unknown""#), "{line}");
+    }
+    assert_eq!(pipeline.take_classes().count(), 0);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::{
     capture::Throttled,
     config::Priority,
     event::ContainerId,
+    log_warning,
     output::internal::{Record, nanoseconds},
     telemetry::{ALL_KINDS, kind_name},
 };
@@ -105,6 +106,8 @@ struct Ledger {
     known: FxHashMap<CgroupKey, (Owner, Refused)>,
     /// The same of those without an entry of their own.
     others: Refused,
+    /// What cgroups were refused that are not known any more.
+    forgotten: Refused,
     open: BTreeMap<Owner, Open>,
 }
 
@@ -163,7 +166,22 @@ impl Ledger {
             .collect()
     }
 
-    /// Cgroups that are within their budget, to be forgotten.
+    /// Forgets cgroups that are within their budget, if they are many; ends at the first that
+    /// cannot be removed from the kernel's map, whose count would be taken for a new one.
+    fn forget<E>(&mut self, mut remove: impl FnMut(CgroupKey) -> Result<(), E>) -> Result<(), E> {
+        if self.known.len() < MANY {
+            return Ok(());
+        }
+        for key in self.idle() {
+            remove(key)?;
+            if let Some((_, refused)) = self.known.remove(&key) {
+                add(&mut self.forgotten, &refused);
+            }
+        }
+        Ok(())
+    }
+
+    /// Cgroups that are within their budget.
     fn idle(&self) -> Vec<CgroupKey> {
         let known = self.known.iter();
         known
@@ -180,8 +198,8 @@ pub(super) struct Throttlings {
     looked: Instant,
     /// Refused altogether, at the last look.
     total: Refused,
-    /// Refused to cgroups that were forgotten.
-    forgotten: Refused,
+    /// It was said that the map keeps what was to be forgotten.
+    refused: bool,
 }
 
 impl Throttlings {
@@ -191,7 +209,7 @@ impl Throttlings {
             ledger: Ledger::default(),
             looked: Instant::now(),
             total: Refused::default(),
-            forgotten: Refused::default(),
+            refused: false,
         }
     }
 
@@ -216,7 +234,7 @@ impl Throttlings {
         let counts = self.source.read().unwrap_or_default();
         let mut others = self.ledger.others;
         if self.source.is_full(counts.len()) {
-            let mut told = self.forgotten;
+            let mut told = self.ledger.forgotten;
             for (_, refused) in &counts {
                 add(&mut told, refused);
             }
@@ -232,16 +250,16 @@ impl Throttlings {
         self.ledger.close(|_| true)
     }
 
-    /// Makes room in the kernel's map.
+    /// Makes room in the kernel's map. That it cannot is said once: until it is full, nothing
+    /// is lost by it.
     fn forget(&mut self) {
-        if self.ledger.known.len() < MANY {
+        let removed = self.ledger.forget(|key| self.source.remove(key));
+        let Err(error) = removed else {
+            self.refused = false;
             return;
-        }
-        for key in self.ledger.idle() {
-            self.source.remove(key);
-            if let Some((_, refused)) = self.ledger.known.remove(&key) {
-                add(&mut self.forgotten, &refused);
-            }
+        };
+        if !std::mem::replace(&mut self.refused, true) {
+            log_warning!("cgroups that are within their budget cannot be forgotten: {error}");
         }
     }
 }
@@ -332,12 +350,35 @@ mod tests {
         assert!(records[0].message.contains("other containers"));
     }
 
+    /// As many cgroups as make it worth forgetting some, refused an event each.
+    fn many() -> Vec<(CgroupKey, Refused)> {
+        (0..MANY as u64).map(|id| (key(id), [1, 0, 0])).collect()
+    }
+
     #[test]
-    fn cgroups_without_a_throttling_can_be_forgotten() {
-        let mut ledger = Ledger::default();
-        ledger.update(Instant::now(), &[(key(1), [1, 0, 0])], [0; KINDS], |_| None);
-        assert!(ledger.idle().is_empty());
+    fn cgroups_without_a_throttling_are_forgotten_when_they_are_many() {
+        let (mut ledger, now) = (Ledger::default(), Instant::now());
+        ledger.update(now, &many(), [0; KINDS], |_| None);
+        let mut removed = 0;
+        let mut remove = |_| -> Result<(), ()> {
+            removed += 1;
+            Ok(())
+        };
+        ledger.forget(&mut remove).unwrap();
         ledger.close(|_| true);
-        assert_eq!(ledger.idle(), [key(1)]);
+        ledger.forget(&mut remove).unwrap();
+        assert_eq!((removed, ledger.known.len()), (MANY, 0));
+        assert_eq!(ledger.forgotten, [MANY as u64, 0, 0]);
+    }
+
+    #[test]
+    fn what_stays_in_the_map_is_not_forgotten_and_not_told_again() {
+        let (mut ledger, now) = (Ledger::default(), Instant::now());
+        ledger.update(now, &many(), [0; KINDS], |_| None);
+        ledger.close(|_| true);
+        ledger.forget(|_| Err(())).unwrap_err();
+        assert_eq!(ledger.forgotten, [0; KINDS]);
+        let again = ledger.update(now, &many(), [0; KINDS], |_| None);
+        assert!(again.is_empty(), "{} records", again.len());
     }
 }

@@ -1,5 +1,7 @@
 //! Maps that only the programs write are frozen: the kernel lets nobody else write to them any
-//! more, root included (`map_freeze` of `kernel/bpf/syscall.c`, Linux 5.2).
+//! more, root included (`map_freeze` of `kernel/bpf/syscall.c`, Linux 5.2). `THROTTLED` is not
+//! among them: user space deletes from it to make room. What all were refused together is told
+//! by `COUNTS`, which is.
 
 use std::{
     io,
@@ -25,7 +27,6 @@ pub(super) const OF_PROGRAMS: &[&str] = &[
     "SCRATCH_EXEC_LARGE",
     "SCRATCH_FAILED",
     "SCRATCH_FAILED_LARGE",
-    "THROTTLED",
 ];
 
 /// What only programs write once the existing processes are marked.
@@ -43,7 +44,7 @@ pub(super) fn freeze(bpf: &Ebpf, names: &[&'static str]) -> Result<(), CaptureEr
 }
 
 fn freeze_map(map: &Map) -> io::Result<()> {
-    let (Map::Array(data) | Map::LruHashMap(data) | Map::PerCpuHashMap(data)) = map else {
+    let (Map::Array(data) | Map::LruHashMap(data)) = map else {
         return Err(io::ErrorKind::Unsupported.into());
     };
     // `union bpf_attr`, as far as this command reads it.

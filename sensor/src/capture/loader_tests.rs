@@ -1,10 +1,17 @@
 //! The programs on this kernel.
 
-use std::process::{Command, Stdio};
+use std::{
+    iter,
+    process::{Command, Stdio},
+    ptr::null,
+    sync::mpsc::{Sender, channel},
+    thread::{self, JoinHandle},
+};
 
+use rustix::thread::gettid;
 use sensor_ebpf::{Counter, Kind};
 
-use super::{Capture, HookMode, Options, Started, TreeMode, Wants};
+use super::{Budget, Capture, HookMode, Options, Started, TreeMode, Wants};
 use crate::event::Event;
 
 #[test]
@@ -264,6 +271,91 @@ fn reliefs_take_what_the_first_programs_are_skipped_for() {
 #[test]
 fn reliefs_do_not_take_what_the_first_programs_have_done() {
     each_event_comes_once("once", with_reliefs);
+}
+
+/// A thread that makes as many failing connects as it is told to.
+struct Connecting {
+    tid: u32,
+    count: Sender<usize>,
+    thread: JoinHandle<()>,
+}
+
+impl Connecting {
+    fn new() -> Self {
+        let ((told, tid), (count, counts)) = (channel(), channel());
+        let thread = thread::spawn(move || {
+            told.send(gettid().as_raw_nonzero().get().cast_unsigned())
+                .expect("it is waited for");
+            for _ in 0..counts.recv().unwrap_or(0) {
+                // SAFETY: neither a descriptor nor an address.
+                unsafe { libc::connect(-1, null(), 0) };
+            }
+        });
+        let tid = tid.recv().expect("the thread runs");
+        Self { tid, count, thread }
+    }
+}
+
+#[test]
+fn events_of_threads_whose_ids_are_much_alike_come_once_each() {
+    const EACH: usize = 2000;
+    // Not by perf's tracepoints, which other tests' system calls on maps hold up.
+    let mut started = with_reliefs(HookMode::Raw);
+    let first = Connecting::new();
+    // Ids are given in turn, so some thread has one with the same last bits.
+    let alike = |thread: &Connecting| thread.tid % 1024 == first.tid % 1024;
+    let second = iter::repeat_with(Connecting::new).find(alike);
+    let threads = [first, second.expect("it is repeated for ever")];
+    let tids = threads.each_ref().map(|thread| thread.tid);
+    for Connecting { count, .. } in &threads {
+        count.send(EACH).expect("the thread waits");
+    }
+    for Connecting { thread, .. } in threads {
+        thread.join().expect("the thread ends");
+    }
+    let mut seen = [0; 2];
+    started.ring.drain(100_000, |bytes| {
+        let event = Event::decode(bytes).expect("a whole record");
+        for (seen, tid) in seen.iter_mut().zip(tids) {
+            *seen += usize::from(event.task.tid == tid);
+        }
+    });
+    assert_eq!(seen, [EACH; 2]);
+}
+
+#[test]
+fn a_cgroup_whose_throttling_is_over_can_be_forgotten() {
+    // Nobody else makes events of this tree, so nothing is counted after its end.
+    let mut shell = Command::new("/bin/sh")
+        .args(["-c", "read go; for n in 1 2 3 4 5; do /bin/true; done"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("a shell runs");
+    let options = Options {
+        tree: TreeMode::Only(shell.id()),
+        ..Options::default()
+    };
+    let wants = Wants {
+        budget: Budget { rate: 1, burst: 1 },
+        ..Wants::default()
+    };
+    let Started {
+        capture: _capture,
+        mut throttled,
+        ..
+    } = Capture::start(&options, &wants).expect("the programs run");
+    drop(shell.stdin.take());
+    shell.wait().expect("the shell ends");
+    let counts = throttled.read().expect("the map can be read");
+    let [(key, refused)] = counts.as_slice() else {
+        panic!("one cgroup is over its budget: {counts:?}");
+    };
+    assert!(refused[Kind::Exec as usize] >= 3, "{refused:?}");
+    // What is gone already may be removed again.
+    for _ in 0..2 {
+        throttled.remove(*key).expect("the map can be written");
+        assert_eq!(throttled.read().expect("as before"), []);
+    }
 }
 
 #[test]

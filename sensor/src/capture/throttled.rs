@@ -1,6 +1,8 @@
 //! Whose events the kernel side refused because a budget was used up.
 
-use aya::maps::{MapData, PerCpuHashMap};
+use std::io::ErrorKind::NotFound;
+
+use aya::maps::{MapData, MapError, PerCpuHashMap};
 use sensor_ebpf::{CgroupKey, KINDS, THROTTLED_MAX};
 
 use super::CaptureError;
@@ -20,9 +22,15 @@ impl Throttled {
     }
 
     /// Forgets a cgroup; one that is refused events again begins at 0.
-    pub fn remove(&mut self, key: CgroupKey) {
-        // An entry that is gone already is what is wanted.
-        let _ = self.0.remove(&[key.node, key.id]);
+    ///
+    /// # Errors
+    /// If the map cannot be written: somebody has frozen it.
+    pub fn remove(&mut self, key: CgroupKey) -> Result<(), CaptureError> {
+        match self.0.remove(&[key.node, key.id]) {
+            // An entry that is gone already is what is wanted.
+            Err(MapError::SyscallError(error)) if error.io_error.kind() == NotFound => Ok(()),
+            done => done.map_err(failed),
+        }
     }
 
     /// Events refused since the start, of each cgroup and by kind, summed over the CPUs.
@@ -40,11 +48,13 @@ impl Throttled {
             }
             Ok((CgroupKey { node, id }, sum))
         });
-        entries
-            .collect::<Result<_, _>>()
-            .map_err(|source| CaptureError::Map {
-                map: "THROTTLED",
-                source,
-            })
+        entries.collect::<Result<_, _>>().map_err(failed)
+    }
+}
+
+fn failed(source: MapError) -> CaptureError {
+    CaptureError::Map {
+        map: "THROTTLED",
+        source,
     }
 }

@@ -35,6 +35,13 @@ pub struct ContainerId {
 }
 
 impl ContainerId {
+    /// Stands for the id of a container of which the cgroup's names do not tell it.
+    pub const UNKNOWN: Self = {
+        let mut bytes = [0; ID_MAX];
+        bytes.split_at_mut(7).0.copy_from_slice(b"unknown");
+        Self { len: 7, bytes }
+    };
+
     /// An id of 1 to 64 bytes of printable ASCII; otherwise none.
     #[must_use]
     pub fn new(id: &[u8]) -> Option<Self> {

@@ -46,7 +46,7 @@ pub(super) static FIELDS: &[Field] = &[
         ..field(
             "container.id",
             Type::String,
-            "First 12 characters of the container's id; `host` outside of containers.",
+            "First 12 characters of the container's id; `host` outside of containers, `unknown` where the cgroup is too deep to tell.",
             |c, _| match &c.container {
                 ContainerState::Host => Value::Str("host"),
                 ContainerState::Unknown(id) => Value::Str(c.arena.alloc_str(id.short())),

@@ -36,6 +36,12 @@ pub(crate) fn take(step: &str, steps: &mut Steps) -> Result<()> {
         "ends" => say(&ends(number(steps)?)?),
         "connect" => connect(number(steps)?, &address(steps)?, steps.number()?),
         "connect-bad-pointer" => bad_pointer(number(steps)?),
+        "connect-at-the-edge" => at_the_edge(
+            number(steps)?,
+            &address(steps)?,
+            steps.text()?.to_str()?.parse()?,
+            steps.number()?,
+        ),
         "connect-interrupted" => attempt::interrupted(
             number(steps)?,
             &address(steps)?,
@@ -191,6 +197,32 @@ fn connect(fd: libc::c_int, address: &Address, errno: u32) -> Result<()> {
     // SAFETY: the address has as many bytes as it says.
     let answer = unsafe { libc::connect(fd, address.pointer(), address.len()) };
     expect(answer.into(), errno)
+}
+
+/// `connect` with an address behind which nothing is mapped, and a length that is `more`.
+fn at_the_edge(fd: libc::c_int, address: &Address, more: u64, errno: u32) -> Result<()> {
+    let page = rustix::param::page_size();
+    let bytes = &address.0;
+    anyhow::ensure!(bytes.len() <= page, "an address larger than a page");
+    // SAFETY: two new pages, of which the second is taken away again; the address fits into the
+    // end of the first, and the kernel checks the length.
+    let answer = unsafe {
+        let pages = libc::mmap(
+            std::ptr::null_mut(),
+            2 * page,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        );
+        anyhow::ensure!(pages != libc::MAP_FAILED, "mmap");
+        let edge = pages.cast::<u8>().add(page);
+        check(libc::munmap(edge.cast(), page))?;
+        let at = edge.sub(bytes.len());
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), at, bytes.len());
+        libc::syscall(libc::SYS_connect, fd, at, bytes.len() as u64 + more)
+    };
+    expect(answer, errno)
 }
 
 fn bad_pointer(fd: libc::c_int) -> Result<()> {
