@@ -27,7 +27,8 @@ pub struct Counts {
     pub received: u64,
     /// Records that could not be decoded.
     pub undecodable: u64,
-    /// Of a host cgroup that the kernel did not know yet to be one, or of the self-test.
+    /// Of a place that no rule asks about: of a cgroup that the kernel did not know yet, or
+    /// execs that only told which program a process runs; and of the self-test.
     pub filtered: u64,
     /// Events that no rule matched.
     pub unmatched: u64,
@@ -221,12 +222,20 @@ impl Pipeline {
         if new {
             self.classes.push(class(&event, place));
         }
-        let id = match place {
-            Place::Host if self.requirements.reach(event.kind).host => {
-                return self.evaluate_in(&event, ContainerState::Host, sink);
-            }
-            Place::Host => return self.filter(event.kind),
-            Place::Container(id) => id,
+        let reach = self.requirements.reach(event.kind);
+        let wanted = match place {
+            Place::Host => reach.host,
+            Place::Container(_) => reach.container,
+        };
+        if !wanted {
+            return self.filter(event.kind);
+        }
+        let of_itself = self.requirements.program(event.kind).any();
+        let of_ancestors = self.requirements.ancestor_programs;
+        let lineage = &mut self.evaluator.lineage;
+        lineage.prepare(&event, of_itself, of_ancestors);
+        let Place::Container(id) = place else {
+            return self.evaluate_in(&event, ContainerState::Host, sink);
         };
         if self.hold.is_waiting(&id) {
             return self.hold(id, &event, sink);

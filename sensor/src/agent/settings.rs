@@ -43,7 +43,9 @@ pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
     let Requirements {
         exec,
         exec_failed,
+        exec_failed_program: _,
         connect,
+        connect_program: _,
         unix,
         inet,
         loopback,
@@ -51,6 +53,7 @@ pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
         ref connect_names,
         needs,
         ancestors,
+        ancestor_programs: _,
     } = *requirements;
     let capture = &config.sensor.capture;
     let env = needs.contains(Needs::ENV) || capture.env != WantedEnv::None;
