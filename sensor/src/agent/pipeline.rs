@@ -27,7 +27,8 @@ pub struct Counts {
     pub received: u64,
     /// Records that could not be decoded.
     pub undecodable: u64,
-    /// Of a host cgroup that the kernel did not know yet to be one, or of the self-test.
+    /// Of a place that no rule asks about: of a cgroup that the kernel did not know yet, or
+    /// execs that only told which program a process runs; and of the self-test.
     pub filtered: u64,
     /// Events that no rule matched.
     pub unmatched: u64,
@@ -221,13 +222,22 @@ impl Pipeline {
         if let Some(place) = place.filter(|_| new) {
             self.classes.push(class(&event, place));
         }
-        let id = match place {
-            Some(Place::Host) if self.requirements.reach(event.kind).host => {
-                return self.evaluate_in(&event, ContainerState::Host, sink);
-            }
-            Some(Place::Host) => return self.filter(event.kind),
-            Some(Place::Container(id)) => id,
+        let reach = self.requirements.reach(event.kind);
+        let wanted = match place {
+            Some(Place::Host) => reach.host,
             // As the host's, a process in a container could hide from rules about containers.
+            Some(Place::Container(_)) | None => reach.container,
+        };
+        if !wanted {
+            return self.filter(event.kind);
+        }
+        let of_itself = self.requirements.program(event.kind).any();
+        let of_ancestors = self.requirements.ancestor_programs;
+        let lineage = &mut self.evaluator.lineage;
+        lineage.prepare(&event, of_itself, of_ancestors);
+        let id = match place {
+            Some(Place::Host) => return self.evaluate_in(&event, ContainerState::Host, sink),
+            Some(Place::Container(id)) => id,
             None => {
                 let unknown = ContainerState::Unknown(ContainerId::UNKNOWN);
                 return self.evaluate_in(&event, unknown, sink);

@@ -9,7 +9,7 @@ use crate::{
     },
     fields::Needs,
     output::AlertOptions,
-    rules::{self, Requirements, Select, Selection},
+    rules::{self, Reach, Requirements, Select, Selection},
     self_test::Marker,
 };
 
@@ -43,7 +43,9 @@ pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
     let Requirements {
         exec,
         exec_failed,
+        exec_failed_program,
         connect,
+        connect_program,
         unix,
         inet,
         loopback,
@@ -51,12 +53,20 @@ pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
         ref connect_names,
         needs,
         ancestors,
+        ancestor_programs: _,
     } = *requirements;
     let capture = &config.sensor.capture;
+    let fails = exec_failed.any() && !config.engine.modern_ebpf.drop_failed_exit;
+    // Which program a process runs is told by its exec, also where no rule wants that.
+    let exec = exec.or(connect_program).or(if fails {
+        exec_failed_program
+    } else {
+        Reach::default()
+    });
     let env = needs.contains(Needs::ENV) || capture.env != WantedEnv::None;
     Wants {
         exec: exec.any(),
-        exec_failed: exec_failed.any() && !config.engine.modern_ebpf.drop_failed_exit,
+        exec_failed: fails,
         connect: connect.any(),
         host: Kinds {
             exec: exec.host,

@@ -1,4 +1,5 @@
-//! The processes that were there before the sensor, from `/proc`.
+//! Processes, from `/proc`: those that were there before the sensor, and those whose exec
+//! it does not know (any more).
 
 use std::{fs, path::Path};
 
@@ -6,7 +7,7 @@ use std::{fs, path::Path};
 /// architecture that this program runs on).
 pub const TICK_NS: u64 = 10_000_000;
 
-/// A process that was there.
+/// A running process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Process {
     /// Thread group id.
@@ -21,10 +22,15 @@ pub struct Process {
     pub argv: Vec<u8>,
     /// Path of its executable.
     pub exe: Vec<u8>,
+    /// Its working directory.
+    pub cwd: Vec<u8>,
 }
 
 /// Most bytes of argv that are kept.
 const ARGV_MAX: usize = 4096;
+
+/// What the kernel adds to a path that is no more.
+const DELETED: &[u8] = b" (deleted)";
 
 /// All processes under a `/proc`. One that ends while it is read is left out.
 #[must_use]
@@ -34,23 +40,19 @@ pub fn processes(proc_root: &Path) -> Vec<Process> {
     };
     entries
         .flatten()
-        .filter_map(|entry| {
-            let tgid = entry.file_name().to_str()?.parse().ok()?;
-            process(&entry.path(), tgid)
-        })
+        .filter_map(|entry| process(proc_root, entry.file_name().to_str()?.parse().ok()?))
         .collect()
 }
 
-fn process(dir: &Path, tgid: u32) -> Option<Process> {
-    use std::os::unix::ffi::OsStringExt as _;
-
-    let (comm, ppid, start_ticks) = parse_stat(&fs::read(dir.join("stat")).ok()?)?;
-    let mut argv = fs::read(dir.join("cmdline")).unwrap_or_default();
+/// One process. None if it has ended.
+#[must_use]
+pub fn process(proc_root: &Path, tgid: u32) -> Option<Process> {
+    let dir = proc_root.join(tgid.to_string());
+    let mut argv = fs::read(dir.join("cmdline")).ok()?;
     argv.truncate(ARGV_MAX);
-    let exe = fs::read_link(dir.join("exe"))
-        .map(|path| path.into_os_string().into_vec())
-        .unwrap_or_default();
-    let exe = exe.strip_suffix(b" (deleted)").unwrap_or(&exe).to_vec();
+    let (exe, cwd) = (link(&dir.join("exe")), link(&dir.join("cwd")));
+    // At last: if the number has come to be another process's meanwhile, its start tells.
+    let (comm, ppid, start_ticks) = parse_stat(&fs::read(dir.join("stat")).ok()?)?;
     Some(Process {
         tgid,
         ppid,
@@ -58,10 +60,24 @@ fn process(dir: &Path, tgid: u32) -> Option<Process> {
         comm,
         argv,
         exe,
+        cwd,
     })
 }
 
-/// Name, parent and start of `/proc/PID/stat`. The name stands in parentheses
+/// Where a link of `/proc` leads; nothing if it cannot be read (of a kernel thread).
+fn link(path: &Path) -> Vec<u8> {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    let target = fs::read_link(path).map(|path| path.into_os_string().into_vec());
+    let mut target = target.unwrap_or_default();
+    if target.ends_with(DELETED) {
+        target.truncate(target.len() - DELETED.len());
+    }
+    target
+}
+
+/// Name, parent and start of `/proc/PID/stat`, unless the process has ended and is only
+/// waited for. The name stands in parentheses
 /// and may contain any byte, so what follows is counted from the last one.
 fn parse_stat(stat: &[u8]) -> Option<(Vec<u8>, u32, u64)> {
     let open = memchr::memchr(b'(', stat)?;
@@ -69,9 +85,10 @@ fn parse_stat(stat: &[u8]) -> Option<(Vec<u8>, u32, u64)> {
     let name = stat.get(open + 1..close)?.to_vec();
     let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
     let mut fields = rest.split_ascii_whitespace();
-    let ppid = fields.nth(1)?.parse().ok()?; // field 4
+    let state = fields.next()?; // field 3
+    let ppid = fields.next()?.parse().ok()?;
     let ticks = fields.nth(17)?.parse().ok()?; // field 22
-    Some((name, ppid, ticks))
+    (!matches!(state, "Z" | "X")).then_some((name, ppid, ticks))
 }
 
 #[cfg(test)]
@@ -86,6 +103,15 @@ mod tests {
         let argv0 = std::env::args().next().expect("argv[0]");
         assert!(found.argv.starts_with(argv0.as_bytes()));
         assert!(found.start_ticks > 0);
+        let path = |path: std::io::Result<std::path::PathBuf>| path.expect("its path");
+        assert_eq!(
+            found.exe,
+            path(std::env::current_exe()).as_os_str().as_encoded_bytes()
+        );
+        assert_eq!(
+            found.cwd,
+            path(std::env::current_dir()).as_os_str().as_encoded_bytes()
+        );
         assert!(all.iter().any(|p| p.tgid == found.ppid) || found.ppid == 0);
     }
 
@@ -93,6 +119,21 @@ mod tests {
     fn a_name_with_parentheses_and_blanks_is_parsed() {
         let stat = b"42 (a) b) (c) S 7 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 9876 0 0";
         assert_eq!(parse_stat(stat), Some((b"a) b) (c".to_vec(), 7, 9876)));
+    }
+
+    #[test]
+    fn a_process_that_has_ended_is_none_although_it_is_waited_for() {
+        let mut child = std::process::Command::new("/bin/true")
+            .spawn()
+            .expect("a child");
+        let proc = Path::new("/proc");
+        let stat = proc.join(child.id().to_string()).join("stat");
+        while !fs::read_to_string(&stat).expect("a child").contains(") Z ") {
+            std::thread::yield_now();
+        }
+        assert_eq!(process(proc, child.id()), None);
+        child.wait().expect("its end");
+        assert_eq!(process(proc, child.id()), None);
     }
 
     #[test]

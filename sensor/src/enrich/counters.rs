@@ -86,6 +86,12 @@ counters! {
     users_stalled_total,
     /// Containers whose users were dropped from the full cache.
     users_evicted_total,
+    /// Programs of running processes read in `/proc`, as no exec had told them.
+    programs_read_total,
+    /// Programs that `/proc` could not tell any more: their processes have ended.
+    programs_gone_total,
+    /// Programs not looked for: too many in one second, or an answer was not there in time.
+    programs_deferred_total,
 }
 
 /// Adds one.

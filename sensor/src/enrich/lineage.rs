@@ -4,14 +4,23 @@
 //! runs (a fork inherits it); this cache keeps what those execs told. So the
 //! command line of a parent is known although it forked without exec, or has
 //! ended, or was there before the sensor.
+//!
+//! Of some programs no exec is told: it was left out in the kernel, as no rule
+//! wants it, or it was dropped here to make room. As long as one of its processes
+//! runs, `/proc` tells it; each program is looked for there once.
 
-use std::{cell::Cell, collections::VecDeque, path::Path};
+use std::{cell::Cell, collections::VecDeque, path::Path, sync::Arc};
 
 use rustc_hash::FxHashMap;
+use sensor_ebpf::COMM_LEN;
 
-use super::{Lookups, Program};
+use super::{
+    Counters, Lookups, Program,
+    counters::count,
+    program_reader::{Busy, Reader},
+};
 use crate::{
-    capture::{TICK_NS, processes},
+    capture::{Process, TICK_NS, processes},
     event::{Ancestor, Detail, Event, Exec, Kind, Names, Strings, Task},
 };
 
@@ -40,8 +49,52 @@ impl Key {
             before: time == 0,
         }
     }
+
+    fn of_ancestor(ancestor: &Ancestor) -> Self {
+        let Ancestor {
+            image_tgid,
+            image_time,
+            image_start,
+            ..
+        } = *ancestor;
+        Self::new(image_tgid, image_time, image_start)
+    }
 }
 
+/// A process of an event.
+struct Running {
+    program: Key,
+    tgid: u32,
+    start: u64,
+    comm: [u8; COMM_LEN],
+}
+
+impl Running {
+    /// An event's process and its ancestors, nearest first.
+    fn all(event: &Event<'_>) -> impl Iterator<Item = Self> {
+        let task = &event.task;
+        let own = Self {
+            program: Key::new(task.image_tgid, task.image_time, task.image_start),
+            tgid: task.tgid,
+            start: task.start,
+            comm: task.comm,
+        };
+        let ancestors = event.ancestors().map(|ancestor| Self {
+            program: Key::of_ancestor(&ancestor),
+            tgid: ancestor.tgid,
+            start: ancestor.start,
+            comm: ancestor.comm,
+        });
+        std::iter::once(own).chain(ancestors)
+    }
+
+    /// Whether that is the same process, and for all that is known still the same program.
+    fn is(&self, process: &Process) -> bool {
+        process.start_ticks == self.start / TICK_NS && process.comm == comm(&self.comm)
+    }
+}
+
+/// What is known of a program; no bytes, if it was looked for in vain.
 struct Entry {
     /// comm, exe, cwd, argv, env, back to back.
     bytes: Box<[u8]>,
@@ -58,28 +111,77 @@ pub struct Lineage {
     bytes: usize,
     evicted: u64,
     lookups: Cell<Lookups>,
+    /// Where programs are looked for that no exec told.
+    reader: Option<Reader>,
+    counters: Arc<Counters>,
 }
 
 impl Lineage {
-    /// An empty cache.
+    /// An empty cache, of programs that execs tell.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes in the programs that are running.
-    pub fn scan(&mut self, proc_root: &Path) {
+    /// Takes in the programs that are running, from a `/proc`; there it looks for others later.
+    #[must_use]
+    pub fn scan(proc_root: &Path, counters: Arc<Counters>) -> Self {
+        let mut lineage = Self {
+            reader: Some(Reader::new(proc_root)),
+            counters,
+            ..Self::default()
+        };
         for process in processes(proc_root) {
             let key = Key::new(process.tgid, 0, process.start_ticks * TICK_NS);
-            let exe: Vec<u8> = process
-                .exe
-                .split(|&b| b == b'/')
-                .rev()
-                .filter(|name| !name.is_empty())
-                .flat_map(|name| name.iter().copied().chain([0]))
-                .collect();
-            self.insert(key, [&process.comm, &exe, b"", &process.argv, b""], None);
+            lineage.insert_process(key, &process);
         }
+        lineage
+    }
+
+    /// Looks for programs that fields ask for and no exec told: that of an event's own process,
+    /// and those of so many of its ancestors.
+    pub fn prepare(&mut self, event: &Event<'_>, of_itself: bool, of_ancestors: u32) {
+        if self.reader.is_none() || !(of_itself || of_ancestors > 0) {
+            return;
+        }
+        let of_ancestors = of_ancestors as usize;
+        let wanted = Running::all(event).take(1 + of_ancestors);
+        for wanted in wanted.skip(usize::from(!of_itself)) {
+            if !self.programs.contains_key(&wanted.program) {
+                self.look_for(wanted.program, event);
+            }
+        }
+    }
+
+    /// Asks the processes of an event that run a program.
+    fn look_for(&mut self, program: Key, event: &Event<'_>) {
+        let Some(reader) = &mut self.reader else {
+            return;
+        };
+        let answer = Running::all(event)
+            .filter(|running| running.program == program)
+            .map(|running| {
+                let process = reader.read(running.tgid, event.header.time)?;
+                Ok(process.filter(|process| running.is(process)))
+            })
+            .find_map(Result::transpose);
+        match answer {
+            Some(Ok(process)) => {
+                count(&self.counters.programs_read_total);
+                self.insert_process(program, &process);
+            }
+            Some(Err(Busy)) => count(&self.counters.programs_deferred_total),
+            None => {
+                count(&self.counters.programs_gone_total);
+                self.insert(program, [b""; 5], None);
+            }
+        }
+    }
+
+    fn insert_process(&mut self, key: Key, process: &Process) {
+        let exe = names(&process.exe);
+        let cwd = names(&process.cwd);
+        self.insert(key, [&process.comm, &exe, &cwd, &process.argv, b""], None);
     }
 
     /// Takes in the program of a successful exec.
@@ -108,11 +210,7 @@ impl Lineage {
     /// The program that an ancestor runs.
     #[must_use]
     pub fn of_ancestor(&self, ancestor: &Ancestor) -> Option<Program<'_>> {
-        self.get(Key::new(
-            ancestor.image_tgid,
-            ancestor.image_time,
-            ancestor.image_start,
-        ))
+        self.get(Key::of_ancestor(ancestor))
     }
 
     /// How many programs are known.
@@ -141,6 +239,7 @@ impl Lineage {
 
     fn get(&self, key: Key) -> Option<Program<'_>> {
         let entry = self.programs.get(&key);
+        let entry = entry.filter(|entry| !entry.bytes.is_empty());
         let mut lookups = self.lookups.get();
         lookups.count(entry.is_some());
         self.lookups.set(lookups);
@@ -210,78 +309,19 @@ pub fn comm(comm: &[u8]) -> &[u8] {
     &comm[..memchr::memchr(0, comm).unwrap_or(comm.len())]
 }
 
+/// A path as the kernel side writes it.
+fn names(path: &[u8]) -> Vec<u8> {
+    path.split(|&b| b == b'/')
+        .rev()
+        .filter(|name| !name.is_empty())
+        .flat_map(|name| name.iter().copied().chain([0]))
+        .collect()
+}
+
 fn cut(strings: &[u8]) -> &[u8] {
     &strings[..strings.len().min(STRINGS_MAX)]
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::builder::RecordBuilder;
-
-    fn observe(lineage: &mut Lineage, tgid: u32, time: u64, argv: &[&str]) -> Task {
-        let mut record = RecordBuilder::exec("/usr/bin/sh", argv);
-        record.task.image_tgid = tgid;
-        record.task.image_time = time;
-        let bytes = record.build();
-        lineage.observe(&Event::decode(&bytes).expect("a record"));
-        record.task
-    }
-
-    #[test]
-    fn the_program_of_an_exec_is_found_by_its_image() {
-        let mut lineage = Lineage::new();
-        let task = observe(&mut lineage, 5, 77, &["sh", "-c", "x"]);
-        let program = lineage.of(&task).expect("known");
-        assert_eq!(program.comm, b"sh");
-        assert_eq!(program.argv.0, b"sh\0-c\0x\0");
-        assert_eq!(program.exe.0, b"sh\0bin\0usr\0");
-    }
-
-    #[test]
-    fn another_exec_of_the_same_process_is_another_program() {
-        let mut lineage = Lineage::new();
-        let first = observe(&mut lineage, 5, 77, &["one"]);
-        let second = observe(&mut lineage, 5, 78, &["two"]);
-        assert_eq!(lineage.of(&first).expect("known").argv.0, b"one\0");
-        assert_eq!(lineage.of(&second).expect("known").argv.0, b"two\0");
-    }
-
-    #[test]
-    fn it_stays_bounded_and_keeps_what_is_asked_for() {
-        let mut lineage = Lineage::new();
-        let kept = observe(&mut lineage, 1, 1, &["kept"]);
-        for i in 0..3 * PROGRAMS_MAX as u64 {
-            observe(&mut lineage, 2, 100 + i, &["x"]);
-            assert!(lineage.of(&kept).is_some());
-        }
-        assert_eq!(lineage.len(), PROGRAMS_MAX);
-        assert!(lineage.evicted() > 0);
-    }
-
-    #[test]
-    fn it_stays_bounded_in_bytes() {
-        let mut lineage = Lineage::new();
-        let long = "x".repeat(STRINGS_MAX);
-        for i in 0..2000 {
-            observe(&mut lineage, 2, 100 + i, &[&long]);
-        }
-        assert!(lineage.bytes <= BYTES_MAX);
-    }
-
-    #[test]
-    fn a_running_process_is_known_by_its_start() {
-        let mut lineage = Lineage::new();
-        lineage.scan(Path::new("/proc"));
-        let me = processes(Path::new("/proc"))
-            .into_iter()
-            .find(|p| p.tgid == std::process::id())
-            .expect("this process");
-        let task = Task {
-            image_tgid: me.tgid,
-            image_start: me.start_ticks * TICK_NS + 1234,
-            ..Task::default()
-        };
-        assert_eq!(lineage.of(&task).expect("known").argv.0, me.argv);
-    }
-}
+#[path = "lineage_tests.rs"]
+mod tests;

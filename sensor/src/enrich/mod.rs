@@ -22,6 +22,7 @@ mod metadata;
 mod oci;
 mod options;
 mod program;
+mod program_reader;
 mod tasks;
 mod text;
 mod users;

@@ -2,7 +2,7 @@
 
 use crate::event::{Exec, Names, Strings};
 
-/// A program as its exec event told it, or `/proc` at start.
+/// A program as its exec event told it, or `/proc`.
 #[derive(Clone, Copy, Debug)]
 pub struct Program<'a> {
     /// Name (`comm`) at the exec.
@@ -11,10 +11,10 @@ pub struct Program<'a> {
     pub argv: Strings<'a>,
     /// Path of the executable.
     pub exe: Names<'a>,
-    /// Working directory at the exec.
+    /// Working directory at the exec, or when `/proc` was read.
     pub cwd: Names<'a>,
-    /// Environment, if it was asked for.
+    /// Environment, if it was asked for; `/proc` is not.
     pub env: Strings<'a>,
-    /// Facts of the executable; none for a program that was there before the sensor.
+    /// Facts of the executable; none for a program that `/proc` told.
     pub exec: Option<Exec>,
 }

@@ -44,6 +44,31 @@ const fn above(name: &'static str, ty: Type, doc: &'static str, get: Getter) -> 
     }
 }
 
+/// A field of the parent's program.
+const fn parent(name: &'static str, ty: Type, doc: &'static str, get: Getter) -> Field {
+    Field {
+        needs: Needs::ANCESTOR_PROGRAMS,
+        ..field(name, ty, doc, get)
+    }
+}
+
+/// A field of ancestors' programs, with or without an index.
+const fn program(name: &'static str, ty: Type, doc: &'static str, get: Getter) -> Field {
+    Field {
+        needs: Needs::ANCESTORS.union(Needs::ANCESTOR_PROGRAMS),
+        ..indexed(name, ty, doc, get)
+    }
+}
+
+/// A field of the program of one of the ancestors, or of the process itself.
+const fn leader(name: &'static str, ty: Type, doc: &'static str, get: Getter) -> Field {
+    let needs = Needs::ANCESTORS.union(Needs::ANCESTOR_PROGRAMS);
+    Field {
+        needs: needs.union(Needs::PROGRAM),
+        ..field(name, ty, doc, get)
+    }
+}
+
 /// Rows of the registry.
 pub(super) static FIELDS: &[Field] = &[
     field(
@@ -67,19 +92,19 @@ pub(super) static FIELDS: &[Field] = &[
     field("proc.pname", Type::String, "Name of the parent.", |c, _| {
         name(c, 1)
     }),
-    field(
+    parent(
         "proc.pexe",
         Type::String,
         "argv[0] of the parent.",
         |c, _| exe(c, 1),
     ),
-    field(
+    parent(
         "proc.pexepath",
         Type::String,
         "Path of the parent's executable.",
         |c, _| exepath(c, 1),
     ),
-    field(
+    parent(
         "proc.pcmdline",
         Type::String,
         "Name and arguments of the parent.",
@@ -122,7 +147,7 @@ pub(super) static FIELDS: &[Field] = &[
             Argument::None | Argument::Name(_) => any(c, name),
         },
     ),
-    indexed(
+    program(
         "proc.aexe",
         Type::String,
         "argv[0] of an ancestor; without an index any of them.",
@@ -131,7 +156,7 @@ pub(super) static FIELDS: &[Field] = &[
             Argument::None | Argument::Name(_) => any(c, exe),
         },
     ),
-    indexed(
+    program(
         "proc.aexepath",
         Type::String,
         "Path of an ancestor's executable; without an index any of them.",
@@ -140,7 +165,7 @@ pub(super) static FIELDS: &[Field] = &[
             Argument::None | Argument::Name(_) => any(c, exepath),
         },
     ),
-    indexed(
+    program(
         "proc.acmdline",
         Type::String,
         "Name and arguments of an ancestor; without an index any of them.",
@@ -181,13 +206,13 @@ pub(super) static FIELDS: &[Field] = &[
             name(c, session_leader(c))
         },
     ),
-    above(
+    leader(
         "proc.sid.exe",
         Type::String,
         "argv[0] of the process that `proc.sname` names.",
         |c, _| exe(c, session_leader(c)),
     ),
-    above(
+    leader(
         "proc.sid.exepath",
         Type::String,
         "Path of the executable of the process that `proc.sname` names.",
@@ -199,13 +224,13 @@ pub(super) static FIELDS: &[Field] = &[
         "Name of the leader of the process group, if it is an ancestor or the process itself.",
         |c, _| group_leader(c).map_or(Value::Absent, |n| name(c, n)),
     ),
-    above(
+    leader(
         "proc.pgid.exe",
         Type::String,
         "argv[0] of the leader of the process group.",
         |c, _| group_leader(c).map_or(Value::Absent, |n| exe(c, n)),
     ),
-    above(
+    leader(
         "proc.pgid.exepath",
         Type::String,
         "Path of the executable of the leader of the process group.",
@@ -217,13 +242,13 @@ pub(super) static FIELDS: &[Field] = &[
         "The same as `proc.pgid.name`.",
         |c, _| group_leader(c).map_or(Value::Absent, |n| name(c, n)),
     ),
-    above(
+    leader(
         "proc.vpgid.exe",
         Type::String,
         "The same as `proc.pgid.exe`.",
         |c, _| group_leader(c).map_or(Value::Absent, |n| exe(c, n)),
     ),
-    above(
+    leader(
         "proc.vpgid.exepath",
         Type::String,
         "The same as `proc.pgid.exepath`.",

@@ -21,6 +21,19 @@ const fn field(
     }
 }
 
+/// A field of the program that the process runs.
+const fn program(
+    name: &'static str,
+    ty: Type,
+    doc: &'static str,
+    get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
+) -> Field {
+    Field {
+        needs: Needs::PROGRAM,
+        ..field(name, ty, doc, get)
+    }
+}
+
 fn text(value: Option<&str>) -> Value<'_> {
     value.map_or(Value::Absent, Value::Str)
 }
@@ -46,13 +59,13 @@ pub(super) static FIELDS: &[Field] = &[
         "Name of the process: base name of the path given to exec, at most 15 bytes.",
         |c, _| Value::Str(c.comm()),
     ),
-    field("proc.exe", Type::String, "argv[0].", |c, _| {
+    program("proc.exe", Type::String, "argv[0].", |c, _| {
         text(
             c.program()
                 .map(|p| c.text(p.argv.first().unwrap_or_default())),
         )
     }),
-    field(
+    program(
         "proc.exepath",
         Type::String,
         "Path of the executed file as the kernel resolved it; of a script its interpreter.",
@@ -60,7 +73,7 @@ pub(super) static FIELDS: &[Field] = &[
     ),
     Field {
         argument: ArgumentKind::Index,
-        ..field(
+        ..program(
             "proc.args",
             Type::String,
             "argv[1..] joined by blanks; with an index one of them, from 0.",
@@ -82,13 +95,13 @@ pub(super) static FIELDS: &[Field] = &[
             },
         )
     },
-    field(
+    program(
         "proc.cmdline",
         Type::String,
         "Name and arguments, joined by blanks.",
         |c, _| text(c.cmdline()),
     ),
-    field(
+    program(
         "proc.exeline",
         Type::String,
         "argv joined by blanks.",
@@ -99,13 +112,13 @@ pub(super) static FIELDS: &[Field] = &[
             )
         },
     ),
-    field(
+    program(
         "proc.cmdnargs",
         Type::Number,
         "Number of arguments, argv[0] not counted.",
         |c, _| number(c.program().map(|p| p.argv.rest().iter().count() as u64)),
     ),
-    field(
+    program(
         "proc.cmdlenargs",
         Type::Number,
         "Bytes of all arguments, argv[0] and separators not counted.",
@@ -116,7 +129,7 @@ pub(super) static FIELDS: &[Field] = &[
             )
         },
     ),
-    field(
+    program(
         "proc.cwd",
         Type::String,
         "Working directory, ending with `/`.",
@@ -124,8 +137,8 @@ pub(super) static FIELDS: &[Field] = &[
     ),
     Field {
         argument: ArgumentKind::OptionalName,
-        needs: Needs::ENV,
-        ..field(
+        needs: Needs::ENV.union(Needs::PROGRAM),
+        ..program(
             "proc.env",
             Type::String,
             "Environment, or one variable of it.",
@@ -192,55 +205,55 @@ pub(super) static FIELDS: &[Field] = &[
         "When the first process of the pid namespace started, nanoseconds since the epoch.",
         |c, _| Value::Uint(utc(c, c.event.task.pid_ns_start)),
     ),
-    field(
+    program(
         "proc.is_exe_writable",
         Type::Bool,
         "Whether the process could write the executed file.",
         |c, _| facts(c).map_or(Value::Absent, |_| Value::Bool(is_writable(c))),
     ),
-    field(
+    program(
         "proc.is_exe_upper_layer",
         Type::Bool,
         "Whether the executed file is new or modified in the container.",
         |c, _| flag(c, exec_flag::UPPER_LAYER),
     ),
-    field(
+    program(
         "proc.is_exe_lower_layer",
         Type::Bool,
         "Whether the executed file is the image's own.",
         |c, _| flag(c, exec_flag::LOWER_LAYER),
     ),
-    field(
+    program(
         "proc.is_exe_from_memfd",
         Type::Bool,
         "Whether the executed file is a memfd.",
         |c, _| flag(c, exec_flag::MEMFD),
     ),
-    field(
+    program(
         "proc.exe_ino",
         Type::Number,
         "Inode number of the executed file.",
         |c, _| number(facts(c).map(|f| f.exe_ino)),
     ),
-    field(
+    program(
         "proc.exe_ino.ctime",
         Type::Number,
         "Change time of the executed file, nanoseconds since the epoch.",
         |c, _| number(facts(c).map(|f| f.exe_ctime)),
     ),
-    field(
+    program(
         "proc.exe_ino.mtime",
         Type::Number,
         "Modification time of the executed file, nanoseconds since the epoch.",
         |c, _| number(facts(c).map(|f| f.exe_mtime)),
     ),
-    field(
+    program(
         "proc.exe_ino.ctime_duration_proc_start",
         Type::Number,
         "Nanoseconds from the change of the executed file to the start of the process.",
         |c, _| number(facts(c).map(|f| utc(c, c.event.task.start).saturating_sub(f.exe_ctime))),
     ),
-    field(
+    program(
         "proc.exe_ino.ctime_duration_pidns_start",
         Type::Number,
         "Nanoseconds from the start of the pid namespace to the change of the executed file; 0 if it is older.",
@@ -251,19 +264,19 @@ pub(super) static FIELDS: &[Field] = &[
             }))
         },
     ),
-    field(
+    program(
         "proc.args_truncated",
         Type::Bool,
         "Whether argv was cut at the configured limit (not in Falco).",
         |c, _| flag(c, exec_flag::ARGV_TRUNCATED),
     ),
-    field(
+    program(
         "proc.args_size",
         Type::Number,
         "True size of argv in bytes, NULs included, whatever was captured (not in Falco).",
         |c, _| number(facts(c).map(|f| f.argv_size)),
     ),
-    field(
+    program(
         "proc.path_complete",
         Type::Bool,
         "Whether the paths of the executable and of the working directory are whole (not in Falco).",
@@ -286,7 +299,7 @@ pub(super) static FIELDS: &[Field] = &[
     ),
     Field {
         kinds: Kinds::EXEC,
-        ..field(
+        ..program(
             "proc.argv",
             Type::String,
             "argv as a list (not in Falco); an array in JSON.",

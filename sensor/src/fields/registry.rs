@@ -59,6 +59,10 @@ impl Needs {
     pub const POD: Self = Self(1 << 3);
     /// Names of users and groups.
     pub const USERS: Self = Self(1 << 4);
+    /// The program that the process runs: events other than execs do not tell it.
+    pub const PROGRAM: Self = Self(1 << 5);
+    /// The programs that its ancestors run.
+    pub const ANCESTOR_PROGRAMS: Self = Self(1 << 6);
 
     /// Both.
     #[must_use]

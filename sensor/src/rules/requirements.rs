@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     ExtraField, Rule,
-    compile::{Checks, Graph, names},
+    compile::{Checks, Graph, NodeId, names},
     set::{Program, program},
 };
 use crate::{
@@ -31,6 +31,15 @@ impl Reach {
     pub fn any(self) -> bool {
         self.container || self.host
     }
+
+    /// Either.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            container: self.container || other.container,
+            host: self.host || other.host,
+        }
+    }
 }
 
 /// What the rules that are on need.
@@ -46,6 +55,10 @@ pub struct Requirements {
     pub exec_failed: Reach,
     /// Connects.
     pub connect: Reach,
+    /// Of the failed execs: those of which the program that called is asked for.
+    pub exec_failed_program: Reach,
+    /// Of the connects: those of which the program that called is asked for.
+    pub connect_program: Reach,
     /// Of connects: those to unix sockets.
     pub unix: bool,
     /// Of connects: those to IPv4 and IPv6 addresses.
@@ -60,6 +73,8 @@ pub struct Requirements {
     pub needs: Needs,
     /// How many ancestors they look at.
     pub ancestors: u32,
+    /// Of how many ancestors they look at the programs.
+    pub ancestor_programs: u32,
 }
 
 impl Requirements {
@@ -77,6 +92,17 @@ impl Requirements {
             Kind::Exec => self.exec,
             Kind::ExecFailed => self.exec_failed,
             Kind::Connect => self.connect,
+        }
+    }
+
+    /// Of whose events of a kind it is asked which program the process runs. An exec tells
+    /// that itself.
+    #[must_use]
+    pub fn program(&self, kind: Kind) -> Reach {
+        match kind {
+            Kind::Exec => Reach::default(),
+            Kind::ExecFailed => self.exec_failed_program,
+            Kind::Connect => self.connect_program,
         }
     }
 
@@ -100,21 +126,43 @@ impl Requirements {
         let connects = [false, true].map(|host| &programs[program(Kind::Connect, host)].rules);
         let conditions = connects.into_iter().flatten().map(|(_, node)| *node);
         this.connect_names = names(graph, checks, conditions).filter(|_| this.connect.any());
-        let mut seen = vec![false; rules.len()];
-        for (rule, node) in programs.iter().flat_map(|program| &program.rules) {
-            graph.checks(*node, &mut |check, _| {
-                let check = checks.get(check);
-                this.operand(checks, check.operand);
-                if let super::compile::Test::Operand(_, right) = &check.test {
-                    this.operand(checks, *right);
+        for kind in [Kind::Exec, Kind::ExecFailed, Kind::Connect] {
+            for host in [false, true] {
+                let others = std::mem::take(&mut this.needs);
+                for (rule, node) in &programs[program(kind, host)].rules {
+                    this.condition(graph, checks, *node);
+                    this.output(&rules[*rule as usize]);
                 }
-            });
-            let rule = *rule as usize;
-            if !std::mem::replace(&mut seen[rule], true) {
-                this.output(&rules[rule]);
+                this.ask_for_program(kind, host);
+                this.needs = this.needs.union(others);
             }
         }
         this
+    }
+
+    /// Events of that kind and place need what is in `needs` now.
+    fn ask_for_program(&mut self, kind: Kind, host: bool) {
+        let asked = self.needs.contains(Needs::PROGRAM);
+        let place = Reach {
+            container: asked && !host,
+            host: asked && host,
+        };
+        let of_kind = match kind {
+            Kind::Exec => return,
+            Kind::ExecFailed => &mut self.exec_failed_program,
+            Kind::Connect => &mut self.connect_program,
+        };
+        *of_kind = of_kind.or(place);
+    }
+
+    fn condition(&mut self, graph: &Graph, checks: &Checks, node: NodeId) {
+        graph.checks(node, &mut |check, _| {
+            let check = checks.get(check);
+            self.operand(checks, check.operand);
+            if let super::compile::Test::Operand(_, right) = &check.test {
+                self.operand(checks, *right);
+            }
+        });
     }
 
     fn operand(&mut self, checks: &Checks, operand: u32) {
@@ -138,12 +186,21 @@ impl Requirements {
     }
 
     fn field(&mut self, field: &FieldRef) {
-        self.needs = self.needs.union(field.field.needs);
-        if field.field.needs.contains(Needs::ANCESTORS) {
-            self.ancestors = self.ancestors.max(match field.argument {
-                Argument::Index(index) => index.min(ALL_ANCESTORS),
-                _ => ALL_ANCESTORS,
-            });
+        let needs = field.field.needs;
+        self.needs = self.needs.union(needs);
+        let depth = match field.argument {
+            Argument::Index(index) => index.min(ALL_ANCESTORS),
+            _ if needs.contains(Needs::ANCESTORS) => ALL_ANCESTORS,
+            _ => 1,
+        };
+        if needs.contains(Needs::ANCESTORS) {
+            self.ancestors = self.ancestors.max(depth);
+        }
+        if needs.contains(Needs::ANCESTOR_PROGRAMS) {
+            self.ancestor_programs = self.ancestor_programs.max(depth);
+            if depth == 0 {
+                self.needs = self.needs.union(Needs::PROGRAM);
+            }
         }
     }
 }

@@ -152,7 +152,6 @@ mod tests {
     #[test]
     fn what_a_rule_looks_at_is_derived() {
         let (_, json) = derived("evt.type = execve and evt.failed = true", "%proc.env[A]");
-        assert_eq!(json["exec"], json!([]));
         assert_eq!(json["exec_failed"], json!(["containers", "host"]));
         assert!(json["env_bytes"].as_u64() > Some(0));
         let (_, json) = derived(
@@ -162,5 +161,31 @@ mod tests {
         assert_eq!(json["connect"], json!(["containers"]));
         assert_eq!(json["peers"], json!(["IPv4 and IPv6", "loopback"]));
         assert_eq!(json["metadata"], json!(["containers", "users and groups"]));
+    }
+
+    #[test]
+    fn who_is_asked_for_its_program_is_watched_when_it_executes() {
+        let containers = "evt.type = connect and container.id != host";
+        let failed = "evt.type = execve and evt.failed = true";
+        for (condition, output, execs) in [
+            (containers, "%proc.name %proc.pcmdline", json!([])),
+            (containers, "%proc.cmdline", json!(["containers"])),
+            (containers, "%proc.acmdline[0]", json!(["containers"])),
+            (
+                "evt.type = connect",
+                "%proc.cwd",
+                json!(["containers", "host"]),
+            ),
+            (
+                "evt.type = connect and proc.args contains x",
+                "x",
+                json!(["containers", "host"]),
+            ),
+            (failed, "%proc.name", json!([])),
+            (failed, "%proc.exe", json!(["containers", "host"])),
+        ] {
+            let (_, json) = derived(condition, output);
+            assert_eq!(json["exec"], execs, "{condition}: {output}");
+        }
     }
 }

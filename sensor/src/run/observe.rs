@@ -131,8 +131,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         fill,
         programs,
     } = start_capture(&settings::capture(config, &marker), &wants, &telemetry)?;
-    let mut lineage = Lineage::new();
-    lineage.scan(&config.sensor.proc_root);
+    let lineage = Lineage::scan(&config.sensor.proc_root, Arc::clone(&counters));
     let kernel = Arc::new(counts);
     let sources = metrics::Sources {
         kernel: Arc::clone(&kernel),

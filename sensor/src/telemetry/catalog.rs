@@ -73,7 +73,7 @@ catalog! {
     HOLD_EVENTS Gauge "sensor_hold_events" [] "Events that wait for their container to be known.";
     HOLD_BYTES Gauge "sensor_hold_bytes" [] "Bytes of these events.";
     HOLD_RELEASED Counter "sensor_hold_released_total" ["outcome"] "Events that have waited: for what their container turned out to be, or for nothing.";
-    ENRICHMENT Counter "sensor_enrichment_total" ["what"] "What the tasks that ask containerd and the API server, the hold and the users' names count, each by its name.";
+    ENRICHMENT Counter "sensor_enrichment_total" ["what"] "What the tasks that ask containerd and the API server, the hold, the users' names and the programs of processes count, each by its name.";
     CACHE_ENTRIES Gauge "sensor_cache_entries" ["cache"] "Entries of a cache.";
     CACHE_HITS Counter "sensor_cache_hits_total" ["cache"] "Look-ups that a cache answered.";
     CACHE_MISSES Counter "sensor_cache_misses_total" ["cache"] "Look-ups that a cache could not answer.";

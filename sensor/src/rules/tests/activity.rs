@@ -200,6 +200,62 @@ fn conditions_and_outputs_say_what_must_be_gathered() {
     );
 }
 
+#[test]
+fn fields_say_whose_programs_are_asked_for() {
+    for (condition, failed, connect, ancestors) in [
+        ("evt.type = connect and proc.name = x", NOWHERE, NOWHERE, 0),
+        ("proc.exepath = x", EVERYWHERE, EVERYWHERE, 0),
+        (
+            "evt.type = connect and container.id != host and len(proc.args) > 1",
+            NOWHERE,
+            CONTAINER,
+            0,
+        ),
+        (
+            "evt.type = connect and proc.pcmdline = x",
+            NOWHERE,
+            NOWHERE,
+            1,
+        ),
+        (
+            "evt.type = connect and proc.aexe[3] = x",
+            NOWHERE,
+            NOWHERE,
+            3,
+        ),
+        (
+            "evt.type = connect and proc.aname[3] = x",
+            NOWHERE,
+            NOWHERE,
+            0,
+        ),
+        (
+            "evt.type = connect and proc.aexepath = x",
+            NOWHERE,
+            NOWHERE,
+            16,
+        ),
+        (
+            "evt.type = connect and proc.sid.exe = x",
+            NOWHERE,
+            EVERYWHERE,
+            16,
+        ),
+    ] {
+        let set = rules(&rule("r", condition));
+        let r = set.requirements();
+        assert_eq!(
+            (
+                r.exec_failed_program,
+                r.connect_program,
+                r.ancestor_programs
+            ),
+            (failed, connect, ancestors),
+            "{condition}"
+        );
+    }
+}
+
 /// What is assumed of host processes is what the fields give.
 #[test]
 fn the_fields_of_the_host_are_as_assumed() {

@@ -1,0 +1,101 @@
+//! Which program a process runs is known although no rule wants its exec.
+
+use libc::AF_INET;
+use serde_json::json;
+use tests::{Act, Cgroup, Scene, connects::tcp};
+
+fn rule(condition: &str, output: &str) -> String {
+    format!(
+        "- rule: r\n  desc: d\n  priority: DEBUG\n  condition: {condition}\n  output: '{output}'\n"
+    )
+}
+
+const OF_ITSELF: &str = "%proc.name %proc.cmdline %proc.exe %proc.exepath %proc.args[0] %proc.cwd";
+
+/// A program that is executed in a directory after the sensor's start, takes these steps and
+/// ends at once.
+fn short_lived(scene: &Scene, steps: Act) -> Act {
+    Act::new()
+        .just("net-namespace")
+        .then("chdir", [scene.directory("here")])
+        .just("fork")
+        .exec_actor(scene.actor("tool"), steps)
+}
+
+#[test]
+fn a_connect_tells_the_program_although_only_connects_are_wanted() {
+    let scene = Scene::new();
+    let steps = tcp(AF_INET).connect("127.0.0.1:81", libc::ECONNREFUSED);
+    let act = short_lived(&scene, steps);
+    let path = scene.text("tool");
+    let condition = format!("evt.type = connect and proc.exepath = {path}");
+    let (seen, ..) = scene.act_under(act, |setup| setup.rules(&rule(&condition, OF_ITSELF)));
+    let event = seen.only("at all", |_| true);
+    event.assert_fields(&json!({
+        "proc.name": "tool",
+        "proc.cmdline": "tool --now socket 100 2 1 0 connect 100 127.0.0.1:81 111",
+        "proc.exe": path,
+        "proc.exepath": path,
+        "proc.args[0]": "--now",
+        "proc.cwd": scene.text("here/"),
+    }));
+    assert_eq!(seen.counters().user("unmatched"), 0, "{}", seen.stderr);
+    assert_eq!(seen.counters().user("filtered"), 1, "{}", seen.stderr);
+}
+
+#[test]
+fn a_failed_exec_tells_the_program_that_called_although_only_failed_ones_are_wanted() {
+    let scene = Scene::new();
+    let steps = Act::new().fail(scene.path("missing"), libc::ENOENT, ["x"]);
+    let act = short_lived(&scene, steps);
+    let condition = "evt.type = execve and evt.failed = true and proc.exe endswith /tool";
+    let (seen, ..) = scene.act_under(act, |setup| {
+        setup
+            .rules(&rule(condition, OF_ITSELF))
+            .option("engine.modern_ebpf.drop_failed_exit", false)
+    });
+    seen.only("at all", |_| true).assert_fields(&json!({
+        "proc.exe": scene.text("tool"),
+        "proc.exepath": scene.text("tool"),
+        "proc.args[0]": "--now",
+        "proc.cwd": scene.text("here/"),
+    }));
+}
+
+#[test]
+fn a_container_tells_its_parent_of_the_host_although_only_containers_are_wanted() {
+    let scene = Scene::new();
+    let unique = format!("{:08x}", std::process::id()).repeat(8);
+    let cgroup = Cgroup::new(&format!("docker-{unique}.scope"));
+    let inside = Act::new().then("pause", ["1000"]);
+    let shim = Act::new()
+        .then("chdir", [scene.directory("here")])
+        .just("fork")
+        .then("enter-cgroup", [cgroup.procs()])
+        .exec_actor(scene.actor("inside"), inside);
+    // The cgroup's first exec shows that it is the host's; those after it stay in the kernel.
+    let act = Act::new()
+        .then("spawn", [scene.program("first")])
+        .argv(["first"])
+        .then("pause", ["1000"])
+        .just("fork")
+        .exec_actor(scene.actor("shim"), shim);
+    let rules = rule(
+        "evt.type = execve and container.id != host",
+        "%proc.name %proc.pname %proc.pexe %proc.pexepath %proc.pcmdline %container.id",
+    );
+    let (seen, ..) = scene.act_under(act, |setup| setup.rules(&rules));
+    let counters = seen.counters();
+    assert_eq!(counters.kernel("filtered_host"), 1, "{}", seen.stderr);
+    let event = seen.only("at all", |_| true);
+    event.assert_fields(&json!({
+        "proc.name": "inside",
+        "proc.pname": "shim",
+        "proc.pexe": scene.text("shim"),
+        "proc.pexepath": scene.text("shim"),
+        "container.id": unique[..12],
+    }));
+    let start = format!("shim --now chdir {} fork", scene.text("here"));
+    let line = event.text("proc.pcmdline");
+    assert!(line.starts_with(&start), "{line}");
+}
