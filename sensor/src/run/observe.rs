@@ -1,7 +1,6 @@
 //! Observing the node, from the start to the last words.
 
 use std::{
-    os::unix::fs::MetadataExt as _,
     sync::{Arc, atomic::Ordering::Relaxed, mpsc},
     time::{Duration, Instant},
 };
@@ -9,7 +8,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use tokio::runtime::Runtime;
 
-use super::{metrics, monitor::Monitor, rules, summary};
+use super::{metrics, monitor::Monitor, rights, rules, summary};
 use crate::{
     agent::{Agent, Cgroups, Node, Parts, Reload, settings, tell_attached},
     capture::{self, Capture, Programs},
@@ -161,7 +160,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     let agent = Agent::start(capture, ring, kernel, throttled, parts, outputs)
         .context("cannot start the capture thread")?;
     metrics::figures(&telemetry, agent.figures());
-    lock_down(config);
+    rights::give_up(config, &identity);
     lifecycle::give_back();
     Ok(Running {
         agent,
@@ -323,24 +322,6 @@ fn start_self_test(
             log_warning!("no self-test: {error}");
             None
         }
-    }
-}
-
-/// Gives up what is not needed any more. A kernel that refuses is no reason not to
-/// observe: it is said, and the sensor goes on with more rights than it needs.
-fn lock_down(config: &Config) {
-    let directory = config.file_output.filename.parent();
-    let foreign = directory
-        .and_then(|directory| std::fs::metadata(directory).ok())
-        .is_some_and(|metadata| metadata.uid() != rustix::process::geteuid().as_raw());
-    let needs = lifecycle::Needs {
-        chown: config.sensor.file_output.owner.is_some(),
-        dac_override: config.file_output.enabled && foreign,
-        sys_admin: false,
-    };
-    match lifecycle::lock_down(needs) {
-        Ok(()) => log_info!("rights given up"),
-        Err(error) => log_warning!("not all rights could be given up: {error}"),
     }
 }
 
