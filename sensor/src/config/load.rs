@@ -36,7 +36,7 @@ pub struct Loaded {
     pub config: Config,
     /// What was accepted but probably not meant.
     pub warnings: Vec<Diagnostic>,
-    /// The files that it was read from.
+    /// The files that it was read from, and the directories that were looked into.
     pub files: Vec<PathBuf>,
     /// SHA-256 of what it comes to, in hexadecimal digits.
     pub digest: String,
@@ -54,8 +54,24 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// Something in it is wrong.
-    #[error("{}", Lines(.0))]
-    Invalid(Vec<Diagnostic>),
+    #[error("{}", Lines(problems))]
+    Invalid {
+        /// All that is.
+        problems: Vec<Diagnostic>,
+        /// As [`Loaded::files`].
+        files: Vec<PathBuf>,
+    },
+}
+
+impl ConfigError {
+    /// The files whose change may mend it.
+    #[must_use]
+    pub fn files(&self) -> &[PathBuf] {
+        match self {
+            Self::Read { path, .. } => std::slice::from_ref(path),
+            Self::Invalid { files, .. } => files,
+        }
+    }
 }
 
 struct Lines<'a>(&'a [Diagnostic]);
@@ -105,7 +121,10 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigError> {
     loader.overrides();
     let Loader { layers, files, .. } = loader;
     if !layers.errors.is_empty() {
-        return Err(ConfigError::Invalid(layers.errors));
+        return Err(ConfigError::Invalid {
+            problems: layers.errors,
+            files,
+        });
     }
     let digest = Sha256::digest(super::print(&layers.config));
     Ok(Loaded {
@@ -214,12 +233,16 @@ impl Loader<'_> {
         for path in self.layers.config.config_files.clone() {
             match fs::metadata(&path) {
                 Ok(meta) if meta.is_dir() => {
+                    self.files.push(path.clone());
                     for file in yaml_files(&path)? {
                         self.file(&file, Lists::Append)?;
                     }
                 }
                 Err(error)
-                    if error.kind() == io::ErrorKind::NotFound && default.contains(&path) => {}
+                    if error.kind() == io::ErrorKind::NotFound && default.contains(&path) =>
+                {
+                    self.files.push(path);
+                }
                 _ => self.file(&path, Lists::Append)?,
             }
         }

@@ -188,7 +188,13 @@ fn config_files_are_merged_in_order() {
         ["/a", "/b", "/c"].map(PathBuf::from)
     );
     assert_eq!(loaded.config.priority, Priority::Notice);
-    assert_eq!(loaded.files.len(), 3);
+    let names = [
+        file,
+        extra.clone(),
+        extra.join("1.yml"),
+        extra.join("2.yaml"),
+    ];
+    assert_eq!(loaded.files, names);
 }
 
 #[test]
@@ -262,6 +268,17 @@ fn a_wrong_variable_names_itself() {
         error.starts_with("environment variable SENSOR_CAPTURE_HOOKS:1:1: error"),
         "{error}"
     );
+}
+
+#[test]
+fn an_error_names_the_files_whose_change_may_mend_it() {
+    let (dir, inputs) = inputs("priority: error\n");
+    let extra = dir.path().join("extra.yaml");
+    fs::write(&extra, "no_such_key: 1\n").unwrap();
+    let file = inputs.file.clone().unwrap();
+    let text = format!("config_files: [{}]\n", extra.display());
+    fs::write(&file, text).unwrap();
+    assert_eq!(load(&inputs).unwrap_err().files(), [file, extra]);
 }
 
 #[test]

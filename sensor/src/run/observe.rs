@@ -1,6 +1,7 @@
 //! Observing the node, from the start to the last words.
 
 use std::{
+    path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed, mpsc},
     time::{Duration, Instant},
 };
@@ -12,8 +13,8 @@ use super::{metrics, monitor::Monitor, rights, rules, summary};
 use crate::{
     agent::{Agent, Cgroups, Node, Parts, Reload, settings, tell_attached},
     capture::{self, Capture, Programs},
-    cli::Args,
-    config::{self, Config},
+    cli::{self, Args},
+    config::{self, Config, ConfigError},
     enrich::{self, Hold, Lineage, MetadataTasks, Notice, Users},
     lifecycle::{self, Instance, PidFile, Request, Signals, Watch},
     log_error, log_info, log_warning,
@@ -33,8 +34,10 @@ const GIVE_BACK: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// If it cannot start.
-pub fn run(args: &Args, loaded: &config::Loaded) -> anyhow::Result<bool> {
+pub fn run(args: &Args) -> anyhow::Result<bool> {
     lifecycle::keep_large_apart();
+    let mut watch = Watch::default();
+    let loaded = &configuration(args, &mut watch)?;
     let config = &loaded.config;
     telemetry::set_level(config.log_stderr.then_some(config.log_level));
     for warning in &loaded.warnings {
@@ -53,7 +56,7 @@ pub fn run(args: &Args, loaded: &config::Loaded) -> anyhow::Result<bool> {
     };
     let mut started = start(loaded, rules)?;
     log_info!("ready");
-    let asked = started.wait(args, loaded);
+    let asked = started.wait(args, loaded, watch);
     log_info!("stopping");
     started.stop(config, asked)
 }
@@ -178,10 +181,9 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
 
 impl Running {
     /// Until it is to stop. What the monitor counted.
-    fn wait(&mut self, args: &Args, loaded: &config::Loaded) -> (u64, u64) {
+    fn wait(&mut self, args: &Args, loaded: &config::Loaded, mut watch: Watch) -> (u64, u64) {
         let mut config = loaded.config.clone();
         let mut monitor = Monitor::new(&config, self.self_test.take());
-        let mut watch = Watch::new(watched(loaded));
         let mut looked = Instant::now();
         let mut given_back = Instant::now();
         let end = args
@@ -208,8 +210,7 @@ impl Running {
                 given_back = Instant::now();
                 lifecycle::give_back();
             }
-            if reload && let Some(new) = self.reload(args) {
-                watch = Watch::new(watched(&new));
+            if reload && let Some(new) = self.reload(args, &mut watch) {
                 monitor.reconfigure(&new.config);
                 config = new.config;
             }
@@ -235,13 +236,14 @@ impl Running {
     }
 
     /// Reads configuration and rules again. Anything wrong leaves the old ones in force.
-    fn reload(&self, args: &Args) -> Option<config::Loaded> {
-        let done = self.try_reload(args);
+    fn reload(&self, args: &Args, watch: &mut Watch) -> Option<config::Loaded> {
+        let done = self.try_reload(args, watch);
         let telemetry = &self.telemetry;
         match done {
             Ok(loaded) => {
                 telemetry.reloads.fetch_add(1, Relaxed);
                 log_info!("reloaded");
+                watch.keep(watched(&loaded));
                 Some(loaded)
             }
             Err(error) => {
@@ -252,8 +254,8 @@ impl Running {
         }
     }
 
-    fn try_reload(&self, args: &Args) -> anyhow::Result<config::Loaded> {
-        let loaded = crate::cli::configuration(args)?;
+    fn try_reload(&self, args: &Args, watch: &mut Watch) -> anyhow::Result<config::Loaded> {
+        let loaded = configuration(args, watch)?;
         let rules = Arc::new(rules_of(&loaded)?);
         let digest = rules.digest().to_owned();
         let (done, result) = mpsc::channel();
@@ -325,10 +327,27 @@ fn start_self_test(
     }
 }
 
+/// Reads the configuration. Whatever is changed from here on, of it or of its rules,
+/// while they are still being read too, is a change to `watch`.
+fn configuration(args: &Args, watch: &mut Watch) -> Result<config::Loaded, ConfigError> {
+    loop {
+        // What has changed until now is about to be read.
+        watch.changed();
+        let read = cli::configuration(args);
+        let new = match &read {
+            Ok(loaded) => watch.add(watched(loaded)),
+            Err(error) => watch.add(error.files()),
+        };
+        // What was not watched while it was read is read again.
+        if !new {
+            return read;
+        }
+    }
+}
+
 /// The files that are looked at for changes.
-fn watched(loaded: &config::Loaded) -> impl Iterator<Item = std::path::PathBuf> {
-    let files = loaded.files.iter().chain(&loaded.config.rules_files);
-    files.cloned().collect::<Vec<_>>().into_iter()
+fn watched(loaded: &config::Loaded) -> impl Iterator<Item = &PathBuf> {
+    loaded.files.iter().chain(&loaded.config.rules_files)
 }
 
 fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
