@@ -258,11 +258,12 @@ impl Running {
         let loaded = configuration(args, watch)?;
         let rules = Arc::new(rules_of(&loaded)?);
         let digest = rules.digest().to_owned();
+        let outputs = self.control.prepare(&loaded.config, &self.identity)?;
         let (done, result) = mpsc::channel();
         self.agent.reload(Reload {
             wants: settings::wants(&loaded.config, rules.requirements()),
             alerts: settings::alerts(&loaded.config),
-            config: loaded.config.clone(),
+            outputs,
             rules,
             done,
         });
