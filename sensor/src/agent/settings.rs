@@ -53,7 +53,7 @@ pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
         ancestors,
     } = *requirements;
     let capture = &config.sensor.capture;
-    let env = needs.contains(Needs::ENV) || capture.env != WantedEnv::None;
+    let env = needs.contains(Needs::ENV) && capture.env != WantedEnv::None;
     Wants {
         exec: exec.any(),
         exec_failed: exec_failed.any() && !config.engine.modern_ebpf.drop_failed_exit,
@@ -186,6 +186,7 @@ pub fn rules(config: &Config) -> rules::Options {
         priority: priority(config.priority),
         selection: config.rules.iter().map(selection).collect(),
         append_output: config.append_output.iter().map(append).collect(),
+        env: config.sensor.capture.env.clone(),
     }
 }
 

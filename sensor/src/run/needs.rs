@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::{
         agent::settings,
-        config::Config,
+        config::{Config, WantedEnv},
         rules::{Options, RuleFile, compile},
     };
 
@@ -113,6 +113,7 @@ mod tests {
         let compilation = compile(&[RuleFile::new("r.yaml", text)], &Options::default());
         let set = compilation.set.unwrap();
         let mut config = Config::default();
+        config.sensor.capture.env = WantedEnv::All;
         config.engine.modern_ebpf.drop_failed_exit = false;
         let wants = settings::wants(&config, set.requirements());
         (

@@ -14,8 +14,9 @@ use crate::{
     agent::{Agent, Cgroups, Node, Parts, Reload, settings, tell_attached},
     capture::{self, Capture, Programs},
     cli::{self, Args},
-    config::{self, Config, ConfigError},
+    config::{self, Config, ConfigError, WantedEnv},
     enrich::{self, Hold, Lineage, MetadataTasks, Notice, Users},
+    fields::Needs,
     lifecycle::{self, Instance, PidFile, Request, Signals, Watch},
     log_error, log_info, log_warning,
     output::{Control, Identity, Loaded, Outputs},
@@ -363,6 +364,12 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
                 } else {
                     log_warning!("{}", problem.diagnostic);
                 }
+            }
+            let wants_env = set.requirements().needs.contains(Needs::ENV);
+            if wants_env && *set.env() == WantedEnv::None {
+                log_warning!(
+                    "rules look at the environment, of which they see nothing: name variables in sensor.capture.env"
+                );
             }
             Ok(set)
         }
