@@ -13,9 +13,14 @@ import yaml
 DEPLOY = pathlib.Path(__file__).resolve().parent.parent
 KUBERNETES = DEPLOY / "kubernetes"
 CHART = DEPLOY / "helm" / "sensor"
-# The oldest and the newest that the package has schemas for, and those in between that changed
-# something used here (appArmorProfile came in 1.30).
+# The oldest that is promised and the newest, between which the package has all schemas, and those
+# that changed something used here (appArmorProfile came in 1.30).
 VERSIONS = ("1.25", "1.29", "1.30", "1.33", "1.37")
+
+
+def has_app_armor_field(version):
+    """Whether that Kubernetes takes `appArmorProfile`; before, an annotation says it."""
+    return [int(part) for part in version.split(".")] >= [1, 30]
 
 
 def kustomize(directory):

@@ -1,13 +1,20 @@
 """The chart, rendered by Helm's own engine (the version is printed by `helm_sdk_version`)."""
 
+import base64
 import os
+import pathlib
+import re
+import shutil
+import tempfile
 import unittest
 
 import helm_python as helm
 import yaml
-from cluster import CHART, DEPLOY, KUBERNETES, VERSIONS, container, invalid, kustomize, one, quiet, volumes
+from cluster import CHART, DEPLOY, KUBERNETES, VERSIONS, container, has_app_armor_field, invalid, kustomize, one, quiet, volumes
 
 HERE = DEPLOY / "tests"
+# Blocks as Falco's chart has them, and whose keys it takes.
+FALCO = yaml.safe_load((HERE / "falco-values.yaml").read_text())
 USERS = yaml.safe_load((HERE / "users-values.yaml").read_text())
 
 
@@ -30,6 +37,18 @@ def notes(values):
     return render(values)["sensor/templates/NOTES.txt"]
 
 
+def daemonset(values, version):
+    """The DaemonSet that a cluster of that version gets. The engine renders for its own newest version; its lint
+    takes one and returns errors alone, so the DaemonSet is the name of a template that an error says is missing."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copytree(CHART, pathlib.Path(folder) / "sensor")
+        (copy / "templates" / "zz.yaml").write_text('{{ include (include (print .Template.BasePath "/daemonset.yaml") . | b64enc | printf "<%s>") . }}')
+        with quiet():
+            messages = str(helm.lint(str(copy), values=values, kube_version=f"v{version}.0"))
+    encoded = re.search(r"<([A-Za-z0-9+/=]+)>", messages)
+    return yaml.safe_load(base64.b64decode(encoded[1]))
+
+
 def config(items):
     return yaml.safe_load(one(items, "ConfigMap", "sensor-config")["data"]["sensor.yaml"])
 
@@ -42,15 +61,23 @@ class Chart(unittest.TestCase):
         self.assertEqual([m for m in found["messages"] if m["severity"] > 1], [])
 
     def test_every_rendering_fits_the_openapi_schemas(self):
-        cases = {"defaults": {}, "user's": USERS, "least": {"driver": {"modernEbpf": {"leastPrivileged": True, "legacyMemlock": True}}},
-                 "without": {"metrics": {"service": {"create": False}}, "rbac": {"create": False}, "serviceAccount": {"create": False}}}
+        cases = {"defaults": {}, "user's": USERS, "Falco's": FALCO,
+                 "without": {"metrics": {"service": {"create": False}}, "rbac": {"create": False}, "serviceAccount": {"create": False}, "falco": {"webserver": {"enabled": False}}}}
         for name, values in cases.items():
             for item in objects(values):
                 for version in VERSIONS:
-                    if name == "least" and version < "1.30":
-                        continue  # the engine renders for its own newest version
                     with self.subTest(f"{name} {version}"):
                         self.assertIsNone(invalid(item, version))
+
+    def test_capabilities_alone_are_possible_on_every_promised_kubernetes(self):
+        values = {"driver": {"modernEbpf": {"leastPrivileged": True, "legacyMemlock": True}}}
+        for version in VERSIONS:
+            with self.subTest(version):
+                item = daemonset(values, version)
+                self.assertIsNone(invalid(item, version))
+                template = item["spec"]["template"]
+                self.assertEqual("container.apparmor.security.beta.kubernetes.io/sensor" in template["metadata"]["annotations"], not has_app_armor_field(version))
+                self.assertEqual("appArmorProfile" in template["spec"]["containers"][0]["securityContext"], has_app_armor_field(version))
 
     def test_the_user_s_values_render_to_the_golden_file(self):
         golden = HERE / "golden" / "users-values.yaml"
@@ -73,8 +100,8 @@ class Chart(unittest.TestCase):
         self.assertIn("falcoctl: rules and plugins are not downloaded", notes(USERS))
         self.assertIn("json_output: taken, but it belongs under falco", notes(USERS))
         more = {"falcosidekick": {"enabled": True}, "driver": {"kind": "modern_ebpf"}, "collectors": {"docker": {"enabled": False}}, "tty": True,
-                "falco": {"plugins": [{"name": "k8saudit"}]}, "controller": {"kind": "deployment"}}
-        for wanted in ("falcosidekick:", "driver.kind:", "collectors.docker:", "tty:", "falco.plugins:", "controller.kind:"):
+                "falco": {"plugins": [{"name": "k8saudit"}]}, "controller": {"kind": "deployment"}, "image": {"repository": "falcosecurity/falco"}}
+        for wanted in ("image.repository:", "falcosidekick:", "driver.kind:", "collectors.docker:", "tty:", "falco.plugins:", "controller.kind:"):
             self.assertIn(wanted, notes(more))
 
     def test_the_default_warns_of_nothing(self):
@@ -94,6 +121,86 @@ class Chart(unittest.TestCase):
         self.assertEqual(made["engine"]["modern_ebpf"]["buf_size_preset"], 6)
         self.assertEqual(made["sensor"]["hold"], {"max_time": "1s"})
         self.assertEqual(made["sensor"]["containerd"]["sockets"], ["/run/containerd/containerd.sock"])
+
+    def test_values_of_falco_s_chart_are_taken_or_named(self):
+        items = objects(FALCO)
+        made = config(items)
+        self.assertEqual(made["sensor"]["containerd"]["sockets"],
+                         ["/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock", "/run/host-containerd/containerd.sock"])
+        mounts = {m["mountPath"]: m["name"] for m in container(items)["volumeMounts"]}
+        for directory in ("/run/containerd", "/run/k3s/containerd", "/run/host-containerd"):
+            # A pod never waits for a directory that its node does not have.
+            self.assertEqual(volumes(items)[mounts["/host" + directory]]["hostPath"], {"path": directory, "type": "DirectoryOrCreate"})
+        self.assertEqual(made["engine"]["modern_ebpf"], {"buf_size_preset": 4, "drop_failed_exit": False})
+        self.assertEqual({key: made["metrics"][key] for key in ("enabled", "interval", "output_rule", "convert_memory_to_mb", "kernel_event_counters_per_cpu_enabled")},
+                         {"enabled": True, "interval": "15m", "output_rule": False, "convert_memory_to_mb": True, "kernel_event_counters_per_cpu_enabled": False})
+        self.assertEqual(one(items, "ServiceAccount")["imagePullSecrets"], [{"name": "pull"}])
+        self.assertEqual([c["name"] for c in one(items, "DaemonSet")["spec"]["template"]["spec"]["initContainers"]], ["first"])
+        used = """collectors.enabled collectors.containerEngine.enabled collectors.containerEngine.engines.containerd.enabled
+            collectors.containerEngine.engines.containerd.sockets collectors.containerEngine.engines.cri.enabled
+            driver.modernEbpf.leastPrivileged driver.modernEbpf.bufSizePreset driver.modernEbpf.dropFailedExit
+            metrics.enabled metrics.interval metrics.outputRule metrics.rulesCountersEnabled metrics.resourceUtilizationEnabled
+            metrics.stateCountersEnabled metrics.kernelEventCountersEnabled metrics.libbpfStatsEnabled metrics.convertMemoryToMB
+            metrics.includeEmptyValues metrics.kernelEventCountersPerCPUEnabled metrics.service.create metrics.service.labels
+            metrics.service.annotations extra.env extra.args extra.initContainers falco.rules_files
+            serviceAccount.create serviceAccount.annotations serviceAccount.name serviceAccount.imagePullSecrets""".split()
+        said = re.findall(r"^  - ([^:]+):", notes(FALCO), re.MULTILINE)
+
+        def check(values, path):
+            for key, value in values.items():
+                here = f"{path}{key}"
+                if here in used or here in said or value is None:
+                    continue
+                self.assertTrue(isinstance(value, dict) and value, f"{here} is neither used nor named")
+                check(value, here + ".")
+
+        check(FALCO, "")
+        self.assertIn("/run/crio/crio.sock", notes(FALCO))
+
+    def test_collectors_that_are_off_ask_no_containerd(self):
+        for collectors in ({"enabled": False}, {"containerd": {"enabled": False}}, {"containerEngine": {"enabled": False}},
+                           {"containerEngine": {"engines": {"cri": {"enabled": False}, "docker": {"enabled": True}}}}):
+            with self.subTest(str(collectors)):
+                items = objects({"collectors": collectors})
+                self.assertEqual(config(items)["sensor"]["containerd"], {"enabled": False})
+                self.assertFalse([name for name in volumes(items) if name.startswith("containerd")])
+                self.assertFalse([m for m in container(items)["volumeMounts"] if m["name"].startswith("containerd")])
+
+    def test_one_of_falco_s_two_collectors_is_enough(self):
+        old, new = {"enabled": True, "socket": "/run/a/containerd.sock"}, {"engines": {"cri": {"sockets": ["unix:///run/b/containerd.sock"]}}}
+        for collectors, sockets in (({"containerd": old, "containerEngine": {"enabled": False, **new}}, ["/run/a/containerd.sock"]),
+                                    ({"containerd": {"enabled": False}, "containerEngine": {"enabled": True, **new}}, ["/run/b/containerd.sock"]),
+                                    ({"containerd": old, "containerEngine": new}, ["/run/a/containerd.sock", "/run/b/containerd.sock"])):
+            with self.subTest(str(collectors)):
+                self.assertEqual(config(objects({"collectors": collectors}))["sensor"]["containerd"]["sockets"], sockets)
+
+    def test_custom_rules_load_whatever_list_of_rules_files_is_given(self):
+        shipped, own = "/etc/sensor/rules.d", "/etc/sensor/custom.d"
+        falco = ["/etc/falco/falco_rules.yaml", "/etc/falco/falco_rules.local.yaml", "/etc/falco/rules.d"]
+        for given, wanted in ((falco, [*falco, shipped, own]), ([], [shipped, own]), ([shipped], [shipped, own]), ([own], [own]), ([shipped, own], [shipped, own])):
+            with self.subTest(str(given)):
+                self.assertEqual(config(objects({"falco": {"rules_files": given}}))["rules_files"], wanted)
+
+    def test_without_a_web_server_nothing_asks_it(self):
+        items = objects({"falco": {"webserver": {"enabled": False}}})
+        self.assertFalse([key for key in container(items) if key.endswith("Probe") or key == "ports"])
+        self.assertEqual({i["kind"] for i in items}, {"ConfigMap", "DaemonSet", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"})
+        self.assertNotIn("prometheus", str(one(items, "DaemonSet")))
+
+    def test_a_web_server_with_tls_is_asked_by_https(self):
+        items = objects({"falco": {"webserver": {"ssl_enabled": True, "listen_port": 9000}}})
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            self.assertEqual(container(items)[probe]["httpGet"]["scheme"], "HTTPS")
+        self.assertEqual(one(items, "DaemonSet")["spec"]["template"]["metadata"]["annotations"]["prometheus.io/scheme"], "https")
+        args = one(items, "Pod")["spec"]["containers"][0]["args"]
+        self.assertIn("--no-check-certificate", args)
+        self.assertEqual(args[-1], "https://sensor.sensor.svc:9000/readyz")
+
+    def test_metrics_need_the_web_server(self):
+        items = objects({"metrics": {"enabled": True}, "falco": {"webserver": {"enabled": False, "prometheus_metrics_enabled": False}}})
+        web = config(items)["webserver"]
+        self.assertEqual((web["enabled"], web["prometheus_metrics_enabled"]), (True, True))
+        self.assertIn("livenessProbe", container(items))
 
     def test_the_newer_list_of_sockets_is_understood(self):
         values = {"collectors": {"containerEngine": {"engines": {"containerd": {"sockets": ["/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"]}}}}}

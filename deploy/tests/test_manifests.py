@@ -1,5 +1,6 @@
 """The kustomize overlays: valid, complete, and what they promise."""
 
+import contextlib
 import pathlib
 import shutil
 import tempfile
@@ -7,10 +8,24 @@ import textwrap
 import unittest
 
 import yaml
-from cluster import DEPLOY, KUBERNETES, VERSIONS, container, invalid, kustomize, one, volumes
+from cluster import CHART, DEPLOY, KUBERNETES, VERSIONS, container, has_app_armor_field, invalid, kustomize, one, volumes
 
 OVERLAYS = sorted(path.name for path in (KUBERNETES / "overlays").iterdir())
 BUILT = {name: kustomize(KUBERNETES / "overlays" / name) for name in OVERLAYS}
+NEED_APP_ARMOR = [name for name, items in BUILT.items() if "appArmorProfile" in container(items)["securityContext"]]
+
+
+@contextlib.contextmanager
+def overlay_of_one_s_own(name, more):
+    """A directory that makes an overlay and adds to it."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder) / "kubernetes"
+        shutil.copytree(KUBERNETES, copy)
+        mine = copy / "overlays" / "mine"
+        mine.mkdir()
+        (mine / "kustomization.yaml").write_text(
+            f"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../{name}]\n{more}\n")
+        yield mine
 
 
 class Manifests(unittest.TestCase):
@@ -21,11 +36,31 @@ class Manifests(unittest.TestCase):
         for name, items in BUILT.items():
             for item in items:
                 for version in VERSIONS:
-                    if "least-privilege" in name or name == "microk8s-nfs":
-                        if version < "1.30":
-                            continue  # appArmorProfile: older API servers drop the unknown field
+                    if name in NEED_APP_ARMOR and not has_app_armor_field(version):
+                        continue  # the next test
                     with self.subTest(f"{name} {version}"):
                         self.assertIsNone(invalid(item, version))
+
+    def test_capabilities_alone_are_possible_on_every_promised_kubernetes(self):
+        for name in NEED_APP_ARMOR:
+            with overlay_of_one_s_own(name, "components: [../../components/kubernetes-1.29]") as mine:
+                items = kustomize(mine)
+            daemonset = one(items, "DaemonSet")
+            annotations = daemonset["spec"]["template"]["metadata"]["annotations"]
+            self.assertEqual(annotations["container.apparmor.security.beta.kubernetes.io/sensor"], "unconfined")
+            for version in VERSIONS:
+                with self.subTest(f"{name} {version}"):
+                    self.assertEqual([invalid(item, version) for item in items], [None] * len(items))
+
+    def test_the_oldest_promised_kubernetes_is_the_oldest_that_is_checked(self):
+        chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+        self.assertEqual(chart["kubeVersion"], f">={VERSIONS[0]}.0-0")
+        self.assertIn(f"| Kubernetes | {VERSIONS[0]} and later", (DEPLOY / "README.md").read_text())
+
+    def test_the_readme_names_every_component(self):
+        readme = (DEPLOY / "README.md").read_text()
+        for component in (KUBERNETES / "components").iterdir():
+            self.assertIn(f"`{component.name}`", readme)
 
     def test_the_checker_would_see_a_misspelt_field(self):
         item = one(kustomize(KUBERNETES / "base"), "DaemonSet")
@@ -89,13 +124,7 @@ class Manifests(unittest.TestCase):
     def test_the_overlay_of_one_s_own_in_the_readme_builds(self):
         readme = (DEPLOY / "README.md").read_text()
         block = readme[readme.index("    patches:\n"):].split("\n\n", 1)[0]
-        with tempfile.TemporaryDirectory() as folder:
-            copy = pathlib.Path(folder) / "kubernetes"
-            shutil.copytree(KUBERNETES, copy)
-            mine = copy / "overlays" / "mine"
-            shutil.copytree(copy / "overlays" / "microk8s-nfs", mine)
-            with (mine / "kustomization.yaml").open("a") as file:
-                file.write(textwrap.dedent(block) + "\n")
+        with overlay_of_one_s_own("microk8s-nfs", textwrap.dedent(block)) as mine:
             logs = volumes(kustomize(mine))["logs"]
         self.assertEqual(logs, {"name": "logs", "nfs": {"server": "nas.example.org", "path": "/export/falco/logs"}})
 

@@ -1,4 +1,5 @@
-//! What `/metrics` tells of a sensor that had something of everything to do.
+//! What `/metrics` tells of a sensor that had something of everything to do, and what is
+//! written to `metrics.output_file`.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on says so by a panic"
@@ -14,8 +15,9 @@ use std::{
 };
 
 use sensor::telemetry::catalog;
+use serde_json::Value;
 use tests::{
-    Act, Sensor, Setup,
+    Act, Event, Sensor, Setup,
     connects::tcp,
     proxy::Proxy,
     sensor::wait_for,
@@ -44,6 +46,7 @@ const MAY_BE_NOTHING: &[&str] = &[
     "sensor_throttlings_total",
     "sensor_tampering_total",
     "sensor_panics_total",
+    "sensor_snapshots_lost_total",
     "sensor_output_lines_dropped_total",
     "sensor_output_errors_total",
     "sensor_output_timeouts_total",
@@ -191,6 +194,67 @@ fn unfed(page: &str) -> Vec<&'static str> {
     unfed.collect()
 }
 
+#[test]
+fn snapshots_are_appended_to_the_file_that_is_named_and_to_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("stats-n1.jsonl");
+    // Cut by a full disk.
+    fs::write(&file, "{\"sample\"").unwrap();
+    let sensor = Setup::watching(std::process::id())
+        .option("sensor.node", "n1")
+        .option("metrics.enabled", true)
+        .option("metrics.interval", "200ms")
+        .option("metrics.output_rule", false)
+        .option(
+            "metrics.output_file",
+            dir.path().join("stats-{node}.jsonl").display(),
+        )
+        .option("metrics.kernel_event_counters_per_cpu_enabled", true)
+        .start();
+    assert!(Command::new("true").status().unwrap().success());
+    let whole = || -> Vec<Value> {
+        let text = fs::read_to_string(&file).unwrap();
+        let lines = text.split_inclusive('\n').skip(1);
+        let whole = lines.filter(|line| line.ends_with('\n'));
+        whole.map(|l| serde_json::from_str(l).unwrap()).collect()
+    };
+    let has_seen = |sample: &Value| sample["output_fields"]["scap.n_evts"].as_u64() > Some(0);
+    assert!(wait_for(
+        || whole().len() > 1 && whole().iter().any(has_seen)
+    ));
+    let seen = sensor.stop();
+    for (at, sample) in whole().iter().enumerate() {
+        assert_eq!(sample["sample"], at + 1, "{sample}");
+        assert_eq!(sample.as_object().unwrap().len(), 2, "{sample}");
+        for name in [
+            "evt.hostname",
+            "evt.source",
+            "evt.time",
+            "falco.host_num_cpus",
+            "falco.kernel_release",
+            "falco.memory_rss_mb",
+            "falco.start_ts",
+            "falco.version",
+            "scap.engine_name",
+        ] {
+            let value = &sample["output_fields"][name];
+            assert!(value.is_string() || value.is_number(), "{name}: {sample}");
+        }
+    }
+    let samples = whole();
+    let fields = samples.last().unwrap()["output_fields"]
+        .as_object()
+        .unwrap();
+    let of_cpus = fields
+        .iter()
+        .filter(|(name, _)| name.starts_with("scap.n_evts_cpu_"));
+    let sum: u64 = of_cpus.map(|(_, events)| events.as_u64().unwrap()).sum();
+    // They are read after the total.
+    assert!(fields["scap.n_evts"].as_u64().unwrap() <= sum, "{fields:?}");
+    let in_stream = |event: &Event| event.0["rule"] == "Falco internal: metrics snapshot";
+    assert!(!seen.internal.iter().any(in_stream));
+}
+
 const ALERTS: &str = include_str!("../../deploy/monitoring/alerts.yaml");
 const DASHBOARD: &str = include_str!("../../deploy/monitoring/dashboard.json");
 
@@ -199,7 +263,7 @@ fn expressions() -> Vec<String> {
     let alerts = ALERTS
         .lines()
         .filter_map(|line| line.trim().strip_prefix("expr: "));
-    let dashboard: serde_json::Value = serde_json::from_str(DASHBOARD).unwrap();
+    let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
     let panels = dashboard["panels"].as_array().unwrap().iter();
     let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
     let shown = targets.map(|target| target["expr"].as_str().unwrap());

@@ -1,6 +1,6 @@
 #!/bin/sh
 # rustc for the crates of the workspace (cargo's RUSTC_WORKSPACE_WRAPPER): instrumented for libFuzzer, with checks.
-# What they depend on is the release build's own, so that it is compiled once.
+# What they depend on is that of the unit tests, so that it is compiled once.
 case " $* " in
 *" --crate-name build_script_"*) exec "$@" ;;
 esac

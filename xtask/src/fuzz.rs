@@ -3,7 +3,7 @@
 //!
 //! Coverage instrumentation is a pass of LLVM that stable rustc can be told to run (that is
 //! what `cargo fuzz --sanitizer none` does too), so nothing else need be installed. It is of this
-//! workspace's crates alone: their dependencies are those of the release build.
+//! workspace's crates alone: their dependencies are those of the unit tests.
 
 use std::{
     fs,
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     );
     targets.sort();
 
-    let mut build = cargo(&["build", "--release", "--locked", "--package=sensor-fuzz"]);
+    let mut build = cargo(&["build", "--locked", "--package=sensor-fuzz"]);
     let wrapper = root().join("xtask/fuzz/rustc.sh");
     execute(build.arg("--bins").env("RUSTC_WORKSPACE_WRAPPER", wrapper))?;
     side_by_side(&targets, |name| one(&directory, name, arguments.seconds))
@@ -91,7 +91,7 @@ fn side_by_side(names: &[String], work: impl Fn(&str) -> Result<()> + Sync) -> R
 
 /// Runs a target on what it found before and on the committed corpus.
 fn one(directory: &Path, name: &str, seconds: u32) -> Result<()> {
-    let program = target().join("release").join(format!("fuzz-{name}"));
+    let program = target().join("debug").join(format!("fuzz-{name}"));
     let found = target().join("fuzz/found").join(name);
     let artifacts = target().join("fuzz/artifacts").join(name);
     for path in [&found, &artifacts] {

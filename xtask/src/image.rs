@@ -15,8 +15,10 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
+    build,
     cross::Build,
     machine::Machine,
+    setup,
     shell::{command, output, root, say, target},
 };
 
@@ -44,9 +46,10 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let machine = Machine::of_target(&arguments.target)?;
     let architecture = machine.debian();
+    setup::run(setup::Arguments::default())?;
     let (build, path) = match &arguments.binary {
         Some(path) => (Build::of(Machine::host())?, path.clone()),
-        None => binary::build(machine)?,
+        None => build::sensor(machine)?,
     };
     let sensor = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     binary::check_static(&sensor).with_context(|| path.display().to_string())?;

@@ -67,7 +67,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Setup(arguments) => setup::run(arguments),
-        Command::Build => build::run(),
+        Command::Build => build::run().map(drop),
         Command::Run(arguments) => run::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Ci => ci::run(),

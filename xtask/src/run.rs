@@ -17,12 +17,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    build::run()?;
+    let binary = build::run()?;
     let directory = target().join("sensor");
     fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
     let log = directory.join("events.json");
     let rules = root().join("deploy/rules/development.yaml");
-    let binary = target().join("release/sensor");
     say(format_args!(
         "events: readable here, as JSON in {}; stop with ^C",
         log.display()

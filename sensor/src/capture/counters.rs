@@ -10,6 +10,16 @@ use super::{CaptureError, mapped::Mapped};
 pub struct Totals([[u64; COUNTERS]; KINDS]);
 
 impl Totals {
+    fn of(read: impl Fn(usize) -> u64) -> Self {
+        let mut totals = Self::default();
+        for kind in [Kind::Exec, Kind::ExecFailed, Kind::Connect] {
+            for counter in Counter::ALL {
+                totals.0[kind as usize][counter as usize] = read(counter.index(kind));
+            }
+        }
+        totals
+    }
+
     /// One counter.
     #[must_use]
     pub fn get(&self, kind: Kind, counter: Counter) -> u64 {
@@ -43,13 +53,12 @@ impl KernelCounts {
     /// exactly only at rest.
     #[must_use]
     pub fn read(&self) -> Totals {
-        let mut totals = Totals::default();
-        for kind in [Kind::Exec, Kind::ExecFailed, Kind::Connect] {
-            for counter in Counter::ALL {
-                totals.0[kind as usize][counter as usize] = self.sum(counter.index(kind));
-            }
-        }
-        totals
+        Totals::of(|index| self.sum(index))
+    }
+
+    /// The same of each CPU.
+    pub fn read_by_cpu(&self) -> impl Iterator<Item = Totals> {
+        (0..self.cpus).map(|cpu| Totals::of(|index| self.of_cpu(cpu, index)))
     }
 
     /// How often the relief of a program did its work.
@@ -59,8 +68,11 @@ impl KernelCounts {
 
     /// One counter of all CPUs.
     fn sum(&self, index: usize) -> u64 {
+        (0..self.cpus).map(|cpu| self.of_cpu(cpu, index)).sum()
+    }
+
+    fn of_cpu(&self, cpu: usize, index: usize) -> u64 {
         let of_a_cpu = size_of::<CpuCounts>() / size_of::<u64>();
-        let of = |cpu| self.map.long(cpu * of_a_cpu + index);
-        (0..self.cpus).map(of).sum()
+        self.map.long(cpu * of_a_cpu + index)
     }
 }

@@ -21,6 +21,7 @@ pub fn configuration(args: &Args) -> Result<Loaded, ConfigError> {
     let mut loaded = load(&inputs)?;
     if !args.rules.is_empty() {
         loaded.config.rules_files.clone_from(&args.rules);
+        loaded.config.optional_rules_files.clear();
     }
     Ok(loaded)
 }

@@ -1,8 +1,8 @@
 //! One layer of configuration on top of another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::{Config, NOT_APPLICABLE, keys};
+use super::{Config, NOT_APPLICABLE, Strategy, keys};
 use crate::yaml::{Diagnostic, Kind, Node, Source, Style};
 
 /// A configuration under construction.
@@ -13,24 +13,32 @@ pub(super) struct Layers {
     pub(super) warnings: Vec<Diagnostic>,
     /// What was given for keys that are lists.
     lists: HashMap<&'static str, Vec<Node>>,
+    /// The keys that were given, and the former names of keys that were.
+    given: HashSet<&'static str>,
 }
 
-/// What a list of a later layer does to the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lists {
-    Append,
-    Replace,
-}
+/// Names that keys had in former versions of Falco, which still takes them.
+const FORMER: [(&str, &str); 1] = [("rules_file", "rules_files")];
+
+/// Lists for which Falco takes a text as well, as the only element.
+const ONE_OR_MORE: [&str; 2] = ["config_files", "rules_files"];
 
 /// Keys whose numbers without unit are milliseconds, as in falco.yaml.
 const MILLISECONDS: [&str; 2] = ["output_timeout", "metrics.interval"];
 
 impl Layers {
     /// Applies a document; `prefix` is the name of its root.
-    pub(super) fn document(&mut self, source: &Source, prefix: &str, node: &Node, lists: Lists) {
-        let known = keys().iter().find(|key| key.name == prefix);
-        if let Some(key) = known {
-            self.value(source, key, node, lists);
+    pub(super) fn document(
+        &mut self,
+        source: &Source,
+        prefix: &str,
+        node: &Node,
+        strategy: Strategy,
+    ) {
+        if let Some(key) = self.key(source, prefix, node) {
+            if self.given.insert(key.name) || strategy != Strategy::AddOnly {
+                self.value(source, key, node, strategy);
+            }
             return;
         }
         let is_section = prefix.is_empty() || keys().iter().any(|key| below(key.name, prefix));
@@ -74,8 +82,38 @@ impl Layers {
             let is_known = keys()
                 .iter()
                 .any(|key| key.name == name || below(key.name, &name));
-            self.document(source, &name, if is_known { value } else { &place }, lists);
+            let node = if is_known { value } else { &place };
+            self.document(source, &name, node, strategy);
         }
+    }
+
+    /// The key of that name, or formerly of that name.
+    fn key(&mut self, source: &Source, name: &str, node: &Node) -> Option<&'static keys::Key> {
+        let find = |name: &str| keys().iter().find(|key| key.name == name);
+        let names = FORMER
+            .iter()
+            .find(|names| names.0 == name || names.1 == name);
+        let Some(&(former, current)) = names else {
+            return find(name);
+        };
+        let width = name.len();
+        let both = if name == former {
+            let message = format!("'{former}' is the former name of '{current}'");
+            self.warnings
+                .push(Diagnostic::warning(source, node.position, message).width(width));
+            self.given.insert(former) && self.given.contains(current)
+        } else {
+            self.given.contains(former)
+        };
+        if both {
+            let message = format!("both '{current}' and '{former}' are given");
+            self.errors.push(
+                Diagnostic::error(source, node.position, message)
+                    .width(width)
+                    .hint(format!("put all of it into '{current}'")),
+            );
+        }
+        find(current)
     }
 
     fn unknown(&mut self, source: &Source, name: &str, node: &Node) {
@@ -102,15 +140,19 @@ impl Layers {
         );
     }
 
-    fn value(&mut self, source: &Source, key: &'static keys::Key, node: &Node, lists: Lists) {
+    fn value(&mut self, source: &Source, key: &'static keys::Key, node: &Node, strategy: Strategy) {
         let mut node = node.clone();
         if MILLISECONDS.contains(&key.name) && node.as_u64().is_some_and(|n| n > 0) {
             let text = format!("{}ms", node.as_str().unwrap_or_default());
             node.kind = Kind::Scalar(text.into(), Style::Plain);
         }
+        let is_text = node.as_str().is_some_and(|text| !text.is_empty()) && !node.is_null();
+        if is_text && ONE_OR_MORE.contains(&key.name) {
+            node.kind = Kind::Sequence(vec![node.clone()]);
+        }
         if let Kind::Sequence(items) = &mut node.kind {
             let whole = self.lists.entry(key.name).or_default();
-            if lists == Lists::Replace {
+            if strategy == Strategy::Override {
                 whole.clear();
             }
             whole.append(items);
@@ -148,7 +190,7 @@ impl Layers {
         index: Option<usize>,
         node: &Node,
     ) {
-        let Some(key) = keys().iter().find(|key| key.name == name) else {
+        let Some(key) = self.key(source, name, node) else {
             self.unknown(source, name, node);
             return;
         };

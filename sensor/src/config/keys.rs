@@ -60,9 +60,9 @@ macro_rules! concat_dots {
 }
 
 keys! {
-    config_files: "Files and directories of configuration that are merged in, in order (directories: `.yaml` and `.yml`, sorted). Lists are appended, other values replaced.";
+    config_files: "Files and directories of configuration that are merged in, in order (directories: `.yaml` and `.yml`, sorted). What is not there is left out. `strategy` says what becomes of a key that was given before: `append` appends lists and replaces other values, `override` replaces lists too, `add-only` keeps what there is. Sections are merged key by key, where Falco exchanges them whole.";
     watch_config_files: "Reload when a configuration or rules file changes.";
-    rules_files: "Files and directories of rules, in order. Empty: the built-in rules.";
+    rules_files: "Files and directories of rules, in order. What is not there is left out, but something must be. Empty: the built-in rules.";
     rules: "Switches of rules, in order: `enable:` or `disable:` with `{rule: NAME}` (`*` stands for any text) or `{tag: TAG}`.";
     priority: "Rules that are less urgent are not loaded.";
     rule_matching: "Whether an event triggers the first rule that matches, or all that do.";
@@ -86,7 +86,7 @@ keys! {
     http_output.insecure: "Do not check the server's certificate.";
     http_output.ca_cert: "PEM file of the authority that signed the server's certificate.";
     http_output.ca_bundle: "PEM file of several authorities.";
-    http_output.ca_path: "Directory of PEM files of authorities. With none of the three: those of the system.";
+    http_output.ca_path: "Directory of PEM files of authorities. With none of the three (or with falco.yaml's `/etc/ssl/certs`): those of the system; where it has none, as in the image, those that Mozilla trusted when the sensor was built.";
     http_output.mtls: "Present a certificate to the server.";
     http_output.client_cert: "PEM file of that certificate.";
     http_output.client_key: "PEM file of its key.";
@@ -111,12 +111,12 @@ keys! {
     metrics.enabled: "Write metrics regularly, as a record in the stream or to a file.";
     metrics.interval: "How often. A number alone is in milliseconds.";
     metrics.output_rule: "Write them as a record `Falco internal: metrics snapshot` in the stream.";
-    metrics.output_file: "Append them to this file.";
+    metrics.output_file: "Append them to this file, a line of JSON with `output_fields` and `sample` each time; `{node}` and `{hostname}` are replaced. `sensor.file_output.mode` and `.owner` count for it.";
     metrics.rules_counters_enabled: "Include the number of matches of each rule.";
     metrics.resource_utilization_enabled: "Include CPU and memory.";
-    metrics.state_counters_enabled: "Include what is kept about processes and containers.";
+    metrics.state_counters_enabled: "Include what is kept about processes and containers: the entries of each cache.";
     metrics.kernel_event_counters_enabled: "Include the counters of the kernel side.";
-    metrics.kernel_event_counters_per_cpu_enabled: "Include the counters of the kernel side by CPU.";
+    metrics.kernel_event_counters_per_cpu_enabled: "Include the counters of the kernel side, also by CPU.";
     metrics.libbpf_stats_enabled: "Include run times of the BPF programs, where the kernel measures them anyway.";
     metrics.include_empty_values: "Include what is zero.";
     metrics.convert_memory_to_mb: "Memory in MB instead of bytes.";
@@ -125,7 +125,7 @@ keys! {
     log_stderr: "Log to standard error.";
     log_level: "Least urgent log lines.";
     sensor.node: "Name of the node, `{node}`. Default: `NODE_NAME`, else the host's name.";
-    sensor.hostname: "`hostname` in records. Default: `FALCO_HOSTNAME`, else the host's name.";
+    sensor.hostname: "`hostname` in records. Default: `FALCO_HOSTNAME`, else `NODE_NAME`, else the host's name.";
     sensor.host_root: "Where the host's root directory is mounted. Default: `HOST_ROOT`, else `/`.";
     sensor.proc_root: "Where the host's `/proc` is mounted.";
     sensor.stop_deadline: "How long stopping may take: what is not written by then is counted as lost.";
@@ -136,10 +136,9 @@ keys! {
     sensor.capture.tree.mode: "A process tree: `all` treats it like any other, `exclude` leaves it out, `only` leaves out all others.";
     sensor.capture.tree.root: "Process at the root of that tree. Default: the sensor.";
     sensor.capture.hooks: "How system call exits are hooked. *`raw` also sees 32-bit processes, and costs every system call more.*";
-    sensor.capture.poll_interval: "Longest time that an event waits in the ring buffer, 1ms to 1s.";
     sensor.containerd.enabled: "Ask containerd about containers.";
     sensor.containerd.sockets: "Its sockets, in the order in which they are tried. Empty: the known ones (containerd, microk8s, k3s, k0s).";
-    sensor.containerd.namespaces: "Its namespaces. Empty: all.";
+    sensor.containerd.namespaces: "Its namespaces; others must be listed here. Empty: k8s.io, moby, default.";
     sensor.kube.enabled: "Ask the API server about pods.";
     sensor.kube.kubeconfig: "Its address and credentials. Default: those of the service account.";
     sensor.kube.node: "Name of the node. Default: `sensor.node`.";
@@ -175,6 +174,10 @@ pub const NOT_APPLICABLE: &[(&str, &str)] = &[
         "base_syscalls",
         "the kernel side is chosen from the loaded rules",
     ),
+    (
+        "buffer_format_base64",
+        "buffers of reads and writes are not captured",
+    ),
     ("capture", "writing .scap files is not supported"),
     ("collectors", "see sensor.containerd and sensor.kube"),
     ("container_engines", "see sensor.containerd"),
@@ -185,6 +188,10 @@ pub const NOT_APPLICABLE: &[(&str, &str)] = &[
     (
         "engine.modern_ebpf.cpus_for_each_buffer",
         "there is one ring buffer for all CPUs, in the kernel's order",
+    ),
+    (
+        "engine.modern_ebpf.disable_iterators",
+        "there are none; processes from before the start are read from /proc",
     ),
     ("engine.nodriver", "there is one engine, modern_ebpf"),
     ("engine.replay", "reading .scap files is not supported"),
@@ -218,6 +225,24 @@ pub const NOT_APPLICABLE: &[(&str, &str)] = &[
         "log_syslog",
         "the log goes to standard error, for the kubelet",
     ),
+    ("metadata_download", "Falco has removed it; see sensor.kube"),
+    (
+        "metrics.jemalloc_stats_enabled",
+        "memory does not come from jemalloc",
+    ),
+    (
+        "metrics.kernel_iter_event_counters_enabled",
+        "there are no iterators in the kernel",
+    ),
+    (
+        "metrics.plugins_metrics_enabled",
+        "plugins are not supported; what the container plugin does is built in",
+    ),
+    (
+        "modern_bpf",
+        "there is one ring buffer for all CPUs, in the kernel's order",
+    ),
+    ("outputs", "Falco has removed it; see sensor.fairness"),
     (
         "outputs_queue.recovery",
         "a full queue drops lines and counts them",
@@ -226,12 +251,28 @@ pub const NOT_APPLICABLE: &[(&str, &str)] = &[
         "plugins",
         "plugins are not supported; what the container plugin does is built in",
     ),
+    (
+        "plugins_hostinfo",
+        "plugins are not supported; what the container plugin does is built in",
+    ),
+    (
+        "rule_files",
+        "Falco does not read it either; see rules_files",
+    ),
     ("scap_files", "reading .scap files is not supported"),
     ("static_fields", "add fields by append_output"),
     ("syscall_event_timeouts", "an idle node is not an error"),
     (
         "syscall_buf_size_preset",
         "see engine.modern_ebpf.buf_size_preset",
+    ),
+    (
+        "syscall_drop_failed_exit",
+        "see engine.modern_ebpf.drop_failed_exit",
+    ),
+    (
+        "webserver.k8s_audit_endpoint",
+        "Falco has removed it; see deploy/kubernetes/audit",
     ),
     (
         "webserver.threadiness",
@@ -257,11 +298,6 @@ const RANGES: &[Range] = &[
         "sensor.capture.env_limit",
         |c| c.sensor.capture.env_limit.0 <= 64 << 10,
         "must be at most 64KiB",
-    ),
-    (
-        "sensor.capture.poll_interval",
-        |c| (1..=1000).contains(&c.sensor.capture.poll_interval.0.as_millis()),
-        "must be 1ms to 1s",
     ),
     (
         "sensor.capture.tree.root",

@@ -8,15 +8,14 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{
-    Config,
-    apply::{Layers, Lists},
-    keys,
-};
+use super::{Config, ConfigFile, Strategy, apply::Layers, keys};
 use crate::yaml::{Diagnostic, Kind, Limits, Node, Source, Style, parse};
 
 /// Read if no file is named, and if it is there.
 pub(super) const DEFAULT_FILE: &str = "/etc/falco/falco.yaml";
+
+/// The key that says what is merged in.
+const CONFIG_FILES: &str = "config_files";
 
 /// Everything that a configuration is made of.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +35,8 @@ pub struct Loaded {
     pub config: Config,
     /// What was accepted but probably not meant.
     pub warnings: Vec<Diagnostic>,
-    /// The files that it was read from, and the directories that were looked into.
+    /// The files that it was read from, and what else would change it: entries of
+    /// `config_files` that are directories, or not there.
     pub files: Vec<PathBuf>,
     /// SHA-256 of what it comes to, in hexadecimal digits.
     pub digest: String,
@@ -112,14 +112,19 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigError> {
     };
     loader.defaults();
     if let Some(file) = &inputs.file {
-        loader.file(file, Lists::Replace)?;
+        loader.file(file, None)?;
     } else if Path::new(DEFAULT_FILE).exists() {
-        loader.file(Path::new(DEFAULT_FILE), Lists::Replace)?;
+        loader.file(Path::new(DEFAULT_FILE), None)?;
     }
+    loader.overrides(|name| name == CONFIG_FILES);
     loader.config_files()?;
     loader.environment();
-    loader.overrides();
-    let Loader { layers, files, .. } = loader;
+    loader.overrides(|name| name != CONFIG_FILES);
+    let Loader {
+        mut layers, files, ..
+    } = loader;
+    let config = &mut layers.config;
+    config.optional_rules_files.clone_from(&config.rules_files);
     if !layers.errors.is_empty() {
         return Err(ConfigError::Invalid {
             problems: layers.errors,
@@ -147,13 +152,16 @@ impl Loader<'_> {
         let variable = |name| self.inputs.environment.get(name).filter(|v| !v.is_empty());
         let sensor = &mut self.layers.config.sensor;
         sensor.node = variable("NODE_NAME").cloned();
-        sensor.hostname = variable("FALCO_HOSTNAME").cloned();
+        sensor.hostname = variable("FALCO_HOSTNAME")
+            .or(variable("NODE_NAME"))
+            .cloned();
         if let Some(root) = variable("HOST_ROOT") {
             sensor.host_root = root.into();
         }
     }
 
-    fn file(&mut self, path: &Path, lists: Lists) -> Result<(), ConfigError> {
+    /// Reads the main file, or one that is merged into it in some way.
+    fn file(&mut self, path: &Path, merged: Option<Strategy>) -> Result<(), ConfigError> {
         let bytes = fs::read(path).map_err(|source| ConfigError::Read {
             path: path.to_owned(),
             source,
@@ -162,9 +170,25 @@ impl Loader<'_> {
         let source = Source::new(path.to_string_lossy(), String::from_utf8_lossy(&bytes));
         if let Some(document) = self.parse(&source) {
             let document = self.expand(document);
-            self.layers.document(&source, "", &document, lists);
+            if merged.is_some() {
+                self.refuse_nesting(&source, &document);
+            }
+            let strategy = merged.unwrap_or(Strategy::Override);
+            self.layers.document(&source, "", &document, strategy);
         }
         Ok(())
+    }
+
+    /// A file that is merged in cannot name others, as in Falco.
+    fn refuse_nesting(&mut self, source: &Source, document: &Node) {
+        if let Some((key, _)) = document.entry(CONFIG_FILES) {
+            let message = format!("{CONFIG_FILES} in a file that {CONFIG_FILES} names");
+            self.layers.errors.push(
+                Diagnostic::error(source, key.position, message)
+                    .width(CONFIG_FILES.len())
+                    .hint("name all files in the main one, or by -o"),
+            );
+        }
     }
 
     fn parse(&mut self, source: &Source) -> Option<Node> {
@@ -230,20 +254,27 @@ impl Loader<'_> {
 
     fn config_files(&mut self) -> Result<(), ConfigError> {
         let default = Config::default().config_files;
-        for path in self.layers.config.config_files.clone() {
+        for ConfigFile { path, strategy } in self.layers.config.config_files.clone() {
             match fs::metadata(&path) {
                 Ok(meta) if meta.is_dir() => {
-                    self.files.push(path.clone());
                     for file in yaml_files(&path)? {
-                        self.file(&file, Lists::Append)?;
+                        self.file(&file, Some(strategy))?;
                     }
-                }
-                Err(error)
-                    if error.kind() == io::ErrorKind::NotFound && default.contains(&path) =>
-                {
                     self.files.push(path);
                 }
-                _ => self.file(&path, Lists::Append)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    if default.iter().all(|default| default.path != path) {
+                        let source = Source::new(path.to_string_lossy(), "");
+                        let message = "no such file or directory: left out of the configuration";
+                        self.layers.warnings.push(Diagnostic::warning(
+                            &source,
+                            source.position(0),
+                            message,
+                        ));
+                    }
+                    self.files.push(path);
+                }
+                _ => self.file(&path, Some(strategy))?,
             }
         }
         Ok(())
@@ -267,7 +298,7 @@ impl Loader<'_> {
                 node
             };
             self.layers
-                .document(&source, key.name, &node, Lists::Replace);
+                .document(&source, key.name, &node, Strategy::Override);
         }
         let known: Vec<String> = keys()
             .iter()
@@ -289,9 +320,13 @@ impl Loader<'_> {
         }
     }
 
-    /// `key=value`, `list[]=value`, `list[2]=value`.
-    fn overrides(&mut self) {
+    /// `key=value`, `list[]=value`, `list[2]=value`, of the keys that are wanted.
+    fn overrides(&mut self, wanted: impl Fn(&str) -> bool) {
         for text in &self.inputs.overrides {
+            let end = text.find(['=', '[']).unwrap_or(text.len());
+            if !wanted(text[..end].trim()) {
+                continue;
+            }
             let source = Source::new("-o", text);
             let Some((name, value)) = text.split_once('=') else {
                 self.layers.errors.push(
@@ -314,7 +349,9 @@ impl Loader<'_> {
                 .strip_suffix(']')
                 .and_then(|name| name.rsplit_once('['));
             match element {
-                None => self.layers.document(&value, name, &node, Lists::Replace),
+                None => self
+                    .layers
+                    .document(&value, name, &node, Strategy::Override),
                 Some((list, "")) => self.layers.element(&value, list, None, &node),
                 Some((list, index)) => match index.parse() {
                     Ok(index) => self.layers.element(&value, list, Some(index), &node),
@@ -367,10 +404,10 @@ fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
-        if path
+        let known = path
             .extension()
-            .is_some_and(|ext| ext == "yaml" || ext == "yml")
-        {
+            .is_some_and(|ext| ext == "yaml" || ext == "yml");
+        if known && path.is_file() {
             files.push(path);
         }
     }

@@ -5,9 +5,12 @@
 //! defaults ◀─ falco.yaml ◀─ config_files ◀─ environment ◀─ -o key=value  ──▶ Config
 //! ```
 //!
+//! Only `-o config_files=…` comes earlier: it says what is merged in.
+//!
 //! Keys of falco.yaml keep their name and meaning; ours stand under `sensor:`.
 
 mod apply;
+mod config_file;
 mod engine;
 mod keys;
 mod load;
@@ -18,6 +21,7 @@ mod service;
 mod setting;
 mod values;
 
+pub use config_file::{ConfigFile, Strategy};
 pub use engine::{AppendOutput, Engine, ModernEbpf, RuleMatching, RuleSwitch, WhichRules};
 pub use keys::{Key, NOT_APPLICABLE, all as keys};
 pub use load::{ConfigError, Inputs, Loaded, load};
@@ -40,11 +44,14 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Files and directories of configuration that are merged in, in order.
-    pub config_files: Vec<PathBuf>,
+    pub config_files: Vec<ConfigFile>,
     /// Reload when a configuration or rules file changes.
     pub watch_config_files: bool,
     /// Files and directories of rules, in order; none: the built-in rules.
     pub rules_files: Vec<PathBuf>,
+    /// No key: those of `rules_files` that may be missing. All that the configuration names
+    /// may, but nothing else that the command line puts in their place.
+    pub optional_rules_files: Vec<PathBuf>,
     /// Switches of rules, applied in order after loading.
     pub rules: Vec<RuleSwitch>,
     /// Rules that are less urgent are not loaded.
@@ -100,9 +107,10 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            config_files: vec!["/etc/falco/config.d".into()],
+            config_files: vec![PathBuf::from("/etc/falco/config.d").into()],
             watch_config_files: true,
             rules_files: Vec::new(),
+            optional_rules_files: Vec::new(),
             rules: Vec::new(),
             priority: Priority::Debug,
             rule_matching: RuleMatching::First,

@@ -34,7 +34,8 @@ pub fn markdown() -> String {
         "<!-- Generated from the table of keys (sensor/src/config/keys.rs); a test holds it true. -->\n\
          # Configuration\n\n\
          One YAML file: `-c FILE`, else `/etc/falco/falco.yaml` if it is there; then `config_files`, the \
-         environment, `-o key=value`, each over the former. With no file at all the sensor runs. \
+         environment, `-o key=value`, each over the former; only `-o config_files=…` comes earlier, as it says what is \
+         merged in. With no file at all the sensor runs. \
          `sensor --print-config` prints what is in force.\n\n\
          `${NAME}` in a value stands for a variable of the environment. Each key under `sensor` can be set \
          by a variable too: `SENSOR_CAPTURE_HOOKS` for `sensor.capture.hooks`; lists with commas.\n\n",

@@ -71,8 +71,6 @@ pub struct Capture {
     pub tree: Tree,
     /// How system call exits are hooked.
     pub hooks: Hooks,
-    /// Longest time that an event waits in the ring buffer.
-    pub poll_interval: Span,
 }
 
 impl Default for Capture {
@@ -83,7 +81,6 @@ impl Default for Capture {
             env_limit: ByteSize::kib(4),
             tree: Tree::default(),
             hooks: Hooks::Auto,
-            poll_interval: Span::from_millis(100),
         }
     }
 }
@@ -140,7 +137,7 @@ pub struct Containerd {
     pub enabled: bool,
     /// Its sockets, in the order in which they are tried; none: the known ones.
     pub sockets: Vec<PathBuf>,
-    /// Its namespaces; none: all.
+    /// Its namespaces; none: `k8s.io`, `moby` and `default`.
     pub namespaces: Vec<String>,
 }
 

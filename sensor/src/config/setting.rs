@@ -4,7 +4,7 @@ use std::{net::IpAddr, path::PathBuf, str::FromStr};
 
 use super::{
     AppendOutput, ByteSize, DropAction, Hooks, Mode, Owner, Priority, RuleMatching, RuleSwitch,
-    Span, Toggle, TreeMode, WantedEnv, WhichRules,
+    Span, Strategy, Toggle, TreeMode, WantedEnv, WhichRules,
 };
 use crate::yaml::Node;
 
@@ -167,6 +167,9 @@ named! {
     RuleMatching: "first or all" { "first" => Self::First, "all" => Self::All }
     DropAction: "ignore, log, alert or exit" {
         "ignore" => Self::Ignore, "log" => Self::Log, "alert" => Self::Alert, "exit" => Self::Exit
+    }
+    Strategy: "append, override or add-only" {
+        "append" => Self::Append, "override" => Self::Override, "add-only" => Self::AddOnly
     }
     TreeMode: "all, exclude or only" {
         "all" => Self::All, "exclude" => Self::Exclude, "only" => Self::Only

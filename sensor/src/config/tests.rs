@@ -4,6 +4,9 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use super::*;
 
+mod files;
+mod stock;
+
 fn inputs(text: &str) -> (tempfile::TempDir, Inputs) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("falco.yaml");
@@ -127,7 +130,7 @@ fn a_wrong_type_is_an_error_with_its_place() {
         "/falco.yaml:3:12: error: file_output.enabled: expected true or false, not 'maybe'\n  \
          3 |   enabled: maybe\n    |            ^^^^^"
     );
-    assert!(fails("rules_files: x\n").contains("expected a list of paths, not 'x'"));
+    assert!(fails("rules_files: {a: b}\n").contains("expected a list of paths, not a mapping"));
     assert!(fails("webserver: 5\n").contains("webserver is a text, expected keys and values"));
     assert!(fails("webserver:\n  listen_port: 70000\n").contains("from 0 to 65535"));
     assert!(fails("[1]: 2\n").contains("a key is a list"));
@@ -158,43 +161,6 @@ fn a_key_without_effect_is_one_warning_with_the_reason() {
         warnings[0]
     );
     assert_eq!(warnings[0].position.line, 2);
-}
-
-#[test]
-fn config_files_are_merged_in_order() {
-    let (dir, mut inputs) = inputs("rules_files: [/a]\npriority: error\n");
-    let extra = dir.path().join("d");
-    fs::create_dir(&extra).unwrap();
-    fs::write(
-        extra.join("2.yaml"),
-        "rules_files: [/c]\npriority: notice\n",
-    )
-    .unwrap();
-    fs::write(extra.join("1.yml"), "rules_files: [/b]\npriority: alert\n").unwrap();
-    fs::write(extra.join("3.txt"), "no: yaml: [").unwrap();
-    inputs.overrides = vec![];
-    let file = inputs.file.clone().unwrap();
-    let text = fs::read_to_string(&file)
-        .unwrap()
-        .replace("[]", extra.to_str().unwrap());
-    let text = text.replace(
-        &format!("config_files: {}", extra.display()),
-        &format!("config_files: [{}]", extra.display()),
-    );
-    fs::write(&file, text).unwrap();
-    let loaded = load(&inputs).unwrap();
-    assert_eq!(
-        loaded.config.rules_files,
-        ["/a", "/b", "/c"].map(PathBuf::from)
-    );
-    assert_eq!(loaded.config.priority, Priority::Notice);
-    let names = [
-        file,
-        extra.clone(),
-        extra.join("1.yml"),
-        extra.join("2.yaml"),
-    ];
-    assert_eq!(loaded.files, names);
 }
 
 #[test]

@@ -32,6 +32,9 @@ pub fn find(name: &str) -> Option<&'static Field> {
     static BY_NAME: LazyLock<FxHashMap<&'static str, &'static Field>> =
         LazyLock::new(|| FIELDS.iter().map(|field| (field.name, field)).collect());
     BY_NAME.get(name).copied().or_else(|| {
+        if let Some(field) = argument(name) {
+            return Some(field);
+        }
         let (class, rest) = name.split_once('.')?;
         let ends_well = rest.ends_with(|c: char| c.is_ascii_alphanumeric());
         let index = CLASSES.iter().position(|known| *known == class)?;
@@ -39,11 +42,23 @@ pub fn find(name: &str) -> Option<&'static Field> {
     })
 }
 
+/// `evt.arg.NAME` of an argument of another system call.
+fn argument(name: &str) -> Option<&'static Field> {
+    static NAMES: LazyLock<FxHashSet<&'static str>> =
+        LazyLock::new(|| ARGUMENTS.split_ascii_whitespace().collect());
+    let (index, argument) = ["evt.arg.", "evt.rawarg."]
+        .iter()
+        .enumerate()
+        .find_map(|(index, prefix)| Some((index, name.strip_prefix(prefix)?)))?;
+    NAMES.contains(argument).then(|| &OF_ARGUMENT[index])
+}
+
 /// Whether a field is one that the sensor does not have.
 #[must_use]
 pub fn is_foreign(field: &Field) -> bool {
-    FIELDS.as_ptr_range().contains(&std::ptr::from_ref(field))
-        || OF_CLASS.as_ptr_range().contains(&std::ptr::from_ref(field))
+    [FIELDS, &OF_CLASS, &OF_ARGUMENT]
+        .iter()
+        .any(|rows| rows.as_ptr_range().contains(&std::ptr::from_ref(field)))
 }
 
 /// Names of Falco's fields, of system calls.
@@ -111,6 +126,8 @@ static OF_CLASS: [Field; 21] = [
     field("collector.*"),
     field("mesos.*"),
 ];
+
+static OF_ARGUMENT: [Field; 2] = [field("evt.arg.*"), field("evt.rawarg.*")];
 
 macro_rules! fields {
     ($($name:literal)*) => {
@@ -199,6 +216,25 @@ fields! {
     "evtin.span.arg"
 }
 
+/// Arguments of Falco's events.
+const ARGUMENTS: &str = "
+    ID action addr arg arg2_int arg2_str args argument backlog cgroups clockid cmd comm core cpu
+    cpu_sys cpu_usr cq_entries cur cwd data desc description dev dir dirfd domain dpid
+    dqb_bhardlimit dqb_bsoftlimit dqb_btime dqb_curspace dqb_ihardlimit dqb_isoftlimit dqb_itime
+    dqi_bgrace dqi_flags dqi_igrace egid entries env error euid event_data event_type exe
+    exe_ino_ctime exe_ino_mtime fd fd1 fd2 fd_in fd_out fdin fdlimit fdout fds features filename
+    flags gid how id image img in_fd initval ino interval ip json key len length level linkdirfd
+    linkpath loginuid mask max maxevents min_complete mode mountfd name nativeID newcur newdir
+    newdirfd newmax newpath next nr_args nsems nsops nstype offin offout offset oldcur olddir
+    olddirfd oldmax oldpath op opcode operation option optlen optname out_fd path pathname peer
+    pgft_maj pgft_min pgid pgoffset pid pid_fd pidns_init_start_ts pos prot proto ptid queuelen
+    queuemax queuepct quota_fmt quota_fmt_out quotafilepath ratio reaper_tid request res
+    res_or_fd resolve resource ret rgid ruid scope sem_flg_0 sem_flg_1 sem_num_0 sem_num_1
+    sem_op_0 sem_op_1 semflg semid semnum sgid sig sigmask size source special spid sq_entries
+    sq_thread_cpu sq_thread_idle status suid tags target target_fd tid timeout to_submit tty
+    tuple type uargs uid val vm_rss vm_size vm_swap vpid vtid whence
+";
+
 /// System calls and Falco's own event types.
 const EVENT_TYPES: &str = "
     accept accept4 access acct add_key adjtimex alarm alloc_hugepages arch_prctl bdflush bind bpf
@@ -265,6 +301,9 @@ mod tests {
         assert!(is_foreign(find("ct.request.bucket").unwrap()));
         assert!(find("fd.directroy").is_none());
         assert!(find("ka.verb.").is_none());
+        assert!(is_foreign(find("evt.arg.linkpath").unwrap()));
+        assert!(is_foreign(find("evt.rawarg.fd").unwrap()));
+        assert!(find("evt.arg.linkpaht").is_none());
         assert!(is_event_type("openat") && is_event_type("execve"));
         assert!(!is_event_type("opneat"));
     }

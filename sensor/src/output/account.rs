@@ -55,6 +55,8 @@ pub struct Account {
     offered: AtomicU64,
     written: AtomicU64,
     spooled: AtomicU64,
+    /// Those of `spooled` that lie in a spool directory while the output is not in service.
+    kept: AtomicU64,
     dropped: [AtomicU64; DropCause::ALL.len()],
     /// Bytes written, own records included.
     pub bytes: AtomicU64,
@@ -101,9 +103,18 @@ impl Account {
         self.spooled.fetch_sub(lines, Relaxed);
     }
 
-    /// Lines that a former run left in the spool directory.
-    pub fn adopt(&self, lines: u64) {
-        self.accept(lines);
+    /// The output has ended; what still waits is in the spool directory.
+    pub fn keep(&self) {
+        self.kept.store(self.spooled.load(Relaxed), Relaxed);
+    }
+
+    /// A former run, or the output before it was started again, left `found` lines in
+    /// the spool directory, of which `waiting` are not written.
+    pub fn adopt(&self, found: u64, waiting: u64) {
+        let counted = self.kept.load(Relaxed).min(found);
+        self.kept.fetch_sub(counted, Relaxed);
+        self.wrote(counted.saturating_sub(waiting));
+        self.accept(waiting.saturating_sub(counted));
     }
 
     /// The counts as they are now.

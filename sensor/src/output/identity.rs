@@ -105,6 +105,23 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::config::{Inputs, load};
+
+    #[test]
+    fn in_a_cluster_records_carry_the_nodes_name_and_not_the_pods() {
+        let hostname = |environment: &[(&str, &str)]| {
+            let owned = |(name, value): &(&str, &str)| ((*name).into(), (*value).into());
+            let inputs = Inputs {
+                file: Some("/dev/null".into()),
+                environment: environment.iter().map(owned).collect(),
+                overrides: Vec::new(),
+            };
+            Identity::new(&load(&inputs).unwrap().config).hostname
+        };
+        assert_eq!(hostname(&[("NODE_NAME", "n1")]), "n1");
+        let falco = [("NODE_NAME", "n1"), ("FALCO_HOSTNAME", "h1")];
+        assert_eq!(hostname(&falco), "h1", "Falco's own variable goes first");
+    }
 
     fn identity(node: &str) -> Identity {
         let mut config = Config::default();

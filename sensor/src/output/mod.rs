@@ -15,7 +15,7 @@ mod batch;
 mod control;
 mod error;
 mod fan_out;
-mod file;
+pub(crate) mod file;
 mod http;
 mod identity;
 pub mod internal;

@@ -161,11 +161,12 @@ impl Queue {
     }
 
     /// Waits until `enough` bytes are there, something is asked for, or `until`
-    /// has come; then takes what is there, up to `most` bytes (none if it is 0).
+    /// has come; then takes what is there, up to `most` bytes. With 0 it takes
+    /// nothing, and lines do not end the wait: it is a pause.
     pub fn wait(&self, enough: u64, until: Option<Instant>, most: u64) -> Found {
         let mut state = self.lock();
         loop {
-            let ready = !state.moving && (state.on_disk > 0 || state.bytes >= enough);
+            let ready = most > 0 && !state.moving && (state.on_disk > 0 || state.bytes >= enough);
             let now = Instant::now();
             let timed_out = until.is_some_and(|until| until <= now);
             if ready || state.reopen || timed_out || (state.deadline.is_some() && !state.moving) {
@@ -262,6 +263,11 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// A former run has left `bytes` in the spool directory, older than all else.
+    pub fn found_on_disk(&self, bytes: u64) {
+        self.lock().on_disk += bytes;
+    }
+
     /// The output has taken `bytes` from the spool directory.
     pub fn taken_from_disk(&self, bytes: u64) {
         let mut state = self.lock();
@@ -310,9 +316,13 @@ impl Queue {
         state.entries.is_empty() && state.on_disk == 0 && !state.moving && !gap
     }
 
-    /// Takes all that waits in memory, even if there is something older on disk.
+    /// Takes all that waits in memory, even if there is something older on disk; what
+    /// a spooler has taken is waited for.
     pub fn drain(&self) -> Vec<Entry> {
-        let mut state = self.lock();
+        let mut state = self
+            .changed
+            .wait_while(self.lock(), |state| state.moving)
+            .unwrap_or_else(PoisonError::into_inner);
         self.take(&mut state, u64::MAX)
     }
 
@@ -393,6 +403,19 @@ mod tests {
         assert!(queue.wait(1, Some(soon), 100).entries.is_empty());
         queue.moved(0, taken);
         assert_eq!(queue.wait(1, None, 100).entries.len(), 2);
+    }
+
+    #[test]
+    fn lines_do_not_end_a_pause_and_a_request_does() {
+        let queue = queue(0, 0);
+        queue.push(lines(1));
+        queue.moved(10, Vec::new());
+        let pause = Duration::from_millis(50);
+        let began = Instant::now();
+        queue.wait(1, Some(began + pause), 0);
+        assert!(began.elapsed() >= pause);
+        queue.reopen();
+        assert!(queue.wait(1, None, 0).reopen);
     }
 
     #[test]

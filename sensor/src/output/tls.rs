@@ -13,7 +13,7 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::HttpOutput;
+use crate::{config::HttpOutput, log_info};
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
@@ -56,7 +56,7 @@ pub(super) fn client(config: &HttpOutput) -> Result<ClientConfig, String> {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Anybody(provider())))
     } else {
-        builder.with_root_certificates(roots(config)?)
+        builder.with_root_certificates(roots(config, System::load)?)
     };
     if config.mtls {
         let chain = certificates(&config.client_cert)?;
@@ -68,12 +68,36 @@ pub(super) fn client(config: &HttpOutput) -> Result<ClientConfig, String> {
     }
 }
 
-fn roots(config: &HttpOutput) -> Result<RootCertStore, String> {
+/// What falco.yaml has as `ca_path`: the system's certificates, wherever they are here.
+const SYSTEM: &str = "/etc/ssl/certs";
+
+/// The system's certificates.
+struct System {
+    certificates: Vec<CertificateDer<'static>>,
+    /// Whether the environment says where they are, so that nobody else is to be trusted.
+    named: bool,
+}
+
+impl System {
+    fn load() -> Self {
+        let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(std::env::var_os);
+        Self {
+            certificates: rustls_native_certs::load_native_certs().certs,
+            named: named.iter().any(Option::is_some),
+        }
+    }
+}
+
+/// Whom to trust: who is configured, else whom the system trusts, else whom Mozilla trusts.
+fn roots(config: &HttpOutput, system: fn() -> System) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     let mut files: Vec<PathBuf> = Vec::new();
     files.extend(config.ca_cert.clone());
     files.extend(config.ca_bundle.clone());
-    if let Some(directory) = &config.ca_path {
+    let directory = config.ca_path.as_deref();
+    let directory = directory.filter(|path| *path != Path::new(SYSTEM));
+    let is_configured = directory.is_some() || !files.is_empty();
+    if let Some(directory) = directory {
         let entries = std::fs::read_dir(directory)
             .map_err(|error| format!("{}: {error}", directory.display()))?;
         files.extend(entries.flatten().map(|entry| entry.path()).filter(|path| {
@@ -88,13 +112,22 @@ fn roots(config: &HttpOutput) -> Result<RootCertStore, String> {
                 .map_err(|error| format!("{}: {error}", file.display()))?;
         }
     }
-    if files.is_empty() {
+    if !is_configured {
         // What is unusable among the system's certificates is left out, as elsewhere.
-        let system = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(system.certs);
+        let system = system();
+        roots.add_parsable_certificates(system.certificates);
+        if roots.is_empty() && !system.named {
+            log_info!(
+                "http_output trusts the authorities that Mozilla trusts: the system has no certificates"
+            );
+            let built_in = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
+            roots.add_parsable_certificates(built_in.iter().cloned());
+        }
     }
     if roots.is_empty() {
-        return Err("there is no certificate to trust".into());
+        return Err(
+            "there is no certificate to trust where ca_*, SSL_CERT_FILE or SSL_CERT_DIR say".into(),
+        );
     }
     Ok(roots)
 }
@@ -137,5 +170,44 @@ impl ServerCertVerifier for Anybody {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn system(certificates: &[CertificateDer<'static>], named: bool) -> System {
+        System {
+            certificates: certificates.to_vec(),
+            named,
+        }
+    }
+
+    #[test]
+    fn without_certificates_of_the_system_those_that_are_built_in_are_trusted() {
+        let config = HttpOutput::default();
+        let built_in = roots(&config, || system(&[], false)).unwrap();
+        assert_eq!(
+            built_in.len(),
+            webpki_root_certs::TLS_SERVER_ROOT_CERTS.len()
+        );
+    }
+
+    #[test]
+    fn certificates_of_the_system_are_the_only_ones() {
+        let one = || system(&webpki_root_certs::TLS_SERVER_ROOT_CERTS[..1], false);
+        assert_eq!(roots(&HttpOutput::default(), one).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn where_certificates_are_named_nobody_else_is_trusted() {
+        roots(&HttpOutput::default(), || system(&[], true)).unwrap_err();
+        let empty = tempfile::tempdir().unwrap();
+        let config = HttpOutput {
+            ca_path: Some(empty.path().to_owned()),
+            ..HttpOutput::default()
+        };
+        roots(&config, || system(&[], false)).unwrap_err();
     }
 }

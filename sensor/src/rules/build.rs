@@ -121,6 +121,12 @@ impl Builder<'_, '_> {
                     return None;
                 }
             };
+        if let Some(at) = rule.output.text.find(output::CONTAINER_INFO) {
+            let error = ParseError::new(at, "'%container.info' is deprecated: it prints nothing")
+                .hint("remove it: the container's fields are added by append_output");
+            let diagnostic = rule.output.diagnostic(Severity::Warning, &error);
+            self.push(definition, Code::DeprecatedItem, diagnostic);
+        }
         let names = |numbers: Vec<usize>, of: &dyn Fn(usize) -> Box<str>| {
             let mut names: Vec<_> = numbers.into_iter().map(of).collect();
             names.sort();
@@ -161,9 +167,7 @@ impl Builder<'_, '_> {
         definition: &Definition<RuleDefinition>,
     ) -> Option<(NodeId, Vec<usize>, Vec<usize>)> {
         let rule = &definition.value;
-        let (node, mut remarks) = self
-            .compiler
-            .condition(&rule.condition.text, definition.last);
+        let (node, mut remarks) = self.compiler.condition(&rule.condition.text);
         let errors = std::mem::take(&mut remarks.errors);
         let mut good = errors.is_empty();
         let severity = Self::severity(rule, &errors);
@@ -179,8 +183,7 @@ impl Builder<'_, '_> {
             good = false;
             self.bad_macro(index, rule, definition);
         }
-        let exceptions =
-            super::exceptions::build(&mut self.compiler, rule, definition.last, &mut remarks);
+        let exceptions = super::exceptions::build(&mut self.compiler, rule, &mut remarks);
         let exceptions = match exceptions {
             Ok(nodes) => nodes,
             Err(diagnostics) => {

@@ -14,7 +14,6 @@ use crate::{
 pub(super) fn build(
     compiler: &mut Compiler<'_>,
     rule: &RuleDefinition,
-    sees: usize,
     to: &mut Remarks,
 ) -> Result<Vec<NodeId>, Vec<Diagnostic>> {
     let mut nodes = Vec::new();
@@ -23,7 +22,6 @@ pub(super) fn build(
         let mut builder = Builder {
             compiler,
             exception,
-            sees,
             to,
         };
         match builder.operands() {
@@ -41,7 +39,6 @@ pub(super) fn build(
 struct Builder<'b, 'd> {
     compiler: &'b mut Compiler<'d>,
     exception: &'b Exception,
-    sees: usize,
     to: &'b mut Remarks,
 }
 
@@ -92,7 +89,7 @@ impl Builder<'_, '_> {
                 .values
                 .iter()
                 .map(|(source, value)| match value.as_str() {
-                    Some(text) => Ok(word(text, true)),
+                    Some(text) => Ok(word(text)),
                     None => {
                         let message = format!(
                             "exception '{}' has one field: its values are texts",
@@ -172,7 +169,7 @@ impl Builder<'_, '_> {
         source: &Source,
         node: &Node,
     ) -> Result<NodeId, Box<Diagnostic>> {
-        let (resolved, error) = self.compiler.tree(tree, self.sees, self.to);
+        let (resolved, error) = self.compiler.tree(tree, self.to);
         match error {
             None => Ok(resolved),
             Some(error) => Err(Box::new(Self::error(source, node.position, &error))),
@@ -180,13 +177,14 @@ impl Builder<'_, '_> {
     }
 }
 
-fn word(text: &str, is_value: bool) -> Word {
+/// A value: the name of a list stands for its items, as in a condition.
+fn word(text: &str) -> Word {
     let unquoted = match quoted(text) {
         Some((inner, len)) if len == text.len() => Some(inner),
         _ => None,
     };
     Word {
-        quoted: is_value || unquoted.is_some(),
+        quoted: unquoted.is_some() || text.contains(' '),
         text: unquoted.map_or_else(|| text.into(), Into::into),
         at: 0,
     }
@@ -226,7 +224,7 @@ fn element_check(
         let words = items
             .iter()
             .map(|item| match item.as_str() {
-                Some(text) => Ok(word(text, false)),
+                Some(text) => Ok(word(text)),
                 None => Err(ParseError::new(0, "a list of values holds texts")),
             })
             .collect::<Result<_, _>>()?;
@@ -240,8 +238,8 @@ fn element_check(
         return unknown.into_iter().next().map_or(Ok(tree), Err);
     }
     Ok(if takes_list {
-        check(operand, operator, Right::List(vec![word(text, false)]))
+        check(operand, operator, Right::List(vec![word(text)]))
     } else {
-        check(operand, operator, Right::Word(word(text, true)))
+        check(operand, operator, Right::Word(word(text)))
     })
 }

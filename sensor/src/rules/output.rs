@@ -10,6 +10,10 @@ use crate::{
     yaml::{Diagnostic, Severity},
 };
 
+/// What older outputs end in. Falco leaves it out, and adds the container's fields
+/// by itself (`suggested_output`).
+pub(super) const CONTAINER_INFO: &str = "%container.info";
+
 /// A template and the fields beside it.
 pub(super) type Built = (Template, Box<[ExtraField]>);
 
@@ -78,9 +82,10 @@ pub(super) fn build(
             });
         }
     }
+    let text = text.replace(CONTAINER_INFO, "");
     let template = Template::parse(&text).map_err(|error| OutputError {
         error,
-        appended: Some(text.clone().into()),
+        appended: Some(text.as_str().into()),
     })?;
     extra.sort_by(|a, b| a.key().cmp(b.key()));
     extra.dedup_by(|a, b| a.key() == b.key());

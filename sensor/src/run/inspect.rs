@@ -32,6 +32,9 @@ pub fn inspect(action: &Action, loaded: &Loaded) -> anyhow::Result<bool> {
             validated(&report, config, &mut out)
         }
         Action::DryRun => {
+            for warning in &loaded.warnings {
+                eprintln!("{warning}");
+            }
             let report = match rules::load(config) {
                 Ok(compilation) => compilation.report,
                 Err(report) => report,

@@ -1,16 +1,19 @@
 //! What the parts count, for the metrics page.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
+
+use serde_json::Value;
 
 use crate::{
     agent::Snapshot,
     capture::{KernelCounts, Programs, RingFill},
     enrich::Counters,
     self_test::Marker,
-    telemetry::{Exposition, Telemetry, catalog},
+    telemetry::{Exposition, Telemetry, Totals, catalog},
 };
 
 /// Parts that count for themselves.
@@ -36,7 +39,29 @@ pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
         enrichment,
         marker,
     } = sources;
-    telemetry.set_kernel(Box::new(move || kernel.read().raw()));
+    {
+        let kernel = Arc::clone(&kernel);
+        telemetry.set_kernel(Box::new(move || kernel.read().raw()));
+    }
+    {
+        let programs = programs.clone();
+        telemetry.describe(Box::new(move |config, fields| {
+            if config.kernel_event_counters_per_cpu_enabled {
+                for (cpu, counts) in kernel.read_by_cpu().enumerate() {
+                    let totals = Totals {
+                        kernel: counts.raw(),
+                        ..Totals::default()
+                    };
+                    let (seen, lost) = (totals.sum(Totals::seen), totals.sum(Totals::lost));
+                    fields.insert(format!("scap.n_evts_cpu_{cpu}"), seen.into());
+                    fields.insert(format!("scap.n_drops_cpu_{cpu}"), lost.into());
+                }
+            }
+            if config.libbpf_stats_enabled {
+                describe(&programs, fields);
+            }
+        }));
+    }
     telemetry.collect(Box::new(move |out| {
         for (name, _, value) in enrichment.each() {
             out.add(&catalog::ENRICHMENT, &[name], value);
@@ -90,6 +115,23 @@ fn expose(programs: &Programs, out: &mut Exposition) {
             let seconds = figures.nanoseconds as f64 / 1e9;
             out.add(&catalog::BPF_RUNS, &program, figures.runs);
             out.add(&catalog::BPF_RUN_TIME, &program, seconds);
+        }
+    }
+}
+
+/// Run times under Falco's names, where the kernel measures them.
+fn describe(programs: &Programs, fields: &mut BTreeMap<String, Value>) {
+    for figures in programs.read() {
+        let (program, runs) = (figures.program, figures.runs);
+        let Some(average) = figures.nanoseconds.checked_div(runs) else {
+            continue;
+        };
+        for (what, value) in [
+            ("run_cnt", runs),
+            ("run_time_ns", figures.nanoseconds),
+            ("avg_time_ns", average),
+        ] {
+            fields.insert(format!("scap.{program}.{what}"), value.into());
         }
     }
 }

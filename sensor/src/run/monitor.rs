@@ -1,6 +1,9 @@
 //! What is looked at now and then: losses, and the time for a metrics record.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{
     agent::Agent,
@@ -8,30 +11,37 @@ use crate::{
     log_error,
     output::{Identity, internal::Record},
     self_test::{SelfTest, Verdict},
-    telemetry::{Condition, DropMonitor, Snapshots, Telemetry},
+    telemetry::{Condition, DropMonitor, SnapshotFile, Snapshots, Telemetry},
 };
 
 /// Watches losses and makes the records that the sensor writes about itself.
 pub(super) struct Monitor {
     drops: DropMonitor,
     snapshots: Snapshots,
+    snapshot_file: Option<SnapshotFile>,
     next_snapshot: Instant,
     self_test: Option<SelfTest>,
 }
 
 impl Monitor {
-    pub(super) fn new(config: &Config, self_test: Option<SelfTest>) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        telemetry: &Arc<Telemetry>,
+        self_test: Option<SelfTest>,
+    ) -> Self {
         let now = Instant::now();
         Self {
             drops: DropMonitor::new(config.syscall_event_drops.clone(), now),
             snapshots: Snapshots::default(),
+            snapshot_file: SnapshotFile::start(config, telemetry, None),
             next_snapshot: now + interval(config),
             self_test,
         }
     }
 
     /// Other settings, the same counts.
-    pub(super) fn reconfigure(&mut self, config: &Config) {
+    pub(super) fn reconfigure(&mut self, config: &Config, telemetry: &Arc<Telemetry>) {
+        self.snapshot_file = SnapshotFile::start(config, telemetry, self.snapshot_file.take());
         self.drops.reconfigure(config.syscall_event_drops.clone());
         self.next_snapshot = Instant::now() + interval(config);
     }
@@ -54,13 +64,17 @@ impl Monitor {
                 write(agent, identity, &record);
             }
         }
-        if config.metrics.enabled && config.metrics.output_rule && now >= self.next_snapshot {
+        let metrics = &config.metrics;
+        let is_wanted = metrics.output_rule || self.snapshot_file.is_some();
+        if metrics.enabled && is_wanted && now >= self.next_snapshot {
             self.next_snapshot = now + interval(config);
-            write(
-                agent,
-                identity,
-                &self.snapshots.record(telemetry, &config.metrics),
-            );
+            let record = self.snapshots.record(telemetry, metrics);
+            if let Some(file) = &mut self.snapshot_file {
+                file.write(self.snapshots.sample(&record));
+            }
+            if metrics.output_rule {
+                write(agent, identity, &record);
+            }
         }
         if let Some(verdict) = self.self_test.as_mut().and_then(|test| test.tick(now))
             && let Some(record) = judge(verdict, telemetry)

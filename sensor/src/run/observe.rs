@@ -184,7 +184,7 @@ impl Running {
     /// Until it is to stop. What the monitor counted.
     fn wait(&mut self, args: &Args, loaded: &config::Loaded, mut watch: Watch) -> (u64, u64) {
         let mut config = loaded.config.clone();
-        let mut monitor = Monitor::new(&config, self.self_test.take());
+        let mut monitor = Monitor::new(&config, &self.telemetry, self.self_test.take());
         let mut looked = Instant::now();
         let mut given_back = Instant::now();
         let end = args
@@ -212,7 +212,7 @@ impl Running {
                 lifecycle::give_back();
             }
             if reload && let Some(new) = self.reload(args, &mut watch) {
-                monitor.reconfigure(&new.config);
+                monitor.reconfigure(&new.config, &self.telemetry);
                 config = new.config;
             }
             if monitor.tick(&self.telemetry, &self.identity, &config, &self.agent) {

@@ -1,6 +1,10 @@
 //! Which rights the configuration needs; the others are given up.
 
-use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     config::Config,
@@ -18,32 +22,50 @@ pub(super) fn give_up(config: &Config, identity: &Identity) {
     }
 }
 
-/// What the log file takes beyond the rights that every sensor keeps. The outputs
-/// have started: its directory is there.
+/// What the files take beyond the rights that every sensor keeps. The outputs have
+/// started: the log's directory is there.
 fn needs(config: &Config, identity: &Identity) -> Needs {
     let own = rustix::process::geteuid().as_raw();
     let tuning = &config.sensor.file_output;
     let owner = tuning.owner;
-    let log = identity.expand(&config.file_output.filename);
-    let directory = log.parent().map(|directory| match directory.to_str() {
-        Some("") => Path::new("."),
-        _ => directory,
-    });
-    let spool = tuning.spool.directory.as_deref();
-    let spool = spool.map(|directory| identity.expand(directory));
-    let foreign = [Some(log.as_path()), directory, spool.as_deref()]
-        .into_iter()
-        .flatten()
+    let mut paths = Vec::new();
+    if config.file_output.enabled {
+        paths.extend(with_directory(
+            identity.expand(&config.file_output.filename),
+        ));
+        paths.extend(
+            tuning
+                .spool
+                .directory
+                .iter()
+                .map(|path| identity.expand(path)),
+        );
+    }
+    if config.metrics.enabled {
+        let file = config.metrics.output_file.iter();
+        paths.extend(file.flat_map(|path| with_directory(identity.expand(path))));
+    }
+    let foreign = paths
+        .iter()
         .filter_map(|path| fs::metadata(path).ok())
         .any(|metadata| metadata.uid() != own);
     // What is given away is opened again: when lines come, on a signal, after an error.
     let given_away = owner.and_then(|owner| owner.uid);
-    let given_away = given_away.is_some_and(|uid| uid != own);
+    let given_away = !paths.is_empty() && given_away.is_some_and(|uid| uid != own);
     Needs {
         chown: owner.is_some(),
-        dac_override: config.file_output.enabled && (foreign || given_away),
+        dac_override: foreign || given_away,
         sys_admin: false,
     }
+}
+
+/// A file, and the directory that it is in.
+fn with_directory(file: PathBuf) -> [PathBuf; 2] {
+    let directory = match file.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    [file, directory]
 }
 
 #[cfg(test)]

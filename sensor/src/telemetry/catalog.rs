@@ -95,6 +95,7 @@ catalog! {
     OUTPUT_REOPENS Counter "sensor_output_reopens_total" ["output"] "Files opened again.";
     OUTPUT_HEALTHY Gauge "sensor_output_healthy" ["output"] "1 if an output's last attempt succeeded.";
     SELF_TESTS Counter "sensor_self_tests_total" ["outcome"] "Execs of the sensor's own that came back in time, or did not.";
+    SNAPSHOTS_LOST Counter "sensor_snapshots_lost_total" [] "Snapshots of the metrics that could not be appended to `metrics.output_file`.";
     TAMPERING Counter "sensor_tampering_total" ["what"] "Changes by others to what the kernel side was told, found and undone.";
     RELOADS Counter "sensor_reloads_total" ["outcome"] "Reloads of configuration and rules.";
     LOG_LINES Counter "sensor_log_lines_total" ["priority"] "Lines logged.";

@@ -1,6 +1,7 @@
 //! Everything that is counted, in one place.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -10,6 +11,7 @@ use std::{
 };
 
 use sensor_ebpf::Counter as Kernel;
+use serde_json::Value;
 
 use super::{
     ALL_KINDS, Caches, Condition, Events, Exposition, Finding, Health, Histogram, KernelCounts,
@@ -18,12 +20,14 @@ use super::{
     kind_name,
 };
 use crate::{
-    config::Priority,
+    config::{Metrics, Priority},
     output::{Control, DropCause, Identity},
 };
 
 /// Adds what some part of the sensor counts.
 pub type Collector = Box<dyn Fn(&mut Exposition) + Send + Sync>;
+/// Adds fields to a snapshot, as far as the configuration includes them.
+pub type Describer = Box<dyn Fn(&Metrics, &mut BTreeMap<String, Value>) + Send + Sync>;
 /// Reads the counters of the kernel side.
 pub type KernelSource = Box<dyn Fn() -> KernelCounts + Send + Sync>;
 
@@ -59,6 +63,8 @@ pub struct Telemetry {
     pub throttlings: AtomicU64,
     /// Panics.
     pub panics: AtomicU64,
+    /// Snapshots that `metrics.output_file` did not take.
+    pub snapshots_lost: AtomicU64,
     /// What others changed of what the kernel side was told.
     pub tampering: Tampering,
     /// Who runs.
@@ -69,6 +75,7 @@ pub struct Telemetry {
     stalls: Mutex<Stalls>,
     kernel: RwLock<Option<KernelSource>>,
     collectors: RwLock<Vec<Collector>>,
+    describers: RwLock<Vec<Describer>>,
 }
 
 impl fmt::Debug for Telemetry {
@@ -92,6 +99,7 @@ impl Telemetry {
             failed_reloads: AtomicU64::new(0),
             throttlings: AtomicU64::new(0),
             panics: AtomicU64::new(0),
+            snapshots_lost: AtomicU64::new(0),
             tampering: Tampering::default(),
             identity,
             since: Instant::now(),
@@ -99,6 +107,7 @@ impl Telemetry {
             stalls: Mutex::default(),
             kernel: RwLock::default(),
             collectors: RwLock::default(),
+            describers: RwLock::default(),
         }
     }
 
@@ -118,6 +127,23 @@ impl Telemetry {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .push(collector);
+    }
+
+    /// Adds what another part counts to snapshots.
+    pub fn describe(&self, describer: Describer) {
+        self.describers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(describer);
+    }
+
+    /// What the other parts add to a snapshot.
+    pub(super) fn described(&self, config: &Metrics, fields: &mut BTreeMap<String, Value>) {
+        let describers = self
+            .describers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        describers.iter().for_each(|add| add(config, fields));
     }
 
     /// The outputs.
@@ -214,6 +240,8 @@ impl Telemetry {
         out.add(&c::RELOADS, &["failed"], self.failed_reloads.load(Relaxed));
         out.add(&c::THROTTLINGS, &[], self.throttlings.load(Relaxed));
         out.add(&c::PANICS, &[], self.panics.load(Relaxed));
+        let lost = self.snapshots_lost.load(Relaxed);
+        out.add(&c::SNAPSHOTS_LOST, &[], lost);
         let Tampering { settings, cgroups } = &self.tampering;
         out.add(&c::TAMPERING, &["settings"], settings.load(Relaxed));
         out.add(&c::TAMPERING, &["cgroups"], cgroups.load(Relaxed));

@@ -19,6 +19,7 @@ mod resources;
 mod rules;
 mod server;
 mod snapshot;
+mod snapshot_file;
 mod stalls;
 
 pub use caches::{Cache, Caches};
@@ -27,10 +28,11 @@ pub use counters::{ALL_KINDS, Events, Histogram, KernelCounts, Loss, Totals, kin
 pub use drops::{DropMonitor, Reaction};
 pub use exposition::{Exposition, Number};
 pub use health::{Condition, Health};
-pub use hub::{Collector, KernelSource, Tampering, Telemetry};
+pub use hub::{Collector, Describer, KernelSource, Tampering, Telemetry};
 pub use log::{lines, log, set_level};
 pub use resources::Resources;
 pub use rules::{RuleLabel, RuleTable, Rules};
 pub use server::{Server, ServerError, serve_stream};
 pub use snapshot::{Snapshots, drop_summary, summary};
+pub use snapshot_file::SnapshotFile;
 pub use stalls::{Finding, Stalls};

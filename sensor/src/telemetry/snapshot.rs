@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Resources, Telemetry, Totals};
+use super::{Cache, Resources, Telemetry, Totals};
 use crate::{
     config::{Metrics, Priority},
     output::internal::{Record, nanoseconds},
@@ -58,7 +58,7 @@ impl Snapshots {
             ("sensor.snapshot", self.number.into()),
         ]
         .into();
-        if config.kernel_event_counters_enabled {
+        if config.kernel_event_counters_enabled || config.kernel_event_counters_per_cpu_enabled {
             let share = 100.0 * float(lost) / float(seen.max(1));
             fields.insert("scap.evts_drop_rate_sec", rate(Totals::lost).into());
             fields.insert("scap.evts_rate_sec", rate(Totals::seen).into());
@@ -86,15 +86,29 @@ impl Snapshots {
                 record = record.field(&format!("falco.rules.{name}"), matches);
             }
         }
+        if config.state_counters_enabled {
+            for cache in Cache::ALL {
+                let name = format!("sensor.cache.{}", cache.name());
+                record = record.field(&name, telemetry.caches.entries(cache));
+            }
+        }
         for (name, value) in fields {
             record = record.field(name, value);
         }
+        telemetry.described(config, &mut record.fields);
         if !config.include_empty_values {
             record.fields.retain(|_, value| value.as_f64() != Some(0.0));
         }
         (self.last, self.seconds) = (totals, seconds);
         self.number += 1;
         record
+    }
+
+    /// The record made last as a line of `metrics.output_file`, in Falco's form.
+    #[must_use]
+    pub fn sample(&self, record: &Record) -> Vec<u8> {
+        let line = json!({"output_fields": record.fields, "sample": self.number});
+        format!("{line}\n").into_bytes()
     }
 }
 
@@ -208,6 +222,59 @@ mod tests {
             !record.fields.contains_key("scap.n_drops"),
             "empty values are left out"
         );
+    }
+
+    #[test]
+    fn a_line_of_the_file_has_falcos_form() {
+        let mut snapshots = Snapshots::default();
+        let telemetry = telemetry();
+        for number in 1..3 {
+            let record = snapshots.record(&telemetry, &Metrics::default());
+            let line = String::from_utf8(snapshots.sample(&record)).unwrap();
+            assert!(
+                line.starts_with(r#"{"output_fields":{"evt.hostname":"#),
+                "{line}"
+            );
+            let line: Value = serde_json::from_str(line.strip_suffix('\n').unwrap()).unwrap();
+            assert_eq!(line["sample"], number);
+            assert_eq!(line["output_fields"]["falco.rules.matches_total"], 3);
+        }
+    }
+
+    #[test]
+    fn each_switch_includes_what_it_says() {
+        let telemetry = telemetry();
+        telemetry
+            .caches
+            .tell(Cache::Containers, 7, crate::enrich::Lookups::default());
+        telemetry.describe(Box::new(|config, fields| {
+            if config.libbpf_stats_enabled {
+                fields.insert("scap.exec.run_cnt".into(), 5.into());
+            }
+        }));
+        let of = |change: fn(&mut Metrics)| {
+            let mut config = Metrics {
+                include_empty_values: true,
+                ..Metrics::default()
+            };
+            change(&mut config);
+            Snapshots::default().record(&telemetry, &config).fields
+        };
+        let all = of(|_| {});
+        assert_eq!(all["sensor.cache.containers"], 7);
+        assert_eq!(all["scap.exec.run_cnt"], 5);
+        let lacks = |name: &str, change| !of(change).contains_key(name);
+        assert!(lacks("sensor.cache.containers", |c| {
+            c.state_counters_enabled = false;
+        }));
+        assert!(lacks("scap.exec.run_cnt", |c| c.libbpf_stats_enabled = false));
+        assert!(lacks("scap.n_evts", |c| {
+            c.kernel_event_counters_enabled = false;
+        }));
+        assert!(!lacks("scap.n_evts", |c| {
+            c.kernel_event_counters_enabled = false;
+            c.kernel_event_counters_per_cpu_enabled = true;
+        }));
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //! assert_eq!(seen.exec("tool").text("proc.args"), "--all");
 //! ```
 //!
-//! They need root, and a sensor: `SENSOR_BIN`, or `target/release/sensor`.
+//! They need root, and a sensor: `SENSOR_BIN`, or that of `cargo xtask build`.
 
 pub mod act;
 pub mod bpftool;

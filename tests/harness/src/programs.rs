@@ -67,7 +67,7 @@ pub fn built(name: &str) -> PathBuf {
     directory.join(name)
 }
 
-/// The sensor: `SENSOR_BIN`, or the release build of this workspace.
+/// The sensor: `SENSOR_BIN`, or what `cargo xtask build` built.
 ///
 /// # Panics
 /// If it is not there.
@@ -79,11 +79,14 @@ pub fn sensor() -> PathBuf {
     };
     let path = match env::var_os("SENSOR_BIN") {
         Some(path) => PathBuf::from(path),
-        None => target().join("release/sensor"),
+        None => target().join(format!(
+            "{}-unknown-linux-gnu/dist/sensor",
+            env::consts::ARCH
+        )),
     };
     assert!(
         path.is_file(),
-        "no sensor at {}: run `cargo build --release -p sensor`, or set SENSOR_BIN",
+        "no sensor at {}: run `cargo xtask build`, or set SENSOR_BIN",
         path.display()
     );
     path

@@ -268,6 +268,31 @@ fn a_local_directory_takes_what_memory_cannot() {
 }
 
 #[test]
+fn what_a_killed_run_left_in_the_spool_comes_first_though_the_file_answers_late() {
+    let Some(disk) = Disk::new(64) else { return };
+    let spool = tempfile::tempdir().unwrap();
+    fs::create_dir(disk.logs()).unwrap();
+    let line = |number| format!("{{\"output_fields\":{{\"evt.num\":{number}}},\"rule\":\"r\"}}\n");
+    let mut left: String = (0..1000).map(line).collect();
+    left += "{\"output_fields\":{\"evt.n";
+    let segment = format!("log.json.{:020}.spool", 1_u64 << 40);
+    fs::write(spool.path().join(segment), left).unwrap();
+    let mut config = small_memory(&disk);
+    config.sensor.file_output.spool.directory = Some(spool.path().to_owned());
+    disk.freeze();
+    let mut bench = Bench::start(&config);
+    bench.next = 1000;
+    bench.storm(4000, Duration::from_secs(1));
+    assert!(
+        fs::read_dir(spool.path()).unwrap().count() > 1,
+        "nothing spooled before the file was open"
+    );
+    disk.thaw();
+    all_written(&disk, bench);
+    assert_eq!(fs::read_dir(spool.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_file_system_that_turned_read_only_is_written_again_after_its_repair() {
     let Some(disk) = Disk::new(64) else { return };
     let mut bench = Bench::start(&file_config(&disk.logs()));

@@ -16,7 +16,8 @@ mod variant;
 use anyhow::{Result, ensure};
 
 use crate::{
-    build::PROGRAMS,
+    build,
+    machine::Machine,
     shell::{cargo, is_root, run as execute},
 };
 
@@ -47,7 +48,14 @@ pub(crate) fn run(command: Command) -> Result<()> {
         _ => {}
     }
     ensure!(is_root(), "this loads eBPF programs: run it as root");
-    execute(cargo(&["build", "--release"]).args(PROGRAMS))?;
+    build::sensor(Machine::host())?;
+    execute(&mut cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "tests",
+        "--bins",
+    ]))?;
     match command {
         Command::Exec(arguments) => exec::run(arguments)?,
         Command::Connect(arguments) => connect::run(arguments)?,

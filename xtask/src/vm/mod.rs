@@ -20,6 +20,7 @@ use kernel::Kernel;
 use report::Report;
 
 use crate::{
+    build,
     cross::Build,
     debian,
     machine::Machine,
@@ -162,10 +163,8 @@ fn fill(report: &mut Report, payload: &image::Payload, limit: Duration) -> Resul
 
 /// The sensor, the tests, and the programs that they start.
 fn payload(machine: Machine, arguments: &Arguments) -> Result<image::Payload> {
-    let build = Build::of(machine)?;
-    execute(&mut build.cargo(&["build", "--release", "--package", "sensor"]))?;
-    let sensor = build.binaries("release").join("sensor");
-    let (tests, helpers) = test_programs(&build)?;
+    let (_, sensor) = build::sensor(machine)?;
+    let (tests, helpers) = test_programs(&Build::of(machine)?)?;
     let wanted = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let matches = |part: &String| name.contains(part.as_str());

@@ -38,12 +38,24 @@ pub(super) enum Question {
     Missing { at: u64, waiting: u8 },
 }
 
+impl Question {
+    /// A bit for each containerd whose answer is missing.
+    pub(super) fn waiting(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Asked { waiting } | Self::Missing { waiting, .. } => waiting,
+        }
+    }
+}
+
 /// A name.
 #[derive(Debug)]
 pub(super) struct Entry {
     /// Oldest first.
     pub(super) generations: Vec<Generation>,
     pub(super) question: Question,
+    /// A bit for each containerd whose queue was full: the name is kept for it.
+    pub(super) unsent: u8,
     /// Containers that wait for this sandbox.
     pub(super) waiters: Vec<ContainerId>,
     /// When an event last named it.
@@ -65,6 +77,7 @@ impl Entry {
         Self {
             generations: Vec::new(),
             question: Question::None,
+            unsent: 0,
             waiters: Vec::new(),
             used: now,
         }

@@ -11,6 +11,7 @@
 
 mod entry;
 mod pods;
+mod questions;
 mod sources;
 mod updates;
 mod upkeep;
@@ -55,8 +56,6 @@ pub struct Metadata {
     entries: FxHashMap<ContainerId, Entry>,
     pods: Pods,
     sources: Sources,
-    /// Questions whose way was full.
-    unsent: Vec<(ContainerId, u8)>,
     inbox: Inbox,
     /// Became clear since the last [`Self::apply_updates`].
     resolved: Vec<ContainerId>,
@@ -79,7 +78,6 @@ impl Metadata {
             entries: FxHashMap::default(),
             pods: Pods::default(),
             sources: Sources::new(sources),
-            unsent: Vec::new(),
             inbox,
             resolved: Vec::new(),
             given: Vec::new(),
@@ -203,9 +201,7 @@ impl Metadata {
                 None => break,
             }
         }
-        for (id, mask) in std::mem::take(&mut self.unsent) {
-            self.send(id, mask);
-        }
+        self.ask_unsent();
         if self.now.saturating_sub(self.tidied) >= TIDY {
             self.tidied = self.now;
             self.tidy();
@@ -225,6 +221,7 @@ impl Metadata {
                     }
                     !entry.is_empty()
                 });
+                self.drop_unsent();
             }
             Update::SourceDown { source } => {
                 self.sources.down(source, self.now);
@@ -353,79 +350,6 @@ impl Metadata {
             }
             self.resolved.push(*waiter);
         }
-    }
-
-    fn missing(&mut self, id: &ContainerId, bits: u8) {
-        let now = self.now;
-        let Some(entry) = self.entries.get_mut(id) else {
-            return;
-        };
-        match &mut entry.question {
-            Question::None => return,
-            Question::Asked { waiting } | Question::Missing { waiting, .. } => {
-                *waiting &= !bits;
-                if *waiting != 0 {
-                    return;
-                }
-            }
-        }
-        let was_asked = matches!(entry.question, Question::Asked { .. });
-        entry.question = Question::Missing {
-            at: now,
-            waiting: 0,
-        };
-        let waiters = std::mem::take(&mut entry.waiters);
-        if was_asked {
-            count(&self.counters.containerd_missing_total);
-            self.resolved.push(*id);
-        }
-        self.complete(*id, &waiters);
-    }
-
-    /// Asks all containerds for a container.
-    fn ask(&mut self, id: &ContainerId) {
-        let waiting = self.sources.expected(self.now);
-        if let Some(entry) = self.entries.get_mut(id) {
-            entry.question = match entry.question {
-                Question::Missing { at, .. } => Question::Missing { at, waiting },
-                Question::None | Question::Asked { .. } => Question::Asked { waiting },
-            };
-            count(&self.counters.containerd_lookups_total);
-            self.send(*id, waiting);
-        }
-    }
-
-    fn send(&mut self, id: ContainerId, mask: u8) {
-        let full = self.sources.ask(mask, id);
-        if full != 0 {
-            count(&self.counters.containerd_queue_full_total);
-            self.unsent.push((id, full));
-        }
-    }
-
-    /// Whether it is clear what a sandbox is; if not, its container `id` waits for it.
-    fn is_answered(&mut self, sandbox: ContainerId, id: ContainerId) -> bool {
-        let now = self.now;
-        let entry = self
-            .entries
-            .entry(sandbox)
-            .or_insert_with(|| Entry::new(now));
-        let is_asked = matches!(entry.question, Question::Asked { .. });
-        if self.sources.is_empty() {
-            self.complete(sandbox, &[id]);
-            return true;
-        }
-        if is_asked || (entry.generations.is_empty() && entry.question == Question::None) {
-            if !entry.waiters.contains(&id) {
-                entry.waiters.push(id);
-            }
-            if !is_asked {
-                self.ask(&sandbox);
-            }
-            return false;
-        }
-        self.complete(sandbox, &[id]);
-        true
     }
 }
 

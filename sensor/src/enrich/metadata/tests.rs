@@ -151,6 +151,7 @@ fn api_pod(uid: &str, labels: &str) -> Update {
 
 mod churn;
 mod pods;
+mod questions;
 
 #[test]
 fn an_unknown_container_is_asked_for_once_and_then_known() {
@@ -374,18 +375,6 @@ fn late_events_of_a_deleted_container_and_pod_are_still_known() {
     bed.metadata.apply_updates(72 * SECOND);
     bed.metadata.apply_updates(74 * SECOND);
     assert_eq!(bed.metadata.len(), (0, 0));
-}
-
-#[test]
-fn a_full_queue_to_containerd_is_tried_again() {
-    let mut bed = bed();
-    bed.tell(1, [Update::SourceUp { source: 0 }]);
-    for n in 0..6 {
-        assert_eq!(bed.look(&format!("c{n}"), 10), "?");
-    }
-    assert_eq!(bed.asked().len(), 4);
-    bed.metadata.apply_updates(20);
-    assert_eq!(bed.asked(), ["c4", "c5"]);
 }
 
 #[test]

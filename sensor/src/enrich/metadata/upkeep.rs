@@ -59,6 +59,7 @@ impl Metadata {
             !entry.is_empty()
         });
         self.entries.shrink_to(self.entries.len() * 2 + 64);
+        self.drop_unsent();
         self.pods.tidy(before);
         self.stop_waiting();
     }
@@ -91,6 +92,7 @@ impl Metadata {
             }
             keep
         });
+        self.drop_unsent();
         add(
             &self.counters.containers_evicted_total,
             before - self.entries.len(),

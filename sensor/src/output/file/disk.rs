@@ -76,7 +76,10 @@ impl Disk {
             }
         }
         segments.sort_by_key(|segment| segment.number);
-        disk.lock().segments = segments.into();
+        let mut state = disk.lock();
+        state.bytes = segments.iter().map(|segment| segment.len).sum();
+        state.segments = segments.into();
+        drop(state);
         Ok(disk)
     }
 
@@ -98,39 +101,36 @@ impl Disk {
             .ok()
     }
 
-    /// Takes over what a former run left, but for what is in the log already.
+    /// Takes over what a former run left, but for what is in the log already. The
+    /// spooler may have put lines of this run behind it.
     pub(super) fn adopt(&self, queue: &Queue, last: Option<&[u8]>) {
         let mut state = self.lock();
-        let new = state
-            .segments
-            .partition_point(|s| s.lines == 0 && s.read == 0);
-        let mut written = 0;
-        if let Some(last) = last.filter(|last| !last.is_empty()) {
-            for i in (0..new).rev() {
-                if matches!(state.segments[i].skip_behind(last), Ok(true)) {
-                    written = i;
-                    break;
-                }
-            }
-        }
-        for segment in state.segments.drain(..written) {
-            Segment::remove(&segment.path);
-        }
-        let (mut lines, mut bytes) = (0, 0);
-        for segment in state.segments.iter_mut().take(new - written) {
+        let former = state.segments.partition_point(|segment| segment.former);
+        for segment in state.segments.range_mut(..former) {
             if let Err(error) = segment.count() {
                 log_error!("{}: cannot be read: {error}", segment.path.display());
             }
-            lines += segment.lines;
-            bytes += segment.len - segment.read;
         }
-        state.bytes += bytes;
+        let found = Unread::of(state.segments.range(..former));
+        let written = last.filter(|last| !last.is_empty()).and_then(|last| {
+            let mut newest_first = (0..former).rev();
+            newest_first.find(|&i| matches!(state.segments[i].skip_behind(last), Ok(true)))
+        });
+        let done = written.map_or(0, |i| i + usize::from(state.segments[i].is_read()));
+        for segment in state.segments.drain(..done) {
+            Segment::remove(&segment.path);
+        }
+        let left = Unread::of(state.segments.range(..former - done));
+        state.bytes -= found.bytes - left.bytes;
         queue.account().disk_bytes.store(state.bytes, Relaxed);
         drop(state);
-        queue.account().adopt(lines);
-        queue.moved(bytes, Vec::new());
-        if lines > 0 {
-            log_info!("{lines} lines of a former run are in the spool and will be written first");
+        queue.account().adopt(found.lines, left.lines);
+        queue.found_on_disk(left.bytes);
+        if left.lines > 0 {
+            log_info!(
+                "{} lines of a former run are in the spool and will be written first",
+                left.lines
+            );
         }
     }
 
@@ -167,9 +167,9 @@ impl Disk {
                 state.bytes, self.limit
             )));
         }
-        let number = state.segments.back().map(|segment| segment.number);
-        if state.segments.back().is_none_or(|last| last.len >= SEGMENT) {
-            let number = number.map_or_else(|| self.free_number(&state), |number| number + 1);
+        let last = state.segments.back();
+        if last.is_none_or(|last| last.former || last.len >= SEGMENT) {
+            let number = last.map_or_else(|| self.free_number(&state), |last| last.number + 1);
             let segment = Segment::create(self.path(number), number)?;
             state.segments.push_back(segment);
         }
@@ -206,7 +206,7 @@ impl Disk {
             segment.read = segment.len;
             (Vec::new(), rest)
         });
-        if segment.read == segment.len {
+        if segment.is_read() {
             let path = segment.path.clone();
             state.segments.pop_front();
             state.done.push(path);
@@ -262,5 +262,136 @@ impl Disk {
             lost.extend(newer);
         }
         lost
+    }
+}
+
+/// What has not been read of some segments.
+#[derive(Default)]
+struct Unread {
+    lines: u64,
+    bytes: u64,
+}
+
+impl Unread {
+    fn of<'a>(segments: impl Iterator<Item = &'a Segment>) -> Self {
+        segments.fold(Self::default(), |sum, segment| Self {
+            lines: sum.lines + segment.lines,
+            bytes: sum.bytes + segment.len - segment.read,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Instant};
+
+    use super::*;
+    use crate::output::{Account, Builder, Limit};
+
+    fn disk(dir: &tempfile::TempDir) -> Disk {
+        let paths = Paths::new("log".into()).unwrap();
+        Disk::open(dir.path(), &paths, 1 << 30).unwrap()
+    }
+
+    fn queue(account: &Arc<Account>) -> Queue {
+        let limit = Limit { lines: 0, bytes: 0 };
+        Queue::new(limit, Arc::clone(account))
+    }
+
+    fn lines(lines: &[&str]) -> Batch {
+        let mut builder = Builder::default();
+        for line in lines {
+            builder.push(line.as_bytes(), 7);
+        }
+        builder.take()
+    }
+
+    /// Moves lines of a queue to disk, as the spooler does.
+    fn spool(disk: &Disk, queue: &Queue, text: &[&str]) {
+        queue.push(lines(text));
+        let entries = queue.wait_to_move(0, u64::MAX).unwrap();
+        queue.moved(disk.append(&entries).unwrap(), Vec::new());
+    }
+
+    /// All that is on disk, in order.
+    fn read(disk: &Disk, queue: &Queue) -> String {
+        let mut text = String::new();
+        while queue.wait(1, Some(Instant::now()), 1).on_disk {
+            for entry in disk.read(queue, 1 << 20) {
+                let Entry::Batch(batch) = entry else { continue };
+                text += std::str::from_utf8(batch.bytes()).unwrap();
+                queue.account().wrote(batch.count());
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn what_a_former_run_left_comes_first_though_lines_were_spooled_before_the_log_was_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let former = queue(&Arc::default());
+        spool(&disk(&dir), &former, &["a\n", "b\n", "c\n"]);
+        let disk = disk(&dir);
+        let queue = queue(&Arc::default());
+        spool(&disk, &queue, &["d\n", "e\n"]);
+        disk.adopt(&queue, Some(b"b\n"));
+        let counts = queue.account().counts();
+        assert_eq!((counts.offered, counts.spooled), (3, 3));
+        assert_eq!(read(&disk, &queue), "c\nd\ne\n");
+        assert!(queue.is_drained());
+        disk.release();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn lines_are_not_put_behind_the_half_line_of_a_killed_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let left = disk(&dir).path(FIRST);
+        std::fs::write(left, "a\nhal").unwrap();
+        let disk = disk(&dir);
+        let queue = queue(&Arc::default());
+        spool(&disk, &queue, &["b\n"]);
+        disk.adopt(&queue, None);
+        assert_eq!(queue.account().counts().spooled, 2);
+        assert_eq!(read(&disk, &queue), "a\nb\n");
+        assert!(queue.is_drained());
+    }
+
+    #[test]
+    fn lines_that_move_to_disk_hold_up_newer_ones_while_older_ones_are_adopted() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = disk(&dir);
+        let queue = queue(&Arc::default());
+        queue.push(lines(&["a\n"]));
+        let moving = queue.wait_to_move(0, u64::MAX).unwrap();
+        queue.push(lines(&["b\n"]));
+        disk.adopt(&queue, None);
+        let found = queue.wait(1, Some(Instant::now()), u64::MAX);
+        assert!(found.entries.is_empty());
+        queue.moved(0, moving);
+        assert_eq!(queue.wait(1, None, u64::MAX).entries.len(), 2);
+    }
+
+    #[test]
+    fn lines_that_are_kept_for_the_same_account_are_counted_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let account = Arc::<Account>::default();
+        let first = queue(&account);
+        first.push(lines(&["a\n", "b\n", "c\n"]));
+        let Some(Entry::Batch(kept)) = first.drain().pop() else {
+            panic!("no lines");
+        };
+        assert!(disk(&dir).keep(vec![kept], Vec::new()).is_empty());
+        account.keep();
+        assert_eq!(account.counts().spooled, 3);
+        // The first of them is in the log after all.
+        let disk = disk(&dir);
+        let second = queue(&account);
+        disk.adopt(&second, Some(b"a\n"));
+        let counts = account.counts();
+        assert_eq!((counts.offered, counts.written, counts.spooled), (3, 1, 2));
+        assert_eq!(read(&disk, &second), "b\nc\n");
+        assert_eq!(account.counts().spooled, 0);
+        assert!(account.counts().balanced());
     }
 }

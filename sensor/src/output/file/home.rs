@@ -58,6 +58,16 @@ impl Home {
         ))
     }
 
+    /// A share that no directory of a test is on.
+    #[cfg(test)]
+    pub(super) fn on_a_share() -> Self {
+        let id = Id {
+            kind: NETWORK[0],
+            fsid: 0,
+        };
+        Self { id, away: None }
+    }
+
     fn accept(&mut self, id: Id, now: Instant) -> bool {
         if id == self.id {
             self.away = None;

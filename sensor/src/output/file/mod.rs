@@ -10,6 +10,7 @@
 //! Capture never waits for any of it: the queue is bounded, and what it cannot
 //! take is counted and announced where it is missing.
 
+mod append;
 mod closing;
 mod disk;
 mod header;
@@ -29,6 +30,8 @@ use std::{
     sync::{Arc, mpsc},
     time::Duration,
 };
+
+pub(crate) use append::append;
 
 use super::{Identity, OutputError, Queue, worker::Worker};
 use crate::config::{Config, Mode, Owner, Rotate};

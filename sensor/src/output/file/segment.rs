@@ -21,6 +21,8 @@ const GAP: u8 = 1;
 pub(super) struct Segment {
     pub(super) number: u64,
     pub(super) path: PathBuf,
+    /// A former run has left it: nothing is appended, its end may be half a line.
+    pub(super) former: bool,
     file: File,
     /// Bytes that are there.
     pub(super) len: u64,
@@ -43,6 +45,7 @@ impl Segment {
         Ok(Self {
             number,
             path,
+            former: false,
             file: file.into(),
             len: 0,
             read: 0,
@@ -58,6 +61,7 @@ impl Segment {
         Ok(Self {
             number,
             path,
+            former: true,
             file,
             len,
             read: 0,
@@ -113,6 +117,11 @@ impl Segment {
         Ok((entries, taken))
     }
 
+    /// Whether nothing is left to read.
+    pub(super) fn is_read(&self) -> bool {
+        self.read == self.len
+    }
+
     /// Counts the lines that were not read.
     pub(super) fn count(&mut self) -> io::Result<()> {
         let mut buffer = vec![0; 1 << 20];
@@ -140,7 +149,7 @@ impl Segment {
         Ok(())
     }
 
-    /// Skips what stands before the end of a line, if that line is in here.
+    /// Skips what stands before the end of a line, if that line is in here, and counts the rest.
     pub(super) fn skip_behind(&mut self, line: &[u8]) -> io::Result<bool> {
         let len = usize::try_from(self.len).unwrap_or(usize::MAX);
         let mut bytes = vec![0; len];
@@ -149,6 +158,7 @@ impl Segment {
             memchr::memmem::rfind_iter(&bytes, line).find(|&at| at == 0 || bytes[at - 1] == b'\n');
         if let Some(at) = at {
             self.read = (at + line.len()) as u64;
+            self.count()?;
         }
         Ok(at.is_some())
     }

@@ -29,6 +29,8 @@ const UNCONFIRMED_MAX: usize = 4 << 20;
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Pause after a file could not be put aside.
 pub(super) const ROTATE_AGAIN: Duration = Duration::from_secs(10);
+/// No page of the page cache is longer (x86-64, and arm64 with pages of 4 KiB).
+const LARGEST_PAGE: u64 = 2 << 20;
 /// Pieces of one `writev`.
 const PIECES: usize = 512;
 
@@ -62,7 +64,7 @@ pub(super) struct Target {
     /// Lines that this run has confirmed.
     lines: u64,
     started: bool,
-    home: Option<Home>,
+    pub(super) home: Option<Home>,
     pub(super) rotate_from: Instant,
     directory_gone: bool,
     /// The last line that was in the file when this run began.
@@ -198,8 +200,10 @@ impl Target {
         if size < base {
             return Ok(false);
         }
-        // What the page cache holds is not what is on the disk after a failed sync.
-        let _ = rustix::fs::fadvise(&open.file, base, None, rustix::fs::Advice::DontNeed);
+        // What the page cache holds is not what is on the disk after a failed sync. A
+        // page that is named in part stays, so it begins where the one of `base` does.
+        let from = base - base % LARGEST_PAGE;
+        let _ = rustix::fs::fadvise(&open.file, from, None, rustix::fs::Advice::DontNeed);
         let mut same = 0;
         let mut buffer = vec![0; 64 << 10];
         loop {

@@ -6,8 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::io::Errno;
-
 use super::{Options, disk::Disk, open, paths::Paths, target::Target};
 use crate::{
     log_error, log_info,
@@ -112,6 +110,9 @@ impl Writer {
             let until = Instant::now() + pause;
             let found = self.queue.wait(u64::MAX, Some(until), 0);
             self.note(found.deadline);
+            if found.reopen {
+                self.reopen();
+            }
             if let Some(deadline) = self.deadline {
                 // The wait ends at once from now on.
                 let rest = deadline.saturating_duration_since(Instant::now());
@@ -150,12 +151,15 @@ impl Writer {
                 .for_each(|entry| self.push(entry));
         }
         if found.reopen {
-            if let Err(error) = self.call(Target::reopen) {
-                self.failed(&error);
-            }
-            return false;
+            self.reopen();
         }
-        true
+        !found.reopen
+    }
+
+    fn reopen(&mut self) {
+        if let Err(error) = self.call(Target::reopen) {
+            self.failed(&error);
+        }
     }
 
     fn push(&mut self, entry: Entry) {
@@ -243,14 +247,9 @@ impl Writer {
                 open::remedy(error).map_or(String::new(), |hint| format!("; {hint}"))
             );
         }
-        // With a full disk the file stays open and a half line is finished later;
-        // after anything else the path is opened anew.
-        if !matches!(
-            Errno::from_io_error(error),
-            Some(Errno::NOSPC | Errno::DQUOT | Errno::INTR | Errno::AGAIN)
-        ) {
-            self.target.close();
-        }
+        // The path is opened anew and compared with the window: a half line that a full
+        // disk left is finished, what a failed sync has dropped is written again.
+        self.target.close();
         let pause = self.pause.map_or(RETRY.0, |pause| pause * 2);
         self.pause = Some(pause.min(RETRY.1));
     }
@@ -263,7 +262,10 @@ impl Writer {
             }
         } else if self.target.window.written() > 0 {
             // What is known to be in the file counts; an error is counted below.
-            let _ = self.call(Target::sync);
+            let _ = self.call(|target| {
+                target.ensure_open()?;
+                target.sync()
+            });
         }
         let mut older = self.target.window.drain();
         let kept = |batch: &Batch| {
@@ -290,5 +292,124 @@ impl Writer {
         };
         let lost = lost.iter().map(Batch::count).sum();
         self.account.give_up(DropCause::Stopped, lost);
+        self.account.keep();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rustix::io::Errno;
+
+    use super::{super::home::Home, *};
+    use crate::{
+        config::Config,
+        output::{Builder, Limit},
+    };
+
+    fn queue() -> Arc<Queue> {
+        let limit = Limit { lines: 0, bytes: 0 };
+        Arc::new(Queue::new(limit, Arc::default()))
+    }
+
+    /// Writes `directory/log`; nothing is confirmed unless asked for.
+    fn writer(directory: &Path, queue: &Arc<Queue>) -> Writer {
+        let tuning = Config::default().sensor.file_output;
+        let options = Options {
+            mode: tuning.mode,
+            owner: None,
+            rotate: tuning.rotate,
+            sync: Some(Duration::from_hours(1)),
+            keep_alive: true,
+            gather: Duration::ZERO,
+            spool: None,
+            memory: 0,
+        };
+        let paths = Paths::new(directory.join("log")).unwrap();
+        let identity = Arc::new(Identity::new(&Config::default()));
+        Writer::new(paths, options, identity, Arc::clone(queue), None)
+    }
+
+    fn push(queue: &Queue, lines: &[&str]) {
+        let mut builder = Builder::default();
+        for line in lines {
+            builder.push(line.as_bytes(), 7);
+        }
+        queue.push(builder.take());
+    }
+
+    #[test]
+    fn lines_that_a_failed_sync_has_dropped_are_written_again() {
+        for error in [Errno::NOSPC, Errno::DQUOT, Errno::IO] {
+            let dir = tempfile::tempdir().unwrap();
+            let queue = queue();
+            let mut writer = writer(dir.path(), &queue);
+            let log = || std::fs::read_to_string(dir.path().join("log")).unwrap();
+            push(&queue, &["one\n"]);
+            writer.take(1, None);
+            writer.call(Target::write).unwrap();
+            writer.call(Target::sync).unwrap();
+            let confirmed = log();
+            push(&queue, &["two\n", "three\n"]);
+            writer.take(1, None);
+            writer.call(Target::write).unwrap();
+            // As a client of a full share does it: the system call that failed is told
+            // once, and the page that could not be sent is gone.
+            let file = std::fs::File::options()
+                .write(true)
+                .open(dir.path().join("log"));
+            file.unwrap().set_len(confirmed.len() as u64 + 6).unwrap();
+            writer.failed(&error.into());
+            writer.call(Target::write).unwrap();
+            writer.call(Target::sync).unwrap();
+            assert_eq!(log(), format!("{confirmed}two\nthree\n"));
+            let counts = queue.account().counts();
+            assert_eq!((counts.written, counts.spooled), (3, 0), "{error}");
+            assert!(counts.balanced());
+        }
+    }
+
+    #[test]
+    fn what_a_full_disk_took_is_not_counted_as_lost_at_the_stop() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = queue();
+        let mut writer = writer(dir.path(), &queue);
+        push(&queue, &["one\n", "two\n"]);
+        writer.take(1, None);
+        writer.call(Target::write).unwrap();
+        push(&queue, &["three\n"]);
+        writer.take(1, None);
+        writer.failed(&Errno::NOSPC.into());
+        writer.stop();
+        let counts = queue.account().counts();
+        assert_eq!((counts.written, counts.dropped_total()), (2, 1));
+        assert!(counts.balanced());
+    }
+
+    #[test]
+    fn a_request_to_reopen_accepts_another_place_while_nothing_can_be_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = queue();
+        let mut writer = writer(dir.path(), &queue);
+        writer.target.home = Some(Home::on_a_share());
+        let (opened, _outcome) = std::sync::mpsc::sync_channel(1);
+        let thread = std::thread::spawn(move || writer.run(&opened));
+        push(&queue, &["one\n"]);
+        let account = queue.account();
+        let eventually = |condition: &dyn Fn() -> bool| {
+            let began = Instant::now();
+            while !condition() {
+                assert!(began.elapsed() < Duration::from_secs(20));
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        eventually(&|| account.errors.load(Relaxed) > 2);
+        assert_eq!(account.counts().written, 0);
+        queue.reopen();
+        eventually(&|| account.healthy.load(Relaxed));
+        queue.close(Instant::now() + Duration::from_secs(20));
+        thread.join().unwrap();
+        assert_eq!(account.counts().written, 1);
     }
 }

@@ -68,13 +68,14 @@ impl<'d> Compiler<'d> {
         this
     }
 
-    /// The node of a condition that sees what was defined before item `sees`.
-    pub(crate) fn condition(&mut self, text: &str, sees: usize) -> (NodeId, Remarks) {
+    /// The node of a rule's condition, which sees all macros and lists, those that
+    /// were defined after it too.
+    pub(crate) fn condition(&mut self, text: &str) -> (NodeId, Remarks) {
         let mut remarks = Remarks::default();
         match parse(text) {
             Ok((tree, unknown)) => {
                 remarks.errors = unknown;
-                (self.resolve(&tree, sees, &mut remarks), remarks)
+                (self.resolve(&tree, usize::MAX, &mut remarks), remarks)
             }
             Err(error) => {
                 remarks.errors.push(error);
@@ -83,14 +84,13 @@ impl<'d> Compiler<'d> {
         }
     }
 
-    /// The node of a tree, or the first mistake in it.
+    /// The node of a rule's tree, or the first mistake in it.
     pub(crate) fn tree(
         &mut self,
         tree: &Condition,
-        sees: usize,
         remarks: &mut Remarks,
     ) -> (NodeId, Option<ParseError>) {
-        let node = self.resolve(tree, sees, remarks);
+        let node = self.resolve(tree, usize::MAX, remarks);
         let error = std::mem::take(&mut remarks.errors).into_iter().next();
         (node, error)
     }

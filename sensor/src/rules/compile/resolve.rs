@@ -38,7 +38,8 @@ pub(crate) struct Remarks {
 }
 
 impl Compiler<'_> {
-    /// The node of a condition that sees what was defined before item `sees`.
+    /// The node of a condition that sees the macros that were defined before item
+    /// `sees`, and all lists.
     pub(super) fn resolve(&mut self, tree: &Condition, sees: usize, to: &mut Remarks) -> NodeId {
         match tree {
             Condition::And(parts) => {
@@ -68,7 +69,7 @@ impl Compiler<'_> {
                 right,
                 right_at,
             } => {
-                let result = self.values(right, *right_at, *operator, sees, to);
+                let result = self.values(right, *right_at, *operator, to);
                 match result
                     .and_then(|values| self.check(*at, left, *operator, *modifier, &values, to))
                 {
@@ -133,7 +134,6 @@ impl Compiler<'_> {
         right: &Right,
         right_at: usize,
         operator: Operator,
-        sees: usize,
         to: &mut Remarks,
     ) -> Result<Values, Box<ParseError>> {
         match right {
@@ -144,7 +144,7 @@ impl Compiler<'_> {
             }
             Right::Word(word) => {
                 let mut constants = Vec::new();
-                if !self.expand(word, sees, &mut constants, to)? {
+                if !self.expand(word, &mut constants, to)? {
                     return Ok(Values::One((Rc::from(&*word.text), word.at)));
                 }
                 match constants.len() {
@@ -164,7 +164,7 @@ impl Compiler<'_> {
             Right::List(words) => {
                 let mut constants = Vec::with_capacity(words.len());
                 for word in words {
-                    if !self.expand(word, sees, &mut constants, to)? {
+                    if !self.expand(word, &mut constants, to)? {
                         constants.push((Rc::from(&*word.text), word.at));
                     }
                 }
@@ -191,7 +191,6 @@ impl Compiler<'_> {
     fn expand(
         &mut self,
         word: &Word,
-        sees: usize,
         constants: &mut Vec<Constant>,
         to: &mut Remarks,
     ) -> Result<bool, Box<ParseError>> {
@@ -201,9 +200,6 @@ impl Compiler<'_> {
         let Some(index) = self.definitions.lists.index(&word.text) else {
             return Ok(false);
         };
-        if self.definitions.lists.all()[index].first >= sees {
-            return Ok(false);
-        }
         to.lists.push(index);
         match self.list(index, 0) {
             Ok(items) => {

@@ -6,7 +6,8 @@ use crate::{
     yaml::{Diagnostic, Node, Position, Source},
 };
 
-/// Most problems that are kept; a file of garbage has enough of them with these.
+/// Most errors, and most warnings, that are kept; a file of garbage has enough of
+/// them with these.
 const PROBLEMS_MAX: usize = 1000;
 
 /// Problems, each with the number of its file.
@@ -16,12 +17,16 @@ pub(crate) struct Problems {
     pub list: Vec<(usize, Problem)>,
     /// How many more there were.
     pub left_out: usize,
+    /// Warnings and errors that were kept.
+    kept: [usize; 2],
 }
 
 impl Problems {
     /// Adds one.
     pub(crate) fn push(&mut self, file: usize, problem: Problem) {
-        if self.list.len() < PROBLEMS_MAX {
+        let kept = &mut self.kept[usize::from(problem.is_error())];
+        if *kept < PROBLEMS_MAX {
+            *kept += 1;
             self.list.push((file, problem));
         } else {
             self.left_out += 1;

@@ -238,6 +238,17 @@ fn rules_that_cannot_match_here_are_inactive_with_the_reason() {
             inactive("no field fd.directory"),
         ),
         (
+            "evt.type in (symlink, symlinkat) and evt.arg.target in (/etc, /root)",
+            Activity::Inactive(Box::new([
+                "no events of types symlink, symlinkat".into(),
+                "no field evt.arg.target".into(),
+            ])),
+        ),
+        (
+            "evt.type = execve and evt.arg.cgroups contains x",
+            inactive("no field evt.arg.cgroups"),
+        ),
+        (
             "evt.type = execve and (fd.directory = /etc or proc.name = x)",
             partly("no field fd.directory"),
         ),

@@ -157,6 +157,28 @@ fn an_exception_can_name_a_list() {
 }
 
 #[test]
+fn an_exception_of_one_field_can_name_a_list_too() {
+    for values in ["[l]", "[other, l]"] {
+        let rule = with(
+            "evt.type = execve",
+            &format!(
+                "  exceptions:\n    - name: e\n      fields: proc.name\n      values: {values}\n"
+            ),
+        );
+        assert!(!hit(&("- list: l\n  items: [nc, x]\n".to_owned() + &rule)));
+        assert!(hit(&("- list: l\n  items: [x]\n".to_owned() + &rule)));
+    }
+}
+
+#[test]
+fn a_rule_sees_lists_and_macros_that_are_defined_after_it() {
+    let rule = with("evt.type = execve and m and not proc.name in (l)", "");
+    let macros = "- macro: m\n  condition: proc.name in (known)\n- list: known\n  items: [nc]\n";
+    assert!(hit(&format!("{rule}{macros}- list: l\n  items: [x]\n")));
+    assert!(!hit(&format!("{rule}{macros}- list: l\n  items: [nc]\n")));
+}
+
+#[test]
 fn exceptions_are_appended_to_by_name() {
     let base = with(
         "evt.type = execve",

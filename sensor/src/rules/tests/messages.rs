@@ -303,11 +303,9 @@ fn mistakes_in_macros_and_lists() {
         said.contains("0.yaml:2:25: error: expected a value, found the end"),
         "{said}"
     );
-    let said = complaints(&[
-        &(rule("r", "evt.type = execve and m") + "- macro: m\n  condition: proc.pid = 1\n")
-    ]);
+    let said = used("- macro: m\n  condition: n\n- macro: n\n  condition: proc.pid = 1\n");
     assert!(
-        said.contains("error: macro 'm' is used before it is defined"),
+        said.contains("error: macro 'n' is used before it is defined"),
         "{said}"
     );
     let said = used(
@@ -414,4 +412,14 @@ fn a_rule_can_ask_to_be_left_out_if_a_field_is_unknown() {
         said.starts_with("LOAD_UNKNOWN_FILTER 0.yaml:3:37: warning: unknown field"),
         "{said}"
     );
+}
+
+#[test]
+fn an_error_behind_many_warnings_is_told() {
+    let mut text = String::new();
+    for number in 0..1100 {
+        text += &rule(&format!("r{number}"), "evt.type = execve").replace("DEBUG", "Debug");
+    }
+    let said = complaints(&[&(text + &rule("bad", "proc.nmae = x"))]);
+    assert!(said.contains("unknown field 'proc.nmae'"));
 }

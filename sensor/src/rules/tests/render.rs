@@ -107,3 +107,19 @@ fn a_wrong_append_output_is_an_error() {
             .contains("append_output: '%no.field': unknown field 'no.field'")
     );
 }
+
+#[test]
+fn the_old_end_of_outputs_prints_nothing() {
+    let text = rule("r", "evt.type = execve")
+        .replace("output: o", "output: a (%container.info) %proc.name");
+    let set = rules_with(&text, &Options::default());
+    let template = &set.rules()[0].output;
+    assert_eq!(template.text(), "a () %proc.name");
+    let keys: Vec<_> = template.fields().iter().map(|field| &*field.key).collect();
+    assert_eq!(keys, ["proc.name"]);
+    let said = super::complaints(&[&text]);
+    assert!(
+        said.starts_with("LOAD_DEPRECATED_ITEM 0.yaml:4:14: warning: '%container.info'"),
+        "{said}"
+    );
+}

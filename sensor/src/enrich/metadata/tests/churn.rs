@@ -26,7 +26,7 @@ fn size(bed: &Bed) -> [usize; 4] {
         containers,
         metadata.entries.capacity(),
         pods,
-        given + metadata.unsent.capacity(),
+        given + metadata.sources.unsent(),
     ]
 }
 
