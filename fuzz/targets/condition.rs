@@ -5,6 +5,7 @@
 use bumpalo::Bump;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use sensor::{
+    config::WantedEnv,
     enrich::{ContainerState, Lineage, Users},
     event::{Event, builder::RecordBuilder},
     fields::{Context, Memo, Template},
@@ -37,6 +38,7 @@ fuzz_target!(|text: &str| -> Corpus {
         hostname: "node",
         boot_id: 1,
         container: ContainerState::Host,
+        env: &WantedEnv::All,
         lineage: &lineage,
         users: &users,
         memo: Memo::default(),

@@ -9,6 +9,7 @@ use std::{fmt::Write as _, hint::black_box};
 use bumpalo::Bump;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use sensor::{
+    config::WantedEnv,
     enrich::{Container, ContainerState, Lineage, Users},
     event::{ContainerId, Event, builder::RecordBuilder},
     fields::{Context, Memo},
@@ -145,6 +146,7 @@ fn evaluate(c: &mut Criterion) {
                         hostname: "node",
                         boot_id: 1,
                         container: state,
+                        env: &WantedEnv::All,
                         lineage: &lineage,
                         users: &users,
                         memo: Memo::default(),

@@ -28,12 +28,12 @@ fn main() -> ExitCode {
             }
         };
     }
-    let done = configuration(&args)
-        .map_err(anyhow::Error::from)
-        .and_then(|loaded| match args.action() {
-            Action::Run => run::run(&args, &loaded),
-            action => run::inspect(&action, &loaded),
-        });
+    let done = match args.action() {
+        Action::Run => run::run(&args),
+        action => configuration(&args)
+            .map_err(anyhow::Error::from)
+            .and_then(|loaded| run::inspect(&action, &loaded)),
+    };
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

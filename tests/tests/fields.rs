@@ -111,3 +111,34 @@ fn what_is_fixed_says_so() {
         );
     }
 }
+
+/// What a rule sees of the environment of a program, and of its parent, under a setting.
+fn environment(setting: &str) -> Event {
+    let scene = Scene::new();
+    let tool = scene.program("tool");
+    let rules = "- rule: All\n  desc: d\n  condition: evt.type in (execve, execveat)\n  priority: DEBUG\n  output: '%proc.env %proc.env[A] %proc.env[B] %proc.aenv'\n";
+    let act = Act::new()
+        .then("exec-environment", [&tool])
+        .argv(["tool"])
+        .argv(["AB=0", "A=1", "B=2", "A", "C=A=1"]);
+    let (seen, ..) = scene.act_under(act, |setup| {
+        setup.rules(rules).option("sensor.capture.env", setting)
+    });
+    let [event] = <[Event; 1]>::try_from(seen.events).unwrap();
+    event
+}
+
+#[test]
+fn rules_see_those_variables_of_the_environment_that_are_named() {
+    let named = environment("[A, NONE]");
+    assert_eq!(named.field("proc.env"), "A=1");
+    assert_eq!(named.field("proc.env[A]"), "1");
+    assert!(named.field("proc.env[B]").is_null());
+    let all = environment("true");
+    assert_eq!(all.field("proc.env"), "AB=0 A=1 B=2 A C=A=1");
+    assert_eq!(all.field("proc.env[B]"), "2");
+    let none = environment("false");
+    for field in ["proc.env", "proc.env[A]", "proc.env[B]", "proc.aenv"] {
+        assert!(none.field(field).is_null(), "{field}: {:?}", none.0);
+    }
+}

@@ -6,6 +6,7 @@
 )]
 
 mod output {
+    mod change;
     mod fault;
     mod file;
     mod http;

@@ -104,6 +104,25 @@ fn a_rules_file_that_changed_is_noticed_without_a_signal() {
     sensor.stop().counters().assert_complete();
 }
 
+#[test]
+fn a_new_rules_file_with_a_mistake_is_loaded_once_it_is_mended() {
+    let scene = Scene::new();
+    let [more, config] = ["more.yaml", "config.yaml"].map(|name| scene.path(name));
+    fs::write(&more, RULES.replace("evt.type", "no.such.field")).unwrap();
+    fs::write(&config, format!("rules_files: [{}]\n", more.display())).unwrap();
+    let sensor = Setup::watching(std::process::id())
+        .option("watch_config_files", true)
+        .start();
+    let told = |text: &str| wait_for(|| sensor.stderr().contains(text));
+    sensor.append_to_configuration(&format!("config_files: [{}]\n", config.display()));
+    assert!(told(": not reloaded"), "{}", sensor.stderr());
+    fs::write(&more, RULES).unwrap();
+    assert!(told(": reloaded"), "{}", sensor.stderr());
+    let wanted = connect();
+    assert!(wait_for(|| connects(&sensor) == [wanted.clone()]));
+    sensor.stop().counters().assert_complete();
+}
+
 /// What stays in force when something that is read again has a mistake: `spoil`
 /// makes it, `told` must be said about it.
 fn assert_stays(spoil: impl FnOnce(&Sensor), told: &[&str]) {

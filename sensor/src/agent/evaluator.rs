@@ -137,6 +137,7 @@ impl Evaluator {
             hostname: &node.hostname,
             boot_id: node.boot_id,
             container,
+            env: rules.env(),
             lineage,
             users,
             memo: Memo::default(),

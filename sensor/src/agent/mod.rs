@@ -20,4 +20,4 @@ pub use cgroups::Cgroups;
 pub use evaluator::Node;
 pub use pipeline::{Counts, Parts, Pipeline};
 pub use sink::Sink;
-pub use thread::{Agent, Finished, Reload, ReloadError, Snapshot, tell_attached};
+pub use thread::{Agent, Finished, Reload, Snapshot, tell_attached};

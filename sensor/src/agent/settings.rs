@@ -63,7 +63,7 @@ pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
     } else {
         Reach::default()
     });
-    let env = needs.contains(Needs::ENV) || capture.env != WantedEnv::None;
+    let env = needs.contains(Needs::ENV) && capture.env != WantedEnv::None;
     Wants {
         exec: exec.any(),
         exec_failed: fails,
@@ -196,6 +196,7 @@ pub fn rules(config: &Config) -> rules::Options {
         priority: priority(config.priority),
         selection: config.rules.iter().map(selection).collect(),
         append_output: config.append_output.iter().map(append).collect(),
+        env: config.sensor.capture.env.clone(),
     }
 }
 

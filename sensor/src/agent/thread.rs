@@ -26,10 +26,9 @@ use super::{
 };
 use crate::{
     capture::{Capture, CaptureError, KernelCounts, Ring, Throttled, Totals, Wants, rest},
-    config::Config,
     enrich::{HoldStatistics, boot_now},
     log_info, log_warning,
-    output::{AlertOptions, Meta, OutputError, Outputs, internal::Record},
+    output::{AlertOptions, Change, Meta, Outputs, internal::Record},
     rules::RuleSet,
     telemetry::{ALL_KINDS, Telemetry},
 };
@@ -62,21 +61,11 @@ pub struct Reload {
     pub alerts: AlertOptions,
     /// What the kernel side is to send.
     pub wants: Wants,
-    /// The whole configuration, for the outputs.
-    pub config: Config,
-    /// Told how it went.
-    pub done: Sender<Result<(), ReloadError>>,
-}
-
-/// Why the old rules stay.
-#[derive(Debug, thiserror::Error)]
-pub enum ReloadError {
-    /// The kernel side cannot give what the new rules want.
-    #[error(transparent)]
-    Capture(#[from] CaptureError),
-    /// An output cannot be started.
-    #[error(transparent)]
-    Output(#[from] OutputError),
+    /// Other outputs, which have started.
+    pub outputs: Change,
+    /// Told how it went. The old rules stay where the kernel side cannot give what the
+    /// new ones want.
+    pub done: Sender<Result<(), CaptureError>>,
 }
 
 enum Command {
@@ -318,11 +307,13 @@ impl Worker {
                         rules,
                         alerts,
                         wants,
-                        config,
+                        outputs,
                         done,
                     } = *reload;
-                    let applied = self.apply(&wants, &config);
+                    let applied = self.capture.apply(&wants);
                     if applied.is_ok() {
+                        tell_attached(&self.capture);
+                        self.outputs.apply(outputs);
                         self.pipeline.set_rules(rules, alerts);
                     }
                     // Whoever asked may have gone.
@@ -330,18 +321,6 @@ impl Worker {
                 }
             }
         }
-    }
-
-    /// The kernel side first: what it is given can be taken back.
-    fn apply(&mut self, wants: &Wants, config: &Config) -> Result<(), ReloadError> {
-        let former = self.capture.wants().clone();
-        self.capture.apply(wants)?;
-        if let Err(error) = self.outputs.reconfigure(config) {
-            self.capture.apply(&former)?;
-            return Err(error.into());
-        }
-        tell_attached(&self.capture);
-        Ok(())
     }
 
     /// Waits for records, metadata, commands, or for the time of a held event.

@@ -131,7 +131,7 @@ keys! {
     sensor.stop_deadline: "How long stopping may take: what is not written by then is counted as lost.";
     sensor.instance: "Name of the lock that keeps a second sensor from starting on the node.";
     sensor.capture.argv_limit: "Most bytes of argv to capture, 1KiB to 256KiB.";
-    sensor.capture.env: "Environment variables to capture: all, none, or those named. *They often hold secrets.*";
+    sensor.capture.env: "Environment variables that rules may see: all, none, or those named. Captured only if a rule looks at them. *They often hold secrets.*";
     sensor.capture.env_limit: "Most bytes of the environment to capture, up to 64KiB.";
     sensor.capture.tree.mode: "A process tree: `all` treats it like any other, `exclude` leaves it out, `only` leaves out all others.";
     sensor.capture.tree.root: "Process at the root of that tree. Default: the sensor.";

@@ -54,8 +54,24 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// Something in it is wrong.
-    #[error("{}", Lines(.0))]
-    Invalid(Vec<Diagnostic>),
+    #[error("{}", Lines(problems))]
+    Invalid {
+        /// All that is.
+        problems: Vec<Diagnostic>,
+        /// As [`Loaded::files`].
+        files: Vec<PathBuf>,
+    },
+}
+
+impl ConfigError {
+    /// The files whose change may mend it.
+    #[must_use]
+    pub fn files(&self) -> &[PathBuf] {
+        match self {
+            Self::Read { path, .. } => std::slice::from_ref(path),
+            Self::Invalid { files, .. } => files,
+        }
+    }
 }
 
 struct Lines<'a>(&'a [Diagnostic]);
@@ -110,7 +126,10 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigError> {
     let config = &mut layers.config;
     config.optional_rules_files.clone_from(&config.rules_files);
     if !layers.errors.is_empty() {
-        return Err(ConfigError::Invalid(layers.errors));
+        return Err(ConfigError::Invalid {
+            problems: layers.errors,
+            files,
+        });
     }
     let digest = Sha256::digest(super::print(&layers.config));
     Ok(Loaded {

@@ -63,7 +63,7 @@ impl Default for Sensor {
 pub struct Capture {
     /// Most bytes of argv to capture: 1 KiB … 256 KiB.
     pub argv_limit: ByteSize,
-    /// Environment variables to capture.
+    /// Environment variables that rules may see.
     pub env: WantedEnv,
     /// Most bytes of the environment to capture.
     pub env_limit: ByteSize,
@@ -77,7 +77,7 @@ impl Default for Capture {
     fn default() -> Self {
         Self {
             argv_limit: ByteSize::kib(32),
-            env: WantedEnv::None,
+            env: WantedEnv::All,
             env_limit: ByteSize::kib(4),
             tree: Tree::default(),
             hooks: Hooks::Auto,
@@ -85,13 +85,13 @@ impl Default for Capture {
     }
 }
 
-/// Which environment variables are captured.
+/// Which environment variables rules may see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum WantedEnv {
     /// None.
-    #[default]
     None,
     /// All.
+    #[default]
     All,
     /// Those of these names.
     Named(Vec<String>),

@@ -237,6 +237,17 @@ fn a_wrong_variable_names_itself() {
 }
 
 #[test]
+fn an_error_names_the_files_whose_change_may_mend_it() {
+    let (dir, inputs) = inputs("priority: error\n");
+    let extra = dir.path().join("extra.yaml");
+    fs::write(&extra, "no_such_key: 1\n").unwrap();
+    let file = inputs.file.clone().unwrap();
+    let text = format!("config_files: [{}]\n", extra.display());
+    fs::write(&file, text).unwrap();
+    assert_eq!(load(&inputs).unwrap_err().files(), [file, extra]);
+}
+
+#[test]
 fn a_missing_file_is_an_error() {
     let inputs = Inputs {
         file: Some("/nonexistent/x.yaml".into()),

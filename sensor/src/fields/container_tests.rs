@@ -6,6 +6,7 @@ use bumpalo::Bump;
 
 use super::*;
 use crate::{
+    config::WantedEnv,
     enrich::{ContainerKind, Lineage, Owner, Pod, Users},
     event::{ContainerId, Event, builder::RecordBuilder},
     fields::FieldRef,
@@ -81,6 +82,7 @@ fn text(container: ContainerState<'_>, field: &str) -> std::string::String {
         hostname: "node",
         boot_id: 1,
         container,
+        env: &WantedEnv::All,
         lineage: &lineage,
         users: &users,
         memo: crate::fields::Memo::default(),

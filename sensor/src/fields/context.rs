@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use bumpalo::{Bump, collections::Vec};
 
 use crate::{
+    config::WantedEnv,
     enrich::{ContainerState, Lineage, Program, Users, comm},
     event::{Ancestor, ContainerId, Detail, Event, Exec, Kind, Names, Strings, exec_flag},
 };
@@ -28,6 +29,8 @@ pub struct Context<'a> {
     pub boot_id: u64,
     /// Container of the process.
     pub container: ContainerState<'a>,
+    /// What may be seen of the environment.
+    pub env: &'a WantedEnv,
     /// The programs of processes.
     pub lineage: &'a Lineage,
     /// Names of users and groups.

@@ -1,7 +1,10 @@
 //! `proc.*`: the process that did it.
 
 use super::{Argument, ArgumentKind, Context, Field, Kinds, Needs, Type, Value};
-use crate::event::{Exec, Kind, Task, exec_flag, task_flag};
+use crate::{
+    config::WantedEnv,
+    event::{Exec, Kind, Task, exec_flag, task_flag},
+};
 
 const fn field(
     name: &'static str,
@@ -358,25 +361,39 @@ pub(super) fn is_writable(c: &Context<'_>) -> bool {
     cap_effective & CAP_DAC_OVERRIDE != 0 || file.exe_mode & bit != 0
 }
 
-/// The environment, or one variable of it.
+/// The environment, or one variable of it; as much of it as may be seen.
 pub(super) fn environment<'a>(
     c: &Context<'a>,
     env: crate::event::Strings<'a>,
     argument: &Argument,
 ) -> Value<'a> {
+    let mut seen = env.iter().filter(|variable| is_seen(c.env, variable));
     match argument {
-        Argument::Name(name) => env
-            .iter()
+        Argument::Name(name) => seen
             .find_map(|s| s.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
             .map_or(Value::Absent, |value| Value::Str(c.text(value))),
+        Argument::None | Argument::Index(_) if *c.env == WantedEnv::None => Value::Absent,
         Argument::None | Argument::Index(_) => {
-            let all = env.0.strip_suffix(b"\0").unwrap_or(env.0);
-            let joined = c.arena.alloc_slice_copy(all);
-            for byte in joined.iter_mut().filter(|byte| **byte == 0) {
-                *byte = b' ';
+            let mut joined = bumpalo::collections::Vec::new_in(c.arena);
+            for variable in seen {
+                joined.extend_from_slice(variable);
+                joined.push(b' ');
             }
-            Value::Str(c.text(joined))
+            joined.pop();
+            Value::Str(c.text(joined.into_bump_slice()))
         }
+    }
+}
+
+fn is_seen(wanted: &WantedEnv, variable: &[u8]) -> bool {
+    let is = |name: &String| {
+        let rest = variable.strip_prefix(name.as_bytes());
+        rest.is_some_and(|rest| rest.starts_with(b"="))
+    };
+    match wanted {
+        WantedEnv::None => false,
+        WantedEnv::All => true,
+        WantedEnv::Named(names) => names.iter().any(is),
     }
 }
 

@@ -44,7 +44,7 @@ pub const KEPT: &[(&str, CapabilitySet, &str)] = &[
 pub struct Needs {
     /// Log files are given to another owner.
     pub chown: bool,
-    /// Log files are in a directory of another user.
+    /// Log files, or their directory, are another user's.
     pub dac_override: bool,
     /// The kernel asks for `CAP_SYS_ADMIN` where `CAP_BPF` or `CAP_PERFMON` should do.
     pub sys_admin: bool,

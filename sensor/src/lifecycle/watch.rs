@@ -1,7 +1,7 @@
 //! Files that were changed since they were read.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -10,46 +10,53 @@ use std::{
 /// What tells a changed file: device, inode, size, and when it was changed.
 type Mark = (u64, u64, u64, i64, i64);
 
+/// Those of a file, or of the files in a directory.
+type Marks = BTreeMap<PathBuf, Mark>;
+
 /// Watches files, and the files in directories, by looking at them: also those
 /// that Kubernetes exchanges by a symbolic link, and those on a network share.
-#[derive(Debug)]
-pub struct Watch {
-    paths: Vec<PathBuf>,
-    marks: BTreeMap<PathBuf, Mark>,
-}
+#[derive(Debug, Default)]
+pub struct Watch(BTreeMap<PathBuf, Marks>);
 
 impl Watch {
-    /// Watches from now on.
-    #[must_use]
-    pub fn new(paths: impl IntoIterator<Item = PathBuf>) -> Self {
-        let paths: Vec<PathBuf> = paths.into_iter().collect();
-        Self {
-            marks: marks(&paths),
-            paths,
+    /// Watches these too, from now on; whether any of them is new.
+    pub fn add<'a>(&mut self, paths: impl IntoIterator<Item = &'a PathBuf>) -> bool {
+        let before = self.0.len();
+        for path in paths {
+            let new = || marks(path);
+            self.0.entry(path.clone()).or_insert_with(new);
         }
+        self.0.len() > before
+    }
+
+    /// Watches no others than these any more.
+    pub fn keep<'a>(&mut self, paths: impl IntoIterator<Item = &'a PathBuf>) {
+        let kept: BTreeSet<_> = paths.into_iter().collect();
+        self.0.retain(|path, _| kept.contains(path));
     }
 
     /// Whether anything has changed since the last call. One `stat` a file.
     pub fn changed(&mut self) -> bool {
-        let marks = marks(&self.paths);
-        let changed = marks != self.marks;
-        self.marks = marks;
+        let mut changed = false;
+        for (path, former) in &mut self.0 {
+            let now = marks(path);
+            changed |= *former != now;
+            *former = now;
+        }
         changed
     }
 }
 
-fn marks(paths: &[PathBuf]) -> BTreeMap<PathBuf, Mark> {
-    let mut marks = BTreeMap::new();
-    for path in paths {
-        mark(path, &mut marks);
-        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-            mark(&entry.path(), &mut marks);
-        }
+fn marks(path: &Path) -> Marks {
+    let mut marks = Marks::new();
+    mark(path, &mut marks);
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        mark(&entry.path(), &mut marks);
     }
     marks
 }
 
-fn mark(path: &Path, marks: &mut BTreeMap<PathBuf, Mark>) {
+fn mark(path: &Path, marks: &mut Marks) {
     if let Ok(meta) = fs::metadata(path)
         && meta.is_file()
     {
@@ -68,12 +75,18 @@ fn mark(path: &Path, marks: &mut BTreeMap<PathBuf, Mark>) {
 mod tests {
     use super::*;
 
+    fn watch(paths: &[PathBuf]) -> Watch {
+        let mut watch = Watch::default();
+        assert!(watch.add(paths));
+        watch
+    }
+
     #[test]
     fn a_change_is_noticed_once() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.yaml");
         fs::write(&file, "1").unwrap();
-        let mut watch = Watch::new([file.clone(), dir.path().join("none")]);
+        let mut watch = watch(&[file.clone(), dir.path().join("none")]);
         assert!(!watch.changed());
         fs::write(&file, "22").unwrap();
         assert!(watch.changed());
@@ -92,7 +105,7 @@ mod tests {
         let rules = dir.path().join("rules");
         fs::create_dir(&rules).unwrap();
         std::os::unix::fs::symlink("../..data/r.yaml", rules.join("r.yaml")).unwrap();
-        let mut watch = Watch::new([rules]);
+        let mut watch = watch(&[rules]);
         let next = dir.path().join("..next");
         std::os::unix::fs::symlink("v2", &next).unwrap();
         fs::rename(&next, &data).unwrap();
@@ -102,8 +115,22 @@ mod tests {
     #[test]
     fn a_new_file_in_a_directory_is_noticed() {
         let dir = tempfile::tempdir().unwrap();
-        let mut watch = Watch::new([dir.path().to_owned()]);
+        let mut watch = watch(&[dir.path().to_owned()]);
         fs::write(dir.path().join("new"), "").unwrap();
         assert!(watch.changed());
+    }
+
+    #[test]
+    fn what_is_watched_already_is_not_looked_at_when_it_is_named_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let [file, other] = ["a.yaml", "b.yaml"].map(|name| dir.path().join(name));
+        let mut watch = watch(std::slice::from_ref(&file));
+        fs::write(&file, "changed while it was being loaded").unwrap();
+        assert!(!watch.add([&file]));
+        assert!(watch.add([&file, &other]));
+        watch.keep([&file]);
+        assert!(watch.changed());
+        fs::write(&other, "not watched any more").unwrap();
+        assert!(!watch.changed());
     }
 }

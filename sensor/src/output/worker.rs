@@ -32,9 +32,19 @@ impl Worker {
             .map_err(|source| OutputError::Thread { name, source })
     }
 
+    pub(super) fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits until the thread has ended.
+    pub(super) fn join(self) {
+        // If it panicked, the sensor stops.
+        let _ = self.thread.join();
+    }
+
     /// Waits until the thread has ended, at most until `until`; whether it has.
     pub(super) fn wait(&self, until: Instant) -> bool {
-        while !self.thread.is_finished() {
+        while !self.has_ended() {
             if Instant::now() >= until {
                 return false;
             }

@@ -82,6 +82,7 @@ pub(super) fn assemble(
         checks,
         programs,
         matching: options.matching,
+        env: options.env.clone(),
         requirements,
         digest: load::digest(files),
         files: files

@@ -1,6 +1,7 @@
 //! What the configuration says about rules.
 
 use super::{Priority, load::RuleDefinition};
+use crate::config::WantedEnv;
 
 /// Which rules write when several match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Options {
     pub selection: Vec<Selection>,
     /// `append_output`, in order.
     pub append_output: Vec<AppendOutput>,
+    /// `sensor.capture.env`: what conditions and outputs see of the environment.
+    pub env: WantedEnv,
 }
 
 impl Default for Options {
@@ -32,6 +35,7 @@ impl Default for Options {
             priority: Priority::Debug,
             selection: Vec::new(),
             append_output: Vec::new(),
+            env: WantedEnv::All,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     compile::{Checks, Dispatch, Graph, NodeId},
     options::Matching,
 };
-use crate::event::Kind;
+use crate::{config::WantedEnv, event::Kind};
 
 /// Compiled rules.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub struct RuleSet {
     pub(super) checks: Checks,
     pub(super) programs: [Program; 6],
     pub(super) matching: Matching,
+    pub(super) env: WantedEnv,
     pub(super) requirements: Requirements,
     pub(super) digest: Box<str>,
     pub(super) files: Box<[(Box<str>, Box<str>)]>,
@@ -85,6 +86,12 @@ pub(super) struct ListInfo {
 }
 
 impl RuleSet {
+    /// What they see of the environment.
+    #[must_use]
+    pub fn env(&self) -> &WantedEnv {
+        &self.env
+    }
+
     /// The rules that were loaded, also those that are off or inactive;
     /// [`Rule::index`] counts them.
     #[must_use]

@@ -5,6 +5,7 @@ mod metrics;
 mod monitor;
 mod needs;
 mod observe;
+mod rights;
 mod rules;
 mod summary;
 

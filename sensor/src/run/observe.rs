@@ -1,7 +1,6 @@
 //! Observing the node, from the start to the last words.
 
 use std::{
-    os::unix::fs::MetadataExt as _,
     path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed, mpsc},
     time::{Duration, Instant},
@@ -10,13 +9,14 @@ use std::{
 use anyhow::{Context as _, bail};
 use tokio::runtime::Runtime;
 
-use super::{metrics, monitor::Monitor, rules, summary};
+use super::{metrics, monitor::Monitor, rights, rules, summary};
 use crate::{
     agent::{Agent, Cgroups, Node, Parts, Reload, settings, tell_attached},
     capture::{self, Capture, Programs},
-    cli::Args,
-    config::{self, Config},
+    cli::{self, Args},
+    config::{self, Config, ConfigError, WantedEnv},
     enrich::{self, Hold, Lineage, MetadataTasks, Notice, Users},
+    fields::Needs,
     lifecycle::{self, Instance, PidFile, Request, Signals, Watch},
     log_error, log_info, log_warning,
     output::{Control, Identity, Loaded, Outputs},
@@ -35,8 +35,10 @@ const GIVE_BACK: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// If it cannot start.
-pub fn run(args: &Args, loaded: &config::Loaded) -> anyhow::Result<bool> {
+pub fn run(args: &Args) -> anyhow::Result<bool> {
     lifecycle::keep_large_apart();
+    let mut watch = Watch::default();
+    let loaded = &configuration(args, &mut watch)?;
     let config = &loaded.config;
     telemetry::set_level(config.log_stderr.then_some(config.log_level));
     for warning in &loaded.warnings {
@@ -55,7 +57,7 @@ pub fn run(args: &Args, loaded: &config::Loaded) -> anyhow::Result<bool> {
     };
     let mut started = start(loaded, rules)?;
     log_info!("ready");
-    let asked = started.wait(args, loaded);
+    let asked = started.wait(args, loaded, watch);
     log_info!("stopping");
     started.stop(config, asked)
 }
@@ -161,7 +163,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     let agent = Agent::start(capture, ring, kernel, throttled, parts, outputs)
         .context("cannot start the capture thread")?;
     metrics::figures(&telemetry, agent.figures());
-    lock_down(config);
+    rights::give_up(config, &identity);
     lifecycle::give_back();
     Ok(Running {
         agent,
@@ -179,10 +181,9 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
 
 impl Running {
     /// Until it is to stop. What the monitor counted.
-    fn wait(&mut self, args: &Args, loaded: &config::Loaded) -> (u64, u64) {
+    fn wait(&mut self, args: &Args, loaded: &config::Loaded, mut watch: Watch) -> (u64, u64) {
         let mut config = loaded.config.clone();
         let mut monitor = Monitor::new(&config, &self.telemetry, self.self_test.take());
-        let mut watch = Watch::new(watched(loaded));
         let mut looked = Instant::now();
         let mut given_back = Instant::now();
         let end = args
@@ -209,8 +210,7 @@ impl Running {
                 given_back = Instant::now();
                 lifecycle::give_back();
             }
-            if reload && let Some(new) = self.reload(args) {
-                watch = Watch::new(watched(&new));
+            if reload && let Some(new) = self.reload(args, &mut watch) {
                 monitor.reconfigure(&new.config, &self.telemetry);
                 config = new.config;
             }
@@ -236,13 +236,14 @@ impl Running {
     }
 
     /// Reads configuration and rules again. Anything wrong leaves the old ones in force.
-    fn reload(&self, args: &Args) -> Option<config::Loaded> {
-        let done = self.try_reload(args);
+    fn reload(&self, args: &Args, watch: &mut Watch) -> Option<config::Loaded> {
+        let done = self.try_reload(args, watch);
         let telemetry = &self.telemetry;
         match done {
             Ok(loaded) => {
                 telemetry.reloads.fetch_add(1, Relaxed);
                 log_info!("reloaded");
+                watch.keep(watched(&loaded));
                 Some(loaded)
             }
             Err(error) => {
@@ -253,15 +254,19 @@ impl Running {
         }
     }
 
-    fn try_reload(&self, args: &Args) -> anyhow::Result<config::Loaded> {
-        let loaded = crate::cli::configuration(args)?;
+    fn try_reload(&self, args: &Args, watch: &mut Watch) -> anyhow::Result<config::Loaded> {
+        let loaded = configuration(args, watch)?;
+        for warning in &loaded.warnings {
+            log_warning!("{warning}");
+        }
         let rules = Arc::new(rules_of(&loaded)?);
         let digest = rules.digest().to_owned();
+        let outputs = self.control.prepare(&loaded.config, &self.identity)?;
         let (done, result) = mpsc::channel();
         self.agent.reload(Reload {
             wants: settings::wants(&loaded.config, rules.requirements()),
             alerts: settings::alerts(&loaded.config),
-            config: loaded.config.clone(),
+            outputs,
             rules,
             done,
         });
@@ -326,32 +331,27 @@ fn start_self_test(
     }
 }
 
-/// Gives up what is not needed any more. A kernel that refuses is no reason not to
-/// observe: it is said, and the sensor goes on with more rights than it needs.
-fn lock_down(config: &Config) {
-    let log = Some(&config.file_output.filename).filter(|_| config.file_output.enabled);
-    let metrics = config.metrics.output_file.as_ref();
-    let files = [log, metrics.filter(|_| config.metrics.enabled)];
-    let is_foreign = |file: &PathBuf| {
-        file.parent()
-            .and_then(|directory| std::fs::metadata(directory).ok())
-            .is_some_and(|metadata| metadata.uid() != rustix::process::geteuid().as_raw())
-    };
-    let needs = lifecycle::Needs {
-        chown: config.sensor.file_output.owner.is_some(),
-        dac_override: files.into_iter().flatten().any(is_foreign),
-        sys_admin: false,
-    };
-    match lifecycle::lock_down(needs) {
-        Ok(()) => log_info!("rights given up"),
-        Err(error) => log_warning!("not all rights could be given up: {error}"),
+/// Reads the configuration. Whatever is changed from here on, of it or of its rules,
+/// while they are still being read too, is a change to `watch`.
+fn configuration(args: &Args, watch: &mut Watch) -> Result<config::Loaded, ConfigError> {
+    loop {
+        // What has changed until now is about to be read.
+        watch.changed();
+        let read = cli::configuration(args);
+        let new = match &read {
+            Ok(loaded) => watch.add(watched(loaded)),
+            Err(error) => watch.add(error.files()),
+        };
+        // What was not watched while it was read is read again.
+        if !new {
+            return read;
+        }
     }
 }
 
 /// The files that are looked at for changes.
-fn watched(loaded: &config::Loaded) -> impl Iterator<Item = PathBuf> {
-    let files = loaded.files.iter().chain(&loaded.config.rules_files);
-    files.cloned().collect::<Vec<_>>().into_iter()
+fn watched(loaded: &config::Loaded) -> impl Iterator<Item = &PathBuf> {
+    loaded.files.iter().chain(&loaded.config.rules_files)
 }
 
 fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
@@ -366,6 +366,12 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
                 } else {
                     log_warning!("{}", problem.diagnostic);
                 }
+            }
+            let wants_env = set.requirements().needs.contains(Needs::ENV);
+            if wants_env && *set.env() == WantedEnv::None {
+                log_warning!(
+                    "rules look at the environment, of which they see nothing: name variables in sensor.capture.env"
+                );
             }
             Ok(set)
         }

@@ -165,7 +165,8 @@ mod tests {
         let (directory, args) = scene(&["local.yaml", "rules.d"]);
         fs::write(directory.path().join("local.yaml"), "[]\n").unwrap();
         let config = configuration(&args).unwrap().config;
-        let mut watch = Watch::new(config.rules_files.iter().cloned());
+        let mut watch = Watch::default();
+        watch.add(&config.rules_files);
         assert!(!watch.changed());
         fs::create_dir(directory.path().join("rules.d")).unwrap();
         fs::write(directory.path().join("rules.d/mine.yaml"), RULE).unwrap();

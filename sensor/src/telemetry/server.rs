@@ -1,6 +1,13 @@
 //! The web server: `/healthz`, `/readyz`, `/metrics`, `/versions`.
 
-use std::{convert::Infallible, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -8,21 +15,22 @@ use hyper::{
     Method, Request, Response, StatusCode, body::Incoming, header::CONTENT_TYPE,
     server::conn::http1, service::service_fn,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
-    sync::Semaphore,
+    net::{TcpListener, TcpStream},
+    task::AbortHandle,
+    time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 
 use super::Telemetry;
 use crate::{config::Webserver, log_warning};
 
-/// Connections at a time; further ones wait.
+/// Connections at a time.
 const CONNECTIONS: usize = 64;
-/// Time for a request to arrive.
+/// How long a connection lives: from its handshake to the last byte of the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why there is no web server.
@@ -102,34 +110,54 @@ impl Server {
             telemetry,
             config: self.config,
         });
-        let slots = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut connections = Connections::default();
         loop {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-                return;
-            };
-            let stream = match self.listener.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match self.listener.accept().await {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     log_warning!("webserver: {error}");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
             };
-            let (pages, tls) = (Arc::clone(&pages), self.tls.clone());
-            tokio::spawn(async move {
-                match tls {
-                    None => serve(stream, pages).await,
-                    Some(tls) => {
-                        // Whoever does not speak TLS is not served.
-                        if let Ok(Ok(stream)) =
-                            tokio::time::timeout(PATIENCE, tls.accept(stream)).await
-                        {
-                            serve(stream, pages).await;
-                        }
-                    }
-                }
-                drop(slot);
-            });
+            let serving = accepted(stream, self.tls.clone(), Arc::clone(&pages));
+            // Whoever is too slow is not served.
+            let task = tokio::spawn(async move { drop(timeout(PATIENCE, serving).await) });
+            connections.add(peer.ip(), task.abort_handle());
+        }
+    }
+}
+
+/// The connections in service, in the order in which they came.
+#[derive(Default)]
+struct Connections(Vec<(IpAddr, AbortHandle)>);
+
+impl Connections {
+    /// Takes another one into service. Where there is no room, the oldest one of the
+    /// address that has most is cut off: nobody can keep the others' probes out.
+    fn add(&mut self, peer: IpAddr, task: AbortHandle) {
+        let Self(all) = self;
+        all.retain(|(_, task)| !task.is_finished());
+        if all.len() >= CONNECTIONS {
+            let of = |peer| all.iter().filter(|(other, _)| *other == peer).count();
+            // The last one of several that have as many: backwards, that is the oldest.
+            let oldest = (0..all.len()).rev().max_by_key(|&at| of(all[at].0));
+            if let Some(oldest) = oldest {
+                all.remove(oldest).1.abort();
+            }
+        }
+        all.push((peer, task));
+    }
+}
+
+async fn accepted(stream: TcpStream, tls: Option<TlsAcceptor>, pages: Arc<Pages>) {
+    match tls {
+        None => serve(stream, pages).await,
+        Some(tls) => {
+            // Whoever does not speak TLS is not served.
+            if let Ok(stream) = tls.accept(stream).await {
+                serve(stream, pages).await;
+            }
         }
     }
 }
@@ -152,8 +180,7 @@ where
     });
     // A connection that breaks is the client's affair.
     let _ = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .keep_alive(false)
         .max_buf_size(16 << 10)
         .serve_connection(TokioIo::new(stream), service)
         .await;

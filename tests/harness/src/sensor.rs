@@ -125,6 +125,7 @@ impl Setup {
         write!(
             config,
             include_str!("sensor.yaml"),
+            rules = path("rules.yaml").display(),
             filename = log.display()
         )
         .expect("memory takes it");
@@ -133,11 +134,7 @@ impl Setup {
         let stderr = File::create(path("stderr")).expect("a file for standard error can be made");
 
         let mut command = Command::new(programs::sensor());
-        command
-            .arg("-c")
-            .arg(path("sensor.yaml"))
-            .arg("-r")
-            .arg(path("rules.yaml"));
+        command.arg("-c").arg(path("sensor.yaml"));
         command.args(["-M", &setup.longest.as_secs().to_string()]);
         for option in setup.options {
             command.arg("-o").arg(option);

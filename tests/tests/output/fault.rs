@@ -168,6 +168,54 @@ fn a_frozen_file_system_holds_up_nobody_and_loses_nothing() {
     all_written(&disk, bench);
 }
 
+#[test]
+fn a_frozen_file_is_left_for_another_one_at_once() {
+    let Some(disk) = Disk::new(64) else { return };
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut bench = Bench::start(&file_config(&disk.logs()));
+    bench.storm(2000, Duration::from_millis(300));
+    disk.freeze();
+    bench.storm(2000, Duration::from_millis(300));
+    let before = bench.next;
+    let change = Instant::now();
+    bench.change(&file_config(elsewhere.path())).unwrap();
+    let changed = change.elapsed();
+    let longest = bench.storm(2000, Duration::from_millis(500));
+    let (last, log) = (bench.next, elsewhere.path().join("log.json"));
+    let written = |number: u64| {
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        text.contains(&format!("\"evt.num\":{number},"))
+    };
+    let outcome = wait_for(|| written(before) && written(last - 1));
+    disk.thaw();
+    assert!(outcome, "nothing is written while the former one is frozen");
+    assert!(
+        changed.max(longest) < Duration::from_millis(200),
+        "capture was held up for {changed:?}, {longest:?}"
+    );
+    let counts = bench.stop();
+    assert!(counts.balanced());
+    assert_eq!(counts.written, last, "{counts:?}");
+    let both = [files(&disk.logs()), files(elsewhere.path())].concat();
+    assert_eq!(read(&both).missing(last), 0);
+}
+
+#[test]
+fn a_frozen_file_with_other_settings_gets_its_lines_in_order_after_the_thaw() {
+    let Some(disk) = Disk::new(64) else { return };
+    let mut config = file_config(&disk.logs());
+    let mut bench = Bench::start(&config);
+    bench.storm(2000, Duration::from_millis(300));
+    disk.freeze();
+    bench.storm(2000, Duration::from_millis(300));
+    config.buffered_outputs = true;
+    bench.change(&config).unwrap();
+    let longest = bench.storm(2000, Duration::from_millis(500));
+    disk.thaw();
+    assert!(longest < Duration::from_millis(200), "{longest:?}");
+    all_written(&disk, bench);
+}
+
 fn small_memory(disk: &Disk) -> Config {
     let mut config = file_config(&disk.logs());
     config.sensor.file_output.spool.memory = ByteSize::kib(512);

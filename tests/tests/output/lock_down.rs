@@ -9,6 +9,8 @@ use std::{
 
 use sensor::lifecycle::{KEPT, Needs, lock_down};
 
+use tests::{Scene, Setup, programs, sensor::wait_for};
+
 /// Not a test: the process that gives its rights up.
 #[test]
 #[ignore = "started by the tests of this module"]
@@ -141,4 +143,28 @@ fn what_is_not_needed_any_more_is_refused_in_every_thread() {
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("locked down"), "{text}{errors}");
+}
+
+#[test]
+fn a_log_that_is_given_to_another_user_is_opened_again() {
+    let scene = Scene::new();
+    let log = scene.path("events.json");
+    let sensor = Setup::watching(std::process::id())
+        .option("file_output.keep_alive", false)
+        .option("sensor.file_output.owner", "1000:1000")
+        .log_at(log.clone())
+        .start();
+    let has_it_open = || {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", sensor.pid())).unwrap();
+        let mut files = descriptors.filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
+        files.any(|file| file == log)
+    };
+    for name in ["given-away-1", "given-away-2"] {
+        assert!(wait_for(|| !has_it_open()), "before {name}");
+        let tool = scene.program(name);
+        programs::alone(|| Command::new(tool).status()).unwrap();
+        let written = || sensor.lines().iter().any(|line| line.contains(name));
+        assert!(wait_for(written), "{name}:\n{}", sensor.stderr());
+    }
+    let _ = sensor.stop();
 }

@@ -65,6 +65,26 @@ fn a_program_that_is_kept_gets_every_line() {
 }
 
 #[test]
+fn a_queue_of_another_length_does_not_end_a_program_that_cannot_be_started_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let program = script(
+        dir.path(),
+        &format!("echo start >>{0}; cat >>{0}", out.display()),
+    );
+    let mut config = config(&program, true);
+    let mut bench = Bench::start(&config);
+    bench.lines(10);
+    config.outputs_queue.capacity = 5000;
+    config.buffered_outputs = true;
+    bench.change(&config).unwrap();
+    bench.lines(10);
+    assert_eq!(bench.stop().written, 20);
+    let text = fs::read_to_string(out).unwrap();
+    assert_eq!(text.matches("start").count(), 1);
+}
+
+#[test]
 fn a_program_is_started_for_each_line_otherwise() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");

@@ -1,10 +1,10 @@
 //! The web server, asked by a plain client.
 
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sensor::{
@@ -12,6 +12,7 @@ use sensor::{
     output::Identity,
     telemetry::{Condition, Server, ServerError, Telemetry},
 };
+use tokio::net::TcpSocket;
 
 fn config() -> Webserver {
     Webserver {
@@ -22,7 +23,7 @@ fn config() -> Webserver {
 }
 
 struct Web {
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
     address: SocketAddr,
     telemetry: Arc<Telemetry>,
 }
@@ -36,15 +37,32 @@ impl Web {
         let address = server.address();
         runtime.spawn(server.run(Arc::clone(&telemetry)));
         Self {
-            _runtime: runtime,
+            runtime,
             address,
             telemetry,
         }
     }
 
+    /// A connection from one of this machine's own addresses.
+    fn connect_from(&self, address: &str) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket
+            .bind(format!("{address}:0").parse().unwrap())
+            .unwrap();
+        let stream = self.runtime.block_on(socket.connect(self.address)).unwrap();
+        let stream = stream.into_std().unwrap();
+        stream.set_nonblocking(false).unwrap();
+        stream
+    }
+
     /// Status line with headers, and body.
     fn get(&self, path: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(self.address).unwrap();
+        Self::ask(TcpStream::connect(self.address).unwrap(), path)
+    }
+
+    fn ask(mut stream: TcpStream, path: &str) -> (String, String) {
+        let patience = Some(Duration::from_secs(5));
+        stream.set_read_timeout(patience).unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
@@ -108,6 +126,62 @@ fn nonsense_does_not_keep_others_from_being_served() {
         idle.push(stream);
     }
     assert!(web.get("/healthz").0.starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn connections_that_are_kept_open_do_not_keep_others_from_being_served() {
+    let web = Web::start();
+    let mut kept = Vec::new();
+    for number in 0..200 {
+        let mut stream = TcpStream::connect(web.address).unwrap();
+        // Some say nothing, some send half a request, some one after the other.
+        let request = ["", "GET /he", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"];
+        let _ = stream.write_all(request[number % 3].as_bytes());
+        kept.push(stream);
+    }
+    assert!(web.get("/healthz").0.starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_connection_serves_one_request() {
+    let web = Web::start();
+    let mut stream = TcpStream::connect(web.address).unwrap();
+    let request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    stream.write_all(request.repeat(3).as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    // What it did not read may make the kernel reset the connection behind the answer.
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8(answer).unwrap();
+    assert_eq!(answer.matches("HTTP/1.1 200").count(), 1, "{answer}");
+}
+
+#[test]
+fn whoever_has_most_connections_loses_them_and_nobody_else_does() {
+    let web = Web::start();
+    let probe = web.connect_from("127.0.0.1");
+    let flood: Vec<_> = (0..200).map(|_| web.connect_from("127.0.0.2")).collect();
+    assert!(Web::ask(probe, "/healthz").0.starts_with("HTTP/1.1 200"));
+    drop(flood);
+}
+
+#[test]
+fn a_connection_does_not_live_longer_than_its_time_whatever_it_sends() {
+    let web = Web::start();
+    let mut stream = TcpStream::connect(web.address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(1)))
+        .unwrap();
+    let began = Instant::now();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\n").unwrap();
+    // A header every second would be enough for who waits for the next byte only.
+    let closed = |stream: &mut TcpStream| match stream.read(&mut [0; 64]) {
+        Ok(0) => true,
+        Ok(_) => false,
+        Err(error) => error.kind() != ErrorKind::WouldBlock,
+    };
+    while stream.write_all(b"X: y\r\n").is_ok() && !closed(&mut stream) {
+        assert!(began.elapsed() < Duration::from_secs(30));
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
 
 use sensor::{
     config::Config,
-    output::{Counts, Identity, Meta, Outputs},
+    output::{Counts, Identity, Meta, OutputError, Outputs},
 };
 use serde_json::Value;
 
@@ -19,6 +19,7 @@ use serde_json::Value;
 pub(crate) struct Bench {
     pub(crate) outputs: Outputs,
     pub(crate) next: u64,
+    identity: Arc<Identity>,
 }
 
 /// A configuration that writes `directory/log.json` only.
@@ -35,7 +36,18 @@ impl Bench {
     pub(crate) fn start(config: &Config) -> Self {
         let identity = Arc::new(Identity::new(config));
         let outputs = Outputs::start(config, &identity).expect("outputs start");
-        Self { outputs, next: 0 }
+        Self {
+            outputs,
+            next: 0,
+            identity,
+        }
+    }
+
+    /// Another configuration.
+    pub(crate) fn change(&mut self, config: &Config) -> Result<(), OutputError> {
+        let change = self.outputs.control().prepare(config, &self.identity)?;
+        self.outputs.apply(change);
+        Ok(())
     }
 
     /// One numbered line of about 300 bytes.

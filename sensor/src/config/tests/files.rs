@@ -135,7 +135,8 @@ fn an_entry_that_is_missing_is_left_out_with_a_warning_and_waited_for() {
         let expected = format!("{}:1:1: warning: no such file", path.display());
         assert!(warning.to_string().starts_with(&expected), "{warning}");
     }
-    let mut watch = crate::lifecycle::Watch::new(loaded.files);
+    let mut watch = crate::lifecycle::Watch::default();
+    watch.add(&loaded.files);
     fs::write(directory.path().join("gone.yaml"), "priority: alert\n").unwrap();
     assert!(watch.changed());
     fs::create_dir(directory.path().join("gone.d")).unwrap();

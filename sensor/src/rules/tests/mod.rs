@@ -16,6 +16,7 @@ use bumpalo::Bump;
 
 use super::{Compilation, Options, RuleFile, RuleSet, Scratch, compile};
 use crate::{
+    config::WantedEnv,
     enrich::{Container, ContainerState, Lineage, Users},
     event::{ContainerId, Event, builder::RecordBuilder},
     fields::{Context, Memo},
@@ -41,6 +42,7 @@ pub(super) fn with_context<T>(
         hostname: "node",
         boot_id: 1,
         container,
+        env: &WantedEnv::All,
         lineage: &lineage,
         users: &users,
         memo: Memo::default(),

@@ -1,0 +1,106 @@
+//! Which rights the configuration needs; the others are given up.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    config::Config,
+    lifecycle::{self, Needs},
+    log_info, log_warning,
+    output::Identity,
+};
+
+/// Gives up what is not needed any more. A kernel that refuses is no reason not to
+/// observe: it is said, and the sensor goes on with more rights than it needs.
+pub(super) fn give_up(config: &Config, identity: &Identity) {
+    match lifecycle::lock_down(needs(config, identity)) {
+        Ok(()) => log_info!("rights given up"),
+        Err(error) => log_warning!("not all rights could be given up: {error}"),
+    }
+}
+
+/// What the files take beyond the rights that every sensor keeps. The outputs have
+/// started: the log's directory is there.
+fn needs(config: &Config, identity: &Identity) -> Needs {
+    let own = rustix::process::geteuid().as_raw();
+    let tuning = &config.sensor.file_output;
+    let owner = tuning.owner;
+    let mut paths = Vec::new();
+    if config.file_output.enabled {
+        paths.extend(with_directory(
+            identity.expand(&config.file_output.filename),
+        ));
+        paths.extend(
+            tuning
+                .spool
+                .directory
+                .iter()
+                .map(|path| identity.expand(path)),
+        );
+    }
+    if config.metrics.enabled {
+        let file = config.metrics.output_file.iter();
+        paths.extend(file.flat_map(|path| with_directory(identity.expand(path))));
+    }
+    let foreign = paths
+        .iter()
+        .filter_map(|path| fs::metadata(path).ok())
+        .any(|metadata| metadata.uid() != own);
+    // What is given away is opened again: when lines come, on a signal, after an error.
+    let given_away = owner.and_then(|owner| owner.uid);
+    let given_away = !paths.is_empty() && given_away.is_some_and(|uid| uid != own);
+    Needs {
+        chown: owner.is_some(),
+        dac_override: foreign || given_away,
+        sys_admin: false,
+    }
+}
+
+/// A file, and the directory that it is in.
+fn with_directory(file: PathBuf) -> [PathBuf; 2] {
+    let directory = match file.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    [file, directory]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::chown;
+
+    use super::*;
+
+    /// Whether a sensor needs it that writes into `{node}` in a directory.
+    fn overrides(directory: &Path, owner: Option<&str>) -> bool {
+        let mut config = Config::default();
+        config.sensor.node = Some("n1".into());
+        config.file_output.enabled = true;
+        config.file_output.filename = directory.join("{node}/falco.log");
+        config.sensor.file_output.owner = owner.map(|owner| owner.parse().unwrap());
+        needs(&config, &Identity::new(&config)).dac_override
+    }
+
+    #[test]
+    fn permissions_are_overridden_only_where_the_log_is_another_users() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let of_the_node = dir.path().join("n1");
+        fs::create_dir(&of_the_node).unwrap();
+        assert!(!overrides(dir.path(), None));
+        assert!(!overrides(dir.path(), Some(":1000")));
+        assert!(overrides(dir.path(), Some("1000:1000")));
+        chown(&of_the_node, Some(1000), None).unwrap();
+        assert!(overrides(dir.path(), None), "its directory");
+        chown(&of_the_node, Some(0), None).unwrap();
+        let log = of_the_node.join("falco.log");
+        fs::write(&log, "").unwrap();
+        chown(log, Some(1000), None).unwrap();
+        assert!(overrides(dir.path(), None), "what an earlier run has left");
+    }
+}
