@@ -1,7 +1,11 @@
 //! Processes, from `/proc`: those that were there before the sensor, and those whose exec
 //! it does not know (any more).
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File},
+    io::Read as _,
+    path::Path,
+};
 
 /// Nanoseconds of a clock tick of `/proc` (`USER_HZ` is 100 on every
 /// architecture that this program runs on).
@@ -27,7 +31,7 @@ pub struct Process {
 }
 
 /// Most bytes of argv that are kept.
-const ARGV_MAX: usize = 4096;
+const ARGV_MAX: u64 = 4096;
 
 /// What the kernel adds to a path that is no more.
 const DELETED: &[u8] = b" (deleted)";
@@ -48,8 +52,9 @@ pub fn processes(proc_root: &Path) -> Vec<Process> {
 #[must_use]
 pub fn process(proc_root: &Path, tgid: u32) -> Option<Process> {
     let dir = proc_root.join(tgid.to_string());
-    let mut argv = fs::read(dir.join("cmdline")).ok()?;
-    argv.truncate(ARGV_MAX);
+    let mut argv = Vec::new();
+    let cmdline = File::open(dir.join("cmdline")).ok()?;
+    cmdline.take(ARGV_MAX).read_to_end(&mut argv).ok()?;
     let (exe, cwd) = (link(&dir.join("exe")), link(&dir.join("cwd")));
     // At last: if the number has come to be another process's meanwhile, its start tells.
     let (comm, ppid, start_ticks) = parse_stat(&fs::read(dir.join("stat")).ok()?)?;

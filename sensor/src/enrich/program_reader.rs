@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::clock::SECOND;
@@ -15,9 +15,9 @@ use crate::capture::{Process, process};
 
 /// Longest time that an event waits for an answer, which usually takes 50 µs.
 const PATIENCE: Duration = Duration::from_millis(20);
-/// Most questions of a second: a container that runs more programs than the cache holds must
-/// not keep the capture thread from the others' events.
-const QUESTIONS: u32 = 1000;
+/// Most time of a second that is spent on waiting: a container that runs more programs than the
+/// cache holds, or lets readers wait, must not keep the capture thread from the others' events.
+const SHARE: Duration = Duration::from_millis(50);
 
 /// There is no answer now; there may be one later.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,8 +34,8 @@ struct Thread {
 pub(super) struct Reader {
     proc_root: PathBuf,
     thread: Option<Thread>,
-    /// The second of the last question, and how many it had.
-    asked: (u64, u32),
+    /// The second of the last question, and the time that its questions took.
+    spent: (u64, Duration),
 }
 
 impl Reader {
@@ -43,24 +43,26 @@ impl Reader {
         Self {
             proc_root: proc_root.to_owned(),
             thread: None,
-            asked: (0, 0),
+            spent: (0, Duration::ZERO),
         }
     }
 
     /// The process of that number at the time `now` (nanoseconds since boot), if there is one.
     pub(super) fn read(&mut self, tgid: u32, now: u64) -> Result<Option<Process>, Busy> {
-        if now / SECOND > self.asked.0 {
-            self.asked = (now / SECOND, 0);
+        if now / SECOND > self.spent.0 {
+            self.spent = (now / SECOND, Duration::ZERO);
         }
-        if self.asked.1 >= QUESTIONS {
+        if self.spent.1 >= SHARE {
             return Err(Busy);
         }
-        self.asked.1 += 1;
         let thread = match &mut self.thread {
             Some(thread) => thread,
             none => none.insert(Thread::spawn(self.proc_root.clone()).map_err(|_| Busy)?),
         };
-        thread.ask(tgid)
+        let begin = Instant::now();
+        let answer = thread.ask(tgid);
+        self.spent.1 += begin.elapsed();
+        answer
     }
 }
 
@@ -112,11 +114,11 @@ mod tests {
     }
 
     #[test]
-    fn a_second_has_so_many_questions() {
+    fn questions_take_no_more_than_their_share_of_a_second() {
         let mut reader = Reader::new(Path::new("/nowhere"));
-        for _ in 0..QUESTIONS {
-            assert_eq!(reader.read(1, SECOND), Ok(None));
-        }
+        assert_eq!(reader.read(1, SECOND), Ok(None));
+        assert!(reader.spent.1 > Duration::ZERO);
+        reader.spent.1 = SHARE;
         assert_eq!(reader.read(1, SECOND), Err(Busy));
         assert_eq!(reader.read(1, 2 * SECOND), Ok(None));
     }
