@@ -7,6 +7,8 @@
 # packages.sh CACHE ARCH busybox           busybox, static
 # packages.sh CACHE ARCH root PACKAGE...   a directory with these packages and the libraries they need
 # packages.sh CACHE ARCH unpack PACKAGE [VERSION]   a directory with that package alone
+# packages.sh CACHE ARCH emulator          a directory with a newer QEMU than this machine's suite has,
+#                                          from the backports to it
 #
 # All is kept below CACHE/ARCH. Packages come by a private apt root: the machine's own sources, lists
 # and packages stay as they are.
@@ -47,15 +49,12 @@ mirror() {
 }
 
 update() {
-    if [ -e "$apt_root/updated" ] && [ -n "$(find "$apt_root/updated" -mtime -1)" ]; then return; fi
-    local debian security suite suites
+    local debian security suite suites sources
     debian=${SENSOR_VM_MIRROR:-$(mirror debian)}
     security=${SENSOR_VM_SECURITY_MIRROR:-$(mirror debian-security)}
     [ -n "$debian" ] || die "no Debian mirror in this machine's apt sources: set SENSOR_VM_MIRROR"
     [ -n "$security" ] || security=$debian-security
     [ -r "$keyring" ] || die "no $keyring: install debian-archive-keyring"
-    mkdir -p "$apt_root/state/lists/partial" "$apt_root/cache/archives/partial"
-    : >"$apt_root/state/status"
     suites=("$security bookworm-security" "$security trixie-security" "$debian trixie-backports"
         "$debian experimental")
     if [ "$arch" = amd64 ]; then
@@ -66,10 +65,17 @@ update() {
     fi
     if [ "$arch" != "$host" ]; then
         suites+=("$debian $own")
+    else
+        suites+=("$debian $own-backports")
     fi
-    for suite in "${suites[@]}"; do
+    sources=$(for suite in "${suites[@]}"; do
         echo "deb [arch=$arch signed-by=$keyring] $suite main"
-    done >"$apt_root/sources.list"
+    done)
+    if [ -n "$(find "$apt_root/updated" -mtime -1 2>/dev/null)" ] &&
+        [ "$(<"$apt_root/sources.list")" = "$sources" ]; then return; fi
+    mkdir -p "$apt_root/state/lists/partial" "$apt_root/cache/archives/partial"
+    : >"$apt_root/state/status"
+    echo "$sources" >"$apt_root/sources.list"
     say "reading package lists"
     # A suite that is gone costs its kernels only.
     apt-get "${apt[@]}" update >"$apt_root/update.log" 2>&1 || say "some lists failed, see $apt_root/update.log"
@@ -124,6 +130,17 @@ unpack() {
     (cd "$scratch/unpack" && download "$package${version:+=$version}" && dpkg -x ./*.deb x)
     mkdir -p "$cache/unpacked"
     mv "$scratch/unpack/x" "$to"
+}
+
+emulator() {
+    local to=$cache/emulator
+    if [ -d "$to" ]; then return; fi
+    update
+    say "fetching a newer QEMU"
+    mkdir "$scratch/emulator"
+    (cd "$scratch/emulator" && download -t "$own-backports" qemu-system-x86 qemu-system-data seabios &&
+        for deb in *.deb; do dpkg -x "$deb" x; done)
+    mv "$scratch/emulator/x" "$to"
 }
 
 kernel() {
@@ -182,5 +199,9 @@ unpack)
     unpack "$@"
     echo "$cache/unpacked/$1=${2:-newest}"
     ;;
-*) die "usage: packages.sh CACHE ARCH list|kernel|busybox|root|unpack …" ;;
+emulator)
+    emulator
+    echo "$cache/emulator"
+    ;;
+*) die "usage: packages.sh CACHE ARCH list|kernel|busybox|root|unpack|emulator …" ;;
 esac

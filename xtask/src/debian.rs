@@ -50,6 +50,11 @@ pub(crate) fn root_of(machine: Machine, names: &[&str]) -> Result<PathBuf> {
     script(machine, &[&["root"], names].concat()).map(PathBuf::from)
 }
 
+/// A directory with a newer QEMU for amd64 than this machine's suite has.
+pub(crate) fn emulator() -> Result<PathBuf> {
+    script(Machine::host(), &["emulator"]).map(PathBuf::from)
+}
+
 /// A directory with a package alone: of that version, or the newest.
 pub(crate) fn unpack(machine: Machine, package: &str, version: &str) -> Result<PathBuf> {
     script(machine, &["unpack", package, version]).map(PathBuf::from)

@@ -61,9 +61,6 @@ fn oldest_and_newest() -> Vec<String> {
 /// How the test programs are named that run in a guest.
 const KINDS: [&str; 5] = ["connect_", "exec_", "reload", "sabotage_", "verifier_"];
 
-/// How often a guest is booted again that the emulator made die, for the tests that it had left.
-const EMULATOR_RETRIES: u32 = 2;
-
 /// Programs of the system that tests start; busybox's `ip` knows no neighbours.
 const SYSTEM: [&str; 3] = ["bpftool", "ip", "runc"];
 
@@ -142,23 +139,15 @@ fn fill(report: &mut Report, payload: &image::Payload, limit: Duration) -> Resul
     let directory = directory.join(&report.series);
     std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
     report.release.clone_from(&kernel.release);
-    let mut boots = 0;
-    loop {
-        let left = payload.tests.iter().filter(|test| !report.has(test));
-        let initrd = image::build(&kernel, payload, &script(left)?)?;
-        say(format_args!(
-            "booting {} with {} MiB",
-            kernel.release,
-            initrd.len() >> 20
-        ));
-        let run = qemu::boot(payload.machine, &kernel, &initrd, &directory, limit)?;
-        report.add(report::read(&run.transcript));
-        boots += 1;
-        if run.code.is_ok() || boots > EMULATOR_RETRIES || !qemu::emulator_failed(&directory) {
-            return run.code.map(drop);
-        }
-        say("the emulator ran code that the kernel had just changed: the rest once more");
-    }
+    let initrd = image::build(&kernel, payload, &script(payload.tests.iter())?)?;
+    say(format_args!(
+        "booting {} with {} MiB",
+        kernel.release,
+        initrd.len() >> 20
+    ));
+    let run = qemu::boot(payload.machine, &kernel, &initrd, &directory, limit)?;
+    report.outcomes = report::read(&run.transcript);
+    run.code.map(drop)
 }
 
 /// The sensor, the tests, and the programs that they start.

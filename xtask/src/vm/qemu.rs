@@ -12,7 +12,11 @@ use std::{
 use anyhow::{Context as _, Result, anyhow};
 
 use super::kernel::Kernel;
-use crate::machine::Machine;
+use crate::{
+    debian,
+    machine::Machine,
+    shell::{command, output},
+};
 
 /// What differs between guests of one processor and of another.
 impl Machine {
@@ -100,6 +104,36 @@ pub(super) struct Run {
     pub(super) code: Result<i32>,
 }
 
+/// QEMU. Kernels change their code while it runs (a static key, with an `int3` meanwhile), and
+/// before 8.1 emulation of amd64 in several threads may go on with the old code: the guest dies, or
+/// takes a breakpoint for ever that is not there any more (multipath-tcp/mptcp_net-next issue 471,
+/// mended by QEMU's commit deba78709a). Instead of such a one a newer one is fetched.
+fn emulator(machine: Machine) -> Result<Command> {
+    let own = Command::new(machine.qemu());
+    if machine != Machine::Amd64 || machine.has_kvm() {
+        return Ok(own);
+    }
+    // Where there is none at all, its start says what to do.
+    let banner = output(&mut command(machine.qemu(), &["--version"])).unwrap_or_default();
+    if version(&banner).is_none_or(|version| version >= [8, 1]) {
+        return Ok(own);
+    }
+    let directory = debian::emulator()?.join("usr");
+    let mut newer = Command::new(directory.join("bin").join(machine.qemu()));
+    for firmware in ["share/qemu", "share/seabios"] {
+        newer.arg("-L").arg(directory.join(firmware));
+    }
+    Ok(newer)
+}
+
+/// The first two numbers of what QEMU says of its version.
+fn version(banner: &str) -> Option<[u32; 2]> {
+    let numbers = banner.split("version ").nth(1)?;
+    let mut numbers = numbers.split(|c: char| !c.is_ascii_digit());
+    let mut number = || numbers.next()?.parse().ok();
+    Some([number()?, number()?])
+}
+
 /// Boots, shows what the command says as it says it, and returns what came of it.
 pub(super) fn boot(
     machine: Machine,
@@ -123,7 +157,7 @@ pub(super) fn boot(
         // A slow guest is not a stuck one, and its timers are late on a busy host.
         options += " no_timer_check nowatchdog rcupdate.rcu_cpu_stall_timeout=300";
     }
-    let mut qemu = Command::new(machine.qemu());
+    let mut qemu = emulator(machine)?;
     qemu.args(machine.hardware());
     qemu.args(["-smp", "2", "-m", &memory.to_string()]);
     qemu.args([
@@ -192,16 +226,6 @@ pub(super) fn boot(
     })
 }
 
-/// Whether the guest died of a breakpoint in the kernel that is not there any more. Kernels change
-/// their code while it runs (a static key, with an `int3` meanwhile), and emulation in several threads
-/// may run the old one: seen on 7.2 at `trace_syscall_exit`. Known of QEMU before 8.1
-/// (multipath-tcp/mptcp_net-next issue 471, mended by QEMU's commit deba78709a); a real processor
-/// does not.
-pub(super) fn emulator_failed(directory: &Path) -> bool {
-    let console = fs::read(directory.join("console")).unwrap_or_default();
-    String::from_utf8_lossy(&console).contains("Oops: int3")
-}
-
 /// The last lines of QEMU's and of the guest's console.
 fn tail(directory: &Path) -> String {
     let read = |name: &str| fs::read(directory.join(name)).unwrap_or_default();
@@ -227,5 +251,18 @@ impl Follower {
         out.flush()?;
         self.text.push_str(&text);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version;
+
+    #[test]
+    fn the_version_is_found_in_what_qemu_says() {
+        let debian = "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\nCopyright";
+        assert_eq!(version(debian), Some([7, 2]));
+        assert_eq!(version("QEMU emulator version 10.0.2 (x)"), Some([10, 0]));
+        assert_eq!(version("something else"), None);
     }
 }

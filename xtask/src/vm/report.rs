@@ -1,6 +1,6 @@
 //! What the tests came to, kernel by kernel, read from what they printed.
 
-use std::{collections::BTreeSet, fmt::Write as _, path::Path};
+use std::{collections::BTreeSet, fmt::Write as _};
 
 /// Before each test program the guest prints its name behind this.
 pub(super) const PROGRAM: &str = "== ";
@@ -34,19 +34,6 @@ impl Report {
     /// Whether all tests ran, and passed.
     pub(super) fn passed(&self) -> bool {
         self.trouble.is_none() && self.outcomes.iter().all(Outcome::is_green)
-    }
-
-    /// Whether a test program came to its end.
-    pub(super) fn has(&self, program: &Path) -> bool {
-        let name = program.file_name().unwrap_or_default().to_string_lossy();
-        self.outcome(without_hash(&name))
-            .is_some_and(|outcome| outcome.seconds.is_some())
-    }
-
-    /// Takes in what another boot came to, in place of what had not come to its end.
-    pub(super) fn add(&mut self, outcomes: Vec<Outcome>) {
-        self.outcomes.retain(|outcome| outcome.seconds.is_some());
-        self.outcomes.extend(outcomes);
     }
 
     fn outcome(&self, name: &str) -> Option<&Outcome> {
@@ -175,17 +162,6 @@ test three ... ok
             "{text}"
         );
         assert!(text.contains("5.10: exec_argv two failed"), "{text}");
-    }
-
-    #[test]
-    fn a_guest_that_died_goes_on_with_what_it_had_left() {
-        let mut report = report(TRANSCRIPT);
-        assert!(report.has("/deps/exec_argv-0123456789abcdef".as_ref()));
-        assert!(!report.has("/deps/connect_tcp-0123456789abcdef".as_ref()));
-        report.add(read("== connect_tcp\ntest three ... ok\n== took 1\n"));
-        let names: Vec<_> = report.outcomes.iter().map(|o| o.name.as_str()).collect();
-        assert_eq!(names, ["exec_argv", "connect_tcp"]);
-        assert!(!report.passed(), "what failed before has failed");
     }
 
     #[test]
