@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What guests are made of, from Debian's packages; each prints where that is.
+# What guests and peers are made of, from Debian's packages; each prints where that is.
 #
 # packages.sh CACHE ARCH list              the kernel series that Debian's suites offer
 # packages.sh CACHE ARCH kernel SERIES     the newest kernel of a series (5.10, 6.12, …): a directory
@@ -9,6 +9,8 @@
 # packages.sh CACHE ARCH unpack PACKAGE [VERSION]   a directory with that package alone
 # packages.sh CACHE ARCH emulator          a directory with a newer QEMU than this machine's suite has,
 #                                          from the backports to it
+# packages.sh CACHE ARCH bootstrap SUITE PACKAGE...   a system of that suite with these packages, made by
+#                                          debootstrap
 #
 # All is kept below CACHE/ARCH. Packages come by a private apt root: the machine's own sources, lists
 # and packages stay as they are.
@@ -48,13 +50,19 @@ mirror() {
         sed 's|/*$||' | grep -E "/$1\$" | head -n1
 }
 
+# The mirror of the main archive.
+main_mirror() {
+    local url=${SENSOR_VM_MIRROR:-$(mirror debian)}
+    [ -n "$url" ] || die "no Debian mirror in this machine's apt sources: set SENSOR_VM_MIRROR"
+    [ -r "$keyring" ] || die "no $keyring: install debian-archive-keyring"
+    echo "$url"
+}
+
 update() {
     local debian security suite suites sources
-    debian=${SENSOR_VM_MIRROR:-$(mirror debian)}
+    debian=$(main_mirror)
     security=${SENSOR_VM_SECURITY_MIRROR:-$(mirror debian-security)}
-    [ -n "$debian" ] || die "no Debian mirror in this machine's apt sources: set SENSOR_VM_MIRROR"
     [ -n "$security" ] || security=$debian-security
-    [ -r "$keyring" ] || die "no $keyring: install debian-archive-keyring"
     suites=("$security bookworm-security" "$security trixie-security" "$debian trixie-backports"
         "$debian experimental")
     if [ "$arch" = amd64 ]; then
@@ -143,6 +151,23 @@ emulator() {
     mv "$scratch/emulator/x" "$to"
 }
 
+bootstrap() {
+    local suite=$1 to=$cache/suites/$1 packages debian
+    shift
+    packages=$(IFS=,; echo "$*")
+    if [ -e "$to.packages" ] && [ "$(<"$to.packages")" = "$packages" ]; then return; fi
+    debian=$(main_mirror)
+    say "making a system of $suite with $*"
+    # What it mounts is in a namespace of its own, and gone if it fails.
+    unshare --mount --propagation private debootstrap --variant=minbase "--include=$packages" \
+        "--keyring=$keyring" "$suite" "$scratch/suite" "$debian" >"$scratch/log" 2>&1 ||
+        { tail -n5 "$scratch/log" >&2; die "debootstrap of $suite failed"; }
+    mkdir -p "$cache/suites"
+    rm -rf "$to"
+    mv "$scratch/suite" "$to"
+    echo "$packages" >"$to.packages"
+}
+
 kernel() {
     local series=$1 tool=$cache/busybox to=$cache/kernels/$1 package release packages deb at
     if [ -e "$to/release" ]; then return; fi
@@ -203,5 +228,9 @@ emulator)
     emulator
     echo "$cache/emulator"
     ;;
-*) die "usage: packages.sh CACHE ARCH list|kernel|busybox|root|unpack|emulator …" ;;
+bootstrap)
+    bootstrap "$@"
+    echo "$cache/suites/$1"
+    ;;
+*) die "usage: packages.sh CACHE ARCH list|kernel|busybox|root|unpack|emulator|bootstrap …" ;;
 esac

@@ -1,4 +1,5 @@
-//! Debian's packages for guests and for other processors: fetched, if they are not in the cache.
+//! Debian's packages for guests, for peers and for other processors: fetched, if they are not in the
+//! cache.
 
 use std::{env, path::PathBuf, process::Stdio};
 
@@ -58,4 +59,9 @@ pub(crate) fn emulator() -> Result<PathBuf> {
 /// A directory with a package alone: of that version, or the newest.
 pub(crate) fn unpack(machine: Machine, package: &str, version: &str) -> Result<PathBuf> {
     script(machine, &["unpack", package, version]).map(PathBuf::from)
+}
+
+/// A directory with a whole system of a suite that has these packages. Only root can make it.
+pub(crate) fn system_of(suite: &str, packages: &[&str]) -> Result<PathBuf> {
+    script(Machine::host(), &[&["bootstrap", suite], packages].concat()).map(PathBuf::from)
 }

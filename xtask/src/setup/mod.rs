@@ -169,6 +169,11 @@ const PEERS: &[Need] = &[
         package: "auditd",
         met: || has("auditctl"),
     },
+    Need {
+        what: "newer ones of them are in a system of their own",
+        package: "debootstrap",
+        met: || has("debootstrap"),
+    },
 ];
 
 /// Installs what `cargo xtask bench peers` measures.

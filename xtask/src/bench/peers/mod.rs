@@ -1,10 +1,12 @@
 //! `cargo xtask bench peers`: the same storms under the sensor and under others that do the
 //! same job, round by round in turn.
 //!
-//! Everyone writes every exec (or connect) of the machine to a file, with its default
+//! The tools are those of this machine's Debian, and the newest, from a system of Debian's testing
+//! suite that debootstrap makes. Everyone writes every exec (or connect) of the machine to a file, with its default
 //! buffers; what each is started with stands in [`tool`]. `lines` are counted after the tool
 //! has been stopped in order, so nothing is lost in its own buffers.
 
+mod source;
 mod table;
 mod tool;
 
@@ -16,6 +18,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use harness::{Scene, elf, programs};
+use source::Place;
 use tool::{Running, Tool};
 
 use super::{
@@ -23,10 +26,7 @@ use super::{
     getppid::loop_of_calls,
     storm,
 };
-use crate::{
-    setup::install_peers,
-    shell::{say, target},
-};
+use crate::shell::{say, target};
 
 #[derive(clap::Args, Clone, Copy)]
 pub(crate) struct Arguments {
@@ -78,30 +78,30 @@ struct Series {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<()> {
-    install_peers()?;
-    let scene = Scene::new();
+    let place = Place::new()?;
+    let scene = &place.scene;
     programs::write(&scene.path("tiny"), &elf::native());
     programs::write(&scene.path("probe"), &elf::native());
     programs::copy(&target().join("release/storm"), &scene.path("knock"));
     for storm in [Storm::Exec, Storm::Connect] {
         let mut all: BTreeMap<Tool, Series> = BTreeMap::new();
-        rage(storm, &scene, 1, arguments)?; // the first one warms caches up
+        rage(storm, scene, 1, arguments)?; // the first one warms caches up
         for round in 1..=arguments.rounds {
             say(format_args!(
                 "{storm:?}, round {round} of {}",
                 arguments.rounds
             ));
             for tool in Tool::ALL {
-                if tool == Tool::Audit && arguments.without_audit {
+                if matches!(tool, Tool::Audit(_)) && arguments.without_audit {
                     continue;
                 }
                 let series = all.entry(tool).or_default();
                 if series.refused.is_none() {
-                    round_of(tool, storm, series, &scene, arguments)?;
+                    round_of(tool, storm, series, &place, arguments)?;
                 }
             }
         }
-        table::print(storm, &all, arguments);
+        table::print(storm, &all, &place, arguments);
     }
     Ok(())
 }
@@ -111,11 +111,12 @@ fn round_of(
     tool: Tool,
     storm: Storm,
     series: &mut Series,
-    scene: &Scene,
+    place: &Place,
     arguments: Arguments,
 ) -> Result<()> {
+    let scene = &place.scene;
     let begin = Instant::now();
-    let mut running = match tool.start(storm, scene) {
+    let mut running = match tool.start(storm, place) {
         Ok(running) => running,
         Err(error) => {
             series.refused = Some(format!("{error:#}"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Arguments, Series, Storm, tool::Tool};
+use super::{Arguments, Series, Storm, source::Place, tool::Tool};
 use crate::bench::figures::{median, spread};
 
 /// Falco 0.44 with the modern eBPF engine, every event written, on another machine of this
@@ -18,7 +18,12 @@ fn falco(storm: Storm) -> &'static str {
     }
 }
 
-pub(super) fn print(storm: Storm, all: &BTreeMap<Tool, Series>, arguments: Arguments) {
+pub(super) fn print(
+    storm: Storm,
+    all: &BTreeMap<Tool, Series>,
+    place: &Place,
+    arguments: Arguments,
+) {
     let (what, count) = match storm {
         Storm::Exec => ("fork+exec", arguments.execs),
         Storm::Connect => ("connects", arguments.connects),
@@ -34,7 +39,7 @@ pub(super) fn print(storm: Storm, all: &BTreeMap<Tool, Series>, arguments: Argum
     );
     let base = all.get(&Tool::Nothing);
     for (tool, series) in all {
-        let name = tool.name(storm);
+        let name = tool.name(storm, place);
         if let Some(why) = &series.refused {
             println!(
                 "| {name} | {} |||||||",
@@ -42,7 +47,7 @@ pub(super) fn print(storm: Storm, all: &BTreeMap<Tool, Series>, arguments: Argum
             );
             continue;
         }
-        println!("{}", row(name, series, base));
+        println!("{}", row(&name, series, base));
     }
     println!("{}", falco(storm));
 }

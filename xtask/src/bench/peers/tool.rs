@@ -9,10 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use harness::{Scene, Sensor, Setup, programs};
 
-use super::{Arguments, Storm};
+use super::{
+    Arguments, Storm,
+    source::{Place, Source},
+};
 use crate::shell::{command, output};
 
 /// What writes the events, or nothing.
@@ -20,9 +23,9 @@ use crate::shell::{command, output};
 pub(super) enum Tool {
     Nothing,
     Sensor,
-    Bpftrace,
-    LibbpfTools,
-    Audit,
+    Bpftrace(Source),
+    LibbpfTools(Source),
+    Audit(Source),
 }
 
 /// Execs with their arguments, as bpftrace's own execsnoop.bt prints them.
@@ -35,30 +38,40 @@ const BPFTRACE_CONNECT: &str = "tracepoint:sock:inet_sock_set_state /args->newst
     ntop(args->family, args->daddr), args->dport); }";
 
 impl Tool {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Nothing,
         Self::Sensor,
-        Self::Bpftrace,
-        Self::LibbpfTools,
-        Self::Audit,
+        Self::Bpftrace(Source::Machine),
+        Self::Bpftrace(Source::Testing),
+        Self::LibbpfTools(Source::Machine),
+        Self::LibbpfTools(Source::Testing),
+        Self::Audit(Source::Machine),
+        Self::Audit(Source::Testing),
     ];
 
-    pub(super) fn name(self, storm: Storm) -> &'static str {
-        match (self, storm) {
-            (Self::Nothing, _) => "nothing",
-            (Self::Sensor, _) => "sensor",
-            (Self::Bpftrace, _) => "bpftrace",
-            (Self::LibbpfTools, Storm::Exec) => "libbpf-tools execsnoop",
-            (Self::LibbpfTools, Storm::Connect) => "libbpf-tools tcpconnect",
-            (Self::Audit, _) => "Linux audit, auditd",
-        }
+    /// Its name, and the version of its package.
+    pub(super) fn name(self, storm: Storm, place: &Place) -> String {
+        let (name, source, package) = match (self, storm) {
+            (Self::Nothing, _) => return "nothing".to_owned(),
+            (Self::Sensor, _) => return "sensor".to_owned(),
+            (Self::Bpftrace(source), _) => ("bpftrace", source, "bpftrace"),
+            (Self::LibbpfTools(source), Storm::Exec) => {
+                ("libbpf-tools execsnoop", source, "libbpf-tools")
+            }
+            (Self::LibbpfTools(source), Storm::Connect) => {
+                ("libbpf-tools tcpconnect", source, "libbpf-tools")
+            }
+            (Self::Audit(source), _) => ("Linux audit, auditd", source, "auditd"),
+        };
+        let version = place.version(source, package);
+        format!("{name} {}", version.as_deref().unwrap_or("(newer)"))
     }
 
     /// Events of one storm that the tool is asked to write. A fifth of the connects are UDP.
     pub(super) fn expected(self, storm: Storm, arguments: Arguments) -> f64 {
         match (self, storm) {
             (_, Storm::Exec) => f64::from(arguments.execs),
-            (Self::Bpftrace | Self::LibbpfTools, Storm::Connect) => {
+            (Self::Bpftrace(_) | Self::LibbpfTools(_), Storm::Connect) => {
                 f64::from(arguments.connects) * 0.8
             }
             (_, Storm::Connect) => f64::from(arguments.connects),
@@ -66,33 +79,34 @@ impl Tool {
     }
 
     /// Starts it. It need not be ready yet.
-    pub(super) fn start(self, storm: Storm, scene: &Scene) -> Result<Option<Running>> {
-        let directory = tempfile_in(scene)?;
+    pub(super) fn start(self, storm: Storm, place: &Place) -> Result<Option<Running>> {
+        let directory = tempfile_in(&place.scene)?;
         let inner = match self {
             Self::Nothing => return Ok(None),
             Self::Sensor => Inner::Sensor(Box::new(sensor(storm))),
-            Self::Bpftrace => {
+            Self::Bpftrace(source) => {
                 let program = match storm {
                     Storm::Exec => BPFTRACE_EXEC,
                     Storm::Connect => BPFTRACE_CONNECT,
                 };
-                Inner::Child(child(
-                    "bpftrace",
-                    &["-B", "full", "-e", program],
-                    &directory,
-                )?)
+                let mut bpftrace = place.command(source, "bpftrace", &directory)?;
+                bpftrace.args(["-B", "full", "-e", program]);
+                Inner::Child(child(&mut bpftrace, &directory)?)
             }
-            Self::LibbpfTools => {
-                let program = match storm {
-                    Storm::Exec => "execsnoop",
-                    Storm::Connect => "tcpconnect",
+            Self::LibbpfTools(source) => {
+                let program = match (storm, source) {
+                    (Storm::Exec, Source::Machine) => "execsnoop",
+                    (Storm::Exec, Source::Testing) => "execsnoop-libbpf",
+                    (Storm::Connect, Source::Machine) => "tcpconnect",
+                    (Storm::Connect, Source::Testing) => "tcpconnect-libbpf",
                 };
-                Inner::Child(child(program, &[], &directory)?)
+                let mut program = place.command(source, program, &directory)?;
+                Inner::Child(child(&mut program, &directory)?)
             }
-            Self::Audit => Inner::Audit(Audit::start(storm, &directory)?),
+            Self::Audit(source) => Inner::Audit(Audit::start(storm, source, place, &directory)?),
         };
         let file = match self {
-            Self::Audit => "audit.log",
+            Self::Audit(_) => "audit.log",
             _ => "output",
         };
         Ok(Some(Running {
@@ -111,8 +125,8 @@ impl Tool {
             (Self::Sensor, Storm::Connect) => {
                 ["\"proc.name\":\"storm\"", "\"proc.name\":\"knock\""]
             }
-            (Self::Audit, Storm::Exec) => [" comm=\"tiny\"", " comm=\"probe\""],
-            (Self::Audit, Storm::Connect) => [" comm=\"storm\"", " comm=\"knock\""],
+            (Self::Audit(_), Storm::Exec) => [" comm=\"tiny\"", " comm=\"probe\""],
+            (Self::Audit(_), Storm::Connect) => [" comm=\"storm\"", " comm=\"knock\""],
             (_, Storm::Exec) => ["/tiny ", "/probe "],
             (_, Storm::Connect) => [" storm ", " knock "],
         }
@@ -145,14 +159,12 @@ fn sensor(storm: Storm) -> Sensor {
 }
 
 /// A program that writes to a file.
-fn child(program: &str, arguments: &[&str], directory: &Path) -> Result<Child> {
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
+fn child(program: &mut Command, directory: &Path) -> Result<Child> {
+    program
         .stdin(Stdio::null())
         .stdout(File::create(directory.join("output"))?)
         .stderr(File::create(directory.join("errors"))?);
-    Ok(programs::spawn(&mut command))
+    Ok(programs::spawn(program))
 }
 
 /// A tool that runs.
@@ -302,19 +314,19 @@ struct Audit {
 }
 
 impl Audit {
-    fn start(storm: Storm, directory: &Path) -> Result<Self> {
-        let log = directory.join("audit.log");
+    fn start(storm: Storm, source: Source, place: &Place, directory: &Path) -> Result<Self> {
+        let seen = source.seen(directory);
         let settings = format!(
             "log_file = {}\nlog_format = RAW\nwrite_logs = yes\nflush = INCREMENTAL_ASYNC\n\
              freq = 50\nmax_log_file = 1000\nmax_log_file_action = IGNORE\nlocal_events = yes\n\
              space_left = 1\nadmin_space_left = 0\n",
-            log.display()
+            seen.join("audit.log").display()
         );
         let file = directory.join("auditd.conf");
         fs::write(&file, settings)?;
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640))?;
-        let path = directory.to_str().context("a path of ours is UTF-8")?;
-        let daemon = child("auditd", &["-n", "-c", path], directory)?;
+        let mut daemon = place.command(source, "auditd", directory)?;
+        let daemon = child(daemon.args(["-n", "-c"]).arg(seen), directory)?;
         let this = Self { daemon };
         let call = match storm {
             Storm::Exec => "execve",
