@@ -9,6 +9,7 @@ mod figures;
 mod getppid;
 mod idle;
 mod peers;
+mod programs;
 mod soak;
 mod storm;
 mod variant;
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Connect(connect::Arguments),
     /// System calls that have nothing to do with it: a loop of `getppid`
     Getppid(getppid::Arguments),
+    /// What each eBPF program takes, as the kernel measures it
+    Programs(programs::Arguments),
     /// The same storms under bpftrace, libbpf-tools and Linux audit, side by side
     Peers(peers::Arguments),
     /// From a record to its line in one thread, everything cached; memory of a full node
@@ -60,6 +63,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
         Command::Exec(arguments) => exec::run(arguments)?,
         Command::Connect(arguments) => connect::run(arguments)?,
         Command::Getppid(arguments) => getppid::run(arguments)?,
+        Command::Programs(arguments) => programs::run(arguments)?,
         Command::Peers(arguments) => peers::run(arguments)?,
         Command::Enrich | Command::Rules => {}
         Command::Idle(arguments) => idle::run(arguments)?,
