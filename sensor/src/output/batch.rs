@@ -118,31 +118,58 @@ impl Batch {
 }
 
 /// Collects lines until they are handed out as a [`Batch`].
+///
+/// Batches lie one after the other in a buffer. One that is full is used again when the
+/// outputs are done with all of its lines: its pages are there, and perhaps in the CPU's caches.
 #[derive(Debug, Default)]
 pub struct Builder {
     bytes: BytesMut,
+    /// Whether `bytes` is a buffer of the usual size.
+    usual: bool,
     lines: Vec<Line>,
+    /// Full buffers of the usual size.
+    full: Vec<BytesMut>,
 }
 
 impl Builder {
-    /// Room that a new buffer gets: it is a mapping of its own, see `lifecycle::keep_large_apart`.
-    const CAPACITY: usize = 256 << 10;
+    /// Size of a buffer: it is a mapping of its own, see `lifecycle::keep_large_apart`.
+    const BUFFER: usize = 256 << 10;
+    /// Most full buffers that are kept; more go back to the kernel when their lines are written.
+    const KEPT: usize = 8;
+
+    /// Whether a line can be added without another buffer. If not, what was collected is best
+    /// taken before, or it will be copied.
+    #[must_use]
+    pub fn has_room(&self, line: &[u8]) -> bool {
+        self.bytes.capacity() - self.bytes.len() >= line.len()
+    }
 
     /// Appends a line, which must end with its only newline.
     pub fn push(&mut self, line: &[u8], priority: u8) {
         debug_assert!(memchr::memchr(b'\n', line) == Some(line.len().wrapping_sub(1)));
-        if self.bytes.capacity() - self.bytes.len() < line.len() {
-            self.bytes.reserve(line.len().max(Self::CAPACITY));
+        if !self.has_room(line) {
+            self.change_buffer(line.len());
         }
         self.bytes.extend_from_slice(line);
         let end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         self.lines.push(Line { end, priority });
     }
 
-    /// Bytes collected.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.bytes.len()
+    /// Goes over to a buffer with room for as many bytes more.
+    fn change_buffer(&mut self, more: usize) {
+        let collected = self.bytes.split();
+        let room = collected.len() + more;
+        let last = std::mem::take(&mut self.bytes);
+        if self.usual && self.full.len() < Self::KEPT {
+            self.full.push(last);
+        }
+        self.usual = room <= Self::BUFFER;
+        let mut free = self.full.iter_mut();
+        self.bytes = match free.position(|buffer| self.usual && buffer.try_reclaim(Self::BUFFER)) {
+            Some(index) => self.full.swap_remove(index),
+            None => BytesMut::with_capacity(room.max(Self::BUFFER)),
+        };
+        self.bytes.extend_from_slice(&collected);
     }
 
     /// Whether there is nothing.
@@ -180,6 +207,80 @@ mod tests {
         let batch = batch();
         let lines: Vec<_> = batch.lines().collect();
         assert_eq!(lines, [(b"one\n".as_slice(), 7), (b"two2\n", 3)]);
+    }
+
+    /// A line of that many bytes.
+    fn line(len: usize) -> Vec<u8> {
+        let mut line = vec![b'a'; len - 1];
+        line.push(b'\n');
+        line
+    }
+
+    #[test]
+    fn a_buffer_is_used_again_when_its_lines_are_written() {
+        let mut builder = Builder::default();
+        let mut take_full = || {
+            builder.push(&line(Builder::BUFFER), 5);
+            builder.take()
+        };
+        let (first, second) = (take_full(), take_full());
+        let (at, other) = (first.bytes().as_ptr(), second.bytes().as_ptr());
+        assert_ne!(at, other, "the first is still in use");
+        let part = first.tail(0);
+        drop(first);
+        let third = take_full();
+        assert!(![at, other].contains(&third.bytes().as_ptr()));
+        drop(part);
+        assert_eq!(take_full().bytes().as_ptr(), at);
+        assert!(second.bytes() == third.bytes());
+    }
+
+    #[test]
+    fn a_buffer_holds_many_batches() {
+        let mut builder = Builder::default();
+        let batches: Vec<_> = (0..3)
+            .map(|_| {
+                builder.push(&line(1000), 5);
+                builder.take()
+            })
+            .collect();
+        let at = |batch: &Batch| batch.bytes().as_ptr() as usize;
+        assert_eq!(at(&batches[1]) - at(&batches[0]), 1000);
+        assert_eq!(at(&batches[2]) - at(&batches[1]), 1000);
+    }
+
+    #[test]
+    fn buffers_of_an_unusual_size_are_not_kept() {
+        let mut builder = Builder::default();
+        builder.push(&line(4 * Builder::BUFFER), 5);
+        drop(builder.take());
+        builder.push(&line(10), 5);
+        assert!(builder.full.is_empty());
+        assert_eq!(builder.bytes.capacity(), Builder::BUFFER);
+    }
+
+    #[test]
+    fn no_more_than_a_few_full_buffers_are_kept() {
+        let mut builder = Builder::default();
+        let mut batches = Vec::new();
+        for _ in 0..3 * Builder::KEPT {
+            builder.push(&line(Builder::BUFFER), 5);
+            batches.push(builder.take());
+        }
+        assert_eq!(builder.full.len(), Builder::KEPT);
+    }
+
+    #[test]
+    fn what_was_collected_goes_over_to_the_next_buffer() {
+        let mut builder = Builder::default();
+        builder.push(b"one\n", 5);
+        let long = line(Builder::BUFFER);
+        builder.push(&long, 4);
+        let batch = builder.take();
+        assert_eq!(
+            batch.lines().collect::<Vec<_>>(),
+            [(&b"one\n"[..], 5), (&long[..], 4)]
+        );
     }
 
     #[test]

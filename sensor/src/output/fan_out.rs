@@ -21,9 +21,6 @@ pub struct Meta<'a> {
     pub terminal: Option<&'a [u8]>,
 }
 
-/// A batch that is as long is handed out before the end of a drain pass.
-const BATCH: usize = 256 << 10;
-
 /// All outputs. Belongs to the capture thread; nothing in here waits for an output,
 /// but for [`Self::start`] and [`Self::stop`].
 #[derive(Debug, Default)]
@@ -71,17 +68,22 @@ impl Outputs {
         self.control.clone()
     }
 
-    /// Adds one whole line, newline included.
+    /// Adds one whole line, newline included. What no buffer holds any more is handed out before the
+    /// end of a drain pass.
     pub fn push(&mut self, line: &[u8], meta: Meta<'_>) {
-        if self.wants_lines() {
+        let line_wanted = self.wants_lines();
+        let text = meta.terminal.unwrap_or(line);
+        let text_wanted = self.wants_terminal_text();
+        if line_wanted && !self.lines.has_room(line)
+            || text_wanted && !self.terminal_lines.has_room(text)
+        {
+            self.flush();
+        }
+        if line_wanted {
             self.lines.push(line, meta.priority);
         }
-        if self.wants_terminal_text() {
-            let text = meta.terminal.unwrap_or(line);
+        if text_wanted {
             self.terminal_lines.push(text, meta.priority);
-        }
-        if self.lines.len() >= BATCH || self.terminal_lines.len() >= BATCH {
-            self.flush();
         }
     }
 
