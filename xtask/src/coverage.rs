@@ -41,7 +41,8 @@ pub(crate) fn run() -> Result<()> {
             .env("SENSOR_BIN", directory.join("debug/sensor"));
         cargo
     };
-    execute(&mut instrumented(&["llvm-cov", "clean", "--profraw-only"]))?;
+    // Programs of a former build would count as lines that nothing runs.
+    execute(&mut instrumented(&["llvm-cov", "clean", "--workspace"]))?;
     // In one build, for features that they do not share would compile the sensor twice.
     let programs = ["--package", "sensor", "--package", "tests", "--bins"];
     execute(instrumented(&["build", "--locked"]).args(programs))?;

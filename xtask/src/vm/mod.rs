@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "v2", value_parser = ["v2", "hybrid", "v1"])]
     cgroup: String,
     /// Seconds that a kernel may take
-    #[arg(long, default_value_t = 2400)]
+    #[arg(long, default_value_t = 3600)]
     timeout: u64,
     /// Say which kernels there are
     #[arg(long)]
