@@ -107,3 +107,36 @@ fn permission_hint(error: &(dyn std::error::Error + 'static)) -> &'static str {
     }
     ""
 }
+
+#[cfg(test)]
+mod tests {
+    use aya::{EbpfError, maps::MapError};
+
+    use super::*;
+
+    fn load(errno: i32) -> String {
+        let refused = MapError::CreateError {
+            name: "EVENTS".into(),
+            io_error: io::Error::from_raw_os_error(errno),
+        };
+        CaptureError::Load(Box::new(EbpfError::MapError(refused))).to_string()
+    }
+
+    #[test]
+    fn a_refused_permission_says_which_rights_are_needed() {
+        assert!(
+            load(libc::EPERM).contains("CAP_BPF"),
+            "{}",
+            load(libc::EPERM)
+        );
+    }
+
+    #[test]
+    fn what_is_no_matter_of_rights_does_not_speak_of_them() {
+        assert!(
+            !load(libc::ENOMEM).contains("CAP_"),
+            "{}",
+            load(libc::ENOMEM)
+        );
+    }
+}
