@@ -117,6 +117,7 @@ offsets! {
     css_set_dfl_cgrp = ["css_set.dfl_cgrp"],
     css_set_subsys = ["css_set.subsys"],
     css_cgroup = ["cgroup_subsys_state.cgroup"],
+    cgroup_self = ["cgroup.self"],
     cgroup_kn = ["cgroup.kn"],
     kernfs_node_id = ["kernfs_node.id"],
     kernfs_node_name = ["kernfs_node.name"],

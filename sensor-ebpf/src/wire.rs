@@ -254,8 +254,8 @@ wire! {
         /// Bytes of the unix socket's name as given, without the family; or of the path of
         /// what is no socket: names, innermost first, each with its NUL.
         pub path_len: u32,
-        /// Explicit padding.
-        pub reserved: u32,
+        /// Length of the address that the caller gave.
+        pub given_len: u32,
     }
 }
 

@@ -21,6 +21,9 @@ const SUBSYSTEMS: u64 = 8;
 pub fn node_of(task: u64) -> u64 {
     let css_set: u64 = load(task + off!(task_cgroups));
     let cgroup: u64 = load(css_set + off!(css_set_dfl_cgrp));
+    // By its pointer to itself, which for the verifier is like the one of a controller: what
+    // follows is verified once for both.
+    let cgroup: u64 = load(cgroup + off!(cgroup_self) + off!(css_cgroup));
     let node: u64 = load(cgroup + off!(cgroup_kn));
     let parent: u64 = load(node + off!(kernfs_node_parent));
     if parent != 0 {

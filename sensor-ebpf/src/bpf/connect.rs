@@ -90,12 +90,19 @@ pub fn connect_raw_relief(ctx: BtfTracePointContext) -> i32 {
 fn connected_raw(regs: u64, result: i64) {
     let task = current_task();
     let regs = Regs::at(regs, task);
-    if regs.compat {
-        if is_compat_connect(&regs) {
-            connected(task, || Call::compat(&regs, result));
-        }
-    } else if is_connect(&regs) {
-        connected(task, || Call::native(&regs, result));
+    let connects = if regs.compat {
+        is_compat_connect(&regs)
+    } else {
+        is_connect(&regs)
+    };
+    if connects {
+        connected(task, || {
+            if regs.compat {
+                Call::compat(&regs, result)
+            } else {
+                Call::native(&regs, result)
+            }
+        });
     }
 }
 
@@ -169,7 +176,7 @@ pub fn begin(out: &mut Connect, result: i64, fd: i32, target: &Descriptor) {
     out.given_port = 0;
     out.given = [0; 16];
     out.path_len = 0;
-    out.reserved = 0;
+    out.given_len = 0;
 }
 
 /// Whether sockets of that family are wanted (0: what is no socket).
@@ -264,7 +271,7 @@ pub fn emit(
         let _ = append_path(
             record,
             file + off!(file_f_path),
-            fs + off!(fs_root),
+            Some(fs + off!(fs_root)),
             EXE_MAX,
         );
         record.connect().path_len = (record.position() - start) as u32;

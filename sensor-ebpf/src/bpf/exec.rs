@@ -75,7 +75,6 @@ fn exec(task: u64, bprm: u64) {
     record.header.time = now;
     task::fill(record, task, &image, key, settings.ancestors);
 
-    let mut incomplete = false;
     let start = record.position();
     if cgroup::append_names(record, node) {
         record.task.flags |= task_flag::CGROUP_COMPLETE;
@@ -87,15 +86,8 @@ fn exec(task: u64, bprm: u64) {
     record.exec = Exec::default();
     record.exec.flags = file_facts(&mut record.exec, file);
 
-    let start = record.position();
-    match append_path(record, file + off!(file_f_path), 0, EXE_MAX) {
-        End::Root => record.exec.flags |= exec_flag::EXE_COMPLETE,
-        End::Nameless => record.exec.flags |= exec_flag::EXE_COMPLETE | exec_flag::MEMFD,
-        End::Incomplete => incomplete = true,
-    }
-    record.exec.exe_len = (record.position() - start) as u32;
-
-    incomplete |= append_cwd(record, task);
+    append_exe(record, file);
+    append_cwd(record, task);
 
     let start = record.position();
     let filename: u64 = load(bprm + off!(bprm_filename));
@@ -125,7 +117,7 @@ fn exec(task: u64, bprm: u64) {
             record.exec.flags |= exec_flag::ENV_TRUNCATED;
         }
     }
-    if incomplete {
+    if record.exec_flags() & PATHS_COMPLETE != PATHS_COMPLETE {
         count(Kind::Exec, Counter::PathIncomplete);
     }
     record.submit(Kind::Exec, capacity);
@@ -157,17 +149,32 @@ fn scratch(capacity: u32) -> Option<&'static mut LargeExecScratch> {
     Some(unsafe { &mut *pointer })
 }
 
-/// Appends the working directory; true if it is incomplete.
+/// What the flags say when both paths are there. They are read at the end, from the record:
+/// in registers it would have all that is between verified for each answer by itself.
+pub const PATHS_COMPLETE: u32 = exec_flag::EXE_COMPLETE | exec_flag::CWD_COMPLETE;
+
+/// Appends the path of the executable.
 #[inline(always)]
-pub fn append_cwd(record: &mut LargeExecScratch, task: u64) -> bool {
+pub fn append_exe(record: &mut LargeExecScratch, file: u64) {
+    let start = record.position();
+    match append_path(record, file + off!(file_f_path), None, EXE_MAX) {
+        End::Root => record.exec.flags |= exec_flag::EXE_COMPLETE,
+        End::Nameless => record.exec.flags |= exec_flag::EXE_COMPLETE | exec_flag::MEMFD,
+        End::Incomplete => {}
+    }
+    record.exec.exe_len = (record.position() - start) as u32;
+}
+
+/// Appends the working directory.
+#[inline(always)]
+pub fn append_cwd(record: &mut LargeExecScratch, task: u64) {
     let fs: u64 = load(task + off!(task_fs));
     let start = record.position();
-    let end = append_path(record, fs + off!(fs_pwd), fs + off!(fs_root), CWD_MAX);
+    let end = append_path(record, fs + off!(fs_pwd), Some(fs + off!(fs_root)), CWD_MAX);
     record.exec.cwd_len = (record.position() - start) as u32;
     if end == End::Root {
         record.exec.flags |= exec_flag::CWD_COMPLETE;
     }
-    end != End::Root
 }
 
 /// Appends the path given to exec, from kernel memory, without its NUL.

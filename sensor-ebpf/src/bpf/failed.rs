@@ -8,19 +8,18 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, TracePointContext},
 };
 use sensor_ebpf::{
-    ARGV_LIMIT_DEFAULT, Counter, ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Kind, Relieved,
-    exec_flag, task_flag, want,
+    ARGV_LIMIT_DEFAULT, Counter, ENV_LIMIT_MAX, Exec, FILENAME_MAX, Kind, Relieved, exec_flag,
+    task_flag, want,
 };
 
 use super::{
     cgroup,
     count::count,
-    exec::{append_cwd, file_facts},
+    exec::{PATHS_COMPLETE, append_cwd, append_exe, file_facts},
     filter,
     kernel::{ARGV_CAPACITY, current_task, load, off},
     lineage::image_of,
     maps::{SCRATCH_FAILED, SCRATCH_FAILED_LARGE},
-    path::{End, append_path},
     preempt::{first, relief},
     record::{HEAD, LargeExecScratch},
     regs::{Regs, syscall_number, uread},
@@ -155,6 +154,16 @@ fn failed(task: u64, regs: &Regs, result: i64, is_execveat: impl Fn() -> bool) {
         return;
     };
     record.begin(Kind::ExecFailed);
+    record.exec = Exec::default();
+    record.exec.result = result;
+    // Which call it is goes into the record at once, and is read from there: in registers
+    // it would have all that follows verified for each call by itself.
+    if is_execveat() {
+        record.add_exec_flags(exec_flag::EXECVEAT);
+    }
+    if regs.compat {
+        record.add_exec_flags(exec_flag::COMPAT);
+    }
     task::fill(record, task, &image, key, settings.ancestors);
 
     let start = record.position();
@@ -166,28 +175,15 @@ fn failed(task: u64, regs: &Regs, result: i64, is_execveat: impl Fn() -> bool) {
     // The calling program: Falco's `proc.*` of a failed exec.
     let mm: u64 = load(task + off!(task_mm));
     let file: u64 = load(mm + off!(mm_exe_file));
-    record.exec = Exec::default();
-    record.exec.result = result;
-    record.exec.flags = file_facts(&mut record.exec, file);
-    let at = is_execveat();
-    if at {
-        record.exec.flags |= exec_flag::EXECVEAT;
-    }
-    if regs.compat {
-        record.exec.flags |= exec_flag::COMPAT;
-    }
-    let start = record.position();
-    let mut incomplete = false;
-    match append_path(record, file + off!(file_f_path), 0, EXE_MAX) {
-        End::Root => record.exec.flags |= exec_flag::EXE_COMPLETE,
-        End::Nameless => record.exec.flags |= exec_flag::EXE_COMPLETE | exec_flag::MEMFD,
-        End::Incomplete => incomplete = true,
-    }
-    record.exec.exe_len = (record.position() - start) as u32;
-    incomplete |= append_cwd(record, task);
+    let facts = file_facts(&mut record.exec, file);
+    record.add_exec_flags(facts);
+    append_exe(record, file);
+    append_cwd(record, task);
 
     // What was tried.
-    let (filename, argv) = if at {
+    let flags = record.exec_flags();
+    let regs = regs.with_compat(flags & exec_flag::COMPAT != 0);
+    let (filename, argv) = if flags & exec_flag::EXECVEAT != 0 {
         (regs.argument(1), regs.argument(2))
     } else {
         (regs.argument(0), regs.argument(1))
@@ -196,13 +192,13 @@ fn failed(task: u64, regs: &Regs, result: i64, is_execveat: impl Fn() -> bool) {
     append_filename(record, filename);
     record.exec.filename_len = (record.position() - start) as u32;
     append_strings(record, argv, settings.argv_limit, capacity);
-    if record.exec.flags & exec_flag::ARGV_TRUNCATED != 0 {
+    if record.exec_flags() & exec_flag::ARGV_TRUNCATED != 0 {
         count(Kind::ExecFailed, Counter::Truncated);
     }
-    if record.exec.flags & exec_flag::ARGV_UNREADABLE != 0 {
+    if record.exec_flags() & exec_flag::ARGV_UNREADABLE != 0 {
         count(Kind::ExecFailed, Counter::Unreadable);
     }
-    if incomplete {
+    if record.exec_flags() & PATHS_COMPLETE != PATHS_COMPLETE {
         count(Kind::ExecFailed, Counter::PathIncomplete);
     }
     record.submit(Kind::ExecFailed, capacity);
@@ -252,22 +248,21 @@ fn append_strings(record: &mut LargeExecScratch, array: u64, limit: u32, capacit
         most = capacity;
     }
     let end = start + most as usize;
-    let mut flags = exec_flag::ARGV_TRUNCATED;
-    // Where the next pointer is, in map memory as the position is; so is whether
-    // pointers have 32 bits: in a register it would double the verifier's paths.
+    if array == 0 {
+        return; // an empty argv
+    }
+    // Where the next pointer is, in map memory as the position is; so is whether pointers
+    // have 32 bits: in a register it would double the verifier's paths.
     record.set_depth(array);
+    let mut flags = exec_flag::ARGV_TRUNCATED;
     for _ in 0..STRINGS_MAX {
         let cursor = record.depth();
-        if cursor == 0 {
-            flags = 0; // NULL is an empty argv
-            break;
-        }
         let pointer = uread::<u64>(cursor);
         let Some(pointer) = pointer else {
             flags = exec_flag::ARGV_UNREADABLE;
             break;
         };
-        let pointer = if record.is_compat() {
+        let pointer = if record.exec_flags() & exec_flag::COMPAT != 0 {
             record.set_depth(cursor + 4);
             pointer & u64::from(u32::MAX)
         } else {
@@ -307,7 +302,7 @@ fn append_strings(record: &mut LargeExecScratch, array: u64, limit: u32, capacit
         }
     }
     let len = record.position() - start;
-    record.exec.flags |= flags;
+    record.add_exec_flags(flags);
     record.exec.argv_len = len as u32;
     record.exec.argv_size = len as u64;
 }

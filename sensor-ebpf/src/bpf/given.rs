@@ -106,6 +106,7 @@ impl Call {
     /// Reads the address.
     #[inline(always)]
     pub fn read_address(&self, out: &mut Connect) {
+        out.given_len = self.len as u32;
         if self.len < 2 {
             return;
         }
@@ -147,24 +148,27 @@ impl Call {
     #[inline(always)]
     pub fn append_path(&self, record: &mut LargeExecScratch) {
         let start = record.position();
-        if self.len <= 2 || start > HEAD - PATH_MAX {
+        // From the record: its length was compared, and a register that knows of that would
+        // have all between verified for each outcome.
+        let given = record.given_len();
+        if given <= 2 || start > HEAD - PATH_MAX {
             return;
         }
-        let mut len = self.len - 2;
-        if len > PATH_MAX as u64 {
-            len = PATH_MAX as u64;
+        let mut len = given - 2;
+        if len > PATH_MAX as u32 {
+            len = PATH_MAX as u32;
         }
         // SAFETY: `start + PATH_MAX` is in `data`.
         let failed = unsafe {
             bpf_probe_read_user(
                 record.data.as_mut_ptr().add(start).cast(),
-                len as u32,
+                len,
                 (self.address + 2) as *const _,
             )
         };
         if failed == 0 {
             record.set_position(start + len as usize);
-            record.connect().path_len = len as u32;
+            record.connect().path_len = len;
         } else {
             record.connect().flags |= connect_flag::GIVEN_UNREADABLE;
         }

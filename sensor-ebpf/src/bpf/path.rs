@@ -43,20 +43,26 @@ fn append_name(record: &mut LargeExecScratch, name: u64) -> bool {
 }
 
 /// Appends the names of a `struct path`, innermost first, each with its NUL, up
-/// to the `struct path` at `root` (0: up to the root of the mount namespace),
+/// to the `struct path` at `root` (none: up to the root of the mount namespace),
 /// at most `most` bytes.
 #[inline(always)]
-pub fn append_path(record: &mut LargeExecScratch, path: u64, root: u64, most: usize) -> End {
+pub fn append_path(
+    record: &mut LargeExecScratch,
+    path: u64,
+    root: Option<u64>,
+    most: usize,
+) -> End {
     let mut mnt: u64 = kread(path + off!(path_mnt));
     let mut dentry: u64 = kread(path + off!(path_dentry));
-    let (mut root_mnt, mut root_dentry) = (0, 0);
-    if root != 0 {
-        root_mnt = kread(root + off!(path_mnt));
-        root_dentry = kread(root + off!(path_dentry));
-    }
+    // Nothing stands in for a root that is not there: against a constant the verifier would
+    // decide comparisons, and then tell apart what else it knows of each address.
+    let root: Option<(u64, u64)> = root.map(|root| {
+        let mnt = kread(root + off!(path_mnt));
+        (kread(root + off!(path_dentry)), mnt)
+    });
     let end = record.position() + most - NAME_MAX;
     for step in 0..COMPONENTS_MAX {
-        if dentry == root_dentry && mnt == root_mnt {
+        if root == Some((dentry, mnt)) {
             return End::Root;
         }
         let mnt_root: u64 = kread(mnt + off!(vfsmount_mnt_root));

@@ -82,12 +82,19 @@ impl LargeExecScratch {
         unsafe { core::ptr::write_volatile(&raw mut self.depth, depth) }
     }
 
-    /// Whether the system call is a 32-bit one, as the record says.
+    /// The flags of the exec, from map memory as the position is.
     #[inline(always)]
-    pub fn is_compat(&self) -> bool {
+    pub fn exec_flags(&self) -> u32 {
         // SAFETY: a plain read of a member, volatile so that it stays one.
-        let flags = unsafe { core::ptr::read_volatile(&raw const self.exec.flags) };
-        flags & sensor_ebpf::exec_flag::COMPAT != 0
+        unsafe { core::ptr::read_volatile(&raw const self.exec.flags) }
+    }
+
+    /// Adds flags of the exec.
+    #[inline(always)]
+    pub fn add_exec_flags(&mut self, flags: u32) {
+        let flags = self.exec_flags() | flags;
+        // SAFETY: a plain write of a member, volatile so that it stays one.
+        unsafe { core::ptr::write_volatile(&raw mut self.exec.flags, flags) }
     }
 
     /// Fills the header and takes the time.
@@ -118,6 +125,13 @@ impl LargeExecScratch {
     pub fn connect(&mut self) -> &mut Connect {
         // SAFETY: both are plain integers of the same size and alignment.
         unsafe { &mut *(&raw mut self.exec).cast::<Connect>() }
+    }
+
+    /// The length of the address given, from map memory as the position is.
+    #[inline(always)]
+    pub fn given_len(&mut self) -> u32 {
+        // SAFETY: a plain read of a member, volatile so that it stays one.
+        unsafe { core::ptr::read_volatile(&raw const self.connect().given_len) }
     }
 
     /// The key of the task's cgroup, as the record says.

@@ -90,6 +90,12 @@ impl Regs {
         }
     }
 
+    /// The same, of a call of which it is known whether it is a 32-bit one.
+    #[inline(always)]
+    pub fn with_compat(self, compat: bool) -> Self {
+        Self { compat, ..self }
+    }
+
     /// Number of the system call.
     #[inline(always)]
     pub fn syscall(&self) -> u32 {
