@@ -49,20 +49,24 @@ impl<'a> Counters<'a> {
         self.sum("hold:", name)
     }
 
-    /// So many events, or fewer by those that the kernel is told to have skipped (of anybody):
-    /// before Linux 7.0 none; from then on a few of tens of thousands on busy CPUs, see
+    /// So many events, or fewer by those that the kernel is told to have skipped (of anybody),
+    /// and by forks that it skipped: such a child is not known to be of the tree that is watched.
+    /// Before Linux 7.0 none; from then on a few of tens of thousands on busy CPUs, see
     /// `deploy/support.md`.
     ///
     /// # Panics
     /// If there are more than that.
     #[must_use]
     pub fn all_or_skipped(&self, events: usize, program: &str) -> RangeInclusive<usize> {
-        let prefix = format!("skipped by the kernel: {program}=");
-        let mut told = self.0.lines().filter_map(|line| line.strip_prefix(&prefix));
-        let skipped = told.next().map_or(0, |number| {
-            let number = number.trim().parse::<usize>();
-            number.expect("the sensor told a number")
-        });
+        let told = |program: &str| {
+            let prefix = format!("skipped by the kernel: {program}=");
+            let mut numbers = self.0.lines().filter_map(|line| line.strip_prefix(&prefix));
+            numbers.next().map_or(0, |number| {
+                let number = number.trim().parse::<usize>();
+                number.expect("the sensor told a number")
+            })
+        };
+        let skipped = told(program) + told("process_fork");
         let most = if has_preemptible_tracepoints() { 20 } else { 0 };
         assert!(skipped <= most, "{}", self.0);
         events - skipped..=events
