@@ -129,6 +129,24 @@ fn a_bad_pointer_is_efault() {
 }
 
 #[test]
+fn a_failure_without_argv_tells_none() {
+    let scene = Scene::new();
+    let errno = libc::ENOENT.to_string();
+    let missing = scene.path("missing");
+    let seen = scene
+        .act_and_fail(Act::new().then("fail-null-argv", [missing.as_os_str(), errno.as_ref()]));
+    seen.failure().assert_fields(&json!({
+        "evt.res": "ENOENT",
+        "evt.arg.filename": scene.text("missing"),
+        "evt.arg.exe": "",
+        "evt.arg.args": "",
+    }));
+    for counter in ["truncated", "unreadable"] {
+        assert_eq!(seen.counters().kernel(counter), 0, "{counter}");
+    }
+}
+
+#[test]
 fn a_failed_execveat_has_a_type_of_its_own() {
     let scene = Scene::new();
     let errno = libc::ENOENT.to_string();

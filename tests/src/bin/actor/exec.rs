@@ -48,17 +48,27 @@ pub(crate) fn execve(path: &CStr, argv: &[CString], environment: &[CString]) -> 
     Err(came_back(path))
 }
 
+/// Executes with the list of arguments at that address, and no environment.
+fn with_argv_at(path: &CStr, address: usize) {
+    // SAFETY: the kernel checks the pointers, and allows null ones.
+    unsafe { libc::syscall(libc::SYS_execve, path.as_ptr(), address, 0_usize) };
+}
+
 /// `argv` is a null pointer: the kernel makes it one empty string (since 5.18).
 pub(crate) fn null_argv(path: &CStr) -> Result<()> {
-    // SAFETY: Linux allows null pointers here.
-    unsafe { libc::syscall(libc::SYS_execve, path.as_ptr(), 0_usize, 0_usize) };
+    with_argv_at(path, 0);
     Err(came_back(path))
+}
+
+/// The same; the call must fail with `errno`.
+pub(crate) fn fail_null_argv(path: &CStr, errno: u32) -> Result<()> {
+    with_argv_at(path, 0);
+    expect(path, errno)
 }
 
 /// `argv` points to where nothing is; the call must fail with `errno`.
 pub(crate) fn bad_argv(path: &CStr, errno: u32) -> Result<()> {
-    // SAFETY: the kernel checks the pointer.
-    unsafe { libc::syscall(libc::SYS_execve, path.as_ptr(), 8_usize, 0_usize) };
+    with_argv_at(path, 8);
     expect(path, errno)
 }
 

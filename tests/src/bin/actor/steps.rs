@@ -60,6 +60,7 @@ impl Steps {
             "exec" => exec::execve(&self.text()?, &self.argv()?, &exec::environment()),
             "exec-environment" => exec::execve(&self.text()?, &self.argv()?, &self.argv()?),
             "exec-null-argv" => exec::null_argv(&self.text()?),
+            "fail-null-argv" => exec::fail_null_argv(&self.text()?, self.number()?),
             "exec-bad-argv" => exec::bad_argv(&self.text()?, self.number()?),
             "exec-at" => exec::execveat(&self.text()?, &self.text()?, &self.argv()?),
             "exec-descriptor" => exec::descriptor(&self.text()?, &self.argv()?),
