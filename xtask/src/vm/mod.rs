@@ -71,10 +71,12 @@ const SYSTEM: [&str; 3] = ["bpftool", "ip", "runc"];
 const PACKAGES: [&str; 5] = ["bpftool", "iproute2", "runc", "libc6", "libgcc-s1"];
 
 /// What `cargo xtask test` runs on the oldest and the newest kernel: minutes in emulation.
-const SHORT: [&str; 5] = [
+const SHORT: [&str; 7] = [
     "connect_32bit",
+    "connect_filter",
     "exec_argv",
     "exec_capabilities",
+    "exec_failed",
     "sabotage_guest",
     "verifier_budget",
 ];
