@@ -1,13 +1,12 @@
 //! Builds the eBPF programs (`../sensor-ebpf`) and leaves the object in
 //! `OUT_DIR/sensor-ebpf`, from where the sensor embeds it.
 //!
-//! The compiler is the first of these that has `core` for the BPF target, or its source:
+//! The compiler is
 //!
-//! 1. none: `SENSOR_BPF_OBJECT` names an object that is ready
-//! 2. `SENSOR_BPF_RUSTC`, and then no other
-//! 3. the compiler of this build
-//! 4. rustup's nightly
-//! 5. `/usr/bin/rustc` (Debian has `core` for BPF in a package)
+//! 1. none, if `SENSOR_BPF_OBJECT` names an object that is ready
+//! 2. the one that `SENSOR_BPF_RUSTC` names
+//! 3. rustup's stable, with the component `rust-src`, wherever rustup is
+//! 4. otherwise Debian's `/usr/bin/rustc`, with `core` for BPF from a package
 //!
 //! The linker is `SENSOR_BPF_LINKER`, or `bpf-linker` in `PATH` or in cargo's `bin`.
 //! `SENSOR_BPF_LOG=1` compiles the programs' log lines in, in debug builds only, and
@@ -15,6 +14,8 @@
 //!
 //! It runs again when the eBPF crate or the tools change, and not otherwise.
 
+#[path = "build/object.rs"]
+mod object;
 #[path = "build/tools.rs"]
 mod tools;
 
@@ -24,24 +25,10 @@ use std::{
     process::{Command, ExitCode},
 };
 
+use object::{Build, CRATE, run};
 use tools::{Compiler, find_linker, path_directories, stdout};
 
-/// Name of the package, its directory and its object.
-const CRATE: &str = "sensor-ebpf";
-
 type Result<T> = std::result::Result<T, String>;
-
-/// Runs a command; if it fails, its output is the error.
-fn run(command: &mut Command) -> Result<()> {
-    let output = command
-        .output()
-        .map_err(|error| format!("cannot run {command:?}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{command:?} ended with {}:\n{text}", output.status))
-}
 
 fn var(name: &str) -> Result<String> {
     env::var(name).map_err(|error| format!("{name}: {error}; cargo sets it, so run me by cargo"))
@@ -69,72 +56,19 @@ fn compile(compiler: &Compiler, linker: &Path, target: &str, log: bool) -> Resul
         .canonicalize()
         .map_err(|error| format!("{}: {error}", root.display()))?;
     let out = PathBuf::from(var("OUT_DIR")?);
-    // OUT_DIR is TARGET/PROFILE/build/PACKAGE/out: debug and release share what is compiled.
-    let target_dir = out.ancestors().nth(4).unwrap_or(&out);
-    let target_dir = target_dir.join(if log { "bpf-log" } else { "bpf" });
-    let arch = var("CARGO_CFG_TARGET_ARCH")?;
-    let arch = if arch.starts_with("riscv64") {
-        "riscv64"
-    } else {
-        &arch
+    // OUT_DIR is TARGET_DIR[/TARGET]/PROFILE/build/PACKAGE/out: all profiles share the object.
+    let mut target_dir = out.ancestors().nth(4).unwrap_or(&out);
+    if target_dir.file_name() == env::var_os("TARGET").as_deref() {
+        target_dir = target_dir.parent().unwrap_or(target_dir);
+    }
+    let build = Build {
+        root: &root,
+        target_dir,
+        target,
+        arch: &var("CARGO_CFG_TARGET_ARCH")?,
+        log,
     };
-    let mut flags = vec![
-        format!("--cfg=bpf_target_arch=\"{arch}\""),
-        "-Cdebuginfo=2".to_owned(),
-        format!("-Clinker={}", linker.display()),
-        "-Clink-arg=--btf".to_owned(),
-        // BTF's line information names source files: the same bytes wherever they lie.
-        format!("--remap-path-prefix={}=.", root.display()),
-    ];
-    let home = path_directories()
-        .pop()
-        .and_then(|bin| bin.parent().map(Path::to_owned));
-    flags.extend(home.map(|home| format!("--remap-path-prefix={}=cargo", home.display())));
-
-    let mut cargo = Command::new(&compiler.cargo);
-    // The cargo that runs this script has told it its own profile, wrapper and flags.
-    for (name, _) in env::vars_os() {
-        let text = name.to_string_lossy();
-        let kept = [
-            "CARGO_HOME",
-            "CARGO_HTTP",
-            "CARGO_NET",
-            "CARGO_REGISTR",
-            "CARGO_MAKEFLAGS",
-        ];
-        let told = ["CARGO", "RUSTC", "RUSTDOC", "RUSTFLAGS", "RUSTUP_TOOLCHAIN"];
-        if told.iter().any(|prefix| text.starts_with(prefix))
-            && !kept.iter().any(|prefix| text.starts_with(prefix))
-        {
-            cargo.env_remove(&name);
-        }
-    }
-    cargo
-        .current_dir(root.join(CRATE))
-        .env_remove("LD_LIBRARY_PATH")
-        .args([
-            "build",
-            "--release",
-            "--bins",
-            "--locked",
-            "--target",
-            target,
-            "--target-dir",
-        ])
-        .arg(&target_dir)
-        .env("RUSTC", &compiler.rustc)
-        // For the unstable `asm_experimental_arch`, in these two crates.
-        .env("RUSTC_BOOTSTRAP", "aya_ebpf,sensor_ebpf")
-        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
-    if log {
-        cargo.args(["--features", "log"]);
-    }
-    if compiler.build_core {
-        // build-std is unstable, so everything is let be.
-        cargo.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core");
-    }
-    run(&mut cargo)?;
-    Ok(target_dir.join(target).join("release").join(CRATE))
+    build.object(compiler, linker)
 }
 
 fn build() -> Result<()> {

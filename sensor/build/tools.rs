@@ -1,5 +1,5 @@
-//! The tools that make BPF code: a compiler and a linker. Used by the build script
-//! and by `cargo xtask setup`, so that both agree on what is missing.
+//! The tools that make BPF code: compilers and a linker. Used by the build script and by
+//! `cargo xtask`, so that both agree on what is missing.
 
 use std::{
     env, fs,
@@ -7,8 +7,14 @@ use std::{
     process::Command,
 };
 
+/// Where Debian has its compiler.
+const DEBIAN: &str = "/usr/bin/rustc";
+
 /// A compiler that can make BPF code.
+#[derive(Debug)]
 pub(crate) struct Compiler {
+    /// Where it comes from, and its version: `rustup-1.95.0`.
+    pub(crate) name: String,
     pub(crate) rustc: PathBuf,
     /// The cargo that goes with it.
     pub(crate) cargo: PathBuf,
@@ -18,7 +24,7 @@ pub(crate) struct Compiler {
 
 impl Compiler {
     /// Looks whether this compiler has what it takes.
-    fn inspect(rustc: &Path, target: &str) -> Option<Self> {
+    fn inspect(origin: &str, rustc: &Path, target: &str) -> Option<Self> {
         let sysroot = PathBuf::from(stdout(Command::new(rustc).args(["--print", "sysroot"]))?);
         let rustlib = sysroot.join("lib/rustlib");
         let ready = fs::read_dir(rustlib.join(target).join("lib"))
@@ -35,43 +41,74 @@ impl Compiler {
         // build-std wants the cargo of its compiler; otherwise the one that runs is as good.
         let cargo = own("cargo").filter(|_| !ready);
         let running = || env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from);
+        let rustc = own("rustc").unwrap_or_else(|| rustc.to_owned());
+        let version = stdout(Command::new(&rustc).arg("--version"))?;
+        let version = version.split(' ').nth(1).unwrap_or("unknown");
         Some(Self {
-            rustc: own("rustc").unwrap_or_else(|| rustc.to_owned()),
+            name: format!("{origin}-{version}"),
+            rustc,
             cargo: cargo.unwrap_or_else(running),
             build_core: !ready,
         })
     }
 
-    /// The first compiler in the order that `build.rs` tells.
+    /// The compiler that makes the object: the one that `SENSOR_BPF_RUSTC` names, or rustup's
+    /// stable where rustup is, or Debian's. One answer for each machine: programs of different
+    /// compilers differ in what the kernel's verifier does with them.
     pub(crate) fn find(target: &str) -> Result<Self, String> {
         if let Some(rustc) = env::var_os("SENSOR_BPF_RUSTC").map(PathBuf::from) {
-            return Self::inspect(&rustc, target).ok_or_else(|| {
+            return Self::inspect("named", &rustc, target).ok_or_else(|| {
                 format!(
-                    "SENSOR_BPF_RUSTC={}: it does not run, or has neither core for {target} nor \
-                     core's source. Name another compiler, or unset the variable.",
+                    "SENSOR_BPF_RUSTC={}: the compiler does not run, or has neither core for \
+                     {target} nor the source of core. Name another compiler, or unset the variable.",
                     rustc.display()
                 )
             });
         }
-        let nightly =
-            stdout(Command::new("rustup").args(["which", "--toolchain=nightly", "rustc"]));
-        [
-            Some(env::var_os("RUSTC").map_or_else(|| "rustc".into(), PathBuf::from)),
-            nightly.map(PathBuf::from),
-            Some("/usr/bin/rustc".into()),
-        ]
-        .into_iter()
-        .flatten()
-        .find_map(|rustc| Self::inspect(&rustc, target))
-        .ok_or_else(|| {
+        if let Some(rustc) = rustups() {
+            return Self::inspect("rustup", &rustc, target).ok_or_else(|| {
+                format!(
+                    "rustup's {} has no source of core. Run `cargo xtask setup`, or \
+                     `rustup component add rust-src`. SENSOR_BPF_RUSTC names another compiler, \
+                     SENSOR_BPF_OBJECT an object that is ready.",
+                    rustc.display()
+                )
+            });
+        }
+        Self::debians(target).ok_or_else(|| {
             format!(
-                "no Rust compiler here has core for {target}, nor its source. Run `cargo xtask \
-                 setup`, or by hand: `rustup component add rust-src` (rustup), or `apt-get install \
-                 rustc-web libstd-rust-web-dev-bpf` (Debian). SENSOR_BPF_RUSTC names a compiler \
-                 elsewhere, SENSOR_BPF_OBJECT an object that is ready."
+                "there is no rustup here, and no compiler of Debian's with core for {target}. Run \
+                 `cargo xtask setup`, or `apt-get install rustc-web libstd-rust-web-dev-bpf`. \
+                 SENSOR_BPF_RUSTC names a compiler elsewhere, SENSOR_BPF_OBJECT an object that is \
+                 ready."
             )
         })
     }
+
+    /// Debian's compiler, if it can make BPF code.
+    pub(crate) fn debians(target: &str) -> Option<Self> {
+        Self::inspect("debian", Path::new(DEBIAN), target)
+    }
+}
+
+/// rustup's stable compiler; without one, the compiler of this build if it is a release of
+/// rustup's.
+pub(crate) fn rustups() -> Option<PathBuf> {
+    let stable = ["which", "--toolchain=stable", "rustc"];
+    stdout(Command::new("rustup").args(stable))
+        .map(PathBuf::from)
+        .or_else(|| {
+            let sysroot = stdout(Command::new(running()).args(["--print", "sysroot"]))?;
+            let rustc = Path::new(&sysroot).join("bin/rustc");
+            let version = stdout(Command::new(&rustc).arg("--version"))?;
+            let release = !version.contains("-nightly") && !version.contains("-beta");
+            (release && rustc != Path::new(DEBIAN)).then_some(rustc)
+        })
+}
+
+/// The compiler of this build.
+fn running() -> PathBuf {
+    env::var_os("RUSTC").map_or_else(|| "rustc".into(), PathBuf::from)
 }
 
 /// What a command prints, if it succeeds.
@@ -85,12 +122,16 @@ pub(crate) fn stdout(command: &mut Command) -> Option<String> {
 
 /// Directories in which programs are looked for.
 pub(crate) fn path_directories() -> Vec<PathBuf> {
-    let cargo_home = env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| env::home_dir().map(|home| home.join(".cargo")));
     env::split_paths(&env::var_os("PATH").unwrap_or_default())
-        .chain(cargo_home.map(|home| home.join("bin")))
+        .chain(cargo_home().map(|home| home.join("bin")))
         .collect()
+}
+
+/// Where cargo keeps what it downloads and installs.
+pub(crate) fn cargo_home() -> Option<PathBuf> {
+    env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
 }
 
 /// `SENSOR_BPF_LINKER`, or `bpf-linker` in `PATH` or in cargo's `bin`.

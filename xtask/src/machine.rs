@@ -46,6 +46,14 @@ impl Machine {
         }
     }
 
+    /// Its name among rustc's values of `target_arch`.
+    pub(crate) fn arch(self) -> &'static str {
+        match self {
+            Self::Amd64 => "x86_64",
+            Self::Arm64 => "aarch64",
+        }
+    }
+
     /// Its name in Rust.
     pub(crate) fn target(self) -> &'static str {
         match self {

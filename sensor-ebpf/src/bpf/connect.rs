@@ -23,7 +23,7 @@ use super::{
     given::{Call, is_compat_connect, is_connect, may_be_connect},
     kernel::{Untyped, current_task, kread, load, off},
     lineage::image_of,
-    maps::SCRATCH_CONNECT,
+    maps::{SCRATCH_CONNECT, element},
     path::append_path,
     preempt::{first, relief},
     record::{HEAD, HeadScratch, LargeExecScratch},
@@ -239,7 +239,7 @@ pub fn who(task: u64, settings: &Settings) -> Option<Who> {
 pub fn scratch(map: &'static Array<HeadScratch>) -> Option<&'static mut LargeExecScratch> {
     // SAFETY: the helper has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
-    let pointer = map.get_ptr_mut(cpu)?;
+    let pointer = element(map, cpu)?.as_ptr();
     // SAFETY: the program does not interrupt itself on a CPU; nothing behind the
     // head is touched, to which the verifier holds it.
     Some(unsafe { &mut *pointer.cast() })

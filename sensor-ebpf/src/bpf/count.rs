@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
 use sensor_ebpf::{Counter, Kind, Relieved};
 
-use super::maps::COUNTS;
+use super::maps::{COUNTS, element};
 
 /// Counts an event.
 #[inline(always)]
@@ -21,9 +21,9 @@ pub fn count_relieved(program: Relieved) {
 fn add_one(index: usize) {
     // SAFETY: the helper has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
-    if let Some(counts) = COUNTS.get_ptr_mut(cpu) {
+    if let Some(counts) = element(&COUNTS, cpu) {
         // SAFETY: all indices are in the map's value, of this CPU; programs that count the
         // same do not interrupt each other on a CPU, so a plain addition loses nothing.
-        unsafe { *counts.cast::<u64>().add(index) += 1 }
+        unsafe { *counts.cast::<u64>().add(index).as_ptr() += 1 }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     filter,
     kernel::{ARGV_CAPACITY, kread, load, off},
     lineage::{image_of, set_image},
-    maps::{SCRATCH_EXEC, SCRATCH_EXEC_LARGE},
+    maps::{SCRATCH_EXEC, SCRATCH_EXEC_LARGE, element},
     path::{End, append_path},
     preempt::{first, relief},
     record::{HEAD, LargeExecScratch},
@@ -139,14 +139,14 @@ fn scratch(capacity: u32) -> Option<&'static mut LargeExecScratch> {
     // SAFETY: the helper has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let pointer = if capacity > ARGV_LIMIT_DEFAULT {
-        SCRATCH_EXEC_LARGE.get_ptr_mut(cpu)?
+        element(&SCRATCH_EXEC_LARGE, cpu)?
     } else {
-        SCRATCH_EXEC.get_ptr_mut(cpu)?.cast()
+        element(&SCRATCH_EXEC, cpu)?.cast()
     };
     // SAFETY: this program does not interrupt itself on a CPU. The smaller
     // scratch is used as the larger one: nothing beyond `capacity` is touched,
     // to which the verifier holds this program.
-    Some(unsafe { &mut *pointer })
+    Some(unsafe { &mut *pointer.as_ptr() })
 }
 
 /// What the flags say when both paths are there. They are read at the end, from the record:

@@ -19,7 +19,7 @@ use super::{
     filter,
     kernel::{ARGV_CAPACITY, current_task, load, off},
     lineage::image_of,
-    maps::{SCRATCH_FAILED, SCRATCH_FAILED_LARGE},
+    maps::{SCRATCH_FAILED, SCRATCH_FAILED_LARGE, element},
     preempt::{first, relief},
     record::{HEAD, LargeExecScratch},
     regs::{Regs, syscall_number, uread},
@@ -210,13 +210,13 @@ fn scratch(capacity: u32) -> Option<&'static mut LargeExecScratch> {
     // SAFETY: the helper has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let pointer = if capacity > ARGV_LIMIT_DEFAULT {
-        SCRATCH_FAILED_LARGE.get_ptr_mut(cpu)?
+        element(&SCRATCH_FAILED_LARGE, cpu)?
     } else {
-        SCRATCH_FAILED.get_ptr_mut(cpu)?.cast()
+        element(&SCRATCH_FAILED, cpu)?.cast()
     };
     // SAFETY: this program does not interrupt itself on a CPU; nothing beyond
     // `capacity` is touched, to which the verifier holds it.
-    Some(unsafe { &mut *pointer })
+    Some(unsafe { &mut *pointer.as_ptr() })
 }
 
 /// Appends the path given to the call, from user memory, without its NUL.

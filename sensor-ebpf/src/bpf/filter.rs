@@ -7,13 +7,14 @@ use super::{
     budget, cgroup,
     count::count,
     kernel::off,
-    maps::{CGROUPS, NAMES, SETTINGS},
+    maps::{CGROUPS, NAMES, SETTINGS, element},
 };
 
 /// The settings of this moment.
 #[inline(always)]
 pub fn settings() -> Option<&'static Settings> {
-    SETTINGS.get(0)
+    // SAFETY: the map's value outlives every program's run; user space alone writes it.
+    element(&SETTINGS, 0).map(|settings| unsafe { settings.as_ref() })
 }
 
 /// Whether an event is wanted and its cgroup's budget has room for it; counts it

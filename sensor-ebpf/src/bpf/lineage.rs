@@ -5,7 +5,7 @@ use sensor_ebpf::{Image, Relieved};
 
 use super::{
     kernel::{load, off},
-    maps::IMAGES,
+    maps::{IMAGES, with_key},
     preempt::{first, relief},
 };
 
@@ -14,8 +14,8 @@ use super::{
 pub fn image_of(tgid: u32, leader: u64) -> Image {
     // SAFETY: the value is copied at once; a torn copy could only come of this
     // process executing at this very moment on another CPU.
-    match unsafe { IMAGES.get(&tgid) } {
-        Some(image) => *image,
+    match with_key(tgid, |tgid| unsafe { IMAGES.get(tgid) }.copied()) {
+        Some(image) => image,
         None => Image {
             time: 0,
             start: load(leader + off!(task_start_boottime)),
@@ -28,7 +28,7 @@ pub fn image_of(tgid: u32, leader: u64) -> Image {
 /// Remembers the program of a process.
 #[inline(always)]
 pub fn set_image(tgid: u32, image: &Image) {
-    let _ = IMAGES.insert(&tgid, image, 0);
+    let _ = with_key(tgid, |tgid| IMAGES.insert(tgid, image, 0));
 }
 
 /// `sched_process_fork(parent, child)`, in the parent's context.

@@ -1,7 +1,10 @@
 //! The maps, by their names in user space.
 
+use core::{mem::MaybeUninit, ptr::NonNull};
+
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
+    helpers::generated::bpf_map_lookup_elem,
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuHashMap, RingBuf},
 };
@@ -78,3 +81,34 @@ pub static SCRATCH_ATTEMPT: Array<HeadScratch> = Array::with_max_entries(1, 0);
 /// TCP connection attempts under way, by the socket's address.
 #[map]
 pub static ATTEMPTS: LruHashMap<u64, Attempt> = LruHashMap::with_max_entries(8192, 0);
+
+/// Passes on a key of four bytes that has a slot of the stack (eight bytes) for itself.
+///
+/// For the verifier a slot is written only where all of it is written. After a write of four bytes
+/// the slot's former content still counts as read by whoever reads the key, and the rest of the
+/// program is verified once for each content that the slot may have had. Whether a key shares its
+/// slot is the compiler's choice.
+#[inline(always)]
+pub fn with_key<R>(key: u32, look_up: impl FnOnce(&u32) -> R) -> R {
+    #[cfg(target_endian = "little")]
+    let whole = u64::from(key);
+    #[cfg(target_endian = "big")]
+    let whole = u64::from(key) << 32;
+    let mut slot = MaybeUninit::<u64>::uninit();
+    // SAFETY: the slot is on the stack; volatile, so that the write stays one of eight bytes. The
+    // key is in its first four bytes.
+    unsafe {
+        core::ptr::write_volatile(slot.as_mut_ptr(), whole);
+        look_up(&*slot.as_ptr().cast::<u32>())
+    }
+}
+
+/// The element of an array at that index.
+#[inline(always)]
+pub fn element<T>(array: &'static Array<T>, index: u32) -> Option<NonNull<T>> {
+    with_key(index, |key| {
+        let map = core::ptr::from_ref(array).cast_mut().cast();
+        // SAFETY: `Array` is its definition and nothing else, and the key is one of its kind.
+        NonNull::new(unsafe { bpf_map_lookup_elem(map, core::ptr::from_ref(key).cast()) }.cast())
+    })
+}

@@ -19,6 +19,7 @@ pub fn capture(config: &Config, marker: &Marker) -> capture::Options {
     let tree = &config.sensor.capture.tree;
     let root = tree.root.unwrap_or_else(std::process::id);
     capture::Options {
+        object: capture::BPF_OBJECT,
         reliefs: None,
         typed: true,
         ring_bytes: config.engine.modern_ebpf.ring_bytes(),

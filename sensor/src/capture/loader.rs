@@ -138,7 +138,7 @@ impl Capture {
             .map_max_entries("SCRATCH_ATTEMPT", cpus)
             .map_max_entries("SCRATCH_EXEC_LARGE", large)
             .map_max_entries("SCRATCH_FAILED_LARGE", large)
-            .load(preempt::object(layout.preempt).as_bytes())
+            .load(preempt::object(options.object, layout.preempt).as_bytes())
             .map_err(|e| CaptureError::Load(Box::new(e)))?;
         freeze(&bpf, OF_PROGRAMS)?;
         let ring = Ring::new(map::<RingBuf<MapData>>(&mut bpf, "EVENTS")?);

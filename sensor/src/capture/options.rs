@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sensor_ebpf::{ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, COMM_LEN, Kind, Settings, Tree, want};
 
-use super::HookMode;
+use super::{BPF_OBJECT, HookMode};
 
 /// What each container may take of what all share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub enum TreeMode {
 /// Options fixed at start.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The eBPF object: the embedded one, if no test brings the object of another compiler.
+    pub object: &'static [u8],
     /// Bytes of the ring buffer: a power of two, at least a page.
     pub ring_bytes: u32,
     /// Most argv bytes that [`Wants::argv_limit`] may ever ask for.
@@ -69,6 +71,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            object: BPF_OBJECT,
             typed: true,
             ring_bytes: 8 << 20,
             argv_capacity: ARGV_LIMIT_DEFAULT,

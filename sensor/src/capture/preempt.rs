@@ -8,8 +8,6 @@
 
 use sensor_ebpf::{PREEMPT_DISABLE, PREEMPT_ENABLE};
 
-use super::BPF_OBJECT;
-
 /// `BPF_JMP | BPF_CALL` of include/uapi/linux/bpf.h.
 const CALL: u8 = 0x85;
 /// `BPF_PSEUDO_KFUNC_CALL`, as a source register.
@@ -29,8 +27,8 @@ pub(super) struct PreemptFunctions {
     pub(super) enable: u32,
 }
 
-/// The eBPF object with calls of these functions, or with nothing in their places.
-pub(super) fn object(functions: Option<PreemptFunctions>) -> Vec<u64> {
+/// An eBPF object with calls of these functions, or with nothing in their places.
+pub(super) fn object(object: &[u8], functions: Option<PreemptFunctions>) -> Vec<u64> {
     let call = |function: Option<u32>| {
         function.map_or(NOTHING, |id| {
             instruction(CALL, KERNEL_FUNCTION, id.cast_signed())
@@ -38,7 +36,7 @@ pub(super) fn object(functions: Option<PreemptFunctions>) -> Vec<u64> {
     };
     let disable = call(functions.map(|f| f.disable));
     let enable = call(functions.map(|f| f.enable));
-    words(BPF_OBJECT)
+    words(object)
         .map(|word| match word {
             DISABLE => disable,
             ENABLE => enable,
@@ -66,7 +64,7 @@ const fn instruction(code: u8, registers: u8, immediate: i32) -> u64 {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::*;
+    use super::{super::BPF_OBJECT, *};
 
     fn count(object: &[u64], wanted: u64) -> usize {
         object.iter().filter(|word| **word == wanted).count()
@@ -78,7 +76,7 @@ mod tests {
             disable: 7,
             enable: 8,
         };
-        let with = object(Some(functions));
+        let with = object(BPF_OBJECT, Some(functions));
         let disable = count(&with, instruction(CALL, KERNEL_FUNCTION, 7));
         let hooks = super::super::hooks::HOOKS.iter();
         let programs: BTreeSet<_> = hooks.map(|hook| hook.program).collect();
@@ -95,7 +93,7 @@ mod tests {
                 enable: 8,
             }),
         ] {
-            let object = object(functions);
+            let object = object(BPF_OBJECT, functions);
             for number in [PREEMPT_DISABLE, PREEMPT_ENABLE] {
                 assert_eq!(count(&object, instruction(CALL, 0, number)), 0);
             }
@@ -104,7 +102,7 @@ mod tests {
 
     #[test]
     fn nothing_else_of_the_object_changes() {
-        let object = object(None);
+        let object = object(BPF_OBJECT, None);
         assert_eq!(object.len(), BPF_OBJECT.len().div_ceil(8));
         let changed = words(BPF_OBJECT)
             .zip(&object)

@@ -91,3 +91,32 @@ pub fn sensor() -> PathBuf {
     );
     path
 }
+
+/// The eBPF objects of several compilers, with the compilers' names: those that `cargo xtask` has
+/// compiled into the directory that `SENSOR_BPF_OBJECTS` names.
+///
+/// # Panics
+/// If the directory has none.
+#[must_use]
+pub fn objects() -> Vec<(String, PathBuf)> {
+    let Some(directory) = env::var_os("SENSOR_BPF_OBJECTS") else {
+        return Vec::new();
+    };
+    let entries = std::fs::read_dir(&directory)
+        .unwrap_or_else(|error| panic!("SENSOR_BPF_OBJECTS={}: {error}", directory.display()));
+    let mut objects: Vec<_> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let compiler = name.strip_prefix("bpf-")?.strip_suffix(".o")?;
+            Some((compiler.to_owned(), entry.path()))
+        })
+        .collect();
+    objects.sort();
+    assert!(
+        !objects.is_empty(),
+        "no object in SENSOR_BPF_OBJECTS={}",
+        directory.display()
+    );
+    objects
+}

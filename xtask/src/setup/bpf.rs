@@ -9,12 +9,17 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::packages::{apt_install, apt_knows};
-use crate::shell::{cargo, command, has, output, run, say};
+use crate::{
+    machine::Machine,
+    shell::{cargo, command, has, output, root, run, say, target},
+};
 
+#[path = "../../../sensor/build/object.rs"]
+mod object;
 #[path = "../../../sensor/build/tools.rs"]
 mod tools;
 
-use tools::{Compiler, find_linker};
+use tools::{Compiler, find_linker, rustups};
 
 const TARGET: &str = "bpfel-unknown-none";
 /// Later versions need a newer Rust than the workspace's.
@@ -33,21 +38,37 @@ pub(super) fn compiler() -> Result<()> {
     };
     let (rustc, cargo) = (compiler.rustc.display(), compiler.cargo.display());
     say(format_args!(
-        "compiler for eBPF: {rustc} ({core}), driven by {cargo}"
+        "compiler for eBPF: {}, {rustc} ({core}), driven by {cargo}",
+        compiler.name
     ));
     linker(&compiler.rustc)
 }
 
-/// Adds core's source to rustup's toolchain, or installs a compiler that has core for BPF.
+/// Adds the source of core to rustup's stable; where there is no rustup, installs Debian's
+/// compiler, which has core for BPF.
 fn install() -> Result<Compiler> {
-    if has("rustup") && env::var_os("SENSOR_BPF_RUSTC").is_none() {
-        say("rustup's toolchain has no source of core");
-        match run(&mut command("rustup", &["component", "add", "rust-src"])) {
-            Ok(()) => return Compiler::find(TARGET).map_err(|error| anyhow!(error)),
-            Err(error) => say(format_args!("rustup could not add it: {error:#}")),
-        }
+    let found = || Compiler::find(TARGET).map_err(|error| anyhow!(error));
+    if env::var_os("SENSOR_BPF_RUSTC").is_some() {
+        return found();
     }
-    // Debian 12 and 13 have the newer compiler beside their own, later ones as their own.
+    if let Some(rustc) = rustups() {
+        say(format_args!("{} has no source of core", rustc.display()));
+        let mut add = command("rustup", &["component", "add", "rust-src"]);
+        if rustc.to_string_lossy().contains("/stable-") {
+            add.arg("--toolchain=stable");
+        }
+        run(&mut add).context(
+            "rustup could not add the source of core; where its server is out of reach, name \
+             another compiler with core for BPF: SENSOR_BPF_RUSTC=/usr/bin/rustc",
+        )?;
+    } else {
+        install_debians()?;
+    }
+    found()
+}
+
+/// Debian 12 and 13 have the newer compiler beside their own, later ones as their own.
+fn install_debians() -> Result<()> {
     let packages: &[_] = if apt_knows("libstd-rust-web-dev-bpf") {
         &["rustc-web", "libstd-rust-web-dev-bpf"]
     } else {
@@ -57,8 +78,57 @@ fn install() -> Result<Compiler> {
         "missing: {} (core for BPF)",
         packages.join(" and ")
     ));
-    apt_install(packages)?;
-    Compiler::find(TARGET).map_err(|error| anyhow!(error))
+    apt_install(packages)
+}
+
+/// Installs Debian's compiler beside rustup's, for the tests that hold the programs of both to
+/// their budgets. A machine that has no such package goes on with one compiler.
+pub(super) fn second_compiler() {
+    if Compiler::debians(TARGET).is_none()
+        && has("apt-get")
+        && let Err(error) = install_debians()
+    {
+        say(format_args!("no second compiler for eBPF: {error:#}"));
+    }
+}
+
+/// Compiles the eBPF programs with each compiler that can; the objects' paths, `bpf-NAME.o`.
+pub(crate) fn objects(machine: Machine) -> Result<Vec<PathBuf>> {
+    let error = |error| anyhow!("{error}");
+    let first = Compiler::find(TARGET).map_err(error)?;
+    let linker = find_linker().map_err(error)?;
+    let llvm = llvm_major(&first.rustc)?;
+    let mut compilers = vec![first];
+    match Compiler::debians(TARGET) {
+        // Bitcode is read by the LLVM that wrote it, and by newer ones.
+        Some(second) if llvm_major(&second.rustc)? > llvm => say(format_args!(
+            "left out: the programs of {}, whose LLVM is newer than that of bpf-linker",
+            second.name
+        )),
+        Some(second) if second.rustc != compilers[0].rustc => compilers.push(second),
+        _ => say("left out: the programs of a second compiler, which is not here"),
+    }
+    let target_dir = target();
+    let build = object::Build {
+        root: root(),
+        target_dir: &target_dir,
+        target: TARGET,
+        arch: machine.arch(),
+        log: false,
+    };
+    let directory = target_dir.join("bpf/objects").join(machine.debian());
+    if directory.exists() {
+        fs::remove_dir_all(&directory).with_context(|| directory.display().to_string())?;
+    }
+    fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
+    let object = |compiler: &Compiler| {
+        say(format_args!("compiling the programs by {}", compiler.name));
+        let built = build.object(compiler, &linker).map_err(error)?;
+        let object = directory.join(format!("bpf-{}.o", compiler.name));
+        fs::copy(&built, &object).with_context(|| built.display().to_string())?;
+        Ok(object)
+    };
+    compilers.iter().map(object).collect()
 }
 
 /// Builds bpf-linker, if it is missing or on another LLVM than the compiler: bitcode is
@@ -108,10 +178,18 @@ fn linker(rustc: &Path) -> Result<()> {
         "--features",
         &feature,
     ]);
-    install
-        .env("LLVM_PREFIX", &prefix)
-        .env("CARGO_PROFILE_RELEASE_DEBUG", "false");
-    run(install.env("CARGO_PROFILE_RELEASE_STRIP", "true"))?;
+    install.env("LLVM_PREFIX", &prefix);
+    // What takes time in it is LLVM's, which is there compiled.
+    for (setting, value) in [
+        ("DEBUG", "false"),
+        ("STRIP", "true"),
+        ("OPT_LEVEL", "0"),
+        ("LTO", "off"),
+        ("CODEGEN_UNITS", "16"),
+    ] {
+        install.env(format!("CARGO_PROFILE_RELEASE_{setting}"), value);
+    }
+    run(&mut install)?;
     let linker = find_linker().map_err(|error| anyhow!(error))?;
     output(&mut command(&linker, &["--version"]))
         .context("bpf-linker was built, but does not run")?;

@@ -9,6 +9,7 @@ mod packages;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+pub(crate) use bpf::objects;
 
 use crate::shell::{as_root, command, has, output, run as execute, say};
 
@@ -210,6 +211,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
     bpf::compiler()?;
     if arguments.tests {
         packages::install(TESTS)?;
+        bpf::second_compiler();
     }
     mount_tracefs();
     say("set up");
