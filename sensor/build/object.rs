@@ -87,8 +87,8 @@ fn forget_the_running_cargo(command: &mut Command) {
     ];
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
-        let begins = |prefix: &&str| text.starts_with(*prefix);
-        if SET.iter().any(|prefix| begins(prefix)) && !KEPT.iter().any(|prefix| begins(prefix)) {
+        let begins = |prefixes: [&str; 5]| prefixes.iter().any(|prefix| text.starts_with(prefix));
+        if begins(SET) && !begins(KEPT) {
             command.env_remove(&name);
         }
     }

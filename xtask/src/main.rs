@@ -10,6 +10,7 @@ mod debian;
 mod fuzz;
 mod image;
 mod machine;
+mod progress;
 mod run;
 mod setup;
 mod shell;

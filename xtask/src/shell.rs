@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::progress;
+
 /// The directory of the workspace.
 pub(crate) fn root() -> &'static Path {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -48,6 +50,16 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
+/// A command of cargo for targets of the workspace: `test`, with `--test life`.
+///
+/// Cargo chooses the features of dependencies by the packages that are selected. All are selected
+/// here, whatever is built, so that each dependency is compiled once.
+pub(crate) fn workspace_cargo(subcommand: &str, arguments: &[&str]) -> Command {
+    let mut cargo = cargo(&[subcommand, "--locked", "--workspace"]);
+    cargo.args(arguments);
+    cargo
+}
+
 /// Whether this process is root.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
@@ -68,7 +80,25 @@ pub(crate) fn say(text: impl std::fmt::Display) {
     println!("xtask: {text}");
 }
 
-fn shown(command: &Command) -> String {
+/// Says that a check is left out since this machine lacks something.
+///
+/// # Errors
+/// With `CI=true`, where nothing may be left out.
+pub(crate) fn left_out(what: impl std::fmt::Display) -> Result<()> {
+    if in_ci() {
+        bail!("left out: {what}; with CI=true nothing may be");
+    }
+    say(format_args!("left out: {what}"));
+    Ok(())
+}
+
+/// Whether this is a run whose verdict counts (`CI=true`).
+pub(crate) fn in_ci() -> bool {
+    env::var_os("CI").is_some_and(|value| value == "true")
+}
+
+/// The words of a command, for people.
+pub(crate) fn shown(command: &Command) -> String {
     let words = [command.get_program()]
         .into_iter()
         .chain(command.get_args());
@@ -78,12 +108,13 @@ fn shown(command: &Command) -> String {
         .join(" ")
 }
 
-/// Runs a command whose output goes where ours goes.
+/// Runs a command whose output goes where ours goes, and says every few seconds what it does.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     say(format_args!("$ {}", shown(command)));
-    let status = command
-        .status()
+    let mut child = command
+        .spawn()
         .with_context(|| format!("cannot run {}", shown(command)))?;
+    let status = progress::beside(child.id(), || child.wait())?;
     ensure!(status.success(), "{} ended with {status}", shown(command));
     Ok(())
 }

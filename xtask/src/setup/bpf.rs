@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use super::packages::{apt_install, apt_knows};
 use crate::{
     machine::Machine,
-    shell::{cargo, command, has, output, root, run, say, target},
+    shell::{cargo, command, has, left_out, output, root, run, say, target},
 };
 
 #[path = "../../../sensor/build/object.rs"]
@@ -101,12 +101,12 @@ pub(crate) fn objects(machine: Machine) -> Result<Vec<PathBuf>> {
     let mut compilers = vec![first];
     match Compiler::debians(TARGET) {
         // Bitcode is read by the LLVM that wrote it, and by newer ones.
-        Some(second) if llvm_major(&second.rustc)? > llvm => say(format_args!(
-            "left out: the programs of {}, whose LLVM is newer than that of bpf-linker",
+        Some(second) if llvm_major(&second.rustc)? > llvm => left_out(format_args!(
+            "the programs of {}, whose LLVM is newer than that of bpf-linker",
             second.name
-        )),
+        ))?,
         Some(second) if second.rustc != compilers[0].rustc => compilers.push(second),
-        _ => say("left out: the programs of a second compiler, which is not here"),
+        _ => left_out("the programs of a second compiler, which is not here")?,
     }
     let target_dir = target();
     let build = object::Build {
@@ -123,9 +123,9 @@ pub(crate) fn objects(machine: Machine) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
     let object = |compiler: &Compiler| {
         say(format_args!("compiling the programs by {}", compiler.name));
-        let built = build.object(compiler, &linker).map_err(error)?;
+        let compiled = build.object(compiler, &linker).map_err(error)?;
         let object = directory.join(format!("bpf-{}.o", compiler.name));
-        fs::copy(&built, &object).with_context(|| built.display().to_string())?;
+        fs::copy(&compiled, &object).with_context(|| compiled.display().to_string())?;
         Ok(object)
     };
     compilers.iter().map(object).collect()

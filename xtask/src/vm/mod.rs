@@ -24,8 +24,9 @@ use crate::{
     cross::Build,
     debian,
     machine::Machine,
-    setup::{install_for_arm64_vm, install_for_vm},
+    setup::{install_for_arm64_vm, install_for_vm, objects},
     shell::{output, run as execute, say, target},
+    test::Red,
 };
 
 #[derive(clap::Args)]
@@ -82,6 +83,11 @@ const SHORT: [&str; 7] = [
 ];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    run_noting(arguments, &mut Vec::new())
+}
+
+/// The same; notes the tests that fail.
+fn run_noting(arguments: &Arguments, red: &mut Vec<Red>) -> Result<()> {
     let machine = arguments.arch.unwrap_or(Machine::host());
     match machine {
         Machine::Amd64 => install_for_vm()?,
@@ -108,20 +114,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         payload.cgroup,
         report::table(&reports)
     );
+    red.extend(reports.iter().flat_map(Report::red));
     ensure!(reports.iter().all(Report::passed), "not all kernels passed");
     Ok(())
 }
 
 /// The oldest and the newest kernel, with the tests that differ most between kernels.
-pub(crate) fn short() -> Result<()> {
-    run(&Arguments {
+pub(crate) fn short(red: &mut Vec<Red>) -> Result<()> {
+    let arguments = Arguments {
         kernel: oldest_and_newest(),
         arch: None,
         cgroup: "v2".to_owned(),
         timeout: 600,
         list: false,
         tests: SHORT.map(str::to_owned).to_vec(),
-    })
+    };
+    run_noting(&arguments, red)
 }
 
 /// Boots a kernel and runs the tests.
@@ -158,6 +166,7 @@ fn fill(report: &mut Report, payload: &image::Payload, limit: Duration) -> Resul
 /// The sensor, the tests, and the programs that they start.
 fn payload(machine: Machine, arguments: &Arguments) -> Result<image::Payload> {
     let (_, sensor) = build::sensor(machine)?;
+    let objects = objects(machine)?;
     let (tests, helpers) = test_programs(&Build::of(machine)?)?;
     let wanted = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -185,7 +194,7 @@ fn payload(machine: Machine, arguments: &Arguments) -> Result<image::Payload> {
     Ok(image::Payload {
         machine,
         tests,
-        programs: helpers.into_iter().chain([sensor]).collect(),
+        programs: helpers.into_iter().chain([sensor]).chain(objects).collect(),
         system: system.collect(),
         root,
         cgroup,
@@ -195,7 +204,7 @@ fn payload(machine: Machine, arguments: &Arguments) -> Result<image::Payload> {
 /// What runs the tests in the guest, one after the other.
 fn script<'a>(tests: impl Iterator<Item = &'a PathBuf>) -> Result<String> {
     let mut script =
-        "export SENSOR_BIN=/work/sensor SENSOR_TEST_GUEST=1 RUST_BACKTRACE=0 SENSOR_TEST_PATIENCE=300; code=0"
+        "export SENSOR_BIN=/work/sensor SENSOR_BPF_OBJECTS=/work SENSOR_TEST_GUEST=1 RUST_BACKTRACE=0 SENSOR_TEST_PATIENCE=300; code=0"
             .to_owned();
     for test in tests {
         let name = test

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
+use crate::test::Red;
+
 /// Before each test program the guest prints its name behind this.
 pub(super) const PROGRAM: &str = "== ";
 /// After each test program the guest prints the seconds that it took behind this.
@@ -34,6 +36,30 @@ impl Report {
     /// Whether all tests ran, and passed.
     pub(super) fn passed(&self) -> bool {
         self.trouble.is_none() && self.outcomes.iter().all(Outcome::is_green)
+    }
+
+    /// The tests that failed, and programs that ended early; the kernel itself if it did.
+    pub(super) fn red(&self) -> Vec<Red> {
+        let series = &self.series;
+        let red = |what: String, program: &str| Red {
+            name: format!("{series}: {what}"),
+            repeat: format!("cargo xtask vm --kernel {series} -- {program}")
+                .trim_end_matches(" -- ")
+                .to_owned(),
+        };
+        let mut all = Vec::new();
+        for outcome in self.outcomes.iter().filter(|outcome| !outcome.is_green()) {
+            let name = &outcome.name;
+            let tests = outcome.failed.iter();
+            all.extend(tests.map(|test| red(format!("{name}: {test}"), name)));
+            if outcome.failed.is_empty() {
+                all.push(red(format!("{name} (ended early)"), name));
+            }
+        }
+        if let (Some(trouble), true) = (&self.trouble, all.is_empty()) {
+            all.push(red(trouble.clone(), ""));
+        }
+        all
     }
 
     fn outcome(&self, name: &str) -> Option<&Outcome> {
@@ -162,6 +188,22 @@ test three ... ok
             "{text}"
         );
         assert!(text.contains("5.10: exec_argv two failed"), "{text}");
+    }
+
+    #[test]
+    fn each_red_test_has_the_command_that_repeats_its_program() {
+        let red = report(TRANSCRIPT).red();
+        let names: Vec<_> = red.iter().map(|red| red.name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["5.10: exec_argv: two", "5.10: connect_tcp (ended early)"]
+        );
+        assert_eq!(red[0].repeat, "cargo xtask vm --kernel 5.10 -- exec_argv");
+        let away = Report {
+            trouble: Some("no such kernel".to_owned()),
+            ..report("")
+        };
+        assert_eq!(away.red()[0].repeat, "cargo xtask vm --kernel 5.10");
     }
 
     #[test]

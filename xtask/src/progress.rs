@@ -1,0 +1,145 @@
+//! Says what a command is doing while it runs, so that nobody waits before a silent terminal.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    sync::mpsc::{RecvTimeoutError, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::shell::say;
+
+/// How long a command may go on without a line about what it does.
+const PERIOD: Duration = Duration::from_secs(14);
+/// Most activities in a line.
+const MOST: usize = 4;
+
+/// Waits for something, and says every few seconds what the processes under `pid` are doing.
+pub(crate) fn beside<T>(pid: u32, wait: impl FnOnce() -> T) -> T {
+    thread::scope(|scope| {
+        let (end, ended) = channel::<()>();
+        scope.spawn(move || {
+            let begin = Instant::now();
+            while ended.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
+                let seconds = begin.elapsed().as_secs();
+                say(format_args!("… {seconds} s: {}", activities(pid)));
+            }
+        });
+        let outcome = wait();
+        drop(end);
+        outcome
+    })
+}
+
+/// What the processes under one are doing, in words.
+fn activities(pid: u32) -> String {
+    let all = processes();
+    let mut found = BTreeSet::new();
+    let mut above = vec![pid];
+    while let Some(parent) = above.pop() {
+        let children: Vec<_> = all
+            .iter()
+            .filter(|process| process.parent == parent)
+            .collect();
+        if children.is_empty() {
+            found.extend(arguments(parent).map(|arguments| activity(&arguments)));
+        }
+        above.extend(children.iter().map(|process| process.pid));
+    }
+    let more = if found.len() > MOST { ", …" } else { "" };
+    let named: Vec<String> = found.into_iter().take(MOST).collect();
+    if named.is_empty() {
+        return "waiting".to_owned();
+    }
+    named.join(", ") + more
+}
+
+struct Process {
+    pid: u32,
+    parent: u32,
+}
+
+fn processes() -> Vec<Process> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let read = |name: String| {
+        let pid = name.parse().ok()?;
+        let stat = fs::read_to_string(format!("/proc/{name}/stat")).ok()?;
+        // The name in parentheses may have blanks.
+        let (_, rest) = stat.rsplit_once(") ")?;
+        let parent = rest.split(' ').nth(1)?.parse().ok()?;
+        Some(Process { pid, parent })
+    };
+    entries
+        .filter_map(|entry| read(entry.file_name().into_string().ok()?))
+        .collect()
+}
+
+fn arguments(pid: u32) -> Option<Vec<String>> {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let words = bytes.split(|byte| *byte == 0);
+    let words: Vec<_> = words
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect();
+    (!words[0].is_empty()).then_some(words)
+}
+
+/// A command line in words: `compiling tokio`, or the program's name.
+fn activity(arguments: &[String]) -> String {
+    let mut words = arguments.iter();
+    let program = words.next().map_or("", String::as_str);
+    let program = program.rsplit('/').next().unwrap_or(program);
+    if words.any(|word| word == "--crate-name")
+        && let Some(name) = words.next()
+    {
+        return format!("compiling {name}");
+    }
+    // A test program has the hash of its build behind its name.
+    match program.rsplit_once('-') {
+        Some((name, hash)) if hash.len() == 16 => format!("testing {name}"),
+        _ => program.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(words: &[&str]) -> String {
+        activity(
+            &words
+                .iter()
+                .map(|word| (*word).to_owned())
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    #[test]
+    fn a_compiler_is_said_by_the_crate_that_it_compiles() {
+        assert_eq!(
+            said(&["/x/bin/rustc", "--crate-name", "tokio", "src/lib.rs"]),
+            "compiling tokio"
+        );
+    }
+
+    #[test]
+    fn a_test_program_is_said_without_its_hash() {
+        assert_eq!(
+            said(&["/x/deps/exec_argv-0123456789abcdef"]),
+            "testing exec_argv"
+        );
+        assert_eq!(said(&["/usr/bin/apt-get", "update"]), "apt-get");
+    }
+
+    #[test]
+    fn a_child_is_among_the_activities() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .expect("sleep can be started");
+        let said = activities(std::process::id());
+        child.kill().expect("it runs");
+        child.wait().expect("it is a child");
+        assert!(said.contains("sleep"), "{said}");
+    }
+}

@@ -1,0 +1,53 @@
+//! `cargo xtask test --quick`: what finds most of the faults in little time.
+//!
+//! The choice was measured, see `docs/testing.md`: faults were put into the code one at a time, and
+//! each test program counted by what it found that the others had not, and by what it took.
+
+use anyhow::Result;
+
+use super::{Arguments, Red, Step, integration_tests, run_tests, unit};
+use crate::{
+    setup,
+    shell::{run as execute, target, workspace_cargo},
+};
+
+pub(super) const BUILD: &str = "build";
+
+pub(super) const STEPS: &[Step] = &[
+    (BUILD, |_, _| build()),
+    ("unit", |_, red| unit(red)),
+    ("integration", |arguments, red| integration(arguments, red)),
+];
+
+/// The chosen programs of `tests/tests/`.
+const CHOSEN: &[&str] = &[
+    "commands",
+    "connect_filter",
+    "connect_tcp",
+    "enrich_kube",
+    "exec_argv",
+    "exec_failed",
+    "exec_process",
+    "fields",
+    "metrics",
+    "output",
+    "reload",
+];
+
+/// The sensor without optimization: built in seconds after a change.
+fn build() -> Result<()> {
+    setup::run(setup::Arguments { tests: true })?;
+    execute(&mut workspace_cargo("build", &["--bin", "sensor"]))
+}
+
+fn integration(arguments: &Arguments, red: &mut Vec<Red>) -> Result<()> {
+    let mut test = integration_tests();
+    test.env("SENSOR_BIN", target().join("debug/sensor"));
+    for program in CHOSEN {
+        test.args(["--test", program]);
+    }
+    if let Some(filter) = &arguments.filter {
+        test.args(["--", filter]);
+    }
+    run_tests(test, red)
+}

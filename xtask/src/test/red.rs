@@ -1,0 +1,149 @@
+//! Which tests failed, and how to repeat them: read from what cargo and the tests print.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _, pipe},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{
+    progress,
+    shell::{say, shown},
+};
+
+/// A test that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Red {
+    /// Its name, with the test program's.
+    pub(crate) name: String,
+    /// The command that repeats it.
+    pub(crate) repeat: String,
+}
+
+/// Runs `cargo test …`, whose output goes where ours goes; notes the tests that fail.
+///
+/// # Errors
+/// If one failed, or nothing could be run.
+pub(super) fn run_tests(mut command: Command, red: &mut Vec<Red>) -> Result<()> {
+    let text = shown(&command);
+    say(format_args!("$ {text}"));
+    let (output, ours) = pipe()?;
+    // What fails is said on standard output by the tests, on standard error by cargo: in one pipe
+    // the lines keep their order.
+    command.stdout(ours.try_clone()?).stderr(ours);
+    command.stdin(Stdio::null());
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("cannot run {text}"))?;
+    // The command holds the pipe's other end too.
+    drop(command);
+    let mut reader = Reader::default();
+    let status = progress::beside(child.id(), || {
+        let mut stdout = std::io::stdout();
+        for line in BufReader::new(output).split(b'\n') {
+            let line = String::from_utf8_lossy(&line?).into_owned();
+            writeln!(stdout, "{line}")?;
+            reader.line(&line);
+        }
+        child.wait()
+    })?;
+    red.extend(reader.red);
+    ensure!(status.success(), "{text} ended with {status}");
+    Ok(())
+}
+
+#[derive(Default)]
+struct Reader {
+    /// Tests of the program that runs, which have failed.
+    failed: Vec<String>,
+    red: Vec<Red>,
+}
+
+impl Reader {
+    fn line(&mut self, line: &str) {
+        if let Some(name) = failed_test(line) {
+            self.failed.push(name.to_owned());
+        } else if let Some(target) = failed_program(line) {
+            let package = target.trim_start_matches("-p ");
+            let name = target
+                .split_once(" --test ")
+                .map_or(package, |(_, name)| name);
+            let repeat = format!("cargo test --locked {target}");
+            if self.failed.is_empty() {
+                let name = format!("{name} (ended before its tests did)");
+                self.red.push(Red { name, repeat });
+            } else {
+                let one = |test: String| Red {
+                    name: format!("{name}: {test}"),
+                    repeat: format!("{repeat} -- --exact {test}"),
+                };
+                self.red.extend(self.failed.drain(..).map(one));
+            }
+        }
+    }
+}
+
+/// The test of a line `test NAME ... FAILED`.
+fn failed_test(line: &str) -> Option<&str> {
+    let name = line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?;
+    Some(name.strip_suffix(" - should panic").unwrap_or(name))
+}
+
+/// The arguments by which cargo says that a test program is run again.
+fn failed_program(line: &str) -> Option<&str> {
+    let (_, rest) = line
+        .split_once("error: ")?
+        .1
+        .split_once("to rerun pass `")?;
+    rest.strip_suffix('`')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &[&str]) -> Vec<Red> {
+        let mut reader = Reader::default();
+        for line in lines {
+            reader.line(line);
+        }
+        reader.red
+    }
+
+    #[test]
+    fn a_failed_test_has_its_program_and_the_command_that_repeats_it() {
+        let red = read(&[
+            "     Running tests/life.rs (target/debug/deps/life-0123456789abcdef)",
+            "test it_lives ... ok",
+            "test it_ends ... FAILED",
+            "test it_panics - should panic ... FAILED",
+            "error: test failed, to rerun pass `-p tests --test life`",
+        ]);
+        let names: Vec<_> = red.iter().map(|red| red.name.as_str()).collect();
+        assert_eq!(names, ["life: it_ends", "life: it_panics"]);
+        assert_eq!(
+            red[0].repeat,
+            "cargo test --locked -p tests --test life -- --exact it_ends"
+        );
+    }
+
+    #[test]
+    fn a_program_that_ends_early_is_red_itself() {
+        let red = read(&["error: test failed, to rerun pass `-p sensor --lib`"]);
+        assert_eq!(red[0].name, "sensor --lib (ended before its tests did)");
+        assert_eq!(red[0].repeat, "cargo test --locked -p sensor --lib");
+    }
+
+    #[test]
+    fn tests_of_another_program_are_not_taken_for_those_of_a_failed_one() {
+        let red = read(&[
+            "test a::b ... FAILED",
+            "error: test failed, to rerun pass `-p sensor --lib`",
+            "test c ... FAILED",
+            "error: test failed, to rerun pass `-p tests --test output`",
+        ]);
+        let names: Vec<_> = red.iter().map(|red| red.name.as_str()).collect();
+        assert_eq!(names, ["sensor --lib: a::b", "output: c"]);
+    }
+}
