@@ -74,6 +74,11 @@ impl Build {
         Ok(build)
     }
 
+    /// Whether it is for another processor than this machine's.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.foreign.is_some()
+    }
+
     /// Also passes these to the compiler.
     pub(crate) fn flags(mut self, flags: impl IntoIterator<Item = String>) -> Self {
         self.flags.extend(flags);

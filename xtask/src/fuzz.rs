@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::shell::{cargo, command, output, root, run as execute, say, target};
+use crate::shell::{command, output, root, run as execute, say, target, workspace_cargo};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -61,9 +61,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     );
     targets.sort();
 
-    let mut build = cargo(&["build", "--locked", "--package=sensor-fuzz"]);
+    let mut build = workspace_cargo("build", &["--bin", "fuzz-*"]);
     let wrapper = root().join("xtask/fuzz/rustc.sh");
-    execute(build.arg("--bins").env("RUSTC_WORKSPACE_WRAPPER", wrapper))?;
+    execute(build.env("RUSTC_WORKSPACE_WRAPPER", wrapper))?;
     side_by_side(&targets, |name| one(&directory, name, arguments.seconds))
 }
 

@@ -13,7 +13,7 @@ use crate::{
     build, fuzz,
     machine::Machine,
     setup,
-    shell::{cargo, is_root, root, run as execute, say},
+    shell::{cargo, is_root, root, run as execute, say, workspace_cargo},
     vm,
 };
 
@@ -134,7 +134,7 @@ fn format() -> Result<()> {
 
 fn lint() -> Result<()> {
     const STRICT: [&str; 3] = ["--", "-D", "warnings"];
-    execute(cargo(&["clippy", "--workspace", "--all-targets", "--locked"]).args(STRICT))?;
+    execute(workspace_cargo("clippy", &["--all-targets"]).args(STRICT))?;
     for manifest in OUTSIDE {
         let mut clippy = cargo(&["clippy", "--locked", "--manifest-path", manifest]);
         clippy.args(STRICT);
@@ -155,32 +155,14 @@ fn no_host_names() -> Result<()> {
 }
 
 fn unit(red: &mut Vec<Red>) -> Result<()> {
-    // One call, so that all have the same features of what they share.
-    let mut test = cargo(&["test", "--locked", "--no-fail-fast", "--lib", "--bins"]);
-    for package in ["sensor", "xtask", "harness", "tests"] {
-        test.args(["--package", package]);
-    }
+    let test = workspace_cargo("test", &["--no-fail-fast", "--lib", "--bins"]);
     run_tests(test, red)?;
-    let mut examples = cargo(&["test", "--locked", "--no-fail-fast", "--doc"]);
-    examples.args([
-        "--package",
-        "sensor",
-        "--package",
-        "harness",
-        "--package",
-        "tests",
-    ]);
+    let examples = workspace_cargo("test", &["--no-fail-fast", "--doc"]);
     run_tests(examples, red)
 }
 
 fn docs() -> Result<()> {
-    let mut doc = cargo(&[
-        "doc",
-        "--locked",
-        "--workspace",
-        "--no-deps",
-        "--document-private-items",
-    ]);
+    let mut doc = workspace_cargo("doc", &["--no-deps", "--document-private-items"]);
     execute(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
@@ -190,7 +172,7 @@ fn integration(arguments: &Arguments, red: &mut Vec<Red>) -> Result<()> {
     if let Some(directory) = objects.first().and_then(|object| object.parent()) {
         test.env("SENSOR_BPF_OBJECTS", directory);
     }
-    test.arg("--tests");
+    test.args(["--test", "*"]);
     if let Some(filter) = &arguments.filter {
         test.args(["--", filter]);
     }
@@ -199,7 +181,7 @@ fn integration(arguments: &Arguments, red: &mut Vec<Red>) -> Result<()> {
 
 /// The command that runs integration tests, as root.
 fn integration_tests() -> Command {
-    let mut test = cargo(&["test", "--locked", "--package", "tests", "--no-fail-fast"]);
+    let mut test = workspace_cargo("test", &["--no-fail-fast"]);
     if !is_root() {
         // Cargo runs as the user, the tests as root.
         let target = env!("TARGET").to_uppercase().replace('-', "_");

@@ -69,7 +69,10 @@ impl Reader {
             let name = target
                 .split_once(" --test ")
                 .map_or(package, |(_, name)| name);
-            let repeat = format!("cargo test --locked {target}");
+            // All packages are selected, see `workspace_cargo`.
+            let chosen = target.split_once(' ').map_or("", |(_, rest)| rest);
+            let chosen = chosen.split_once(' ').map_or("", |(_, chosen)| chosen);
+            let repeat = format!("cargo test --locked --workspace {chosen}");
             if self.failed.is_empty() {
                 let name = format!("{name} (ended before its tests did)");
                 self.red.push(Red { name, repeat });
@@ -124,7 +127,7 @@ mod tests {
         assert_eq!(names, ["life: it_ends", "life: it_panics"]);
         assert_eq!(
             red[0].repeat,
-            "cargo test --locked -p tests --test life -- --exact it_ends"
+            "cargo test --locked --workspace --test life -- --exact it_ends"
         );
     }
 
@@ -132,7 +135,7 @@ mod tests {
     fn a_program_that_ends_early_is_red_itself() {
         let red = read(&["error: test failed, to rerun pass `-p sensor --lib`"]);
         assert_eq!(red[0].name, "sensor --lib (ended before its tests did)");
-        assert_eq!(red[0].repeat, "cargo test --locked -p sensor --lib");
+        assert_eq!(red[0].repeat, "cargo test --locked --workspace --lib");
     }
 
     #[test]

@@ -240,7 +240,14 @@ fn find(root: &Path, program: &str) -> Option<PathBuf> {
 
 /// The integration tests of execs, and the programs beside them.
 fn test_programs(build: &Build) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    let arguments = ["test", "--package", "tests", "--tests", "--no-run"];
+    // Of this machine's workspace all packages are selected, see `workspace_cargo`; what is built for
+    // another processor is the tests alone.
+    let selected = if build.is_foreign() {
+        "--package=tests"
+    } else {
+        "--workspace"
+    };
+    let arguments = ["test", "--locked", selected, "--test", "*", "--no-run"];
     execute(&mut build.cargo(&arguments))?;
     let messages = output(
         build
