@@ -130,6 +130,55 @@ fn a_refused_connect_has_the_port_that_the_kernel_chose_for_it() {
     );
 }
 
+/// A non-blocking socket whose attempt is refused, and over, before the call returns: both ends
+/// are the attempt's all the same, also those of its second attempt.
+fn check_refused_at_once(family: i32, ip: &str) {
+    let to = |port: u16| match family {
+        AF_INET6 => format!("[{ip}]:{port}"),
+        _ => format!("{ip}:{port}"),
+    };
+    check(
+        |_| {
+            tcp(family)
+                .then("nonblocking", ["100"])
+                .connect(&to(81), libc::EINPROGRESS)
+                .ends()
+                .connect(&to(81), libc::ECONNREFUSED)
+                .connect(&to(82), libc::EINPROGRESS)
+                .ends()
+        },
+        |connects| {
+            let [first, result, second] = connects.events();
+            // The socket is closed, so it names its own end alone.
+            let name = |at: usize, port: u16| {
+                let (local, peer) = &connects.ends[at];
+                assert_eq!(peer, "-");
+                format!("{local}->{ip}:{port}")
+            };
+            for (event, name) in [(first, name(0, 81)), (second, name(1, 82))] {
+                assert_ends(event, &name);
+                assert!(event.number("fd.lport") > 0, "{name}");
+                event.assert_fields(&json!({
+                    "evt.res": "EINPROGRESS", "fd.connected": true, "fd.name_changed": true,
+                }));
+            }
+            result.assert_fields(&json!({
+                "evt.res": "ECONNREFUSED", "fd.rip": ip, "fd.rport": 81,
+            }));
+        },
+    );
+}
+
+#[test]
+fn a_non_blocking_connect_that_is_refused_at_once_has_the_port_that_the_kernel_chose_for_it() {
+    check_refused_at_once(AF_INET, "127.0.0.1");
+}
+
+#[test]
+fn a_non_blocking_tcp6_connect_that_is_refused_at_once_has_its_ends() {
+    check_refused_at_once(AF_INET6, "::1");
+}
+
 #[test]
 fn a_second_attempt_of_a_refused_socket_has_its_own_ends() {
     check(

@@ -163,6 +163,14 @@ fn a_program_to_be_started_after_the_lock_down_is_refused_with_the_remedy() {
 }
 
 #[test]
+fn more_argv_than_the_programs_have_room_for_is_refused_with_the_limit_and_the_remedy() {
+    assert_stays(
+        |sensor| sensor.append_to_configuration("  capture: {argv_limit: 256KiB}\n"),
+        &["sensor.capture.argv_limit", "32768", "restart"],
+    );
+}
+
+#[test]
 fn what_new_rules_want_of_the_kernel_is_taken_back_where_an_output_is_refused() {
     let sensor = Setup::watching(std::process::id()).start();
     sensor.write_rules(RULES);

@@ -146,19 +146,19 @@ pub fn settle(out: &mut Connect, target: &Descriptor) -> bool {
 #[inline(always)]
 fn begun(out: &mut Connect, attempt: &Attempt, sock: u64) {
     out.flags |= connect_flag::BEGUN;
-    if out.remote_port != 0 {
-        return;
-    }
-    out.flags |= connect_flag::REMOTE_FROM_KERNEL;
-    out.remote = attempt.remote;
-    out.remote_port = attempt.remote_port;
-    out.local = attempt.local;
-    if out.local_port == 0 {
-        out.local_port = attempt.local_port;
+    if out.remote_port == 0 {
+        out.flags |= connect_flag::REMOTE_FROM_KERNEL;
+        out.remote = attempt.remote;
+        out.remote_port = attempt.remote_port;
+        out.local = attempt.local;
+        if out.local_port == 0 {
+            out.local_port = attempt.local_port;
+        }
     }
     if out.local_port == 0 && out.result != EADDRNOTAVAIL {
-        // A port that the kernel chose is given back when the attempt fails, but
-        // its number stays until the next one is chosen (`__inet_put_port`).
+        // A port that the kernel chose is given back when the attempt fails (also one
+        // that goes on for its caller: the refusal may be there before the call's exit),
+        // but its number stays until the next one is chosen (`__inet_put_port`).
         let port: u16 = kread(sock + off!(inet_sport));
         out.local_port = u16::from_be(port);
     }

@@ -88,6 +88,16 @@ pub enum CaptureError {
         /// Why not.
         source: Box<aya::programs::ProgramError>,
     },
+    /// Rules want more of argv than the programs have room for.
+    #[error(
+        "sensor.capture.argv_limit is {wanted}, and the programs were loaded with room for {capacity} bytes of argv: restart the sensor, or stay below that"
+    )]
+    Room {
+        /// Bytes that are wanted.
+        wanted: u32,
+        /// Bytes that there is room for.
+        capacity: u32,
+    },
     /// The ring buffer cannot be waited for.
     #[error("cannot wait for the ring buffer: {0}")]
     Wait(#[source] io::Error),

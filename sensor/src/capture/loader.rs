@@ -194,8 +194,15 @@ impl Capture {
     /// Gives the kernel side new settings, and attaches or detaches what they need.
     ///
     /// # Errors
-    /// If the kernel refuses; then the former settings stay.
+    /// If the kernel refuses, or if the programs have no room for so much of argv; then the
+    /// former settings stay.
     pub fn apply(&mut self, wants: &Wants) -> Result<(), CaptureError> {
+        if wants.argv_limit > self.argv_capacity {
+            return Err(CaptureError::Room {
+                wanted: wants.argv_limit,
+                capacity: self.argv_capacity,
+            });
+        }
         let applied = self.attach_needed(wants);
         if applied.is_ok() {
             self.wants = wants.clone();
@@ -277,12 +284,6 @@ impl Capture {
     #[must_use]
     pub fn mode(&self) -> HookMode {
         self.mode
-    }
-
-    /// Most bytes of argv that can be captured until the next start.
-    #[must_use]
-    pub fn argv_capacity(&self) -> u32 {
-        self.argv_capacity
     }
 
     /// Puts the settings in force. While names change all processes are wanted, so that

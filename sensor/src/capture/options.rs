@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sensor_ebpf::{ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, COMM_LEN, Kind, Settings, Tree, want};
+use sensor_ebpf::{ARGV_LIMIT_DEFAULT, COMM_LEN, Kind, Settings, Tree, want};
 
 use super::{BPF_OBJECT, HookMode};
 
@@ -143,11 +143,11 @@ pub struct Wants {
     pub other_families: bool,
     /// Connects of processes of these names alone (none: of all).
     pub connect_names: Option<BTreeSet<Name>>,
-    /// Bytes of argv.
+    /// Bytes of argv, up to [`Options::argv_capacity`].
     pub argv_limit: u32,
-    /// Bytes of the environment (0: none).
+    /// Bytes of the environment (0: none), up to [`sensor_ebpf::ENV_LIMIT_MAX`].
     pub env_limit: u32,
-    /// Ancestors to report.
+    /// Ancestors to report, up to [`sensor_ebpf::ANCESTORS_MAX`].
     pub ancestors: u32,
     /// Of each cgroup.
     pub budget: Budget,
@@ -214,10 +214,8 @@ impl Wants {
                 .fold(0, |all, (_, bit)| all | bit),
             tree: tree as u32,
             argv_limit: self.argv_limit,
-            env_limit: self.env_limit.min(sensor_ebpf::ENV_LIMIT_MAX),
-            ancestors: self
-                .ancestors
-                .min(u32::try_from(ANCESTORS_MAX).unwrap_or(u32::MAX)),
+            env_limit: self.env_limit,
+            ancestors: self.ancestors,
             marker: 0,
             budget_interval,
             budget_burst,

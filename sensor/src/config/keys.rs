@@ -1,6 +1,8 @@
 //! The table of keys: what is read, printed and documented.
 
-use super::{Config, setting::Setting};
+use sensor_ebpf::{ARGV_LIMIT_MAX, ARGV_LIMIT_MIN, ENV_LIMIT_MAX};
+
+use super::{Config, Fairness, setting::Setting};
 use crate::yaml::Node;
 
 /// A key of the configuration.
@@ -130,9 +132,9 @@ keys! {
     sensor.proc_root: "Where the host's `/proc` is mounted.";
     sensor.stop_deadline: "How long stopping may take: what is not written by then is counted as lost.";
     sensor.instance: "Name of the lock that keeps a second sensor from starting on the node.";
-    sensor.capture.argv_limit: "Most bytes of argv to capture, 1KiB to 256KiB.";
+    sensor.capture.argv_limit: "Most bytes of argv to capture, 1KiB to 256KiB. To raise it above 32KiB takes a restart.";
     sensor.capture.env: "Environment variables that rules may see: all, none, or those named. Captured only if a rule looks at them. *They often hold secrets.*";
-    sensor.capture.env_limit: "Most bytes of the environment to capture, up to 64KiB.";
+    sensor.capture.env_limit: "Most bytes of the environment to capture, up to 32KiB.";
     sensor.capture.tree.mode: "A process tree: `all` treats it like any other, `exclude` leaves it out, `only` leaves out all others.";
     sensor.capture.tree.root: "Process at the root of that tree. Default: the sensor.";
     sensor.capture.hooks: "How system call exits are hooked. *`raw` also sees 32-bit processes, and costs every system call more.*";
@@ -148,8 +150,8 @@ keys! {
     sensor.hold.max_events: "Most events that wait.";
     sensor.hold.max_bytes: "Most bytes that wait.";
     sensor.fairness.enabled: "Keep one container (or service of the host: each cgroup has a budget) from using up what all share. What it loses by that is counted, and announced by records of source `internal`.";
-    sensor.fairness.rate: "Events a second that one container may have over a longer time; 0: without limit. A record above 4 KiB (a large argv) counts as one more event for each further KiB.";
-    sensor.fairness.burst: "Events that one container may have at once; a sixteenth of that while more than three quarters of the ring buffer are full.";
+    sensor.fairness.rate: "Events a second that one container may have over a longer time, up to 1000000000; 0: without limit. A record above 4 KiB (a large argv) counts as one more event for each further KiB.";
+    sensor.fairness.burst: "Events that one container may have at once, up to 1000000000; a sixteenth of that while more than three quarters of the ring buffer are full.";
     sensor.self_test.enabled: "Now and then let a process of the sensor's own execute itself; if that event does not come back, the sensor is not ready.";
     sensor.self_test.interval: "How often, at least 100ms.";
     sensor.self_test.timeout: "How long that event may take.";
@@ -291,13 +293,25 @@ const RANGES: &[Range] = &[
     ),
     (
         "sensor.capture.argv_limit",
-        |c| (1 << 10..=256 << 10).contains(&c.sensor.capture.argv_limit.0),
+        |c| {
+            (ARGV_LIMIT_MIN.into()..=ARGV_LIMIT_MAX.into()).contains(&c.sensor.capture.argv_limit.0)
+        },
         "must be 1KiB to 256KiB",
     ),
     (
         "sensor.capture.env_limit",
-        |c| c.sensor.capture.env_limit.0 <= 64 << 10,
-        "must be at most 64KiB",
+        |c| c.sensor.capture.env_limit.0 <= ENV_LIMIT_MAX.into(),
+        "must be at most 32KiB",
+    ),
+    (
+        "sensor.fairness.rate",
+        |c| c.sensor.fairness.rate <= Fairness::MOST,
+        "must be at most 1000000000",
+    ),
+    (
+        "sensor.fairness.burst",
+        |c| c.sensor.fairness.burst <= Fairness::MOST,
+        "must be at most 1000000000",
     ),
     (
         "sensor.capture.tree.root",

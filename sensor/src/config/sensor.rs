@@ -61,11 +61,12 @@ impl Default for Sensor {
 /// `sensor.capture.*`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Capture {
-    /// Most bytes of argv to capture: 1 KiB … 256 KiB.
+    /// Most bytes of argv to capture: [`sensor_ebpf::ARGV_LIMIT_MIN`] to
+    /// [`sensor_ebpf::ARGV_LIMIT_MAX`].
     pub argv_limit: ByteSize,
     /// Environment variables that rules may see.
     pub env: WantedEnv,
-    /// Most bytes of the environment to capture.
+    /// Most bytes of the environment to capture, up to [`sensor_ebpf::ENV_LIMIT_MAX`].
     pub env_limit: ByteSize,
     /// Whose events are wanted.
     pub tree: Tree,
@@ -220,6 +221,11 @@ pub struct Fairness {
     pub rate: u64,
     /// Events that it may have at once.
     pub burst: u64,
+}
+
+impl Fairness {
+    /// Largest rate and largest burst: an event costs a nanosecond or more.
+    pub const MOST: u64 = 1_000_000_000;
 }
 
 impl Default for Fairness {

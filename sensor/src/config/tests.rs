@@ -143,6 +143,36 @@ fn a_value_out_of_range_is_an_error() {
     assert!(fails("http_output: {url: 'ftp://x'}\n").contains("must begin with http://"));
 }
 
+/// A limit of the kernel side: the largest value is taken, one more is an error, and error
+/// and meaning name the limit.
+fn assert_limit(key: &str, most: u64, as_text: &str) {
+    assert!(overridden(&[&format!("{key}={most}")]).is_ok(), "{key}");
+    let error = overridden(&[&format!("{key}={}", most + 1)]).unwrap_err();
+    assert!(error.contains(&format!("{key}: must be ")), "{error}");
+    assert!(error.contains(as_text), "{error}");
+    let row = keys().iter().find(|row| row.name == key).unwrap();
+    assert!(row.doc.contains(as_text), "{}", row.doc);
+}
+
+#[test]
+fn what_the_kernel_side_cannot_do_is_an_error_that_says_the_limit() {
+    for (key, most) in [
+        ("sensor.capture.argv_limit", sensor_ebpf::ARGV_LIMIT_MAX),
+        ("sensor.capture.env_limit", sensor_ebpf::ENV_LIMIT_MAX),
+    ] {
+        let most = u64::from(most);
+        assert_limit(key, most, &ByteSize(most).to_string());
+    }
+    let least = u64::from(sensor_ebpf::ARGV_LIMIT_MIN);
+    let argv = |limit| overridden(&[&format!("sensor.capture.argv_limit={limit}")]);
+    assert!(argv(least).is_ok());
+    let error = argv(least - 1).unwrap_err();
+    assert!(error.contains(&ByteSize(least).to_string()), "{error}");
+    for key in ["sensor.fairness.rate", "sensor.fairness.burst"] {
+        assert_limit(key, Fairness::MOST, &Fairness::MOST.to_string());
+    }
+}
+
 #[test]
 fn all_errors_are_told_at_once() {
     let message = fails("prioritty: debug\njson_output: 7\nrule_matching: last\n");

@@ -37,7 +37,7 @@ pub use context::{Context, Memo};
 pub use operand::Operand;
 pub use operand_parser::quoted;
 pub use parse_error::ParseError;
-pub use reference::{Argument, FieldError, FieldRef};
+pub use reference::{ANCESTORS_MAX, Argument, FieldError, FieldRef};
 pub use registry::{ArgumentKind, Field, Kinds, Needs, all, find};
 pub use sanitize::sanitize;
 pub use template::Template;

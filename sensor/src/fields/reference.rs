@@ -1,6 +1,10 @@
 //! `proc.aname[2]`: a field and its argument, as rules and outputs write it.
 
-use super::{ArgumentKind, Context, Field, Type, Value, find, foreign};
+use super::{ArgumentKind, Context, Field, Needs, Type, Value, find, foreign};
+
+/// Most ancestors that an event has, as the number in brackets.
+#[expect(clippy::cast_possible_truncation, reason = "it is 16")]
+pub const ANCESTORS_MAX: u32 = sensor_ebpf::ANCESTORS_MAX as u32;
 
 /// What stands in brackets after a field's name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +32,11 @@ pub enum FieldError {
     /// The argument must be a number.
     #[error("field '{0}' takes a number in brackets, not '{1}'")]
     NotANumber(&'static str, String),
+    /// No event has that many ancestors.
+    #[error(
+        "field '{0}' takes at most {ANCESTORS_MAX} in brackets, not {1}: events have no more ancestors"
+    )]
+    TooFar(&'static str, u32),
     /// No closing bracket.
     #[error("field '{0}' has no closing bracket")]
     Unclosed(&'static str),
@@ -152,10 +161,15 @@ fn argument(field: &'static Field, text: &str) -> Result<Argument, FieldError> {
         .unwrap_or(text);
     match field.argument {
         ArgumentKind::None => Err(FieldError::NoArgument(field.name)),
-        ArgumentKind::Index | ArgumentKind::OptionalIndex => unquoted
-            .parse()
-            .map(Argument::Index)
-            .map_err(|_| FieldError::NotANumber(field.name, text.to_owned())),
+        ArgumentKind::Index | ArgumentKind::OptionalIndex => {
+            let index = unquoted
+                .parse()
+                .map_err(|_| FieldError::NotANumber(field.name, text.to_owned()))?;
+            if index > ANCESTORS_MAX && field.needs.contains(Needs::ANCESTORS) {
+                return Err(FieldError::TooFar(field.name, index));
+            }
+            Ok(Argument::Index(index))
+        }
         ArgumentKind::Name | ArgumentKind::OptionalName => Ok(Argument::Name(unquoted.into())),
     }
 }

@@ -10,11 +10,8 @@ use super::{
 use crate::{
     capture::Name,
     event::Kind,
-    fields::{Argument, FieldRef, Needs},
+    fields::{ANCESTORS_MAX, Argument, FieldRef, Needs},
 };
-
-/// Ancestors that a field without index looks at.
-const ALL_ANCESTORS: u32 = 16;
 
 /// Of whom events of a kind can match a rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -189,8 +186,8 @@ impl Requirements {
         let needs = field.field.needs;
         self.needs = self.needs.union(needs);
         let depth = match field.argument {
-            Argument::Index(index) => index.min(ALL_ANCESTORS),
-            _ if needs.contains(Needs::ANCESTORS) => ALL_ANCESTORS,
+            Argument::Index(index) => index,
+            _ if needs.contains(Needs::ANCESTORS) => ANCESTORS_MAX,
             _ => 1,
         };
         if needs.contains(Needs::ANCESTORS) {

@@ -121,6 +121,10 @@ fn mistakes_in_conditions() {
         "14: field 'proc.aname' takes a number in brackets, not 'x' | ",
     );
     condition(
+        "proc.aname[17] = y",
+        "14: field 'proc.aname' takes at most 16 in brackets, not 17: events have no more ancestors | ",
+    );
+    condition(
         "proc.name[1] = y",
         "14: field 'proc.name' takes no argument | ",
     );
