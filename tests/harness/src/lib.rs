@@ -28,6 +28,7 @@ pub mod rights;
 pub mod scene;
 pub mod seen;
 pub mod sensor;
+pub mod statistics;
 pub mod web;
 
 pub use act::Act;
@@ -39,3 +40,4 @@ pub use event::Event;
 pub use scene::Scene;
 pub use seen::Seen;
 pub use sensor::{Sensor, Setup};
+pub use statistics::Statistics;
