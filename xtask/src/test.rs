@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    build, fuzz,
+    build, companion, fuzz,
     machine::Machine,
     setup,
     shell::{cargo, is_root, root, run as execute, say},
@@ -146,5 +146,8 @@ fn integration(arguments: &Arguments) -> Result<()> {
     if let Some(filter) = &arguments.filter {
         test.args(["--", filter]);
     }
-    execute(test.current_dir(root()))
+    let companion = companion::start()?;
+    let outcome = execute(test.current_dir(root()));
+    // Both are told, whichever failed.
+    companion.finish().and(outcome)
 }

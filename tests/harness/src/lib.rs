@@ -17,6 +17,7 @@
 pub mod act;
 pub mod bpftool;
 pub mod cgroup;
+pub mod companion;
 pub mod connects;
 pub mod container;
 pub mod counters;
@@ -34,6 +35,7 @@ pub mod web;
 pub use act::Act;
 pub use bpftool::Bpftool;
 pub use cgroup::Cgroup;
+pub use companion::Companion;
 pub use container::Container;
 pub use counters::Counters;
 pub use event::Event;
