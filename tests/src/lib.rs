@@ -20,6 +20,6 @@ pub mod proxy;
 pub mod testbed;
 
 pub use harness::{
-    Act, Bpftool, Cgroup, Container, Counters, Event, Scene, Seen, Sensor, Setup, act, connects,
-    container, elf, figures, programs, rights, sensor,
+    Act, Bpftool, Cgroup, Container, Counters, Event, Scene, Seen, Sensor, Setup, Statistics, act,
+    connects, container, elf, figures, programs, rights, sensor,
 };

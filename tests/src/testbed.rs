@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use harness::container;
 use serde_json::{Value, json};
 
 /// The image that pods run: this machine's dash and coreutils.
@@ -24,8 +25,6 @@ const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testbed");
 const IMAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/testbed-images");
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_mins(3);
-
-static BEDS: AtomicU64 = AtomicU64::new(0);
 
 /// A containerd of its own, with its own files, network namespace and cgroups.
 /// Everything ends when this is dropped, or when the test is killed.
@@ -125,8 +124,8 @@ impl TestBed {
     /// If a package is missing or containerd does not start.
     #[must_use]
     pub fn start() -> Self {
-        let number = BEDS.fetch_add(1, Ordering::Relaxed);
-        let name = format!("sb{}n{number}", std::process::id());
+        // By chance, as containers' ids: cgroups and network namespaces may outlive a process id.
+        let name = format!("sb{}", &container::id()[..12]);
         let dir = std::env::temp_dir().join(format!("sensor-{name}"));
         let settings = [
             ("TB_DIR", dir.display().to_string()),

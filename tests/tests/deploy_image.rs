@@ -105,10 +105,12 @@ fn archive() -> Result<PathBuf> {
         if let Some(path) = env::var_os("SENSOR_IMAGE") {
             return Ok(path.into());
         }
-        let path = Path::new(ROOT).join("target/image/test.oci.tar");
-        make(&path)
-            .map(|()| path)
-            .map_err(|error| format!("{error:#}"))
+        let directory = Path::new(ROOT).join("target/image");
+        let path = directory.join("test.oci.tar");
+        // Another run of these tests may read the archive just now: it is exchanged as a whole.
+        let new = directory.join(format!("test-{}.oci.tar", std::process::id()));
+        let made = make(&new).and_then(|()| Ok(fs::rename(&new, &path)?));
+        made.map(|()| path).map_err(|error| format!("{error:#}"))
     });
     made.clone().map_err(anyhow::Error::msg)
 }

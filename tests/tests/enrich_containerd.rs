@@ -217,7 +217,8 @@ fn a_socket_that_stalls_for_ten_seconds_loses_no_event_and_what_waited_too_long_
             assert!(events.iter().map(|e| e.number).is_sorted());
             let is_late = |e: &&Enriched| e.container.is_none();
             for event in events.iter().filter(is_late) {
-                assert_eq!(event.outcome, Some(HoldOutcome::Timeout));
+                let told = || format!("{event:?}: {:#?}", enricher.notices());
+                assert_eq!(event.outcome, Some(HoldOutcome::Timeout), "{}", told());
                 late += 1;
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tests::{
-    Event, Seen, Setup,
+    Event, Seen, Sensor, Setup,
     sensor::wait_for,
     testbed::{Pod, PodSpec, TOOLS, TestBed},
 };
@@ -63,6 +63,24 @@ fn of<'a>(seen: &'a Seen, id: &str) -> Vec<&'a Event> {
     own
 }
 
+/// Waits until these execs, containers and programs, are lines: what waits for containerd is not
+/// yet. The sensor is never idle where others run containers too.
+fn wait_for_execs(sensor: &Sensor, execs: &[(&str, &str)]) {
+    let all = || {
+        let lines = sensor.lines();
+        execs.iter().all(|(id, program)| {
+            let of_id = lines.iter().filter(|line| line.contains(id));
+            let mut events = of_id.map(|line| Event::parse(line));
+            events.any(|event| event.field("proc.name") == program)
+        })
+    };
+    assert!(
+        wait_for(all),
+        "not all of {execs:?} is written:\n{}",
+        sensor.stderr()
+    );
+}
+
 fn assert_pod(events: &[&Event], pod: &Pod, name: &str) {
     for event in events {
         assert_eq!(event.text("k8s.pod.name"), name);
@@ -95,7 +113,9 @@ fn every_exec_of_pods_that_live_for_milliseconds_has_its_pod() {
             .collect();
         made.extend(begun.into_iter().map(|(pod, name)| (name, pod.wait())));
     }
-    sensor.settle();
+    let pods = made.values();
+    let execs = pods.flat_map(|pod| [(&*pod.sandbox, "pause"), (&*pod.container, "true")]);
+    wait_for_execs(&sensor, &execs.collect::<Vec<_>>());
     let seen = sensor.stop();
     for (name, pod) in &made {
         let events = of(&seen, &pod.container);
@@ -129,7 +149,7 @@ fn a_user_of_the_container_has_the_containers_name_also_in_its_first_exec() {
     let sensor = setup(&bed).start();
     assert!(wait_for(|| sensor.stderr().contains("containerd answers")));
     let pod = bed.pod(&chain("crew").command(&["/usr/bin/true"]).run_as(1000));
-    sensor.settle();
+    wait_for_execs(&sensor, &[(&pod.container, "true")]);
     let seen = sensor.stop();
     let events = of(&seen, &pod.container);
     assert_eq!(events.len(), 1);
@@ -143,7 +163,7 @@ fn an_exec_into_a_pod_that_was_there_before_has_its_pod() {
     let pod = bed.pod(&PodSpec::new("before", "shop").label("app", "demo"));
     let sensor = setup(&bed).start();
     let _ = bed.exec(&pod.container, &["/usr/bin/true"]);
-    sensor.settle();
+    wait_for_execs(&sensor, &[(&pod.container, "true")]);
     let seen = sensor.stop();
     let events = of(&seen, &pod.container);
     assert_eq!(events.last().unwrap().text("proc.name"), "true");

@@ -2,7 +2,7 @@
 
 use libc::AF_INET;
 use serde_json::json;
-use tests::{Act, Cgroup, Scene, connects::tcp};
+use tests::{Act, Cgroup, Scene, connects::tcp, container};
 
 fn rule(condition: &str, output: &str) -> String {
     format!(
@@ -65,7 +65,7 @@ fn a_failed_exec_tells_the_program_that_called_although_only_failed_ones_are_wan
 #[test]
 fn a_container_tells_its_parent_of_the_host_although_only_containers_are_wanted() {
     let scene = Scene::new();
-    let unique = format!("{:08x}", std::process::id()).repeat(8);
+    let unique = container::id();
     let cgroup = Cgroup::new(&format!("docker-{unique}.scope"));
     let inside = Act::new().then("pause", ["1000"]);
     let shim = Act::new()

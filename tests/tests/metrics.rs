@@ -17,7 +17,7 @@ use std::{
 use sensor::telemetry::catalog;
 use serde_json::Value;
 use tests::{
-    Act, Event, Sensor, Setup,
+    Act, Event, Sensor, Setup, Statistics,
     connects::tcp,
     proxy::Proxy,
     sensor::wait_for,
@@ -98,27 +98,6 @@ fn values(page: &str, name: &str) -> Vec<f64> {
         .collect()
 }
 
-/// The kernel's statistics of BPF programs are on as long as this lives.
-struct Statistics {
-    before: String,
-}
-
-impl Statistics {
-    const SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
-
-    fn on() -> Self {
-        let before = fs::read_to_string(Self::SWITCH).unwrap();
-        fs::write(Self::SWITCH, "1").unwrap();
-        Self { before }
-    }
-}
-
-impl Drop for Statistics {
-    fn drop(&mut self) {
-        let _ = fs::write(Self::SWITCH, &self.before);
-    }
-}
-
 /// Has promtool look at something, if it is here.
 fn promtool(arguments: &[&str], input: &str) {
     let child = Command::new("promtool")
@@ -141,7 +120,7 @@ fn promtool(arguments: &[&str], input: &str) {
 
 #[test]
 fn every_metric_of_the_catalog_is_fed_and_promtool_finds_no_fault() {
-    let _statistics = Statistics::on();
+    let _statistics = Statistics::on().unwrap();
     let bed = TestBed::start();
     let proxy = Proxy::start(&bed.dir().join("proxy.sock"), &bed.socket());
     let sensor = Setup::of_the_machine()

@@ -9,6 +9,7 @@ use std::fs;
 
 use tests::{
     Act, Event, Scene, Sensor, Setup,
+    act::Actor,
     connects::{RULES, tcp},
     sensor::wait_for,
 };
@@ -19,26 +20,36 @@ const KEPT: u64 = 1 << 2 | 1 << 19 | 1 << 38 | 1 << 39;
 
 const EXECS: &str = include_str!("../harness/src/rules.yaml");
 
-/// A connect in a network namespace of its own; what the socket says of its ends.
-fn connect() -> String {
+/// An actor that connects in a network namespace of its own, and says what the socket says of its
+/// ends.
+fn connecting() -> Actor {
     let steps = Act::new()
         .just("net-namespace")
         .listen(99, "127.0.0.1:80")
         .and(tcp(libc::AF_INET))
         .connect("127.0.0.1:80", 0)
         .ends();
-    let printed = steps.start().go();
-    printed.trim().replace(' ', "->")
+    steps.start()
 }
 
-/// Names of the connects that were written so far.
-fn connects(sensor: &Sensor) -> Vec<String> {
+/// Lets it connect; its process id, and the name of the connection.
+fn connect(actor: Actor) -> (u32, String) {
+    let pid = actor.pid();
+    (pid, actor.go().trim().replace(' ', "->"))
+}
+
+/// Processes whose connects were written so far, and the names of these.
+fn connects(sensor: &Sensor) -> Vec<(u32, String)> {
     let lines = sensor.lines();
     let events = lines.iter().map(|line| Event::parse(line));
     events
         .filter(|event| event.0["rule"] == "Every connect")
-        .map(|event| event.text("fd.name").to_owned())
+        .map(|event| (pid(&event), event.text("fd.name").to_owned()))
         .collect()
+}
+
+fn pid(event: &Event) -> u32 {
+    u32::try_from(event.number("proc.pid")).unwrap()
 }
 
 fn assert_locked_down(sensor: &Sensor) {
@@ -65,32 +76,35 @@ fn connects_are_seen_once_a_rule_wants_them_and_no_longer_than_that() {
             .option("sensor.capture.hooks", hooks)
             .start();
         assert_locked_down(&sensor);
-        let _before = connect();
+        // This process's tree is what all tests of this file have in common: of what is written
+        // only these three actors count.
+        let (before, _) = connect(connecting());
         sensor.reload(RULES);
-        let wanted = connect();
+        let wanted = connect(connecting());
         assert!(
-            wait_for(|| connects(&sensor) == [wanted.clone()]),
-            "{hooks}: {:?} instead of {wanted}\n{}",
+            wait_for(|| connects(&sensor).contains(&wanted)),
+            "{hooks}: {:?} without {wanted:?}\n{}",
             connects(&sensor),
             sensor.stderr()
         );
         sensor.reload(EXECS);
-        let _after = connect();
+        let (after, _) = connect(connecting());
         let seen = sensor.stop();
         seen.counters().assert_complete();
-        let of_connects = |event: &&Event| event.0["rule"] == "Every connect";
-        assert_eq!(seen.events.iter().filter(of_connects).count(), 1, "{hooks}");
-        assert!(
-            seen.events
-                .iter()
-                .any(|event| event.0["rule"] == "Every exec")
-        );
+        let rules_of = |actor: u32| -> Vec<_> {
+            let events = seen.events.iter().filter(|event| pid(event) == actor);
+            events.map(|event| event.0["rule"].clone()).collect()
+        };
+        assert_eq!(rules_of(before), ["Every exec"], "{hooks}");
+        assert_eq!(rules_of(wanted.0), ["Every connect"], "{hooks}");
+        assert_eq!(rules_of(after), ["Every exec"], "{hooks}");
     }
 }
 
 #[test]
 fn a_rules_file_that_changed_is_noticed_without_a_signal() {
-    let sensor = Setup::watching(std::process::id())
+    let actor = connecting();
+    let sensor = Setup::watching(actor.pid())
         .option("watch_config_files", true)
         .start();
     sensor.write_rules(RULES);
@@ -99,7 +113,7 @@ fn a_rules_file_that_changed_is_noticed_without_a_signal() {
         "{}",
         sensor.stderr()
     );
-    let wanted = connect();
+    let wanted = connect(actor);
     assert!(wait_for(|| connects(&sensor) == [wanted.clone()]));
     sensor.stop().counters().assert_complete();
 }
@@ -110,7 +124,8 @@ fn a_new_rules_file_with_a_mistake_is_loaded_once_it_is_mended() {
     let [more, config] = ["more.yaml", "config.yaml"].map(|name| scene.path(name));
     fs::write(&more, RULES.replace("evt.type", "no.such.field")).unwrap();
     fs::write(&config, format!("rules_files: [{}]\n", more.display())).unwrap();
-    let sensor = Setup::watching(std::process::id())
+    let actor = connecting();
+    let sensor = Setup::watching(actor.pid())
         .option("watch_config_files", true)
         .start();
     let told = |text: &str| wait_for(|| sensor.stderr().contains(text));
@@ -118,7 +133,7 @@ fn a_new_rules_file_with_a_mistake_is_loaded_once_it_is_mended() {
     assert!(told(": not reloaded"), "{}", sensor.stderr());
     fs::write(&more, RULES).unwrap();
     assert!(told(": reloaded"), "{}", sensor.stderr());
-    let wanted = connect();
+    let wanted = connect(actor);
     assert!(wait_for(|| connects(&sensor) == [wanted.clone()]));
     sensor.stop().counters().assert_complete();
 }
@@ -172,12 +187,13 @@ fn more_argv_than_the_programs_have_room_for_is_refused_with_the_limit_and_the_r
 
 #[test]
 fn what_new_rules_want_of_the_kernel_is_taken_back_where_an_output_is_refused() {
-    let sensor = Setup::watching(std::process::id()).start();
+    let actor = connecting();
+    let sensor = Setup::watching(actor.pid()).start();
     sensor.write_rules(RULES);
     let program = "program_output: {enabled: true, program: /proc/self/exe}\n";
     sensor.append_to_configuration(program);
     sensor.reload_in_vain();
-    let _unwanted = connect();
+    let _unwanted = connect(actor);
     let seen = sensor.stop();
     seen.counters().assert_complete();
     let mut of_the_kernel = seen.stderr.lines();

@@ -4,10 +4,12 @@ use std::{collections::BTreeMap, thread};
 
 use tests::{Act, Event, Scene, Setup, programs, sensor::wait_for};
 
-const EXECS: usize = 12_000;
+/// More than the reloads take, also where others keep the CPUs busy: a reload has to wait for its
+/// turn there, and the storm goes on meanwhile.
+const EXECS: usize = 30_000;
 const WORKERS: usize = 2;
 const RELOADS: usize = 50;
-/// How much is written between two reloads: enough that the storm outlasts them all.
+/// How much is written between two reloads, at least.
 const BETWEEN: u64 = 32 << 10;
 
 /// A set of rules that says which one it is. Several rules, so that there is

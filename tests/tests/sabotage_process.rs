@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::json;
-use tests::{Act, Cgroup, Container, Scene, elf};
+use tests::{Act, Cgroup, Container, Scene, container, elf};
 
 #[test]
 fn a_process_that_renames_itself_keeps_its_name_and_executable() {
@@ -64,7 +64,7 @@ fn a_flood_of_forks_hides_no_exec_and_no_parent() {
 
 #[test]
 fn a_cgroup_named_like_another_container_inside_ones_own_changes_nothing() {
-    let (own, other) = ("a1".repeat(32), "b2".repeat(32));
+    let [own, other] = [(); 2].map(|()| container::id());
     let names = format!("docker-{own}.scope/cri-containerd-{other}.scope/{other}");
     let cgroup = Cgroup::new(&names);
     let scene = Scene::new();
@@ -80,7 +80,7 @@ fn a_cgroup_named_like_another_container_inside_ones_own_changes_nothing() {
 
 #[test]
 fn a_container_that_nests_cgroups_too_deep_to_tell_does_not_become_the_host() {
-    let own = "d4".repeat(32);
+    let own = container::id();
     let cgroup = Cgroup::new(&format!("docker-{own}.scope{}", "/d".repeat(260)));
     let scene = Scene::new();
     let tool = scene.program("tool");
@@ -96,7 +96,7 @@ fn a_container_that_nests_cgroups_too_deep_to_tell_does_not_become_the_host() {
 
 #[test]
 fn a_cgroup_that_is_named_nearly_like_a_container_is_of_the_host() {
-    let almost = "a".repeat(63);
+    let almost = &container::id()[..63];
     let cgroup = Cgroup::new(&format!("sabotage-{almost}.scope/docker-{almost}G.scope"));
     let scene = Scene::new();
     let tool = scene.program("tool");

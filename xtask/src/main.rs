@@ -4,6 +4,7 @@
 mod bench;
 mod build;
 mod ci;
+mod companion;
 mod coverage;
 mod cross;
 mod debian;
@@ -46,6 +47,9 @@ enum Command {
     Vm(vm::Arguments),
     /// Run the unit and integration tests, and tell which lines of the sensor they run
     Coverage,
+    /// Keep a sensor of the whole machine until standard input ends, and tell what it lost
+    #[command(hide = true)]
+    Companion,
     /// Run the fuzz targets for a bounded time
     Fuzz(fuzz::Arguments),
     /// Pack the sensor as an OCI image, without a container engine
@@ -74,6 +78,7 @@ fn run(command: Command) -> Result<()> {
         Command::Ci => ci::run(),
         Command::Vm(arguments) => vm::run(&arguments),
         Command::Coverage => coverage::run(),
+        Command::Companion => companion::keep(),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Image(arguments) => image::run(&arguments),
         Command::Bench(command) => bench::run(command),

@@ -2,14 +2,31 @@
 
 use std::{
     fs,
+    hash::{BuildHasher as _, RandomState},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
 };
 
 use serde_json::{Value, json};
 
 use crate::{Act, Scene, programs};
+
+/// An id as engines give it, 64 hexadecimal digits, which no other container on the machine has;
+/// nor has it the twelve digits that Falco shows.
+///
+/// By chance and not by a process id: cgroups are one tree for all pid namespaces, and a process
+/// id is used again.
+#[must_use]
+pub fn id() -> String {
+    let part = || RandomState::new().hash_one(());
+    format!(
+        "{:016x}{:016x}{:016x}{:016x}",
+        part(),
+        part(),
+        part(),
+        part()
+    )
+}
 
 /// A bundle: a root file system in a scene's directory, and how to run it.
 #[derive(Debug)]
@@ -25,17 +42,10 @@ impl Container {
     /// If its files cannot be written.
     #[must_use]
     pub fn new(scene: &Scene, argv: &[&str]) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        // As engines name them: 64 hexadecimal digits.
-        let unique = format!("{:08x}{number:04x}", std::process::id());
-        let id = format!(
-            "{unique}{}",
-            "0123456789abcdef".repeat(4).split_at(unique.len()).1
-        );
-        let directory = scene.directory(&format!("container-{number}"));
+        let id = id();
+        let directory = scene.directory(&id);
         for name in ["bin", "dev", "etc", "proc", "tmp"] {
-            scene.directory(&format!("container-{number}/rootfs/{name}"));
+            scene.directory(&format!("{id}/rootfs/{name}"));
         }
         let container = Self { id, directory };
         let config = container.config(argv);

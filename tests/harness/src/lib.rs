@@ -17,6 +17,7 @@
 pub mod act;
 pub mod bpftool;
 pub mod cgroup;
+pub mod companion;
 pub mod connects;
 pub mod container;
 pub mod counters;
@@ -28,14 +29,17 @@ pub mod rights;
 pub mod scene;
 pub mod seen;
 pub mod sensor;
+pub mod statistics;
 pub mod web;
 
 pub use act::Act;
 pub use bpftool::Bpftool;
 pub use cgroup::Cgroup;
+pub use companion::Companion;
 pub use container::Container;
 pub use counters::Counters;
 pub use event::Event;
 pub use scene::Scene;
 pub use seen::Seen;
 pub use sensor::{Sensor, Setup};
+pub use statistics::Statistics;

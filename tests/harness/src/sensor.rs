@@ -5,7 +5,6 @@ use std::{
     fs::{self, File},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -26,9 +25,6 @@ fn patience() -> Duration {
 }
 /// The sensor stops by itself after that time, whatever becomes of the test.
 const LONGEST: Duration = Duration::from_mins(10);
-
-/// Number of the next sensor that this process starts.
-static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// How a sensor is to be started.
 #[derive(Clone, Debug)]
@@ -111,14 +107,15 @@ impl Setup {
             geteuid().is_root(),
             "these tests load eBPF programs: run them as root, or by `cargo xtask test`"
         );
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        // One sensor a node is the rule, so each has a lock of its own here.
-        let instance = format!("test-{}-{number}", std::process::id());
         let mut setup = self;
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        // One sensor a node is the rule, so each has a lock of its own here. A process id would
+        // not do: there is one such lock in a network namespace, which several pid namespaces
+        // may share.
+        let instance = dir.path().display();
         setup
             .options
-            .insert(0, format!("sensor.instance={instance}"));
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+            .insert(0, format!("sensor.instance=test{instance}"));
         let path = |name| dir.path().join(name);
         let mut config = String::new();
         let log = setup.log.unwrap_or_else(|| path("events.json"));
@@ -187,11 +184,14 @@ impl Sensor {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Lines that it has written so far.
+    /// Lines that it has written so far, without one that it is writing just now.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
-        text.split_terminator('\n').map(str::to_owned).collect()
+        let bytes = fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let lines = text.split_inclusive('\n');
+        let whole = lines.filter_map(|line| line.strip_suffix('\n'));
+        whole.map(str::to_owned).collect()
     }
 
     /// Bytes that it has written so far.
@@ -227,6 +227,11 @@ impl Sensor {
         );
         let success = self.ended.is_some_and(|status| status.success());
         assert!(success, "the sensor ended with {:?}:\n{stderr}", self.ended);
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        assert!(
+            log.is_empty() || log.ends_with('\n'),
+            "the last line is not whole:\n{stderr}"
+        );
         let (internal, events) = self
             .lines()
             .iter()

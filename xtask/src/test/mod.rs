@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 pub(crate) use self::red::Red;
 use self::red::run_tests;
 use crate::{
-    build, fuzz,
+    build, companion, fuzz,
     machine::Machine,
     setup,
     shell::{cargo, is_root, root, run as execute, say, workspace_cargo},
@@ -176,7 +176,10 @@ fn integration(arguments: &Arguments, red: &mut Vec<Red>) -> Result<()> {
     if let Some(filter) = &arguments.filter {
         test.args(["--", filter]);
     }
-    run_tests(test, red)
+    let companion = companion::start()?;
+    let outcome = run_tests(test, red);
+    // Both are said, whichever failed.
+    companion.finish().and(outcome)
 }
 
 /// The command that runs integration tests, as root.

@@ -1,0 +1,251 @@
+//! A sensor that watches the whole machine while something else runs on it: the test suite.
+//!
+//! It is there for two proofs. The tests beside it must be green, so no test takes what another
+//! sensor on the machine does for its own sensor's doing. And whatever the tests do, a sensor
+//! with room enough loses nothing of it.
+
+use std::time::Duration;
+
+use crate::{
+    Counters, Seen, Sensor, Setup, connects, counters::has_preemptible_tracepoints,
+    sensor::wait_for,
+};
+
+/// The rules that ship, and those of the harness that write every exec and every connect.
+const RULES: [&str; 6] = [
+    include_str!("../../../deploy/rules/detections.yaml"),
+    include_str!("../../../deploy/rules/execve.yaml"),
+    include_str!("../../../deploy/rules/connect.yaml"),
+    include_str!("../../../deploy/rules/development.yaml"),
+    include_str!("rules.yaml"),
+    connects::RULES,
+];
+
+/// What the companion needs so that a loss is a defect, and not a matter of how busy the
+/// machine is.
+const OPTIONS: [(&str, &str); 14] = [
+    // Everything is an event: failed execs too, and each event is a line of every rule that
+    // matches.
+    ("engine.modern_ebpf.drop_failed_exit", "false"),
+    ("rule_matching", "all"),
+    ("sensor.self_test.enabled", "true"),
+    // On two CPUs with a storm on each, an exec of the helper may take its time. What is not back
+    // after a minute is lost.
+    ("sensor.self_test.interval", "5s"),
+    ("sensor.self_test.timeout", "60s"),
+    // 128 MiB. Tests let loose 20,000 execs or connects at once, each a record of 1 to 3 KiB: all
+    // of them fit, even if the companion does not run meanwhile.
+    ("engine.modern_ebpf.buf_size_preset", "8"),
+    // Tests flood on purpose: `exec_fairness` is about the budget of the sensor under test.
+    ("sensor.fairness.enabled", "false"),
+    // A storm gives several lines an exec, of 1 to 3 KiB each. What the disk cannot take at once
+    // waits: some tests keep it busy.
+    ("outputs_queue.capacity", "0"),
+    ("sensor.file_output.spool.memory", "256MiB"),
+    // Nobody reads the lines: what counts is that they were written. At most 48 MiB of disk.
+    ("sensor.file_output.rotate.size", "16MiB"),
+    ("sensor.file_output.rotate.keep", "2"),
+    // What waits before the file at the end is written, however long that takes.
+    ("sensor.stop_deadline", "60s"),
+    // Nothing waits for containerd: the test beds' containers are unknown to the machine's. If
+    // something waited, there would be room for two storms.
+    ("sensor.hold.max_events", "100000"),
+    ("sensor.hold.max_bytes", "256MiB"),
+];
+
+/// A test suite takes no longer. The companion stops by itself then, which is a defect.
+const LONGEST: Duration = Duration::from_hours(3);
+
+/// The running companion.
+#[derive(Debug)]
+pub struct Companion(Sensor);
+
+/// What a companion leaves.
+#[derive(Debug)]
+pub struct Company {
+    seen: Seen,
+    passed: f64,
+    failed: f64,
+    sees: bool,
+}
+
+impl Companion {
+    /// Starts it, and waits until it sees: its first self-test has come back.
+    ///
+    /// # Panics
+    /// If it does not come up.
+    #[must_use]
+    pub fn start() -> Self {
+        let setup = Setup::of_the_machine()
+            .rules(&RULES.join("\n"))
+            .with_web_server()
+            .at_most(LONGEST);
+        let with = |setup: Setup, (key, value): (&str, &str)| setup.option(key, value);
+        let sensor = OPTIONS.into_iter().fold(setup, with).start();
+        let _ready = sensor.wait_for_readiness(200);
+        Self(sensor)
+    }
+
+    /// Stops it.
+    ///
+    /// # Panics
+    /// If it had ended before, or does not stop in order.
+    #[must_use]
+    pub fn finish(mut self) -> Company {
+        let ended = self.0.ended();
+        assert!(
+            ended.is_none(),
+            "the companion ended before it was stopped, {ended:?}:\n{}",
+            self.0.stderr()
+        );
+        // One more self-test: nothing that the tests did has made the companion blind.
+        let tests = |outcome: &str| {
+            let name = format!("sensor_self_tests_total{{outcome=\"{outcome}\"}}");
+            self.0.metric(&name)
+        };
+        let before = tests("passed");
+        let sees = wait_for(|| tests("passed") > before);
+        Company {
+            passed: tests("passed"),
+            failed: tests("failed"),
+            sees,
+            seen: self.0.stop(),
+        }
+    }
+}
+
+impl Company {
+    /// What it saw, in a line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let counters = self.seen.counters();
+        format!(
+            "the companion saw {} events, wrote {} lines and lost {}; {} self-tests passed",
+            counters.kernel("seen"),
+            counters.output("written"),
+            counters.lost(),
+            self.passed
+        )
+    }
+
+    /// All that is wrong with it, a sentence each; nothing if the companion lost nothing.
+    #[must_use]
+    pub fn defects(&self) -> Vec<String> {
+        let counters = self.seen.counters();
+        let mut defects = losses(&counters);
+        if let Some(place) = counters.incomplete() {
+            defects.push(format!("the companion's counters do not add up: {place}"));
+        }
+        if !self.sees {
+            defects.push("the companion's last self-test did not come back".to_owned());
+        }
+        if self.failed > 0.0 {
+            defects.push(format!(
+                "{} self-tests of the companion failed",
+                self.failed
+            ));
+        }
+        defects
+    }
+
+    /// What it said on standard error.
+    #[must_use]
+    pub fn stderr(&self) -> &str {
+        &self.seen.stderr
+    }
+}
+
+/// A sentence for each cause of losses.
+fn losses(counters: &Counters) -> Vec<String> {
+    let lost = counters.losses();
+    let lost = lost
+        .iter()
+        .map(|(cause, events)| format!("the companion lost {events} events by {cause}"));
+    // From Linux 7.0 on the kernel skips a few runs on busy CPUs, see `deploy/support.md`.
+    let skipped = if has_preemptible_tracepoints() {
+        Vec::new()
+    } else {
+        counters.skipped()
+    };
+    let skipped = skipped.iter().map(|(program, runs)| {
+        format!("the kernel skipped {runs} runs of the companion's program {program}")
+    });
+    lost.chain(skipped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Company;
+    use crate::Seen;
+
+    const WORDS: &str = "kernel exec: seen=5 written=3 filtered_host=0 filtered_tree=2 filtered_other=0 ring_full=0 no_scratch=0 throttled=0
+events: received=3 undecodable=0 filtered=0 unmatched=0 matched=3 held=0 lines=3
+output file: offered=3 written=3 spooled=0 dropped=0
+";
+
+    fn company(words: &str) -> Company {
+        Company {
+            seen: Seen {
+                events: Vec::new(),
+                internal: Vec::new(),
+                stderr: words.to_owned(),
+            },
+            passed: 2.0,
+            failed: 0.0,
+            sees: true,
+        }
+    }
+
+    #[test]
+    fn a_companion_that_lost_nothing_has_no_defect() {
+        let company = company(WORDS);
+        assert_eq!(company.defects(), Vec::<String>::new());
+        assert_eq!(
+            company.summary(),
+            "the companion saw 5 events, wrote 3 lines and lost 0; 2 self-tests passed"
+        );
+    }
+
+    #[test]
+    fn each_cause_of_a_loss_is_a_defect_with_its_events() {
+        let words = WORDS
+            .replace("written=3 filtered_host", "written=2 filtered_host")
+            .replace("ring_full=0", "ring_full=1")
+            .replace("received=3", "received=2")
+            .replace("matched=3", "matched=2")
+            .replace(
+                "written=3 spooled=0 dropped=0",
+                "written=1 spooled=0 dropped=2",
+            );
+        assert_eq!(
+            company(&words).defects(),
+            [
+                "the companion lost 1 events by ring_full",
+                "the companion lost 2 events by dropped"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_event_that_nobody_counted_is_a_defect() {
+        let defects = company(&WORDS.replace("seen=5", "seen=6")).defects();
+        assert_eq!(
+            defects,
+            [
+                "the companion's counters do not add up: the kernel side: 6 events, and 5 in its parts"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_companion_that_became_blind_is_a_defect() {
+        let blind = Company {
+            sees: false,
+            ..company(WORDS)
+        };
+        assert_eq!(
+            blind.defects(),
+            ["the companion's last self-test did not come back"]
+        );
+    }
+}
