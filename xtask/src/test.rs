@@ -81,6 +81,7 @@ fn format() -> Result<()> {
 fn lint() -> Result<()> {
     const STRICT: [&str; 3] = ["--", "-D", "warnings"];
     execute(cargo(&["clippy", "--workspace", "--all-targets", "--locked"]).args(STRICT))?;
+    execute(cargo(&["clippy", "-psensor", "-Fbpf-log", "--tests", "--locked"]).args(STRICT))?;
     for manifest in OUTSIDE {
         let mut clippy = cargo(&["clippy", "--locked", "--manifest-path", manifest]);
         clippy.args(STRICT);
