@@ -9,8 +9,8 @@
 //! 4. otherwise Debian's `/usr/bin/rustc`, with `core` for BPF from a package
 //!
 //! The linker is `SENSOR_BPF_LINKER`, or `bpf-linker` in `PATH` or in cargo's `bin`.
-//! `SENSOR_BPF_LOG=1` compiles the programs' log lines in, in debug builds only, and
-//! sets `cfg(bpf_log)`. `cargo xtask setup` installs what is missing.
+//! The feature `bpf-log` compiles the programs' log lines in. `cargo xtask setup` installs
+//! what is missing.
 //!
 //! It runs again when the eBPF crate or the tools change, and not otherwise.
 
@@ -72,13 +72,7 @@ fn compile(compiler: &Compiler, linker: &Path, target: &str, log: bool) -> Resul
 }
 
 fn build() -> Result<()> {
-    println!("cargo::rustc-check-cfg=cfg(bpf_log)");
-    for name in [
-        "SENSOR_BPF_OBJECT",
-        "SENSOR_BPF_RUSTC",
-        "SENSOR_BPF_LINKER",
-        "SENSOR_BPF_LOG",
-    ] {
+    for name in ["SENSOR_BPF_OBJECT", "SENSOR_BPF_RUSTC", "SENSOR_BPF_LINKER"] {
         println!("cargo::rerun-if-env-changed={name}");
     }
     let object = PathBuf::from(var("OUT_DIR")?).join(CRATE);
@@ -98,11 +92,7 @@ fn build() -> Result<()> {
     for path in ["src", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed=../{CRATE}/{path}");
     }
-    let log = env::var_os("SENSOR_BPF_LOG").is_some_and(|value| value == "1");
-    let log = log && var("PROFILE")? == "debug";
-    if log {
-        println!("cargo::rustc-cfg=bpf_log");
-    }
+    let log = env::var_os("CARGO_FEATURE_BPF_LOG").is_some();
     let target = match var("CARGO_CFG_TARGET_ENDIAN")?.as_str() {
         "big" => "bpfeb-unknown-none",
         _ => "bpfel-unknown-none",

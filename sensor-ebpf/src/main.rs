@@ -26,6 +26,8 @@ mod bpf {
     pub mod given;
     pub mod kernel;
     pub mod lineage;
+    #[cfg(feature = "log")]
+    pub mod log;
     pub mod maps;
     pub mod path;
     pub mod preempt;

@@ -8,7 +8,6 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    progress,
     shell::{command, root, say, target},
     test,
 };
@@ -33,19 +32,17 @@ fn first_command() -> Result<()> {
     let mut run = command(own, &["run", "--", "-M", "15"]);
     let mut child = run.current_dir(root()).spawn().context("cargo xtask run")?;
     let mut first = None;
-    let status = progress::beside(child.id(), || {
-        loop {
-            if let Some(status) = child.try_wait()? {
-                return Ok::<_, anyhow::Error>(status);
-            }
-            // What the sensor sees: an exec.
-            let _ = command("true", &[]).status();
-            if first.is_none() && has_an_event(&log) {
-                first = Some(already + begin.elapsed());
-            }
-            thread::sleep(Duration::from_millis(250));
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
         }
-    })?;
+        // What the sensor sees: an exec.
+        let _ = command("true", &[]).status();
+        if first.is_none() && has_an_event(&log) {
+            first = Some(already + begin.elapsed());
+        }
+        thread::sleep(Duration::from_millis(250));
+    };
     ensure!(status.success(), "cargo xtask run ended with {status}");
     let first = first.context("cargo xtask run showed no event")?;
     let cpu = cpu_of_children().as_secs();

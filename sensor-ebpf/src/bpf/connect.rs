@@ -122,6 +122,8 @@ fn connected(task: u64, call: impl Fn() -> Call) {
         return;
     };
     let call = call();
+    #[cfg(feature = "log")]
+    super::log::connect_ended(who.image.tgid, call.fd, call.result);
     let target = descriptor(task, call.fd);
     if !wanted_family(settings, kread(target.sock + off!(sock_family))) {
         count(Kind::Connect, Counter::FilteredOther);

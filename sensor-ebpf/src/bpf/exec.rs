@@ -64,8 +64,12 @@ fn exec(task: u64, bprm: u64) {
     let node = cgroup::node_of(task);
     let key = cgroup::key_of(node);
     if tgid != settings.marker && !wanted(settings, &image, &key) {
+        #[cfg(feature = "log")]
+        super::log::exec_unwanted(tgid);
         return;
     }
+    #[cfg(feature = "log")]
+    super::log::exec_wanted(tgid);
     let capacity = ARGV_CAPACITY.load();
     let Some(record) = scratch(capacity) else {
         count(Kind::Exec, Counter::NoScratch);

@@ -234,6 +234,8 @@ impl Worker {
                 ..
             } = self;
             let drained = ring.drain(BATCH, |record| pipeline.process(record, outputs));
+            #[cfg(feature = "bpf-log")]
+            self.capture.take_over_log();
             for (key, class) in self.pipeline.take_classes() {
                 self.capture
                     .classify(key, class)

@@ -71,6 +71,8 @@ pub struct Capture {
     ring_bytes: u32,
     /// What is applied.
     pub(super) wants: Wants,
+    #[cfg(feature = "bpf-log")]
+    log: super::program_log::ProgramLog,
 }
 
 impl Capture {
@@ -154,6 +156,8 @@ impl Capture {
         let throttled = Throttled::new(map(&mut bpf, "THROTTLED")?);
         let cgroups = map(&mut bpf, "CGROUPS")?;
         let names = map(&mut bpf, "NAMES")?;
+        #[cfg(feature = "bpf-log")]
+        let log = super::program_log::ProgramLog::of(&mut bpf)?;
         let mut capture = Self {
             bpf,
             btf,
@@ -174,6 +178,8 @@ impl Capture {
             argv_capacity: capacity,
             ring_bytes: options.ring_bytes,
             wants: wants.clone(),
+            #[cfg(feature = "bpf-log")]
+            log,
         };
         // Forks are followed before the existing tree is marked, so that a
         // process forked meanwhile is found by one or by the other.
@@ -253,6 +259,12 @@ impl Capture {
     #[must_use]
     pub fn refused(&self) -> Option<&CaptureError> {
         self.refused.as_ref()
+    }
+
+    /// Takes over what the programs have logged.
+    #[cfg(feature = "bpf-log")]
+    pub fn take_over_log(&mut self) {
+        self.log.take_over();
     }
 
     /// Detaches everything. What is in the ring buffer stays there to be taken.

@@ -19,6 +19,8 @@ mod offsets;
 mod options;
 mod preempt;
 mod processes;
+#[cfg(feature = "bpf-log")]
+mod program_log;
 mod programs;
 mod ring;
 mod throttled;

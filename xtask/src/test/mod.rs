@@ -135,6 +135,8 @@ fn format() -> Result<()> {
 fn lint() -> Result<()> {
     const STRICT: [&str; 3] = ["--", "-D", "warnings"];
     execute(workspace_cargo("clippy", &["--all-targets"]).args(STRICT))?;
+    let with_log = ["--lib", "--features=sensor/bpf-log"];
+    execute(workspace_cargo("clippy", &with_log).args(STRICT))?;
     for manifest in OUTSIDE {
         let mut clippy = cargo(&["clippy", "--locked", "--manifest-path", manifest]);
         clippy.args(STRICT);
