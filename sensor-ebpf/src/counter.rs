@@ -1,16 +1,16 @@
 //! Per-CPU counters of the kernel side.
 
-use crate::{Kind, RELIEVED, Relieved};
+use crate::{KINDS, Kind, RELIEVED, Relieved};
 
-/// Number of record kinds.
-pub const KINDS: usize = 3;
 /// Number of counters of a kind.
 pub const COUNTERS: usize = 11;
 
 /// The counters of one CPU: those of each kind, how often each program's relief did its work,
 /// and room up to a multiple of a cache line.
-pub type CpuCounts = [u64; 64];
-const _: () = assert!(KINDS * COUNTERS + RELIEVED <= size_of::<CpuCounts>() / size_of::<u64>());
+pub type CpuCounts = [u64; (KINDS * COUNTERS + RELIEVED).next_multiple_of(CACHE_LINE)];
+
+/// Counters in a cache line of 64 bytes.
+const CACHE_LINE: usize = 8;
 
 /// What is counted, for each [`Kind`].
 ///

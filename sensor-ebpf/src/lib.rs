@@ -7,12 +7,14 @@
 #![no_std]
 
 mod counter;
+mod kind;
 mod offsets;
 mod preempt;
 mod settings;
 mod wire;
 
-pub use counter::{COUNTERS, Counter, CpuCounts, KINDS};
+pub use counter::{COUNTERS, Counter, CpuCounts};
+pub use kind::{KINDS, Kind, Kinds};
 pub use offsets::{ABSENT, Offsets};
 pub use preempt::{DONE_MAX, Note, PREEMPT_DISABLE, PREEMPT_ENABLE, RELIEVED, Relieved};
 pub use settings::{
@@ -21,5 +23,5 @@ pub use settings::{
 pub use wire::{
     ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, ARGV_LIMIT_MIN, Ancestor, CGROUP_MAX,
     COMM_LEN, COMPONENTS_MAX, CWD_MAX, Connect, ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Header,
-    Kind, NAME_MAX, Task, WIRE_VERSION, connect_flag, exec_flag, task_flag,
+    NAME_MAX, Task, WIRE_VERSION, connect_flag, exec_flag, task_flag,
 };

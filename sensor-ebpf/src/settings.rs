@@ -23,20 +23,10 @@ pub mod want {
     pub const LOOPBACK: u32 = 1 << 2;
     /// Connects of any family but unix, IPv4 and IPv6.
     pub const OTHER_FAMILIES: u32 = 1 << 3;
-    /// Successful execs.
-    pub const EXEC: u32 = 1 << 4;
-    /// Failed execs.
-    pub const EXEC_FAILED: u32 = 1 << 5;
-    /// Connects.
-    pub const CONNECT: u32 = 1 << 6;
-    /// Events of processes outside containers; shifted by the number of the kind.
-    pub const HOST: u32 = 1 << 8;
-    /// Events of processes in containers; shifted by the number of the kind.
-    pub const CONTAINER: u32 = 1 << 11;
     /// Connects of IPv4 and IPv6 sockets.
-    pub const INET: u32 = 1 << 14;
+    pub const INET: u32 = 1 << 4;
     /// System calls are hooked raw, so 32-bit ones are seen at their exit.
-    pub const RAW: u32 = 1 << 7;
+    pub const RAW: u32 = 1 << 5;
 }
 
 /// The only value of the `SETTINGS` map; may change while the programs run.
@@ -52,6 +42,12 @@ pub mod want {
     )
 )]
 pub struct Settings {
+    /// The kinds that are wanted, as [`crate::Kinds::mask`].
+    pub kinds: u64,
+    /// The kinds that are wanted of processes outside containers.
+    pub host: u64,
+    /// The kinds that are wanted of processes in containers.
+    pub container: u64,
     /// Bits of [`want`].
     pub wants: u32,
     /// A [`Tree`].

@@ -32,31 +32,6 @@ pub const ARGV_LIMIT_MAX: u32 = 256 << 10;
 /// Most bytes of the environment that can be asked for.
 pub const ENV_LIMIT_MAX: u32 = 32 << 10;
 
-/// What a record tells of.
-#[repr(u16)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// `execve` or `execveat` that succeeded.
-    Exec = 0,
-    /// `execve` or `execveat` that failed.
-    ExecFailed = 1,
-    /// A connection attempt.
-    Connect = 2,
-}
-
-impl Kind {
-    /// The kind of a number on the wire.
-    #[must_use]
-    pub const fn from_raw(raw: u16) -> Option<Self> {
-        match raw {
-            0 => Some(Self::Exec),
-            1 => Some(Self::ExecFailed),
-            2 => Some(Self::Connect),
-            _ => None,
-        }
-    }
-}
-
 macro_rules! wire {
     ($($(#[$m:meta])* pub struct $name:ident { $($(#[$fm:meta])* pub $field:ident: $ty:ty,)* })*) => {$(
         $(#[$m])*
@@ -75,7 +50,7 @@ wire! {
     pub struct Header {
         /// Bytes of the whole record, this header included.
         pub len: u32,
-        /// A [`Kind`].
+        /// A [`crate::Kind`].
         pub kind: u16,
         /// [`WIRE_VERSION`].
         pub version: u16,

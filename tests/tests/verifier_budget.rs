@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, fs};
 use sensor::capture::{
     BPF_OBJECT, Capture, HookMode, Options, ProgramFacts, Started, TreeMode, Wants,
 };
+use sensor_ebpf::Kinds;
 use tests::programs;
 
 /// How many instructions the verifier has walked at most, on any kernel (5.16 and later tell), and
@@ -39,8 +40,7 @@ const BETWEEN_COMPILERS: u32 = 10;
 /// Loads every program of an object: those of one mode after those of the other.
 fn all_programs(object: &'static [u8]) -> BTreeMap<String, ProgramFacts> {
     let wants = Wants {
-        exec_failed: true,
-        connect: true,
+        kinds: Kinds::ALL,
         ..Wants::default()
     };
     let mut all = BTreeMap::new();

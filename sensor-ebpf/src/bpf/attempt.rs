@@ -68,8 +68,8 @@ fn begins(sock: u64) {
         return;
     };
     if has_exit(task, settings) {
-        let both = want::CONNECT | want::INET;
-        if settings.wants & both == both
+        if filter::has(settings.kinds, Kind::Connect)
+            && settings.wants & want::INET != 0
             && filter::may_be_wanted(settings, Kind::Connect, task)
             && filter::wanted_name(settings, load(task + off!(task_group_leader)))
         {
@@ -187,7 +187,7 @@ fn attempted(task: u64, sock: u64, settings: &Settings) {
         return; // its first subflow is a TCP socket, which comes next
     }
     count(Kind::Connect, Counter::Seen);
-    if settings.wants & want::CONNECT == 0 {
+    if !filter::has(settings.kinds, Kind::Connect) {
         count(Kind::Connect, Counter::FilteredOther);
         return;
     }

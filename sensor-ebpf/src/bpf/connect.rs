@@ -114,7 +114,7 @@ fn connected(task: u64, call: impl Fn() -> Call) {
     let Some(settings) = filter::settings() else {
         return;
     };
-    if settings.wants & want::CONNECT == 0 {
+    if !filter::has(settings.kinds, Kind::Connect) {
         count(Kind::Connect, Counter::FilteredOther);
         return;
     }

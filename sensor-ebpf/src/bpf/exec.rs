@@ -130,7 +130,7 @@ fn exec(task: u64, bprm: u64) {
 /// Whether an exec is wanted; counts it if not.
 #[inline(always)]
 fn wanted(settings: &Settings, image: &Image, key: &CgroupKey) -> bool {
-    if settings.wants & want::EXEC == 0 {
+    if !filter::has(settings.kinds, Kind::Exec) {
         count(Kind::Exec, Counter::FilteredOther);
         return false;
     }

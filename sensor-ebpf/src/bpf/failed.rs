@@ -141,7 +141,7 @@ fn failed(task: u64, regs: &Regs, result: i64, is_execveat: impl Fn() -> bool) {
     let image = image_of(tgid, leader);
     let node = cgroup::node_of(task);
     let key = cgroup::key_of(node);
-    if settings.wants & want::EXEC_FAILED == 0 {
+    if !filter::has(settings.kinds, Kind::ExecFailed) {
         count(Kind::ExecFailed, Counter::FilteredOther);
         return;
     }

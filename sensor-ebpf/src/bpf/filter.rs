@@ -17,6 +17,12 @@ pub fn settings() -> Option<&'static Settings> {
     element(&SETTINGS, 0).map(|settings| unsafe { settings.as_ref() })
 }
 
+/// Whether a mask of the settings has a kind.
+#[inline(always)]
+pub fn has(mask: u64, kind: Kind) -> bool {
+    mask & 1 << kind as u32 != 0
+}
+
 /// Whether an event is wanted and its cgroup's budget has room for it; counts it
 /// if not. Of a connect more is to be known before it is paid for, see
 /// `connect::emit`.
@@ -77,8 +83,7 @@ pub fn wanted_name(settings: &Settings, leader: u64) -> bool {
 /// Whether events of all cgroups are wanted.
 #[inline(always)]
 fn all_cgroups(settings: &Settings, kind: Kind) -> bool {
-    let both = (want::HOST | want::CONTAINER) << kind as u32;
-    settings.wants & both == both
+    has(settings.host & settings.container, kind)
 }
 
 /// As what an event of that cgroup is filtered; none if it is not.
@@ -87,11 +92,10 @@ fn unwanted(settings: &Settings, kind: Kind, cgroup: &CgroupKey) -> Option<Count
     // SAFETY: the value is copied at once; a concurrent change of it is of one
     // aligned word.
     let class = unsafe { CGROUPS.get(cgroup) }.copied();
-    let missing = |bit: u32| settings.wants & (bit << kind as u32) == 0;
-    if class == Some(CgroupClass::Host as u32) && missing(want::HOST) {
+    if class == Some(CgroupClass::Host as u32) && !has(settings.host, kind) {
         return Some(Counter::FilteredHost);
     }
-    if class == Some(CgroupClass::Container as u32) && missing(want::CONTAINER) {
+    if class == Some(CgroupClass::Container as u32) && !has(settings.container, kind) {
         return Some(Counter::FilteredOther);
     }
     None

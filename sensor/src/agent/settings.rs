@@ -1,7 +1,9 @@
 //! The configuration, as each part wants it.
 
+use sensor_ebpf::{Kind, Kinds};
+
 use crate::{
-    capture::{self, Budget, HookMode, Kinds, Wants},
+    capture::{self, Budget, HookMode, Wants},
     config::{self, Config, Hooks, Toggle, WantedEnv, WhichRules},
     enrich::{
         CacheOptions, ContainerdOptions, HoldOptions, KubeAccess, KubeOptions, MetadataOptions,
@@ -64,21 +66,21 @@ pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
     } else {
         Reach::default()
     });
+    let reach = |kind| match kind {
+        Kind::Exec => exec,
+        Kind::ExecFailed if fails => exec_failed,
+        Kind::ExecFailed => Reach::default(),
+        Kind::Connect => connect,
+    };
+    let of = |chosen: fn(Reach) -> bool| {
+        let choose = |all: Kinds, kind| all.with_if(kind, chosen(reach(kind)));
+        Kind::ALL.into_iter().fold(Kinds::NONE, choose)
+    };
     let env = needs.contains(Needs::ENV) && capture.env != WantedEnv::None;
     Wants {
-        exec: exec.any(),
-        exec_failed: fails,
-        connect: connect.any(),
-        host: Kinds {
-            exec: exec.host,
-            exec_failed: exec_failed.host,
-            connect: connect.host,
-        },
-        container: Kinds {
-            exec: exec.container,
-            exec_failed: exec_failed.container,
-            connect: connect.container,
-        },
+        kinds: of(Reach::any),
+        host: of(|reach| reach.host),
+        container: of(|reach| reach.container),
         unix,
         inet,
         loopback,

@@ -17,7 +17,7 @@ use rustix::{
     io::{read, write},
 };
 
-use sensor_ebpf::Counter;
+use sensor_ebpf::{Counter, Kind};
 
 use super::{
     Counts, Parts, Pipeline,
@@ -30,7 +30,7 @@ use crate::{
     log_info, log_warning,
     output::{AlertOptions, Change, Meta, Outputs, internal::Record},
     rules::RuleSet,
-    telemetry::{ALL_KINDS, Telemetry},
+    telemetry::Telemetry,
 };
 
 /// Most records taken before metadata and commands are looked at again.
@@ -268,7 +268,7 @@ impl Worker {
 
     fn look_at_throttlings(&mut self) {
         let totals = self.kernel.read();
-        let refused = ALL_KINDS.map(|kind| totals.get(kind, Counter::Throttled));
+        let refused = Kind::ALL.map(|kind| totals.get(kind, Counter::Throttled));
         let records = self
             .throttlings
             .look(refused, |key| self.pipeline.place_of(key));

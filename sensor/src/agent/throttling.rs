@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustc_hash::FxHashMap;
-use sensor_ebpf::{CgroupKey, KINDS};
+use sensor_ebpf::{CgroupKey, KINDS, Kind};
 
 use super::cgroups::Place;
 use crate::{
@@ -16,7 +16,6 @@ use crate::{
     event::ContainerId,
     log_warning,
     output::internal::{Record, nanoseconds},
-    telemetry::{ALL_KINDS, kind_name},
 };
 
 /// How often is looked.
@@ -83,8 +82,8 @@ impl Owner {
             Self::Unknown(cgroup) => record.field("sensor.throttled.cgroup", *cgroup),
             Self::Others => record,
         };
-        for kind in ALL_KINDS {
-            let name = format!("sensor.throttled.{}", kind_name(kind));
+        for kind in Kind::ALL {
+            let name = format!("sensor.throttled.{}", kind.name());
             record = record.field(&name, refused[kind as usize]);
         }
         record

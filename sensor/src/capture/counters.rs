@@ -12,7 +12,7 @@ pub struct Totals([[u64; COUNTERS]; KINDS]);
 impl Totals {
     fn of(read: impl Fn(usize) -> u64) -> Self {
         let mut totals = Self::default();
-        for kind in [Kind::Exec, Kind::ExecFailed, Kind::Connect] {
+        for kind in Kind::ALL {
             for counter in Counter::ALL {
                 totals.0[kind as usize][counter as usize] = read(counter.index(kind));
             }

@@ -1,6 +1,9 @@
 //! What the programs hook, and which of them a rule set needs.
 
-use sensor_ebpf::Relieved::{self, self as R};
+use sensor_ebpf::{
+    Kind,
+    Relieved::{self, self as R},
+};
 
 use super::Wants;
 
@@ -124,11 +127,11 @@ const CONNECT: Hook = perf(R::Connect, "exit_connect", "sys_exit_connect", conne
 const CONNECT_RAW: Hook = raw(R::ConnectRaw, "exit_connect_raw", connect);
 
 fn exec_failed(wants: &Wants) -> bool {
-    wants.exec_failed
+    wants.kinds.contains(Kind::ExecFailed)
 }
 
 fn connect(wants: &Wants) -> bool {
-    wants.connect
+    wants.kinds.contains(Kind::Connect)
 }
 
 /// What lineage needs; it is attached before the existing processes are looked at.

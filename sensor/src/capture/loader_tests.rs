@@ -9,7 +9,7 @@ use std::{
 };
 
 use rustix::thread::gettid;
-use sensor_ebpf::{Counter, Kind};
+use sensor_ebpf::{Counter, Kind, Kinds};
 
 use super::{Budget, Capture, HookMode, Options, Started, TreeMode, Wants};
 use crate::event::Event;
@@ -81,7 +81,7 @@ fn failed_exec_arrives(hooks: HookMode) {
         ..Options::default()
     };
     let wants = Wants {
-        exec_failed: true,
+        kinds: Kinds::NONE.with(Kind::Exec).with(Kind::ExecFailed),
         ..Wants::default()
     };
     let Started {
@@ -133,7 +133,7 @@ fn connects(hooks: HookMode) -> Vec<(crate::event::Connect, Vec<u8>)> {
         ..Options::default()
     };
     let wants = Wants {
-        connect: true,
+        kinds: Kinds::NONE.with(Kind::Exec).with(Kind::Connect),
         ..Wants::default()
     };
     let Started {
@@ -197,8 +197,7 @@ fn with_reliefs(hooks: HookMode) -> Started {
         ..Options::default()
     };
     let wants = Wants {
-        exec_failed: true,
-        connect: true,
+        kinds: Kinds::ALL,
         ..Wants::default()
     };
     Capture::start(&options, &wants).expect("the programs run")

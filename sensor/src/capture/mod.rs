@@ -34,7 +34,7 @@ pub use fill::RingFill;
 pub use guard::Tampering;
 pub use hooks::{Hook, HookMode};
 pub use loader::{Capture, Started};
-pub use options::{Budget, Kinds, Name, Options, TreeMode, Wants};
+pub use options::{Budget, Name, Options, TreeMode, Wants};
 pub use processes::{Process, TICK_NS, process, processes};
 pub use programs::{ProgramFigures, Programs};
 pub use ring::{Drained, Ring, rest};

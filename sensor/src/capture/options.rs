@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sensor_ebpf::{ARGV_LIMIT_DEFAULT, COMM_LEN, Kind, Settings, Tree, want};
+use sensor_ebpf::{ARGV_LIMIT_DEFAULT, COMM_LEN, Kind, Kinds, Settings, Tree, want};
 
 use super::{BPF_OBJECT, HookMode};
 
@@ -83,36 +83,6 @@ impl Default for Options {
     }
 }
 
-/// A choice of kinds of events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kinds {
-    /// Successful execs.
-    pub exec: bool,
-    /// Failed execs.
-    pub exec_failed: bool,
-    /// Connects.
-    pub connect: bool,
-}
-
-impl Kinds {
-    /// All of them.
-    pub const ALL: Self = Self {
-        exec: true,
-        exec_failed: true,
-        connect: true,
-    };
-
-    /// Whether a kind is chosen.
-    #[must_use]
-    pub fn contains(self, kind: Kind) -> bool {
-        match kind {
-            Kind::Exec => self.exec,
-            Kind::ExecFailed => self.exec_failed,
-            Kind::Connect => self.connect,
-        }
-    }
-}
-
 /// A process's name as the kernel has it, with zeroes up to its end.
 pub type Name = [u8; COMM_LEN];
 
@@ -123,12 +93,8 @@ pub type Name = [u8; COMM_LEN];
     reason = "independent switches, each a bit in the kernel's settings"
 )]
 pub struct Wants {
-    /// Successful execs.
-    pub exec: bool,
-    /// Failed execs; their hooks are attached only then.
-    pub exec_failed: bool,
-    /// Connects; their hooks are attached only then.
-    pub connect: bool,
+    /// Of which kinds any event. The hooks of other kinds are not attached.
+    pub kinds: Kinds,
     /// Of which kinds events outside containers.
     pub host: Kinds,
     /// Of which kinds events in containers.
@@ -156,9 +122,7 @@ pub struct Wants {
 impl Default for Wants {
     fn default() -> Self {
         Self {
-            exec: true,
-            exec_failed: false,
-            connect: false,
+            kinds: Kinds::NONE.with(Kind::Exec),
             host: Kinds::ALL,
             container: Kinds::ALL,
             unix: true,
@@ -179,21 +143,6 @@ impl Wants {
     #[must_use]
     pub fn settings(&self, tree: TreeMode, mode: HookMode, ring_bytes: u32) -> Settings {
         let bits = [
-            (self.exec, want::EXEC),
-            (self.exec_failed, want::EXEC_FAILED),
-            (self.connect, want::CONNECT),
-            (self.host.exec, want::HOST << Kind::Exec as u32),
-            (self.host.exec_failed, want::HOST << Kind::ExecFailed as u32),
-            (self.host.connect, want::HOST << Kind::Connect as u32),
-            (self.container.exec, want::CONTAINER << Kind::Exec as u32),
-            (
-                self.container.exec_failed,
-                want::CONTAINER << Kind::ExecFailed as u32,
-            ),
-            (
-                self.container.connect,
-                want::CONTAINER << Kind::Connect as u32,
-            ),
             (self.unix, want::UNIX),
             (self.inet, want::INET),
             (self.loopback, want::LOOPBACK),
@@ -208,6 +157,9 @@ impl Wants {
         };
         let (budget_interval, budget_burst) = self.budget.nanoseconds();
         Settings {
+            kinds: self.kinds.mask(),
+            host: self.host.mask(),
+            container: self.container.mask(),
             wants: bits
                 .iter()
                 .filter(|(on, _)| *on)

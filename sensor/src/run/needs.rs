@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use sensor_ebpf::Kind;
 use serde_json::{Value, json};
 
 use crate::{capture::Wants, fields::Needs, rules::Requirements};
@@ -37,31 +38,19 @@ pub(super) fn object(wants: &Wants, requirements: &Requirements) -> Value {
 }
 
 fn rows(wants: &Wants, requirements: &Requirements) -> [Row; 8] {
-    let reach = |wanted: bool, container: bool, host: bool| {
+    let reach = |kind: Kind| {
+        let wanted = wants.kinds.contains(kind);
         names([
-            (wanted && container, "containers"),
-            (wanted && host, "host"),
+            (wanted && wants.container.contains(kind), "containers"),
+            (wanted && wants.host.contains(kind), "host"),
         ])
     };
-    let (container, host) = (wants.container, wants.host);
-    let connects = |is: bool| wants.connect && is;
+    let connects = |is: bool| wants.kinds.contains(Kind::Connect) && is;
     let needs = requirements.needs;
     [
-        (
-            "exec",
-            "Execs of",
-            reach(wants.exec, container.exec, host.exec),
-        ),
-        (
-            "exec_failed",
-            "Failed execs of",
-            reach(wants.exec_failed, container.exec_failed, host.exec_failed),
-        ),
-        (
-            "connect",
-            "Connects of",
-            reach(wants.connect, container.connect, host.connect),
-        ),
+        ("exec", "Execs of", reach(Kind::Exec)),
+        ("exec_failed", "Failed execs of", reach(Kind::ExecFailed)),
+        ("connect", "Connects of", reach(Kind::Connect)),
         (
             "peers",
             "Connects to",

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sensor_ebpf::{Counter as Kernel, Kind};
 
-use super::{ALL_KINDS, Loss, Totals};
+use super::{Loss, Totals};
 use crate::{
     config::{DropAction, Priority, SyscallEventDrops},
     log_warning,
@@ -115,7 +115,7 @@ impl DropMonitor {
             sum(now).saturating_sub(sum(before))
         };
         let execs = [Kind::Exec, Kind::ExecFailed];
-        let buffer = kernel(&ALL_KINDS, Kernel::RingFull);
+        let buffer = kernel(&Kind::ALL, Kernel::RingFull);
         let mut record = Record::new(
             "Falco internal: syscall event drop",
             Priority::Debug,
@@ -148,13 +148,13 @@ impl DropMonitor {
                 "n_drops_buffer_execve_exit",
                 kernel(&execs, Kernel::RingFull),
             ),
-            ("n_drops_scratch_map", kernel(&ALL_KINDS, Kernel::NoScratch)),
+            ("n_drops_scratch_map", kernel(&Kind::ALL, Kernel::NoScratch)),
             ("n_drops_bug", behind(Loss::Undecodable)),
             ("n_evts", seen),
             ("sensor.drops_since_last_record", self.unreported),
             (
                 "sensor.lost_throttled",
-                kernel(&ALL_KINDS, Kernel::Throttled),
+                kernel(&Kind::ALL, Kernel::Throttled),
             ),
         ];
         for (name, value) in figures {

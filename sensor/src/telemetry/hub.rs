@@ -10,14 +10,13 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use sensor_ebpf::Counter as Kernel;
+use sensor_ebpf::{Counter as Kernel, Kind};
 use serde_json::Value;
 
 use super::{
-    ALL_KINDS, Caches, Condition, Events, Exposition, Finding, Health, Histogram, KernelCounts,
-    Loss, Resources, Rules, Stalls, Totals,
+    Caches, Condition, Events, Exposition, Finding, Health, Histogram, KernelCounts, Loss,
+    Resources, Rules, Stalls, Totals,
     catalog::{self as c, Metric},
-    kind_name,
 };
 use crate::{
     config::{Metrics, Priority},
@@ -266,8 +265,8 @@ impl Telemetry {
 
     fn event_counts(&self, out: &mut Exposition) {
         let totals = self.totals();
-        for kind in ALL_KINDS {
-            let name = kind_name(kind);
+        for kind in Kind::ALL {
+            let name = kind.name();
             let mut kernel = |metric: &'static Metric, second: &[&str], counter| {
                 let labels: Vec<&str> = [name].into_iter().chain(second.iter().copied()).collect();
                 out.add(metric, &labels, totals.kernel(kind, counter));
@@ -291,10 +290,10 @@ impl Telemetry {
                 out.add(&c::EVENTS_LOST, &[name, cause.name()], lost);
             }
             let falco = match kind {
-                sensor_ebpf::Kind::Connect => "connect",
+                Kind::Connect => "connect",
                 _ => "execve",
             };
-            if kind != sensor_ebpf::Kind::ExecFailed {
+            if kind != Kind::ExecFailed {
                 let full = totals.kernel(kind, Kernel::RingFull);
                 out.add(&c::FALCO_DROPS_BUFFER, &["exit", falco], full);
             }

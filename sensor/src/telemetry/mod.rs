@@ -24,7 +24,7 @@ mod stalls;
 
 pub use caches::{Cache, Caches};
 pub use catalog::Metric;
-pub use counters::{ALL_KINDS, Events, Histogram, KernelCounts, Loss, Totals, kind_name};
+pub use counters::{Events, Histogram, KernelCounts, Loss, Totals};
 pub use drops::{DropMonitor, Reaction};
 pub use exposition::{Exposition, Number};
 pub use health::{Condition, Health};

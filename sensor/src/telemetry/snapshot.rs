@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
+use sensor_ebpf::Kind;
 use serde_json::{Value, json};
 
 use super::{Cache, Resources, Telemetry, Totals};
@@ -31,7 +32,7 @@ impl Snapshots {
         let id = &telemetry.identity;
         let (seen, lost) = (totals.sum(Totals::seen), totals.sum(Totals::lost));
         let span = (seconds - self.seconds).max(0.001);
-        let rate = |of: fn(&Totals, sensor_ebpf::Kind) -> u64| {
+        let rate = |of: fn(&Totals, Kind) -> u64| {
             float(totals.sum(of).saturating_sub(self.last.sum(of))) / span
         };
         let mut record = Record::new(
@@ -153,7 +154,7 @@ pub fn drop_summary(telemetry: &Telemetry, (occurrences, actions): (u64, u64)) -
     let mut out = format!(
         "Syscall event drop monitoring:\n   - event drop detected: {occurrences} occurrences\n   - num times actions taken: {actions}\n"
     );
-    for kind in super::ALL_KINDS {
+    for kind in Kind::ALL {
         let i = kind as usize;
         if totals.seen(kind) == 0 && totals.matched[i] == 0 {
             continue;
@@ -162,7 +163,7 @@ pub fn drop_summary(telemetry: &Telemetry, (occurrences, actions): (u64, u64)) -
         let _ = writeln!(
             out,
             "Events {}: {} seen = {} filtered + {} unmatched + {} matched + {} lost + {} in flight",
-            super::kind_name(kind),
+            kind.name(),
             totals.seen(kind),
             totals.filtered(kind),
             totals.unmatched[i],
