@@ -276,9 +276,8 @@ impl Pipeline {
     /// by now: where others keep the CPUs busy, this thread looks in less often than a container
     /// has events.
     fn due(&mut self) -> Vec<(ContainerId, u64, u64)> {
-        let now = boot_now();
-        for id in self.seen() {
-            self.given.entry(id).or_default().last_seen = now;
+        for (id, at) in self.seen() {
+            self.given.entry(id).or_default().last_seen = at;
         }
         let given = self.given.iter_mut();
         let due = given.filter(|(_, given)| given.events < EVENTS);
@@ -289,7 +288,8 @@ impl Pipeline {
         .collect()
     }
 
-    fn seen(&self) -> Vec<ContainerId> {
+    /// The containers that are there, and when each was found: before that it may not have been.
+    fn seen(&self) -> Vec<(ContainerId, u64)> {
         let pods = self
             .places
             .iter()
@@ -303,6 +303,7 @@ impl Pipeline {
             .flatten()
             .filter_map(|c| ContainerId::new(c.file_name().as_encoded_bytes()))
             .filter(|id| id.full().len() == 64)
+            .map(|id| (id, boot_now()))
             .collect()
     }
 

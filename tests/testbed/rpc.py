@@ -88,7 +88,17 @@ class Bed:
                 'stderr': done.get('stderr', b'').decode('utf-8', 'replace'), 'code': done.get('exit_code', 0)}
 
     def do_remove(self, r):
-        self.cri('StopPodSandbox', 'PodIdReq', {'pod_sandbox_id': r['sandbox']})
+        # A container that ends just now takes its shim along, and containerd's call to that fails
+        # (`ttrpc: closed`). The next call finds the container ended.
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                self.cri('StopPodSandbox', 'PodIdReq', {'pod_sandbox_id': r['sandbox']})
+                break
+            except grpc.RpcError as error:
+                if 'ttrpc: closed' not in (error.details() or '') or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
         return self.cri('RemovePodSandbox', 'PodIdReq', {'pod_sandbox_id': r['sandbox']})
 
     def do_clear(self, r):
