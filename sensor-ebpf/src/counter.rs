@@ -1,13 +1,13 @@
 //! Per-CPU counters of the kernel side.
 
-use crate::{KINDS, Kind, RELIEVED, Relieved};
+use crate::{BACKED_UP, BackedUp, KINDS, Kind};
 
 /// Number of counters of a kind.
 pub const COUNTERS: usize = 11;
 
-/// The counters of one CPU: those of each kind, how often each program's relief did its work,
+/// The counters of one CPU: those of each kind, how often each program's backup did its work,
 /// and room up to a multiple of a cache line.
-pub type CpuCounts = [u64; (KINDS * COUNTERS + RELIEVED).next_multiple_of(CACHE_LINE)];
+pub type CpuCounts = [u64; (KINDS * COUNTERS + BACKED_UP).next_multiple_of(CACHE_LINE)];
 
 /// Counters in a cache line of 64 bytes.
 const CACHE_LINE: usize = 8;
@@ -66,8 +66,8 @@ impl Counter {
     }
 }
 
-impl Relieved {
-    /// Index in [`CpuCounts`] of how often its relief did the work.
+impl BackedUp {
+    /// Index in [`CpuCounts`] of how often its backup did the work.
     #[must_use]
     pub const fn index(self) -> usize {
         KINDS * COUNTERS + self as usize

@@ -16,7 +16,7 @@ mod wire;
 pub use counter::{COUNTERS, Counter, CpuCounts};
 pub use kind::{KINDS, Kind, Kinds};
 pub use offsets::{ABSENT, Offsets};
-pub use preempt::{DONE_MAX, Note, PREEMPT_DISABLE, PREEMPT_ENABLE, RELIEVED, Relieved};
+pub use preempt::{BACKED_UP, BackedUp, DONE_MAX, Note, PREEMPT_DISABLE, PREEMPT_ENABLE};
 pub use settings::{
     Attempt, BUDGET_PRESSURE, CgroupClass, CgroupKey, Image, Settings, THROTTLED_MAX, Tree, want,
 };

@@ -7,10 +7,10 @@ pub const PREEMPT_DISABLE: i32 = 0x7fff_0001;
 /// Stands for `bpf_preempt_enable`.
 pub const PREEMPT_ENABLE: i32 = 0x7fff_0002;
 
-/// The programs that have a relief.
+/// The programs that have a backup.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Relieved {
+pub enum BackedUp {
     /// `process_fork`
     Fork,
     /// `process_exec`
@@ -27,19 +27,19 @@ pub enum Relieved {
     ConnectRaw,
 }
 
-/// How many programs have a relief.
-pub const RELIEVED: usize = 7;
+/// How many programs have a backup.
+pub const BACKED_UP: usize = 7;
 
-/// That a program has run for a task, and its relief not yet; key of the `DONE` map.
+/// That a program has run for a task, and its backup not yet; key of the `DONE` map.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Note {
     /// The task (`bpf_get_current_pid_tgid`).
     pub task: u64,
-    /// A [`Relieved`].
+    /// A [`BackedUp`].
     pub program: u64,
 }
 
-/// Most of them. Those of tasks on the way from a program to its relief are there, and the few
-/// whose relief was skipped, which the kernel forgets in time.
+/// Most of them. Those of tasks on the way from a program to its backup are there, and the few
+/// whose backup was skipped, which the kernel forgets in time.
 pub const DONE_MAX: u32 = 8192;

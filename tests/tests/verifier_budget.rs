@@ -18,19 +18,19 @@ type Figures = (&'static str, u32, u32);
 
 /// Those that were written down last. A program may need a quarter more.
 const WRITTEN_DOWN: &[Figures] = &[
-    ("connect_raw_relief", 107_680, 24_720),
-    ("connect_relief", 106_880, 21_600),
-    ("exec_raw_relief", 159_680, 19_520),
-    ("exec_relief", 84_000, 18_960),
-    ("execve_relief", 157_280, 18_960),
+    ("connect_raw_backup", 107_680, 24_720),
+    ("connect_backup", 106_880, 21_600),
+    ("exec_raw_backup", 159_680, 19_520),
+    ("exec_backup", 84_000, 18_960),
+    ("execve_backup", 157_280, 18_960),
     ("exit_connect", 106_880, 21_600),
     ("exit_connect_raw", 107_680, 24_720),
     ("exit_exec_raw", 159_680, 19_520),
     ("exit_execve", 157_280, 18_960),
-    ("fork_relief", 160, 1_040),
+    ("fork_backup", 160, 1_040),
     ("process_exec", 84_000, 18_960),
     ("process_fork", 160, 1_040),
-    ("sock_relief", 67_840, 23_840),
+    ("sock_backup", 67_840, 23_840),
     ("sock_state", 67_840, 23_840),
 ];
 
@@ -51,7 +51,7 @@ fn all_programs(object: &'static [u8]) -> BTreeMap<String, ProgramFacts> {
             // The largest: the most room that the verifier has to prove bounds for.
             argv_capacity: sensor_ebpf::ARGV_LIMIT_MAX,
             hooks,
-            reliefs: Some(true),
+            backups: Some(true),
             ..Options::default()
         };
         let Started { capture, .. } = Capture::start(&options, &wants).expect("the programs run");

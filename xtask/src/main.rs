@@ -10,6 +10,7 @@ mod cross;
 mod debian;
 mod fuzz;
 mod image;
+mod lines;
 mod machine;
 mod progress;
 mod run;
@@ -50,6 +51,8 @@ enum Command {
     /// Keep a sensor of the whole machine until standard input ends, and tell what it lost
     #[command(hide = true)]
     Companion,
+    /// Compare what two builds wrote under the integration tests
+    Lines(lines::Arguments),
     /// Run the fuzz targets for a bounded time
     Fuzz(fuzz::Arguments),
     /// Pack the sensor as an OCI image, without a container engine
@@ -80,6 +83,7 @@ fn run(command: Command) -> Result<()> {
         Command::Coverage => coverage::run(),
         Command::Companion => companion::keep(),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Lines(arguments) => lines::run(&arguments),
         Command::Image(arguments) => image::run(&arguments),
         Command::Bench(command) => bench::run(command),
     }

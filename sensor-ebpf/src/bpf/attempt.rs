@@ -9,7 +9,7 @@ use aya_ebpf::{
     EbpfContext as _, helpers::generated::bpf_get_current_pid_tgid, macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
-use sensor_ebpf::{Attempt, Connect, Counter, Kind, Relieved, Settings, connect_flag, want};
+use sensor_ebpf::{Attempt, BackedUp, Connect, Counter, Kind, Settings, connect_flag, want};
 
 use super::{
     connect::{begin, emit, scratch, wanted_family, wanted_remote, who},
@@ -18,7 +18,7 @@ use super::{
     given::{Call, is_compat_connect, is_connect},
     kernel::{Typed, current_task, kread, load, off},
     maps::{ATTEMPTS, SCRATCH_ATTEMPT},
-    preempt::{first, relief},
+    preempt::program,
     regs::Regs,
     socket::{Descriptor, fill, is_loopback},
 };
@@ -37,27 +37,17 @@ const EADDRNOTAVAIL: i64 = -99;
 /// `PF_IO_WORKER`, `PF_KTHREAD`: threads that never left the kernel.
 const PF_IN_KERNEL: u32 = 0x10 | 0x0020_0000;
 
-/// `inet_sock_set_state(sk, oldstate, newstate)`. At SYN_SENT the current task
-/// is the one that connects.
-#[btf_tracepoint(function = "inet_sock_set_state")]
-pub fn sock_state(ctx: BtfTracePointContext) -> i32 {
-    let _ = ctx.as_ptr();
-    let new: i32 = ctx.arg(2);
-    if new == SYN_SENT {
-        first(Relieved::SockState, || begins(ctx.arg(0)));
+program! {
+    /// `inet_sock_set_state(sk, oldstate, newstate)`. At SYN_SENT the current task is the one that
+    /// connects.
+    #[btf_tracepoint(function = "inet_sock_set_state")]
+    (sock_state, sock_backup)(ctx: BtfTracePointContext, turn) -> i32 {
+        let _ = ctx.as_ptr();
+        let new: i32 = ctx.arg(2);
+        if new == SYN_SENT {
+            turn.run(BackedUp::SockState, || begins(ctx.arg(0)));
+        }
     }
-    0
-}
-
-/// See [`relief`].
-#[btf_tracepoint(function = "inet_sock_set_state")]
-pub fn sock_relief(ctx: BtfTracePointContext) -> i32 {
-    let _ = ctx.as_ptr();
-    let new: i32 = ctx.arg(2);
-    if new == SYN_SENT {
-        relief(Relieved::SockState, || begins(ctx.arg(0)));
-    }
-    0
 }
 
 /// The current task begins an attempt.

@@ -11,7 +11,7 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, TracePointContext},
 };
 use sensor_ebpf::{
-    CgroupKey, Connect, Counter, EXE_MAX, Image, Kind, Relieved, Settings, connect_flag, task_flag,
+    BackedUp, CgroupKey, Connect, Counter, EXE_MAX, Image, Kind, Settings, connect_flag, task_flag,
     want,
 };
 
@@ -25,7 +25,7 @@ use super::{
     lineage::image_of,
     maps::{SCRATCH_CONNECT, element},
     path::append_path,
-    preempt::{first, relief},
+    preempt::program,
     record::{HEAD, HeadScratch, LargeExecScratch},
     regs::{Regs, syscall_number},
     socket::{AF_INET, AF_INET6, AF_UNIX, Descriptor, descriptor, fill, is_loopback},
@@ -36,24 +36,15 @@ use super::{
 const RET: usize = 16;
 const EAFNOSUPPORT: i64 = -97;
 
-/// `syscalls/sys_exit_connect`.
-#[tracepoint(category = "syscalls", name = "sys_exit_connect")]
-pub fn exit_connect(ctx: TracePointContext) -> u32 {
-    // SAFETY: the member is there in every kernel's format of this tracepoint.
-    if let Ok(result) = unsafe { ctx.read_at::<i64>(RET) } {
-        first(Relieved::Connect, || connected_here(result));
+program! {
+    /// `syscalls/sys_exit_connect`.
+    #[tracepoint(category = "syscalls", name = "sys_exit_connect")]
+    (exit_connect, connect_backup)(ctx: TracePointContext, turn) -> u32 {
+        // SAFETY: the member is there in every kernel's format of this tracepoint.
+        if let Ok(result) = unsafe { ctx.read_at::<i64>(RET) } {
+            turn.run(BackedUp::Connect, || connected_here(result));
+        }
     }
-    0
-}
-
-/// See [`relief`].
-#[tracepoint(category = "syscalls", name = "sys_exit_connect")]
-pub fn connect_relief(ctx: TracePointContext) -> u32 {
-    // SAFETY: as above.
-    if let Ok(result) = unsafe { ctx.read_at::<i64>(RET) } {
-        relief(Relieved::Connect, || connected_here(result));
-    }
-    0
 }
 
 #[inline(always)]
@@ -61,29 +52,16 @@ fn connected_here(result: i64) {
     connected(current_task(), || Call::native(&Regs::current(), result));
 }
 
-/// `sys_exit(regs, ret)`: of all system calls, so the test comes first, and is of
-/// one number that native and 32-bit calls have in the same place.
-#[btf_tracepoint(function = "sys_exit")]
-pub fn exit_connect_raw(ctx: BtfTracePointContext) -> i32 {
-    let _ = ctx.as_ptr();
-    if may_be_connect(syscall_number(ctx.arg(0))) {
-        first(Relieved::ConnectRaw, || {
-            connected_raw(ctx.arg(0), ctx.arg(1));
-        });
+program! {
+    /// `sys_exit(regs, ret)`: of all system calls, so the test comes first, and is of one number that
+    /// native and 32-bit calls have in the same place.
+    #[btf_tracepoint(function = "sys_exit")]
+    (exit_connect_raw, connect_raw_backup)(ctx: BtfTracePointContext, turn) -> i32 {
+        let _ = ctx.as_ptr();
+        if may_be_connect(syscall_number(ctx.arg(0))) {
+            turn.run(BackedUp::ConnectRaw, || connected_raw(ctx.arg(0), ctx.arg(1)));
+        }
     }
-    0
-}
-
-/// See [`relief`].
-#[btf_tracepoint(function = "sys_exit")]
-pub fn connect_raw_relief(ctx: BtfTracePointContext) -> i32 {
-    let _ = ctx.as_ptr();
-    if may_be_connect(syscall_number(ctx.arg(0))) {
-        relief(Relieved::ConnectRaw, || {
-            connected_raw(ctx.arg(0), ctx.arg(1));
-        });
-    }
-    0
 }
 
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! Per-CPU counters.
 
 use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
-use sensor_ebpf::{Counter, Kind, Relieved};
+use sensor_ebpf::{BackedUp, Counter, Kind};
 
 use super::maps::{COUNTS, element};
 
@@ -11,9 +11,9 @@ pub fn count(kind: Kind, counter: Counter) {
     add_one(counter.index(kind));
 }
 
-/// Counts that a relief does the work of its program.
+/// Counts that a backup does the work of its program.
 #[inline(always)]
-pub fn count_relieved(program: Relieved) {
+pub fn count_backed_up(program: BackedUp) {
     add_one(program.index());
 }
 

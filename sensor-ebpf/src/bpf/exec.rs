@@ -7,8 +7,8 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use sensor_ebpf::{
-    ABSENT, ARGV_LIMIT_DEFAULT, CWD_MAX, CgroupKey, Counter, EXE_MAX, Exec, FILENAME_MAX, Image,
-    Kind, Relieved, Settings, exec_flag, task_flag, want,
+    ABSENT, ARGV_LIMIT_DEFAULT, BackedUp, CWD_MAX, CgroupKey, Counter, EXE_MAX, Exec, FILENAME_MAX,
+    Image, Kind, Settings, exec_flag, task_flag,
 };
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
     lineage::{image_of, set_image},
     maps::{SCRATCH_EXEC, SCRATCH_EXEC_LARGE, element},
     path::{End, append_path},
-    preempt::{first, relief},
+    preempt::program,
     record::{HEAD, LargeExecScratch},
     strings::{append_argv, append_env},
     task,
@@ -28,18 +28,12 @@ use super::{
 /// `OVERLAYFS_SUPER_MAGIC` of include/uapi/linux/magic.h.
 const OVERLAYFS: u64 = 0x794c_7630;
 
-/// `sched_process_exec(task, old_pid, bprm)`.
-#[btf_tracepoint(function = "sched_process_exec")]
-pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
-    first(Relieved::Exec, || exec(ctx.arg(0), ctx.arg(2)));
-    0
-}
-
-/// See [`relief`].
-#[btf_tracepoint(function = "sched_process_exec")]
-pub fn exec_relief(ctx: BtfTracePointContext) -> i32 {
-    relief(Relieved::Exec, || exec(ctx.arg(0), ctx.arg(2)));
-    0
+program! {
+    /// `sched_process_exec(task, old_pid, bprm)`.
+    #[btf_tracepoint(function = "sched_process_exec")]
+    (process_exec, exec_backup)(ctx: BtfTracePointContext, turn) -> i32 {
+        turn.run(BackedUp::Exec, || exec(ctx.arg(0), ctx.arg(2)));
+    }
 }
 
 #[inline(always)]

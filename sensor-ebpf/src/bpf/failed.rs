@@ -8,8 +8,8 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, TracePointContext},
 };
 use sensor_ebpf::{
-    ARGV_LIMIT_DEFAULT, Counter, ENV_LIMIT_MAX, Exec, FILENAME_MAX, Kind, Relieved, exec_flag,
-    task_flag, want,
+    ARGV_LIMIT_DEFAULT, BackedUp, Counter, ENV_LIMIT_MAX, Exec, FILENAME_MAX, Kind, exec_flag,
+    task_flag,
 };
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
     kernel::{ARGV_CAPACITY, current_task, load, off},
     lineage::image_of,
     maps::{SCRATCH_FAILED, SCRATCH_FAILED_LARGE, element},
-    preempt::{first, relief},
+    preempt::program,
     record::{HEAD, LargeExecScratch},
     regs::{Regs, syscall_number, uread},
     task,
@@ -31,22 +31,14 @@ const STRINGS_MAX: u64 = 512;
 /// Where `ret` is in the record of a `syscalls/sys_exit_*` tracepoint.
 const RET: usize = 16;
 
-/// `syscalls/sys_exit_execve` and `syscalls/sys_exit_execveat`.
-#[tracepoint]
-pub fn exit_execve(ctx: TracePointContext) -> u32 {
-    if let Some(result) = error_of(&ctx) {
-        first(Relieved::Execve, || failed_here(result));
+program! {
+    /// `syscalls/sys_exit_execve` and `syscalls/sys_exit_execveat`.
+    #[tracepoint]
+    (exit_execve, execve_backup)(ctx: TracePointContext, turn) -> u32 {
+        if let Some(result) = error_of(&ctx) {
+            turn.run(BackedUp::Execve, || failed_here(result));
+        }
     }
-    0
-}
-
-/// See [`relief`].
-#[tracepoint]
-pub fn execve_relief(ctx: TracePointContext) -> u32 {
-    if let Some(result) = error_of(&ctx) {
-        relief(Relieved::Execve, || failed_here(result));
-    }
-    0
 }
 
 /// The result of the call, if it failed.
@@ -81,26 +73,16 @@ mod number {
     pub const COMPAT_EXECVEAT: u32 = 387;
 }
 
-/// `sys_exit(regs, ret)`: of all system calls, so the tests come first.
-#[btf_tracepoint(function = "sys_exit")]
-pub fn exit_exec_raw(ctx: BtfTracePointContext) -> i32 {
-    let _ = ctx.as_ptr();
-    let result: i64 = ctx.arg(1);
-    if result < 0 && may_be_exec(syscall_number(ctx.arg(0))) {
-        first(Relieved::ExecRaw, || failed_raw(ctx.arg(0), result));
+program! {
+    /// `sys_exit(regs, ret)`: of all system calls, so the tests come first.
+    #[btf_tracepoint(function = "sys_exit")]
+    (exit_exec_raw, exec_raw_backup)(ctx: BtfTracePointContext, turn) -> i32 {
+        let _ = ctx.as_ptr();
+        let result: i64 = ctx.arg(1);
+        if result < 0 && may_be_exec(syscall_number(ctx.arg(0))) {
+            turn.run(BackedUp::ExecRaw, || failed_raw(ctx.arg(0), result));
+        }
     }
-    0
-}
-
-/// See [`relief`].
-#[btf_tracepoint(function = "sys_exit")]
-pub fn exec_raw_relief(ctx: BtfTracePointContext) -> i32 {
-    let _ = ctx.as_ptr();
-    let result: i64 = ctx.arg(1);
-    if result < 0 && may_be_exec(syscall_number(ctx.arg(0))) {
-        relief(Relieved::ExecRaw, || failed_raw(ctx.arg(0), result));
-    }
-    0
 }
 
 /// Whether it is the number of an exec, of 64 or of 32 bits.

@@ -68,13 +68,10 @@ pub fn wanted_name(settings: &Settings, leader: u64) -> bool {
     }
     // As text, for older kernels leave what is behind its NUL as it was.
     let mut name = [0_u8; COMM_LEN];
+    let comm = leader + off!(task_comm);
     // SAFETY: the helper writes at most as many bytes as there are.
     unsafe {
-        bpf_probe_read_kernel_str(
-            name.as_mut_ptr().cast(),
-            COMM_LEN as u32,
-            (leader + off!(task_comm)) as *const _,
-        )
+        bpf_probe_read_kernel_str(name.as_mut_ptr().cast(), COMM_LEN as u32, comm as *const _)
     };
     // SAFETY: only whether there is a value is looked at.
     unsafe { NAMES.get(&name) }.is_some()

@@ -1,12 +1,12 @@
 //! Which program runs in which process: a fork inherits it, an exec changes it.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
-use sensor_ebpf::{Image, Relieved};
+use sensor_ebpf::{BackedUp, Image};
 
 use super::{
     kernel::{load, off},
     maps::{IMAGES, with_key},
-    preempt::{first, relief},
+    preempt::program,
 };
 
 /// The program of a process: of one that was there before the sensor, itself.
@@ -31,18 +31,13 @@ pub fn set_image(tgid: u32, image: &Image) {
     let _ = with_key(tgid, |tgid| IMAGES.insert(tgid, image, 0));
 }
 
-/// `sched_process_fork(parent, child)`, in the parent's context.
-#[btf_tracepoint(function = "sched_process_fork")]
-pub fn process_fork(ctx: BtfTracePointContext) -> i32 {
-    first(Relieved::Fork, || fork(ctx.arg(0), ctx.arg(1)));
-    0
-}
-
-/// See [`relief`]. The child does not run yet, so its program is still that of the parent.
-#[btf_tracepoint(function = "sched_process_fork")]
-pub fn fork_relief(ctx: BtfTracePointContext) -> i32 {
-    relief(Relieved::Fork, || fork(ctx.arg(0), ctx.arg(1)));
-    0
+program! {
+    /// `sched_process_fork(parent, child)`, in the parent's context. When the backup runs the child does
+    /// not run yet, so its program is still that of the parent.
+    #[btf_tracepoint(function = "sched_process_fork")]
+    (process_fork, fork_backup)(ctx: BtfTracePointContext, turn) -> i32 {
+        turn.run(BackedUp::Fork, || fork(ctx.arg(0), ctx.arg(1)));
+    }
 }
 
 #[inline(always)]

@@ -35,8 +35,8 @@ pub static IMAGES: LruHashMap<u32, Image> = LruHashMap::with_max_entries(65_536,
 #[map]
 pub static CGROUPS: LruHashMap<CgroupKey, u32> = LruHashMap::with_max_entries(16_384, 0);
 
-/// Which programs have run for which tasks, and their reliefs not yet, see `preempt`. User space
-/// makes it small where programs have no reliefs.
+/// Which programs have run for which tasks, and their backups not yet, see `preempt`. User space
+/// makes it small where programs have no backups.
 #[map]
 pub static DONE: LruHashMap<Note, u8> = LruHashMap::with_max_entries(DONE_MAX, 0);
 

@@ -6,25 +6,70 @@
 //! that CPU: their events would be missed for a time slice.
 //!
 //! So the body of a program keeps the CPU; and of each program there is a second copy, its
-//! relief, on the same tracepoint. It runs after the first, and does the work if the kernel has
-//! skipped that one: then it has left no note for this task.
+//! backup, on the same tracepoint. The backup runs after the first, and does the work if the kernel
+//! has skipped the first: then the first has left no note for this task. [`program`] makes both of
+//! one body.
 
 use core::mem::transmute;
 
 use aya_ebpf::{Global, helpers::generated::bpf_get_current_pid_tgid};
-use sensor_ebpf::{Note, PREEMPT_DISABLE, PREEMPT_ENABLE, Relieved};
+use sensor_ebpf::{BackedUp, Note, PREEMPT_DISABLE, PREEMPT_ENABLE};
 
-use super::{count::count_relieved, maps::DONE};
+use super::{count::count_backed_up, maps::DONE};
 
-/// Whether programs have reliefs; set by the loader.
+/// Whether programs have backups; set by the loader.
 #[unsafe(no_mangle)]
-pub static RELIEFS: Global<u32> = Global::new(0);
+pub static BACKUPS: Global<u32> = Global::new(0);
+
+/// Makes a program and its backup of one body: attributes that say the hook, both names, the
+/// context, and the name by which the body calls [`Turn`].
+macro_rules! program {
+    (
+        $(#[$attribute:meta])*
+        ($first:ident, $backup:ident)($ctx:ident: $Context:ty, $turn:ident) -> $Return:ty { $($body:tt)* }
+    ) => {
+        $(#[$attribute])*
+        pub fn $first($ctx: $Context) -> $Return {
+            let $turn = $crate::bpf::preempt::Turn::First;
+            $($body)*
+            0
+        }
+
+        $(#[$attribute])*
+        pub fn $backup($ctx: $Context) -> $Return {
+            let $turn = $crate::bpf::preempt::Turn::Backup;
+            $($body)*
+            0
+        }
+    };
+}
+pub(crate) use program;
+
+/// Which of the two copies of a program runs.
+#[derive(Clone, Copy)]
+pub enum Turn {
+    /// The program itself.
+    First,
+    /// Its backup.
+    Backup,
+}
+
+impl Turn {
+    /// Does the work of a program, if this turn is to do it.
+    #[inline(always)]
+    pub fn run(self, program: BackedUp, body: impl FnOnce()) {
+        match self {
+            Self::First => first(program, body),
+            Self::Backup => backup(program, body),
+        }
+    }
+}
 
 /// The work of a program.
 #[inline(always)]
-pub fn first(program: Relieved, body: impl FnOnce()) {
-    // Without a note the relief does the work: it is done here only if there is one.
-    if RELIEFS.load() != 0 && DONE.insert(&note(program), &1, 0).is_err() {
+fn first(program: BackedUp, body: impl FnOnce()) {
+    // Without a note the backup does the work: the work is done here only if there is a note.
+    if BACKUPS.load() != 0 && DONE.insert(&note(program), &1, 0).is_err() {
         return;
     }
     keeping_the_cpu(body);
@@ -32,13 +77,14 @@ pub fn first(program: Relieved, body: impl FnOnce()) {
 
 /// The same work, for an event for which the kernel has skipped the program.
 ///
-/// It is missed if the kernel skips this one too, since on this CPU another task was preempted
-/// in the few instructions of its own relief. That is told: skipped, and not relieved.
+/// The event is missed if the kernel skips the backup too, since on this CPU another task was
+/// preempted in the few instructions of its own backup. Such an event is counted: skipped, and not
+/// backed up.
 #[inline(always)]
-pub fn relief(program: Relieved, body: impl FnOnce()) {
+fn backup(program: BackedUp, body: impl FnOnce()) {
     if DONE.remove(&note(program)).is_err() {
         keeping_the_cpu(|| {
-            count_relieved(program);
+            count_backed_up(program);
             body();
         });
     }
@@ -46,7 +92,7 @@ pub fn relief(program: Relieved, body: impl FnOnce()) {
 
 /// That a program has run for the current task.
 #[inline(always)]
-fn note(program: Relieved) -> Note {
+fn note(program: BackedUp) -> Note {
     Note {
         // SAFETY: the helper has no preconditions.
         task: unsafe { bpf_get_current_pid_tgid() },

@@ -22,7 +22,7 @@ pub fn capture(config: &Config, marker: &Marker) -> capture::Options {
     let root = tree.root.unwrap_or_else(std::process::id);
     capture::Options {
         object: capture::BPF_OBJECT,
-        reliefs: None,
+        backups: None,
         typed: true,
         ring_bytes: config.engine.modern_ebpf.ring_bytes(),
         argv_capacity: limit(config.sensor.capture.argv_limit),

@@ -29,8 +29,8 @@ pub(super) enum Link {
 impl Capture {
     /// Attaches what follows processes.
     pub(super) fn attach_lineage(&mut self) -> Result<(), CaptureError> {
-        let reliefs = self.reliefs;
-        let needed = LINEAGE.iter().filter(|hook| reliefs || !hook.is_relief);
+        let backups = self.backups;
+        let needed = LINEAGE.iter().filter(|hook| backups || !hook.is_backup);
         self.attach_all(&needed.collect::<Vec<_>>())
     }
 
@@ -50,7 +50,7 @@ impl Capture {
         wants: &'a Wants,
         mode: HookMode,
     ) -> impl Iterator<Item = &'static Hook> + 'a {
-        let needed = move |hook: &&Hook| hook.needed(wants, mode, self.reliefs);
+        let needed = move |hook: &&Hook| hook.needed(wants, mode, self.backups);
         HOOKS.iter().filter(needed)
     }
 
@@ -114,10 +114,10 @@ impl Capture {
         Ok(())
     }
 
-    /// Leaves the reliefs alone with the work.
+    /// Leaves the backups alone with the work.
     #[cfg(test)]
-    pub(super) fn detach_all_but_reliefs(&mut self) {
-        self.links.retain(|(hook, _)| hook.is_relief);
+    pub(super) fn detach_all_but_backups(&mut self) {
+        self.links.retain(|(hook, _)| hook.is_backup);
     }
 }
 

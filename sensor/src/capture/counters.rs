@@ -1,7 +1,7 @@
 //! The kernel side's counters, summed over the CPUs.
 
 use aya::maps::Map;
-use sensor_ebpf::{COUNTERS, Counter, CpuCounts, KINDS, Kind, Relieved};
+use sensor_ebpf::{BackedUp, COUNTERS, Counter, CpuCounts, KINDS, Kind};
 
 use super::{CaptureError, mapped::Mapped};
 
@@ -61,8 +61,8 @@ impl KernelCounts {
         (0..self.cpus).map(|cpu| Totals::of(|index| self.of_cpu(cpu, index)))
     }
 
-    /// How often the relief of a program did its work.
-    pub(super) fn relieved(&self, program: Relieved) -> u64 {
+    /// How often the backup of a program did its work.
+    pub(super) fn backed_up(&self, program: BackedUp) -> u64 {
         self.sum(program.index())
     }
 

@@ -1,8 +1,8 @@
 //! What the programs hook, and which of them a rule set needs.
 
 use sensor_ebpf::{
+    BackedUp::{self, self as R},
     Kind,
-    Relieved::{self, self as R},
 };
 
 use super::Wants;
@@ -33,10 +33,10 @@ pub struct Hook {
     pub wanted: fn(&Wants) -> bool,
     /// What it is for.
     pub purpose: Purpose,
-    /// By which number its reliefs are counted.
-    pub number: Relieved,
+    /// By which number its backups are counted.
+    pub number: BackedUp,
     /// Whether it stands in for the program of that number, on kernels that may skip that one.
-    pub is_relief: bool,
+    pub is_backup: bool,
 }
 
 /// What a hook is for, which decides in which mode it is attached.
@@ -57,10 +57,10 @@ impl Hook {
     }
 
     /// Whether it is needed by `wants` in a mode ([`HookMode::Auto`] is resolved by then),
-    /// on a kernel where programs have reliefs or not.
-    pub(super) fn needed(&self, wants: &Wants, mode: HookMode, reliefs: bool) -> bool {
+    /// on a kernel where programs have backups or not.
+    pub(super) fn needed(&self, wants: &Wants, mode: HookMode, backups: bool) -> bool {
         (self.wanted)(wants)
-            && (reliefs || !self.is_relief)
+            && (backups || !self.is_backup)
             && match self.purpose {
                 Purpose::Base => true,
                 Purpose::Perf => mode == HookMode::Perf,
@@ -70,7 +70,7 @@ impl Hook {
 }
 
 const fn btf(
-    number: Relieved,
+    number: BackedUp,
     program: &'static str,
     tracepoint: &'static str,
     wanted: fn(&Wants) -> bool,
@@ -82,12 +82,12 @@ const fn btf(
         wanted,
         purpose: Purpose::Base,
         number,
-        is_relief: false,
+        is_backup: false,
     }
 }
 
 const fn perf(
-    number: Relieved,
+    number: BackedUp,
     program: &'static str,
     tracepoint: &'static str,
     wanted: fn(&Wants) -> bool,
@@ -99,18 +99,18 @@ const fn perf(
     }
 }
 
-const fn raw(number: Relieved, program: &'static str, wanted: fn(&Wants) -> bool) -> Hook {
+const fn raw(number: BackedUp, program: &'static str, wanted: fn(&Wants) -> bool) -> Hook {
     Hook {
         purpose: Purpose::Raw,
         ..btf(number, program, "sys_exit", wanted)
     }
 }
 
-const fn relief(program: &'static str, relieved: Hook) -> Hook {
+const fn backup(program: &'static str, backed_up: Hook) -> Hook {
     Hook {
         program,
-        is_relief: true,
-        ..relieved
+        is_backup: true,
+        ..backed_up
     }
 }
 
@@ -135,26 +135,26 @@ fn connect(wants: &Wants) -> bool {
 }
 
 /// What lineage needs; it is attached before the existing processes are looked at.
-pub(super) const LINEAGE: &[Hook] = &[FORK, relief("fork_relief", FORK)];
+pub(super) const LINEAGE: &[Hook] = &[FORK, backup("fork_backup", FORK)];
 
 /// All hooks, in the order in which they are attached: lineage before execs, so
-/// that no process is seen whose parent was missed; and reliefs after what they
-/// relieve, as the kernel runs programs in the order in which they came.
+/// that no process is seen whose parent was missed; and backups after what they
+/// back up, as the kernel runs programs in the order in which they came.
 pub(super) const HOOKS: &[Hook] = &[
     FORK,
-    relief("fork_relief", FORK),
+    backup("fork_backup", FORK),
     EXEC,
-    relief("exec_relief", EXEC),
+    backup("exec_backup", EXEC),
     EXECVE,
     EXECVEAT,
-    relief("execve_relief", EXECVE),
-    relief("execve_relief", EXECVEAT),
+    backup("execve_backup", EXECVE),
+    backup("execve_backup", EXECVEAT),
     EXEC_RAW,
-    relief("exec_raw_relief", EXEC_RAW),
+    backup("exec_raw_backup", EXEC_RAW),
     SOCK_STATE,
-    relief("sock_relief", SOCK_STATE),
+    backup("sock_backup", SOCK_STATE),
     CONNECT,
-    relief("connect_relief", CONNECT),
+    backup("connect_backup", CONNECT),
     CONNECT_RAW,
-    relief("connect_raw_relief", CONNECT_RAW),
+    backup("connect_raw_backup", CONNECT_RAW),
 ];

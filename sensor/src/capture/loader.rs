@@ -62,7 +62,7 @@ pub struct Capture {
     pub(super) names: HashMap<MapData, Name, u8>,
     tree: TreeMode,
     pub(super) mode: HookMode,
-    pub(super) reliefs: bool,
+    pub(super) backups: bool,
     /// The attached programs; dropping a link detaches it.
     pub(super) links: Vec<(&'static Hook, Link)>,
     pub(super) programs: Programs,
@@ -115,7 +115,7 @@ impl Capture {
             reason: e.to_string(),
         })?;
         let cpus = possible_cpus();
-        let reliefs = options.reliefs.unwrap_or(layout.preemptible);
+        let backups = options.backups.unwrap_or(layout.preemptible);
         let capacity = options
             .argv_capacity
             .clamp(ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX);
@@ -129,11 +129,11 @@ impl Capture {
             .override_global("OFFSETS", layout.offsets.as_bytes(), true)
             .override_global("REGS_ON_STACK", &layout.regs_on_stack, true)
             .override_global("TYPED", &u32::from(typed), true)
-            .override_global("RELIEFS", &u32::from(reliefs), true)
+            .override_global("BACKUPS", &u32::from(backups), true)
             .override_global("ARGV_CAPACITY", &capacity, true)
             .map_max_entries("EVENTS", options.ring_bytes)
             .map_max_entries("COUNTS", cpus)
-            .map_max_entries("DONE", if reliefs { DONE_MAX } else { 1 })
+            .map_max_entries("DONE", if backups { DONE_MAX } else { 1 })
             .map_max_entries("SCRATCH_EXEC", small)
             .map_max_entries("SCRATCH_FAILED", small)
             .map_max_entries("SCRATCH_CONNECT", cpus)
@@ -171,7 +171,7 @@ impl Capture {
             names,
             tree: options.tree,
             mode: options.hooks,
-            reliefs,
+            backups,
             links: Vec::new(),
             programs,
             refused: None,

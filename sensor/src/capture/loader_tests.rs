@@ -188,12 +188,12 @@ fn connects_arrive(hooks: HookMode) {
     assert_eq!(seen[2].0.result, i64::from(-libc::ENOENT));
 }
 
-/// Starts everything with reliefs, which this kernel may not need.
-fn with_reliefs(hooks: HookMode) -> Started {
+/// Starts everything with backups, which this kernel may not need.
+fn with_backups(hooks: HookMode) -> Started {
     let options = Options {
         tree: TreeMode::Only(std::process::id()),
         hooks,
-        reliefs: Some(true),
+        backups: Some(true),
         ..Options::default()
     };
     let wants = Wants {
@@ -204,9 +204,9 @@ fn with_reliefs(hooks: HookMode) -> Started {
 }
 
 /// The same, and takes the first programs away, as if the kernel skipped them all.
-fn only_reliefs(hooks: HookMode) -> Started {
-    let mut started = with_reliefs(hooks);
-    started.capture.detach_all_but_reliefs();
+fn only_backups(hooks: HookMode) -> Started {
+    let mut started = with_backups(hooks);
+    started.capture.detach_all_but_backups();
     started
 }
 
@@ -263,13 +263,13 @@ fn each_event_comes_once(what: &str, start: fn(HookMode) -> Started) {
 }
 
 #[test]
-fn reliefs_take_what_the_first_programs_are_skipped_for() {
-    each_event_comes_once("relieved", only_reliefs);
+fn backups_take_what_the_first_programs_are_skipped_for() {
+    each_event_comes_once("backed_up", only_backups);
 }
 
 #[test]
-fn reliefs_do_not_take_what_the_first_programs_have_done() {
-    each_event_comes_once("once", with_reliefs);
+fn backups_do_not_take_what_the_first_programs_have_done() {
+    each_event_comes_once("once", with_backups);
 }
 
 /// A thread that makes as many failing connects as it is told to.
@@ -299,7 +299,7 @@ impl Connecting {
 fn events_of_threads_whose_ids_are_much_alike_come_once_each() {
     const EACH: usize = 2000;
     // Not by perf's tracepoints, which other tests' system calls on maps hold up.
-    let mut started = with_reliefs(HookMode::Raw);
+    let mut started = with_backups(HookMode::Raw);
     let first = Connecting::new();
     // Ids are given in turn, so some thread has one with the same last bits.
     let alike = |thread: &Connecting| thread.tid % 1024 == first.tid % 1024;

@@ -62,8 +62,8 @@ pub struct Options {
     pub typed: bool,
     /// How system calls are hooked.
     pub hooks: HookMode,
-    /// Whether each program has a relief; by the kernel's version, if that is not said.
-    pub reliefs: Option<bool>,
+    /// Whether each program has a backup; by the kernel's version, if that is not said.
+    pub backups: Option<bool>,
     /// The process whose execs are the self-test's, if there is one.
     pub marker: Option<u32>,
 }
@@ -77,7 +77,7 @@ impl Default for Options {
             argv_capacity: ARGV_LIMIT_DEFAULT,
             tree: TreeMode::ExcludeSelf,
             hooks: HookMode::Auto,
-            reliefs: None,
+            backups: None,
             marker: None,
         }
     }

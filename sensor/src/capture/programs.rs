@@ -20,8 +20,8 @@ pub struct ProgramFigures {
     /// Nanoseconds that these took.
     pub nanoseconds: u64,
     /// Runs that the kernel skipped, since the program was running on that CPU
-    /// already; kernels before 5.12 do not tell. Without those whose work its relief
-    /// did; of a relief none.
+    /// already; kernels before 5.12 do not tell. Without those whose work its backup
+    /// did; of a backup none.
     pub skipped: Option<u64>,
 }
 
@@ -60,7 +60,7 @@ impl Programs {
             let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
             Some(ProgramFigures {
                 program: hook.program,
-                ..parse(&text).with_reliefs(hook.is_relief, self.0.counts.relieved(hook.number))
+                ..parse(&text).with_backups(hook.is_backup, self.0.counts.backed_up(hook.number))
             })
         });
         figures.flatten().collect()
@@ -72,11 +72,11 @@ impl Programs {
 }
 
 impl ProgramFigures {
-    /// Tells as skipped only runs that no relief made up for.
-    fn with_reliefs(self, is_relief: bool, relieved: u64) -> Self {
-        let missed = |skipped: u64| skipped.saturating_sub(relieved);
+    /// Tells as skipped only runs that no backup made up for.
+    fn with_backups(self, is_backup: bool, backed_up: u64) -> Self {
+        let missed = |skipped: u64| skipped.saturating_sub(backed_up);
         Self {
-            skipped: self.skipped.filter(|_| !is_relief).map(missed),
+            skipped: self.skipped.filter(|_| !is_backup).map(missed),
             ..self
         }
     }
@@ -109,10 +109,10 @@ mod tests {
     }
 
     #[test]
-    fn what_a_relief_did_is_not_told_as_skipped() {
-        let skipped = |is_relief, relieved| {
+    fn what_a_backup_did_is_not_told_as_skipped() {
+        let skipped = |is_backup, backed_up| {
             let figures = parse("recursion_misses:\t6\n");
-            figures.with_reliefs(is_relief, relieved).skipped
+            figures.with_backups(is_backup, backed_up).skipped
         };
         assert_eq!(skipped(false, 4), Some(2));
         assert_eq!(skipped(false, 7), Some(0));

@@ -24,6 +24,7 @@ pub mod counters;
 pub mod elf;
 pub mod event;
 pub mod figures;
+pub mod lines;
 pub mod programs;
 pub mod rights;
 pub mod scene;

@@ -12,7 +12,7 @@ use std::{
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
-use crate::{event::Event, figures::cpu_time, programs, rights, seen::Seen};
+use crate::{event::Event, figures::cpu_time, lines, programs, rights, seen::Seen};
 
 /// How long a start or a stop may take before the test fails (an emulated
 /// machine is slow: `SENSOR_TEST_PATIENCE` in seconds). What users are promised is measured
@@ -232,6 +232,7 @@ impl Sensor {
             log.is_empty() || log.ends_with('\n'),
             "the last line is not whole:\n{stderr}"
         );
+        lines::keep(&log);
         let (internal, events) = self
             .lines()
             .iter()

@@ -1,0 +1,132 @@
+//! Keeps what sensors write under the tests, so that two builds can be compared line by line.
+//!
+//! With `SENSOR_TEST_LINES=DIRECTORY` each stopped sensor's lines go into a file of the test there;
+//! `cargo xtask lines OLD NEW` compares two such directories. Ids, times and temporary paths differ
+//! from run to run and stand for themselves there; all the rest must be the same bytes.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    path::Path,
+    thread,
+};
+
+use serde_json::Value;
+
+/// Keys of numbers that differ from run to run, by a part of the key's last word.
+const OF_THE_RUN: &[&str] = &[
+    "bytes", "cpu", "ctime", "dev", "duration", "fd", "id", "ino", "latency", "leader", "max",
+    "min", "mtime", "num", "ns", "pid", "port", "ppid", "rss", "sid", "start", "tid", "time", "ts",
+    "uptime",
+];
+
+/// Keeps the lines of a sensor of the running test, if somebody asks for that.
+pub(crate) fn keep(lines: &str) {
+    let Some(directory) = env::var_os("SENSOR_TEST_LINES") else {
+        return;
+    };
+    let program = env::current_exe().unwrap_or_default();
+    let program = program.file_stem().unwrap_or_default().to_string_lossy();
+    let program = program.rsplit_once('-').map_or(&*program, |(name, _)| name);
+    let test = thread::current()
+        .name()
+        .unwrap_or("main")
+        .replace("::", "-");
+    let path = Path::new(&directory).join(format!("{program}-{test}.jsonl"));
+    let file = OpenOptions::new().create(true).append(true).open(&path);
+    file.and_then(|mut file| file.write_all(lines.as_bytes()))
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
+
+/// Lines of a directory that [`keep`] filled: by file, each as it is compared, with its number.
+///
+/// # Errors
+/// If the directory or a file cannot be read.
+pub fn comparable(directory: &Path) -> io::Result<BTreeMap<String, BTreeMap<String, usize>>> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let text = fs::read_to_string(entry.path())?;
+        let mut lines = BTreeMap::new();
+        for line in text.lines() {
+            *lines.entry(normalised(line)).or_insert(0) += 1;
+        }
+        all.insert(entry.file_name().to_string_lossy().into_owned(), lines);
+    }
+    Ok(all)
+}
+
+/// A line without what differs from run to run.
+fn normalised(line: &str) -> String {
+    match serde_json::from_str(line) {
+        Ok(mut value) => {
+            normalise("", &mut value);
+            value.to_string()
+        }
+        Err(_) => without_numbers(line),
+    }
+}
+
+fn normalise(key: &str, value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (key, value) in members {
+                normalise(key, value);
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| normalise(key, value)),
+        Value::Number(_) if is_of_the_run(key) => *value = "#".into(),
+        Value::String(text) => *text = without_numbers(text),
+        _ => {}
+    }
+}
+
+fn is_of_the_run(key: &str) -> bool {
+    let last = key.rsplit('.').next().unwrap_or(key);
+    last.split(['_', '['])
+        .any(|word| OF_THE_RUN.iter().any(|part| word.ends_with(part)))
+}
+
+/// A text with `#` for each word that has a digit: ids, times and names of temporary directories.
+fn without_numbers(text: &str) -> String {
+    let mut out = String::new();
+    let mut word = String::new();
+    let flush = |word: &mut String, out: &mut String| {
+        let random = word.starts_with("tmp") && word.len() == 9;
+        if random || word.contains(|c: char| c.is_ascii_digit()) {
+            out.push('#');
+        } else {
+            out.push_str(word);
+        }
+        word.clear();
+    };
+    for c in text.chars() {
+        if c.is_alphanumeric() {
+            word.push(c);
+        } else {
+            flush(&mut word, &mut out);
+            out.push(c);
+        }
+    }
+    flush(&mut word, &mut out);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_from_run_to_run_is_left_out() {
+        let line = |pid: u32, directory: &str, result: i32| {
+            format!(
+                r#"{{"output":"{pid} /tmp/.{directory}/tool","output_fields":{{"proc.pid":{pid},"evt.res":{result}}}}}"#
+            )
+        };
+        let one = normalised(&line(17, "tmpAbCdEf", 3));
+        assert_eq!(one, normalised(&line(4711, "tmpgHiJkL", 3)));
+        assert_ne!(one, normalised(&line(17, "tmpAbCdEf", 4)));
+    }
+}
