@@ -40,7 +40,7 @@ pub(crate) fn keep(lines: &str) {
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
-/// Lines of a directory that [`keep`] filled: by file, each as it is compared, with its number.
+/// Lines that tests kept in a directory: by file, each as it is compared, with its number.
 ///
 /// # Errors
 /// If the directory or a file cannot be read.
