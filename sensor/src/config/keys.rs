@@ -1,7 +1,8 @@
 //! The table of keys: what is read, printed and documented.
 
+use yaml::Node;
+
 use super::{Config, setting::Setting};
-use crate::yaml::Node;
 
 /// A key of the configuration.
 pub struct Key {

@@ -1,7 +1,8 @@
 //! What is wrong with an operand, a template or a condition.
 
+use yaml::nearest;
+
 use super::{FieldError, all, foreign};
-use crate::yaml::nearest;
 
 /// Why a text is not an operand or a template, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

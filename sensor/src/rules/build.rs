@@ -1,6 +1,7 @@
 //! Rule files and options → a rule set, and everything there is to say about them.
 
 use rustc_hash::FxHashMap;
+use yaml::{Diagnostic, Severity};
 
 use super::{
     Code, ItemKind, Options, Problem, Report, Rule, RuleSet,
@@ -10,10 +11,7 @@ use super::{
     output,
     set::{Activity, RuleInfo},
 };
-use crate::{
-    fields::ParseError,
-    yaml::{Diagnostic, Severity},
-};
+use crate::fields::ParseError;
 
 /// What became of rule files.
 #[derive(Debug)]

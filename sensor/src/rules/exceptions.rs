@@ -1,14 +1,13 @@
 //! Exceptions of a rule → nodes: `(f1 c1 v1 and f2 c2 v2) or …`.
 
+use yaml::{Diagnostic, Node, Position, Source};
+
 use super::{
     compile::{Compiler, NodeId, Remarks},
     condition::{Condition, Operator, Right, Word, parse},
     load::{Comparison, Exception, RuleDefinition},
 };
-use crate::{
-    fields::{Operand, ParseError, quoted},
-    yaml::{Diagnostic, Node, Position, Source},
-};
+use crate::fields::{Operand, ParseError, quoted};
 
 /// The nodes of which none may be true for the rule to match.
 pub(super) fn build(

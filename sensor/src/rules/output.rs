@@ -1,14 +1,13 @@
 //! Outputs of rules, with what the configuration appends.
 
+use yaml::{Diagnostic, Severity};
+
 use super::{
     ExtraField,
     load::{Located, RuleDefinition},
     options::{AppendOutput, SUGGESTED_OUTPUT},
 };
-use crate::{
-    fields::{FieldRef, ParseError, Template},
-    yaml::{Diagnostic, Severity},
-};
+use crate::fields::{FieldRef, ParseError, Template};
 
 /// What older outputs end in. Falco leaves it out, and adds the container's fields
 /// by itself (`suggested_output`).

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::yaml::{Diagnostic, Severity};
+use yaml::{Diagnostic, Severity};
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {

@@ -4,6 +4,7 @@
 use std::{fmt::Write as _, rc::Rc};
 
 use sha2::{Digest, Sha256};
+use yaml::nearest;
 
 use super::{
     Check, Compiler, Graph, NodeId,
@@ -12,7 +13,6 @@ use super::{
 use crate::{
     fields::{Operand, ParseError, foreign},
     rules::condition::{Condition, Modifier, Operator, Right, Word},
-    yaml::nearest,
 };
 
 /// Longest text of a check that is kept.

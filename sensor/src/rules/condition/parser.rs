@@ -7,11 +7,10 @@
 //! check = operand ( "exists" | operator [ modifier ] value )
 //! ```
 
+use yaml::nearest;
+
 use super::{Condition, Modifier, Operator, Right, Word, lexer::Lexer, operator::Takes};
-use crate::{
-    fields::{FieldRef, Operand, ParseError},
-    yaml::nearest,
-};
+use crate::fields::{FieldRef, Operand, ParseError};
 
 /// Most parentheses in each other.
 const DEPTH_MAX: usize = 100;

@@ -1,12 +1,10 @@
 //! What is defined, after all appends and overrides.
 
 use rustc_hash::FxHashMap;
+use yaml::{Position, Source};
 
 use super::{Exception, Located};
-use crate::{
-    rules::Priority,
-    yaml::{Position, Source},
-};
+use crate::rules::Priority;
 
 /// Something with a name, and where it was defined.
 #[derive(Clone, Debug)]

@@ -1,14 +1,13 @@
 //! The items of each file, applied in order.
 
+use yaml::{Diagnostic, Limits, Node, Source, parse};
+
 use super::{
     Definition, Definitions, ListDefinition, Located, MacroDefinition, RuleFile,
     reader::{Change, Problems, Reader},
     rule_item, versions,
 };
-use crate::{
-    rules::{Code, ItemKind, Problem},
-    yaml::{Diagnostic, Limits, Node, Source, parse},
-};
+use crate::rules::{Code, ItemKind, Problem};
 
 /// Reads files in order; later ones change what earlier ones define. Every
 /// problem of every file is reported.

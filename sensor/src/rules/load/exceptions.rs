@@ -1,10 +1,9 @@
 //! `exceptions:` of a rule.
 
+use yaml::{Diagnostic, Node, Position, Source};
+
 use super::reader::Reader;
-use crate::{
-    rules::{Code, condition::Operator},
-    yaml::{Diagnostic, Node, Position, Source},
-};
+use crate::rules::{Code, condition::Operator};
 
 /// One field of an exception and how it is compared.
 #[derive(Clone, Debug)]

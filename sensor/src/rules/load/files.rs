@@ -6,11 +6,9 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
+use yaml::{Diagnostic, Source};
 
-use crate::{
-    rules::{Code, Problem},
-    yaml::{Diagnostic, Source},
-};
+use crate::rules::{Code, Problem};
 
 /// Largest file that is read.
 const BYTES_MAX: u64 = 16 << 20;

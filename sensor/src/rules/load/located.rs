@@ -1,9 +1,8 @@
 //! A text made of scalars of files, whose places are known.
 
-use crate::{
-    fields::ParseError,
-    yaml::{Diagnostic, Node, Position, Severity, Source},
-};
+use yaml::{Diagnostic, Node, Position, Severity, Source};
+
+use crate::fields::ParseError;
 
 /// A condition or an output, perhaps of several scalars (`append`).
 #[derive(Clone, Debug, Default)]

@@ -1,10 +1,9 @@
 //! Typed access to the keys of an item, with messages about what is not as it
 //! should be.
 
-use crate::{
-    rules::{Code, ItemKind, Problem},
-    yaml::{Diagnostic, Node, Position, Source},
-};
+use yaml::{Diagnostic, Node, Position, Source};
+
+use crate::rules::{Code, ItemKind, Problem};
 
 /// Most errors, and most warnings, that are kept; a file of garbage has enough of
 /// them with these.

@@ -1,15 +1,14 @@
 //! `- rule:`: a definition, a change of one, or a switch.
 
+use yaml::{Diagnostic, Node};
+
 use super::{
     Exception, Located, RuleDefinition,
     definitions::Table,
     exceptions,
     reader::{Change, Reader},
 };
-use crate::{
-    rules::{Code, Priority},
-    yaml::{Diagnostic, Node},
-};
+use crate::rules::{Code, Priority};
 
 /// Keys of a rule.
 const KEYS: [&str; 15] = [

@@ -1,10 +1,9 @@
 //! `required_engine_version`, `required_plugin_versions`: what is provided.
 
+use yaml::{Diagnostic, Node};
+
 use super::reader::Reader;
-use crate::{
-    rules::Code,
-    yaml::{Diagnostic, Node},
-};
+use crate::rules::Code;
 
 /// Version of Falco's rule language and fields that is provided.
 pub(crate) const ENGINE_VERSION: &str = "0.62.0";
