@@ -4,7 +4,7 @@
 use bumpalo::collections::Vec;
 
 use super::{
-    Argument, ArgumentKind, Context, Field, Kinds, Needs, Type, Value,
+    Argument, ArgumentKind, Context, Field, Needs, Type, Value,
     process::{environment, is_container_init, utc},
 };
 use crate::{
@@ -15,16 +15,7 @@ use crate::{
 type Getter = for<'a> fn(&Context<'a>, &Argument) -> Value<'a>;
 
 const fn field(name: &'static str, ty: Type, doc: &'static str, get: Getter) -> Field {
-    Field {
-        name,
-        ty,
-        argument: ArgumentKind::None,
-        kinds: Kinds::ALL,
-        needs: Needs::NOTHING,
-        doc,
-        get,
-        condition_only: false,
-    }
+    Field::new(name, ty, Needs::NOTHING, doc, get)
 }
 
 /// A field of ancestors, with or without an index.

@@ -2,11 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use super::{container, matches, netcat, rule, rules, rules_with, verdict};
+use super::{Options, container, matches, netcat, rule, rules, rules_with, verdict};
 use crate::{
     enrich::ContainerState,
     event::{Kind, builder::RecordBuilder},
-    rules::{Matching, Options, Priority, Select, Selection},
+    rules::{Matching, Priority, Select, Selection},
 };
 
 #[test]
