@@ -20,6 +20,7 @@ pub(crate) enum TextTest {
 impl TextTest {
     /// Whether a text passes.
     #[must_use]
+    #[inline]
     pub(crate) fn passes(&self, text: &str) -> bool {
         match self {
             Self::Is(constant) => text == &**constant,

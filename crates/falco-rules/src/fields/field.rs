@@ -50,6 +50,9 @@ pub struct Field<S: Source> {
 
 impl<S: Source> Field<S> {
     /// A field of all classes, without argument.
+    ///
+    /// In a function that makes fields the compiler wants to be told whose they are:
+    /// `Field::<Http>::new(…)`.
     #[must_use]
     pub const fn new(
         name: &'static str,

@@ -1,16 +1,11 @@
-//! Rules, from text to verdict.
+//! Rules about this sensor's events, from text to verdict.
 
 mod activity;
-mod changes;
 mod deployed;
-mod dispatch;
+mod events;
 mod lines;
-mod listing;
-mod messages;
 mod operators;
-mod properties;
 mod render;
-mod semantics;
 
 use bumpalo::Bump;
 use falco_rules::Options;

@@ -1,18 +1,18 @@
 //! Rules that cannot match are not looked at, and those that can are.
 
-use super::{netcat, rule, rules, with_context};
-use crate::{enrich::ContainerState, event::builder::RecordBuilder, rules::Scratch};
+use super::{Program, netcat, rule, rules, with_event};
+use crate::Scratch;
 
 /// How many rules of these conditions an event has to be looked at with.
-fn looked_at(conditions: &[String], record: &RecordBuilder) -> u32 {
+fn looked_at(conditions: &[String], program: &Program) -> u32 {
     let mut text = String::new();
     for (number, condition) in conditions.iter().enumerate() {
         text += &rule(&format!("r{number}"), condition);
     }
     let set = rules(&text);
-    with_context(record, ContainerState::Host, |context| {
+    with_event(program, |event| {
         let mut scratch = Scratch::default();
-        set.evaluate(&mut scratch, context, &mut |_| {});
+        set.evaluate(&mut scratch, event, &mut |_| {});
         scratch.looked_at()
     })
 }
@@ -52,15 +52,14 @@ fn of_a_thousand_rules_that_cannot_match_none_is_looked_at() {
 
 #[test]
 fn of_a_thousand_rules_the_one_that_can_match_is_looked_at() {
-    for (condition, record) in [
+    for (condition, path) in [
         ("proc.exepath startswith /opt/app#/", "/opt/app77/tool"),
         ("proc.exepath endswith /tool#", "/opt/tool77"),
         ("proc.exepath pmatch (/opt/#)", "/opt/77/a"),
         ("proc.exepath glob /opt/a#/*", "/opt/a77/a"),
         ("proc.cmdline contains tool#", "/opt/tool977"),
     ] {
-        let record = RecordBuilder::exec(record, &["t"]);
-        let looked = looked_at(&thousand(condition), &record);
+        let looked = looked_at(&thousand(condition), &Program::exec(path, &[]));
         assert!((1..=3).contains(&looked), "{condition}: {looked}");
     }
 }

@@ -1,11 +1,11 @@
 //! Appends, overrides, redefinitions, exceptions: what is left in the end.
 
 use super::{Options, RuleFile, compile, matches, netcat, rule, rules};
-use crate::{enrich::ContainerState, rules::Priority};
+use crate::Priority;
 
 /// Whether the rule `r` of a text matches `netcat`.
 fn hit(text: &str) -> bool {
-    matches(&rules(text), &netcat(), ContainerState::Host) == ["r"]
+    matches(&rules(text), &netcat()) == ["r"]
 }
 
 fn with(condition: &str, more: &str) -> String {
@@ -105,7 +105,7 @@ fn later_files_change_earlier_ones() {
         ),
     ];
     let set = compile(&files, &Options::default()).set.unwrap();
-    assert_eq!(matches(&set, &netcat(), ContainerState::Host), ["r"]);
+    assert_eq!(matches(&set, &netcat()), ["r"]);
 }
 
 fn except(exceptions: &str) -> bool {

@@ -7,8 +7,8 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{Options, RuleFile, Scratch, compile, netcat, rule, with_context};
-use crate::{enrich::ContainerState, fields::Template};
+use super::{Options, RuleFile, Scratch, compile, netcat, programs::Programs, rule, with_event};
+use crate::Template;
 
 /// Compiles a text and, if it is good, evaluates and lists it.
 fn survive(text: &str) -> bool {
@@ -16,8 +16,8 @@ fn survive(text: &str) -> bool {
     assert_eq!(compilation.set.is_some(), compilation.report.is_ok());
     let _ = compilation.report.text();
     if let Some(set) = &compilation.set {
-        with_context(&netcat(), ContainerState::Host, |context| {
-            set.evaluate(&mut Scratch::default(), context, &mut |_| {});
+        with_event(&netcat(), |event| {
+            set.evaluate(&mut Scratch::default(), event, &mut |_| {});
         });
         let _ = (set.list_text(), set.list_json());
     }
@@ -106,7 +106,7 @@ proptest! {
     #[test]
     fn any_text_is_a_template_or_a_problem(pieces in prop::collection::vec(piece(), 0..12)) {
         let text = pieces.join("%");
-        match Template::parse(&text) {
+        match Template::<Programs>::parse(&text) {
             Err(error) => prop_assert!(error.at <= text.len()),
             Ok(template) => prop_assert_eq!(template.text(), text),
         }
