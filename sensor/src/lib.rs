@@ -20,4 +20,3 @@ pub mod rules;
 pub mod run;
 pub mod self_test;
 pub mod telemetry;
-pub mod yaml;

@@ -46,12 +46,9 @@ pub(crate) fn run() -> Result<()> {
     // In one build, for features that they do not share would compile the sensor twice.
     let programs = ["--package", "sensor", "--package", "tests", "--bins"];
     execute(instrumented(&["build", "--locked"]).args(programs))?;
-    execute(&mut instrumented(&[
-        "test",
-        "--locked",
-        "--package",
-        "sensor",
-    ]))?;
+    let own = ["sensor", "falco-rules", "yaml"];
+    let own = own.into_iter().flat_map(|name| ["--package", name]);
+    execute(instrumented(&["test", "--locked"]).args(own))?;
     let mut tests = instrumented(&["test", "--locked", "--package", "tests", "--no-fail-fast"]);
     for name in integration_tests()? {
         if !LEFT_OUT.contains(&name.as_str()) {

@@ -11,7 +11,7 @@ use crate::{
     },
     fields::Needs,
     output::AlertOptions,
-    rules::{self, Reach, Requirements, Select, Selection},
+    rules::{self, Reach, Requirements, SUGGESTED_OUTPUT, Select, Selection},
     self_test::Marker,
 };
 
@@ -192,13 +192,15 @@ pub fn alerts(config: &Config) -> AlertOptions {
 #[must_use]
 pub fn rules(config: &Config) -> rules::Options {
     rules::Options {
-        matching: match config.rule_matching {
-            config::RuleMatching::First => rules::Matching::First,
-            config::RuleMatching::All => rules::Matching::All,
+        rules: falco_rules::Options {
+            matching: match config.rule_matching {
+                config::RuleMatching::First => rules::Matching::First,
+                config::RuleMatching::All => rules::Matching::All,
+            },
+            priority: priority(config.priority),
+            selection: config.rules.iter().map(selection).collect(),
+            append_output: config.append_output.iter().map(append).collect(),
         },
-        priority: priority(config.priority),
-        selection: config.rules.iter().map(selection).collect(),
-        append_output: config.append_output.iter().map(append).collect(),
         env: config.sensor.capture.env.clone(),
     }
 }
@@ -218,13 +220,14 @@ fn append(entry: &config::AppendOutput) -> rules::AppendOutput {
     let bare = entry.extra_fields.iter().map(|field| (text(field), None));
     let templates = entry.extra_templates.iter();
     let templates = templates.map(|(key, template)| (text(key), Some(text(template))));
+    let extra = entry.extra_output.iter().map(text);
+    let suggested = entry.suggested_output.then(|| SUGGESTED_OUTPUT.into());
     rules::AppendOutput {
         source: entry.source.as_ref().map(text),
         tags: entry.tags.iter().map(text).collect(),
         rule: entry.rule.as_ref().map(text),
-        extra_output: entry.extra_output.as_ref().map(text),
+        extra_output: extra.chain(suggested).collect(),
         extra_fields: bare.chain(templates).collect(),
-        suggested_output: entry.suggested_output,
     }
 }
 

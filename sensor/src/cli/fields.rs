@@ -7,7 +7,7 @@ use serde_json::json;
 use super::ListFormat;
 use crate::{
     event::Kind,
-    fields::{ArgumentKind, Field, Type, all},
+    fields::{ArgumentKind, Field, Type, all, class},
 };
 
 /// Name of a type.
@@ -92,7 +92,7 @@ fn row(field: &Field, names_only: bool) -> serde_json::Value {
         "type": type_name(field.ty),
         "description": field.doc,
         "condition_only": field.condition_only,
-        "events": KINDS.iter().filter(|k| field.kinds.contains(k.0)).map(|k| k.1).collect::<Vec<_>>(),
+        "events": KINDS.iter().filter(|k| field.classes.contains(class(k.0, false))).map(|k| k.1).collect::<Vec<_>>(),
     })
 }
 

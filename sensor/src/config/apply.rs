@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use yaml::{Diagnostic, Kind, Node, Source, Style};
+
 use super::{Config, NOT_APPLICABLE, Strategy, keys};
-use crate::yaml::{Diagnostic, Kind, Node, Source, Style};
 
 /// A configuration under construction.
 #[derive(Debug, Default)]
@@ -196,7 +197,7 @@ impl Layers {
         };
         let list = self.lists.entry(key.name).or_insert_with(|| {
             let shown = Source::new(key.name, (key.show)(&self.config));
-            let parsed = crate::yaml::parse(&shown, &crate::yaml::Limits::default());
+            let parsed = yaml::parse(&shown, &yaml::Limits::default());
             parsed
                 .ok()
                 .and_then(|parsed| {

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use yaml::Node;
+
 use super::setting::{Element, Setting};
-use crate::yaml::Node;
 
 /// A file or directory of configuration that is merged in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! The table of keys: what is read, printed and documented.
 
 use sensor_ebpf::{ARGV_LIMIT_MAX, ARGV_LIMIT_MIN, ENV_LIMIT_MAX};
+use yaml::Node;
 
 use super::{Config, Fairness, setting::Setting};
-use crate::yaml::Node;
 
 /// A key of the configuration.
 pub struct Key {

@@ -7,9 +7,9 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
+use yaml::{Diagnostic, Kind, Limits, Node, Source, Style, parse};
 
 use super::{Config, ConfigFile, Strategy, apply::Layers, keys};
-use crate::yaml::{Diagnostic, Kind, Limits, Node, Source, Style, parse};
 
 /// Read if no file is named, and if it is there.
 pub(super) const DEFAULT_FILE: &str = "/etc/falco/falco.yaml";
@@ -309,7 +309,7 @@ impl Loader<'_> {
                 continue;
             }
             // Kubernetes sets variables for a service of that name: those are like none.
-            if let Some(name) = crate::yaml::nearest(variable, known.iter().map(String::as_str)) {
+            if let Some(name) = yaml::nearest(variable, known.iter().map(String::as_str)) {
                 let source = Source::new("environment", variable);
                 let message = format!("variable {variable} is not known");
                 self.layers.warnings.push(

@@ -2,11 +2,12 @@
 
 use std::{net::IpAddr, path::PathBuf, str::FromStr};
 
+use yaml::Node;
+
 use super::{
     AppendOutput, ByteSize, DropAction, Hooks, Mode, Owner, Priority, RuleMatching, RuleSwitch,
     Span, Strategy, Toggle, TreeMode, WantedEnv, WhichRules,
 };
-use crate::yaml::Node;
 
 /// A type of value that a key can have.
 pub(super) trait Setting: Sized {

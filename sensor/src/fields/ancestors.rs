@@ -4,7 +4,7 @@
 use bumpalo::collections::Vec;
 
 use super::{
-    Argument, ArgumentKind, Context, Field, Kinds, Needs, Type, Value,
+    Argument, ArgumentKind, Context, Field, Needs, Type, Value,
     process::{environment, is_container_init, utc},
 };
 use crate::{
@@ -12,25 +12,21 @@ use crate::{
     event::{Ancestor, task_flag},
 };
 
+/// Most ancestors that an event has, as the number in brackets.
+#[expect(clippy::cast_possible_truncation, reason = "it is 16")]
+pub const ANCESTORS_MAX: u32 = sensor_ebpf::ANCESTORS_MAX as u32;
+
 type Getter = for<'a> fn(&Context<'a>, &Argument) -> Value<'a>;
 
 const fn field(name: &'static str, ty: Type, doc: &'static str, get: Getter) -> Field {
-    Field {
-        name,
-        ty,
-        argument: ArgumentKind::None,
-        kinds: Kinds::ALL,
-        needs: Needs::NOTHING,
-        doc,
-        get,
-        condition_only: false,
-    }
+    Field::new(name, ty, Needs::NOTHING, doc, get)
 }
 
 /// A field of ancestors, with or without an index.
 const fn indexed(name: &'static str, ty: Type, doc: &'static str, get: Getter) -> Field {
     Field {
         argument: ArgumentKind::OptionalIndex,
+        last: Some(ANCESTORS_MAX),
         needs: Needs::ANCESTORS,
         ..field(name, ty, doc, get)
     }

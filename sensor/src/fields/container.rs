@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use bumpalo::{Bump, collections::String};
 
-use super::{Argument, ArgumentKind, Context, Field, Kinds, Needs, Type, Value};
+use super::{Argument, ArgumentKind, Context, Field, Needs, Type, Value};
 use crate::enrich::{Container, ContainerState, Mount, label};
 
 const fn field(
@@ -16,16 +16,7 @@ const fn field(
     doc: &'static str,
     get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
 ) -> Field {
-    Field {
-        name,
-        ty,
-        argument: ArgumentKind::None,
-        kinds: Kinds::ALL,
-        needs: Needs::CONTAINER,
-        doc,
-        get,
-        condition_only: false,
-    }
+    Field::new(name, ty, Needs::CONTAINER, doc, get)
 }
 
 const fn named(

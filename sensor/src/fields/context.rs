@@ -60,7 +60,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Bytes from outside as text, see [`super::sanitize()`].
+    /// Bytes from outside as text, see [`falco_rules::sanitize()`].
     #[must_use]
     pub fn text(&self, bytes: &'a [u8]) -> &'a str {
         super::sanitize(bytes, self.arena)

@@ -2,7 +2,10 @@
 
 use bumpalo::{collections::String, format};
 
-use super::{Argument, ArgumentKind, Context, Field, Kinds, Needs, TimeForm, Type, Value, errno};
+use super::{
+    Argument, ArgumentKind, Classes, Context, Field, Needs, TimeForm, Type, Value, class::EXEC,
+    errno,
+};
 use crate::event::{Kind, exec_flag};
 
 const fn field(
@@ -11,16 +14,7 @@ const fn field(
     doc: &'static str,
     get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
 ) -> Field {
-    Field {
-        name,
-        ty,
-        argument: ArgumentKind::None,
-        kinds: Kinds::ALL,
-        needs: Needs::NOTHING,
-        doc,
-        get,
-        condition_only: false,
-    }
+    Field::new(name, ty, Needs::NOTHING, doc, get)
 }
 
 /// Rows of the registry.
@@ -111,12 +105,15 @@ pub(super) static FIELDS: &[Field] = &[
     field("evt.is_async", Type::Bool, "Always false.", |_, _| {
         Value::Bool(false)
     }),
-    field(
-        "evt.dir",
-        Type::String,
-        "Always `<`: only results are events (deprecated).",
-        |_, _| Value::Str("<"),
-    ),
+    Field {
+        deprecated: Some("all events are results, it is always '<'"),
+        ..field(
+            "evt.dir",
+            Type::String,
+            "Always `<`: only results are events (deprecated).",
+            |_, _| Value::Str("<"),
+        )
+    },
     field("evt.count", Type::Number, "Always 1.", |_, _| {
         Value::Uint(1)
     }),
@@ -184,7 +181,7 @@ pub(super) static FIELDS: &[Field] = &[
         |c, _| all_arguments(c),
     ),
     Field {
-        kinds: Kinds::ALL,
+        classes: Classes::ALL,
         ..argument("evt.arg.res", "`0`, or the name of the errno.")
     },
     argument("evt.arg.filename", "Path that was given to exec."),
@@ -238,7 +235,7 @@ const fn argument(name: &'static str, doc: &'static str) -> Field {
         "evt.arg.cap_effective" "evt.arg.cap_inheritable" "evt.arg.exe_ino" "evt.arg.trusted_exepath"
     );
     Field {
-        kinds: Kinds::EXEC,
+        classes: EXEC,
         ..field(name, Type::String, doc, get)
     }
 }

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use bumpalo::format;
 
 use super::{
-    Argument, ArgumentKind, Context, Field, Kinds, Needs, Type, Value, community,
+    Argument, Context, Field, Needs, Type, Value,
+    class::CONNECT,
+    community,
     ends::{
         AF_INET, AF_INET6, AF_UNIX, given, is_connected, is_open, is_renamed, kind, local,
         local_port, name, protocol, remote, remote_port,
@@ -20,14 +22,8 @@ const fn field(
     get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
 ) -> Field {
     Field {
-        name,
-        ty,
-        argument: ArgumentKind::None,
-        kinds: Kinds::CONNECT,
-        needs: Needs::NOTHING,
-        doc,
-        get,
-        condition_only: false,
+        classes: CONNECT,
+        ..Field::new(name, ty, Needs::NOTHING, doc, get)
     }
 }
 
@@ -227,14 +223,12 @@ pub(super) static FIELDS: &[Field] = &[
     field("fd.dev", Type::Number, "Always 0 for a socket.", |_, _| {
         Value::Uint(0)
     }),
-    Field {
-        ..field(
-            "community_id",
-            Type::String,
-            "Community ID v1 of the flow, which Zeek and Suricata also give (not in Falco).",
-            |c, _| community(c),
-        )
-    },
+    field(
+        "community_id",
+        Type::String,
+        "Community ID v1 of the flow, which Zeek and Suricata also give (not in Falco).",
+        |c, _| community(c),
+    ),
 ];
 
 /// Names of a connect's arguments, in the order in which `evt.args` has them.

@@ -7,18 +7,14 @@ use std::sync::LazyLock;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Argument, ArgumentKind, Context, Field, Kinds, Needs, Type, Value};
+use super::{Argument, ArgumentKind, Classes, Context, Field, Needs, Type, Value};
 
 const fn field(name: &'static str) -> Field {
+    let doc = "Known to Falco, not available in this sensor.";
     Field {
-        name,
-        ty: Type::String,
         argument: ArgumentKind::OptionalName,
-        kinds: Kinds::ALL,
-        needs: Needs::NOTHING,
-        doc: "Known to Falco, not available in this sensor.",
-        get: absent,
-        condition_only: false,
+        classes: Classes::NONE,
+        ..Field::new(name, Type::String, Needs::NOTHING, doc, absent)
     }
 }
 
@@ -27,8 +23,7 @@ fn absent<'a>(_: &Context<'a>, _: &Argument) -> Value<'a> {
 }
 
 /// Falco's field of that name; only to be asked for names that are not in the registry.
-#[must_use]
-pub fn find(name: &str) -> Option<&'static Field> {
+pub(super) fn find(name: &str) -> Option<&'static Field> {
     static BY_NAME: LazyLock<FxHashMap<&'static str, &'static Field>> =
         LazyLock::new(|| FIELDS.iter().map(|field| (field.name, field)).collect());
     BY_NAME.get(name).copied().or_else(|| {
@@ -53,28 +48,19 @@ fn argument(name: &str) -> Option<&'static Field> {
     NAMES.contains(argument).then(|| &OF_ARGUMENT[index])
 }
 
-/// Whether a field is one that the sensor does not have.
-#[must_use]
-pub fn is_foreign(field: &Field) -> bool {
-    [FIELDS, &OF_CLASS, &OF_ARGUMENT]
-        .iter()
-        .any(|rows| rows.as_ptr_range().contains(&std::ptr::from_ref(field)))
-}
-
-/// Names of Falco's fields, of system calls.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    FIELDS.iter().map(|field| field.name)
+/// Falco's fields, of system calls.
+pub(super) fn all() -> impl Iterator<Item = &'static Field> {
+    FIELDS.iter()
 }
 
 /// Whether Falco has an event type of that name, this sensor's own included.
-#[must_use]
-pub fn is_event_type(name: &str) -> bool {
+pub(super) fn is_event_type(name: &str) -> bool {
     static SET: LazyLock<FxHashSet<&'static str>> = LazyLock::new(|| event_types().collect());
     SET.contains(name)
 }
 
 /// Falco's event types, this sensor's own included.
-pub fn event_types() -> impl Iterator<Item = &'static str> {
+pub(super) fn event_types() -> impl Iterator<Item = &'static str> {
     EVENT_TYPES.split_ascii_whitespace()
 }
 
@@ -293,6 +279,10 @@ const EVENT_TYPES: &str = "
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn is_foreign(field: &Field) -> bool {
+        field.classes.is_empty()
+    }
 
     #[test]
     fn names_of_falco_are_known_and_others_are_not() {

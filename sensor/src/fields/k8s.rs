@@ -4,7 +4,7 @@
 //! server knows (owner, service account, annotations, node, address, labels
 //! changed later) is null without it.
 
-use super::{Argument, ArgumentKind, Context, Field, Kinds, Needs, Type, Value, container::known};
+use super::{Argument, ArgumentKind, Context, Field, Needs, Type, Value, container::known};
 use crate::{
     enrich::{ContainerState, Pod, label},
     event::ContainerId,
@@ -15,16 +15,7 @@ const fn field(
     doc: &'static str,
     get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
 ) -> Field {
-    Field {
-        name,
-        ty: Type::String,
-        argument: ArgumentKind::None,
-        kinds: Kinds::ALL,
-        needs: Needs::CONTAINER,
-        doc,
-        get,
-        condition_only: false,
-    }
+    Field::new(name, Type::String, Needs::CONTAINER, doc, get)
 }
 
 const fn from_api(

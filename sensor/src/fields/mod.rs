@@ -2,10 +2,12 @@
 //!
 //! A field is a row of a table in the module of its class (`evt`, `proc`,
 //! `user`, `container`, `k8s`, `fd`): name, type, meaning, for which kinds of
-//! event it has a value, what it needs, and its accessor.
+//! event it has a value, what it needs, and its accessor. How rules and outputs write
+//! fields, and what they make of them, is the business of [`falco_rules`], which gets the
+//! tables by way of [`Syscall`].
 
 mod ancestors;
-mod clock;
+mod class;
 mod community;
 mod container;
 mod context;
@@ -14,32 +16,24 @@ mod entity;
 mod errno;
 mod evt;
 mod fd;
-pub mod foreign;
+mod foreign;
 mod k8s;
-mod operand;
-mod operand_parser;
-mod parse_error;
 mod process;
-mod reference;
 mod registry;
-mod sanitize;
-mod template;
+mod source;
 #[cfg(test)]
 mod template_tests;
-mod text;
 mod thread;
-mod transform;
 mod user;
-mod value;
 
-pub use clock::write_time;
+pub use ancestors::ANCESTORS_MAX;
+#[cfg(test)]
+pub(crate) use class::HOST;
+pub use class::{class, of_kind};
 pub use context::{Context, Memo};
-pub use operand::Operand;
-pub use operand_parser::quoted;
-pub use parse_error::ParseError;
-pub use reference::{ANCESTORS_MAX, Argument, FieldError, FieldRef};
-pub use registry::{ArgumentKind, Field, Kinds, Needs, all, find};
-pub use sanitize::sanitize;
-pub use template::Template;
-pub use transform::Transformer;
-pub use value::{TimeForm, Type, Value};
+pub use falco_rules::{
+    Argument, ArgumentKind, Classes, FieldError, ParseError, TimeForm, Type, Value, sanitize,
+    write_time,
+};
+pub use registry::{Field, FieldRef, Needs, Template, all, find};
+pub use source::Syscall;

@@ -1,6 +1,8 @@
 //! `proc.*`: the process that did it.
 
-use super::{Argument, ArgumentKind, Context, Field, Kinds, Needs, Type, Value};
+use bumpalo::collections::Vec;
+
+use super::{Argument, ArgumentKind, Context, Field, Needs, Type, Value, class::EXEC};
 use crate::{
     config::WantedEnv,
     event::{Exec, Kind, Task, exec_flag, task_flag},
@@ -12,16 +14,7 @@ const fn field(
     doc: &'static str,
     get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
 ) -> Field {
-    Field {
-        name,
-        ty,
-        argument: ArgumentKind::None,
-        kinds: Kinds::ALL,
-        needs: Needs::NOTHING,
-        doc,
-        get,
-        condition_only: false,
-    }
+    Field::new(name, ty, Needs::NOTHING, doc, get)
 }
 
 /// A field of the program that the process runs.
@@ -76,6 +69,7 @@ pub(super) static FIELDS: &[Field] = &[
     ),
     Field {
         argument: ArgumentKind::Index,
+        parts: Some(words),
         ..program(
             "proc.args",
             Type::String,
@@ -301,23 +295,36 @@ pub(super) static FIELDS: &[Field] = &[
         |c, _| text(c.ancestor(1).map(|a| super::entity::id(c, a.tgid, a.start))),
     ),
     Field {
-        kinds: Kinds::EXEC,
+        classes: EXEC,
         ..program(
             "proc.argv",
             Type::String,
             "argv as a list (not in Falco); an array in JSON.",
             |c, _| match c.program() {
-                Some(program) => Value::List(c.arena.alloc_slice_fill_iter(
-                    bumpalo::collections::Vec::from_iter_in(
-                        program.argv.iter().map(|a| Value::Str(c.text(a))),
-                        c.arena,
-                    ),
-                )),
+                Some(program) => Value::List(c.arena.alloc_slice_fill_iter(Vec::from_iter_in(
+                    program.argv.iter().map(|a| Value::Str(c.text(a))),
+                    c.arena,
+                ))),
                 None => Value::Absent,
             },
         )
     },
 ];
+
+/// The arguments of the program, one by one.
+fn words<'a>(c: &Context<'a>, _: &Argument) -> Value<'a> {
+    let Some(program) = c.program() else {
+        return Value::Absent;
+    };
+    let mut values = Vec::new_in(c.arena);
+    let arguments = program.argv.rest();
+    values.extend(
+        arguments
+            .iter()
+            .map(|argument| Value::Str(c.text(argument))),
+    );
+    Value::List(values.into_bump_slice())
+}
 
 /// Facts of the executed file, if they are known.
 pub(super) fn facts(c: &Context<'_>) -> Option<Exec> {
@@ -374,7 +381,7 @@ pub(super) fn environment<'a>(
             .map_or(Value::Absent, |value| Value::Str(c.text(value))),
         Argument::None | Argument::Index(_) if *c.env == WantedEnv::None => Value::Absent,
         Argument::None | Argument::Index(_) => {
-            let mut joined = bumpalo::collections::Vec::new_in(c.arena);
+            let mut joined = Vec::new_in(c.arena);
             for variable in seen {
                 joined.extend_from_slice(variable);
                 joined.push(b' ');

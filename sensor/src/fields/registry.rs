@@ -4,42 +4,14 @@ use std::sync::LazyLock;
 
 use rustc_hash::FxHashMap;
 
-use super::{Argument, Context, Type, Value};
-use crate::event::Kind;
+use super::Syscall;
 
-/// What may stand in brackets after a field's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ArgumentKind {
-    /// Nothing.
-    None,
-    /// A number, or nothing: `proc.aname[2]`, `proc.aname`.
-    OptionalIndex,
-    /// A number: `proc.args[0]` may also stand alone.
-    Index,
-    /// A name, or nothing: `proc.env[HOME]`, `proc.env`.
-    OptionalName,
-    /// A name: `k8s.pod.label[app]`, `evt.arg[filename]`.
-    Name,
-}
-
-/// For which kinds of event a field can have a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kinds(u8);
-
-impl Kinds {
-    /// Every event.
-    pub const ALL: Self = Self(0b111);
-    /// Successful and failed execs.
-    pub const EXEC: Self = Self(1 << Kind::Exec as u8 | 1 << Kind::ExecFailed as u8);
-    /// Connects.
-    pub const CONNECT: Self = Self(1 << Kind::Connect as u8);
-
-    /// Whether events of this kind have it.
-    #[must_use]
-    pub const fn contains(self, kind: Kind) -> bool {
-        self.0 & (1 << kind as u8) != 0
-    }
-}
+/// A field of this sensor.
+pub type Field = falco_rules::Field<Syscall>;
+/// A field of this sensor with its argument.
+pub type FieldRef = falco_rules::FieldRef<Syscall>;
+/// An output of this sensor's fields.
+pub type Template = falco_rules::Template<Syscall>;
 
 /// What must be gathered for a field to have its value; a rule set's needs are
 /// the union over its fields, and the kernel side gathers no more than that.
@@ -75,27 +47,6 @@ impl Needs {
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
-}
-
-/// A row of the registry.
-#[derive(Debug)]
-pub struct Field {
-    /// Falco's name.
-    pub name: &'static str,
-    /// Type of its values.
-    pub ty: Type,
-    /// What may stand in brackets.
-    pub argument: ArgumentKind,
-    /// Which events have it.
-    pub kinds: Kinds,
-    /// What it needs.
-    pub needs: Needs,
-    /// Meaning, one sentence.
-    pub doc: &'static str,
-    /// Its value for an event.
-    pub get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
-    /// For conditions only (`fd.ip`): null in an output.
-    pub condition_only: bool,
 }
 
 /// Every field, class by class.

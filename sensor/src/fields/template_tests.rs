@@ -1,4 +1,4 @@
-//! Templates: what is accepted, and what is said about what is not.
+//! Templates of this sensor's fields: what is accepted, and what is said about what is not.
 
 use super::Template;
 

@@ -2,7 +2,7 @@
 
 use bumpalo::{Bump, collections::String};
 
-use super::{Argument, ArgumentKind, Context, Field, Kinds, Needs, Type, Value};
+use super::{Argument, Context, Field, Needs, Type, Value};
 
 const fn field(
     name: &'static str,
@@ -10,16 +10,7 @@ const fn field(
     doc: &'static str,
     get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
 ) -> Field {
-    Field {
-        name,
-        ty,
-        argument: ArgumentKind::None,
-        kinds: Kinds::ALL,
-        needs: Needs::NOTHING,
-        doc,
-        get,
-        condition_only: false,
-    }
+    Field::new(name, ty, Needs::NOTHING, doc, get)
 }
 
 /// Rows of the registry.

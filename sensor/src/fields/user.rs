@@ -1,6 +1,6 @@
 //! `user.*` and `group.*`: as whom it was done.
 
-use super::{Argument, ArgumentKind, Context, Field, Kinds, Needs, Type, Value};
+use super::{Argument, Context, Field, Needs, Type, Value};
 use crate::event::Task;
 
 const fn field(
@@ -10,16 +10,7 @@ const fn field(
     doc: &'static str,
     get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
 ) -> Field {
-    Field {
-        name,
-        ty,
-        argument: ArgumentKind::None,
-        kinds: Kinds::ALL,
-        needs,
-        doc,
-        get,
-        condition_only: false,
-    }
+    Field::new(name, ty, needs, doc, get)
 }
 
 /// Rows of the registry.

@@ -122,10 +122,10 @@ impl AlertFormat {
     }
 
     /// Appends the alert of an event, with its newline.
-    pub fn write(
+    pub fn write<'a>(
         &self,
         rule: &Rule,
-        context: &Context<'_>,
+        context: &'a Context<'a>,
         scratch: &mut AlertScratch,
         out: &mut Vec<u8>,
     ) {
@@ -189,10 +189,10 @@ impl AlertFormat {
     }
 }
 
-fn write_extra(
+fn write_extra<'a>(
     out: &mut Vec<u8>,
     extra: Option<&ExtraField>,
-    context: &Context<'_>,
+    context: &'a Context<'a>,
     text: &mut Vec<u8>,
 ) {
     match extra {

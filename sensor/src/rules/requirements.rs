@@ -2,15 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    ExtraField, Rule,
-    compile::{Checks, Graph, NodeId, names},
-    set::{Program, program},
-};
+use super::{names::names, peers::Peer};
 use crate::{
     capture::Name,
     event::Kind,
-    fields::{ANCESTORS_MAX, Argument, FieldRef, Needs},
+    fields::{ANCESTORS_MAX, Argument, FieldRef, Needs, Syscall, class, of_kind},
 };
 
 /// Of whom events of a kind can match a rule.
@@ -103,33 +99,29 @@ impl Requirements {
         }
     }
 
-    /// What programs and the outputs of their rules need.
-    pub(super) fn of(
-        graph: &Graph,
-        checks: &Checks,
-        programs: &[Program; 6],
-        rules: &[Rule],
-    ) -> Self {
+    /// What the rules that are on need.
+    pub(super) fn of(rules: &falco_rules::RuleSet<Syscall>) -> Self {
         let reach = |kind| Reach {
-            container: !programs[program(kind, false)].rules.is_empty(),
-            host: !programs[program(kind, true)].rules.is_empty(),
+            container: rules.can_match(class(kind, false)),
+            host: rules.can_match(class(kind, true)),
         };
+        let connect = reach(Kind::Connect);
+        let names = connect.any().then(|| names(rules, of_kind(Kind::Connect)));
         let mut this = Self {
             exec: reach(Kind::Exec),
             exec_failed: reach(Kind::ExecFailed),
-            connect: reach(Kind::Connect),
+            connect,
+            unix: Peer::Unix.is_wanted(rules),
+            inet: Peer::Inet4.is_wanted(rules) || Peer::Inet6.is_wanted(rules),
+            loopback: Peer::Loopback4.is_wanted(rules) || Peer::Loopback6.is_wanted(rules),
+            other_families: Peer::Other.is_wanted(rules),
+            connect_names: names.flatten(),
             ..Self::default()
         };
-        let connects = [false, true].map(|host| &programs[program(Kind::Connect, host)].rules);
-        let conditions = connects.into_iter().flatten().map(|(_, node)| *node);
-        this.connect_names = names(graph, checks, conditions).filter(|_| this.connect.any());
         for kind in [Kind::Exec, Kind::ExecFailed, Kind::Connect] {
             for host in [false, true] {
                 let others = std::mem::take(&mut this.needs);
-                for (rule, node) in &programs[program(kind, host)].rules {
-                    this.condition(graph, checks, *node);
-                    this.output(&rules[*rule as usize]);
-                }
+                rules.fields(class(kind, host), &mut |field| this.field(field));
                 this.ask_for_program(kind, host);
                 this.needs = this.needs.union(others);
             }
@@ -150,36 +142,6 @@ impl Requirements {
             Kind::Connect => &mut self.connect_program,
         };
         *of_kind = of_kind.or(place);
-    }
-
-    fn condition(&mut self, graph: &Graph, checks: &Checks, node: NodeId) {
-        graph.checks(node, &mut |check, _| {
-            let check = checks.get(check);
-            self.operand(checks, check.operand);
-            if let super::compile::Test::Operand(_, right) = &check.test {
-                self.operand(checks, *right);
-            }
-        });
-    }
-
-    fn operand(&mut self, checks: &Checks, operand: u32) {
-        let operand = &checks.operands[operand as usize].operand;
-        operand.fields(&mut |field| self.field(field));
-    }
-
-    fn output(&mut self, rule: &Rule) {
-        rule.output
-            .fields()
-            .iter()
-            .for_each(|field| self.field(field));
-        for extra in &rule.extra {
-            match extra {
-                ExtraField::Field(field) => self.field(field),
-                ExtraField::Text(_, template) => {
-                    template.fields().iter().for_each(|field| self.field(field));
-                }
-            }
-        }
     }
 
     fn field(&mut self, field: &FieldRef) {

@@ -6,11 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use yaml::{Diagnostic, Source};
+
 use crate::{
     agent::settings,
     config::Config,
     rules::{Code, Compilation, FileReport, Problem, Report, RuleFile, compile, read},
-    yaml::{Diagnostic, Source},
 };
 
 /// The rules that are in force where none are configured.

@@ -1,8 +1,9 @@
 //! The alert rules and the dashboard in `deploy/monitoring` name only metrics and
 //! labels that there are.
 
+use yaml::{Limits, Source, parse};
+
 use super::catalog::ALL;
-use crate::yaml::{Limits, Source, parse};
 
 const ALERTS: &str = include_str!("../../../deploy/monitoring/alerts.yaml");
 const DASHBOARD: &str = include_str!("../../../deploy/monitoring/dashboard.json");

@@ -261,7 +261,7 @@ fn fields_say_whose_programs_are_asked_for() {
 fn the_fields_of_the_host_are_as_assumed() {
     let record = RecordBuilder::exec("/bin/true", &["true"]);
     super::with_context(&record, ContainerState::Host, |context| {
-        for (field, value) in crate::rules::compile::HOST {
+        for (field, value) in crate::fields::HOST {
             assert_eq!(
                 FieldRef::parse(field).unwrap().get(context),
                 value,

@@ -1,20 +1,16 @@
-//! Rules, from text to verdict.
+//! Rules about this sensor's events, from text to verdict.
 
 mod activity;
-mod changes;
 mod deployed;
-mod dispatch;
+mod events;
 mod lines;
-mod listing;
-mod messages;
 mod operators;
-mod properties;
 mod render;
-mod semantics;
 
 use bumpalo::Bump;
+use falco_rules::Options;
 
-use super::{Compilation, Options, RuleFile, RuleSet, Scratch, compile};
+use super::{Compilation, RuleFile, RuleSet, Scratch};
 use crate::{
     config::WantedEnv,
     enrich::{Container, ContainerState, Lineage, Users},
@@ -26,7 +22,7 @@ use crate::{
 pub(super) fn with_context<T>(
     record: &RecordBuilder,
     container: ContainerState<'_>,
-    run: impl FnOnce(&Context<'_>) -> T,
+    run: impl for<'c> FnOnce(&'c Context<'c>) -> T,
 ) -> T {
     let bytes = record.build();
     let event = Event::decode(&bytes).unwrap();
@@ -60,6 +56,15 @@ pub(super) fn container() -> Container {
         privileged: Some(false),
         ..Container::new(id, "containerd")
     }
+}
+
+/// Compiles files.
+pub(super) fn compile(files: &[RuleFile], options: &Options) -> Compilation {
+    let options = super::Options {
+        rules: options.clone(),
+        ..super::Options::default()
+    };
+    super::compile(files, &options)
 }
 
 /// Compiles one text; panics with the report if it has an error.

@@ -4,7 +4,7 @@ use super::{Options, container, netcat, rule, rules_with, with_context};
 use crate::{
     enrich::ContainerState,
     fields::Template,
-    rules::{AppendOutput, ExtraField},
+    rules::{AppendOutput, ExtraField, SUGGESTED_OUTPUT},
 };
 
 fn text(template: &str) -> String {
@@ -54,12 +54,12 @@ fn the_configuration_appends_to_outputs_and_fields() {
     let options = Options {
         append_output: vec![
             AppendOutput {
-                suggested_output: true,
+                extra_output: vec![SUGGESTED_OUTPUT.into()],
                 ..AppendOutput::default()
             },
             AppendOutput {
                 rule: Some("r".into()),
-                extra_output: Some("on %evt.hostname".into()),
+                extra_output: vec!["on %evt.hostname".into()],
                 extra_fields: vec![
                     ("proc.pid".into(), None),
                     ("cluster".into(), Some("lab %evt.hostname".into())),
@@ -68,7 +68,7 @@ fn the_configuration_appends_to_outputs_and_fields() {
             },
             AppendOutput {
                 tags: vec!["missing".into()],
-                extra_output: Some("never".into()),
+                extra_output: vec!["never".into()],
                 ..AppendOutput::default()
             },
         ],
@@ -91,7 +91,7 @@ fn the_configuration_appends_to_outputs_and_fields() {
 fn a_wrong_append_output_is_an_error() {
     let options = Options {
         append_output: vec![AppendOutput {
-            extra_output: Some("%no.field".into()),
+            extra_output: vec!["%no.field".into()],
             ..AppendOutput::default()
         }],
         ..Options::default()

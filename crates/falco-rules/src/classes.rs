@@ -1,0 +1,56 @@
+//! Sets of classes of events.
+
+/// Some classes of a source's events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Classes(u64);
+
+impl Classes {
+    /// The most classes that a source can have.
+    pub const MAX: usize = 64;
+    /// No class.
+    pub const NONE: Self = Self(0);
+    /// Every class.
+    pub const ALL: Self = Self(u64::MAX);
+
+    /// One class.
+    ///
+    /// # Panics
+    /// If its number is not less than [`Self::MAX`].
+    #[must_use]
+    pub const fn one(class: usize) -> Self {
+        assert!(class < Self::MAX, "too many classes");
+        Self(1 << class)
+    }
+
+    /// These and others.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether a class is one of them.
+    #[must_use]
+    #[inline]
+    pub const fn contains(self, class: usize) -> bool {
+        class < Self::MAX && self.0 >> class & 1 == 1
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_contains_what_it_was_made_of() {
+        let some = Classes::one(0).union(Classes::one(63));
+        assert!(some.contains(0) && some.contains(63) && !some.contains(1));
+        assert!(Classes::ALL.contains(63) && !Classes::ALL.contains(64));
+        assert!(Classes::NONE.is_empty() && !some.is_empty());
+    }
+}

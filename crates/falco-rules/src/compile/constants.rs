@@ -1,0 +1,87 @@
+//! Which constants conditions ask for, so that others can leave out early what has none of
+//! them.
+
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
+
+use super::{Check, Checks, Expr, Graph, NodeId, Test, test::Several};
+use crate::{Argument, Source, fields::Operand};
+
+/// What a constant stands for: none at all if no event has it, nothing if that cannot be said.
+type Meaning<'a, T> = &'a dyn Fn(&str) -> Option<Vec<T>>;
+
+/// Of which a field must be one for any of the conditions to be true; nothing if some condition
+/// can be true whatever the field is.
+pub(crate) fn constants<S: Source, T: Clone + Ord>(
+    (graph, checks): (&Graph, &Checks<S>),
+    conditions: impl Iterator<Item = NodeId>,
+    field: &str,
+    meaning: Meaning<'_, T>,
+) -> Option<BTreeSet<T>> {
+    let mut finder = Finder {
+        graph,
+        checks,
+        field,
+        meaning,
+        known: FxHashMap::default(),
+    };
+    let mut all = BTreeSet::new();
+    for condition in conditions {
+        all.extend(finder.of(condition)?);
+    }
+    Some(all)
+}
+
+struct Finder<'a, S: Source, T> {
+    graph: &'a Graph,
+    checks: &'a Checks<S>,
+    field: &'a str,
+    meaning: Meaning<'a, T>,
+    known: FxHashMap<NodeId, Option<BTreeSet<T>>>,
+}
+
+impl<S: Source, T: Clone + Ord> Finder<'_, S, T> {
+    fn of(&mut self, node: NodeId) -> Option<BTreeSet<T>> {
+        if let Some(found) = self.known.get(&node) {
+            return found.clone();
+        }
+        let found = match self.graph.get(node) {
+            Expr::False => Some(BTreeSet::new()),
+            Expr::True | Expr::Not(_) => None,
+            Expr::Check(check) => self.of_check(self.checks.get(*check)),
+            Expr::And(parts) => parts
+                .iter()
+                .filter_map(|part| self.of(*part))
+                .min_by_key(BTreeSet::len),
+            Expr::Or(parts) => parts.iter().try_fold(BTreeSet::new(), |mut all, part| {
+                all.extend(self.of(*part)?);
+                Some(all)
+            }),
+        };
+        self.known.insert(node, found.clone());
+        found
+    }
+
+    /// Of `field = a` and `field in (a, b)`.
+    fn of_check(&self, check: &Check) -> Option<BTreeSet<T>> {
+        let info = &self.checks.operands[check.operand as usize];
+        let Test::Symbols(symbols, Several::Any) = &check.test else {
+            return None;
+        };
+        match &info.operand {
+            Operand::Field(field)
+                if field.field.name == self.field && field.argument == Argument::None => {}
+            _ => return None,
+        }
+        let texts = info
+            .symbols
+            .iter()
+            .filter(|(_, number)| symbols.contains(**number));
+        let mut found = BTreeSet::new();
+        for (text, _) in texts {
+            found.extend((self.meaning)(text)?);
+        }
+        Some(found)
+    }
+}

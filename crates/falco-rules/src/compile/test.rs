@@ -1,0 +1,182 @@
+//! Prepared tests of values.
+
+use regex::Regex;
+
+use super::{OperandId, number::Numbers, paths::Paths, text::TextTest};
+use crate::{
+    condition::{Modifier, Operator},
+    fields::Value,
+};
+
+/// A text that is looked for in another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pattern {
+    /// The text.
+    pub text: Box<str>,
+    /// Whether the case of ASCII letters does not count.
+    pub any_case: bool,
+}
+
+impl Pattern {
+    /// Whether it is in a text.
+    #[must_use]
+    pub(crate) fn is_in(&self, text: &str) -> bool {
+        if self.any_case {
+            text.len() >= self.text.len()
+                && text
+                    .as_bytes()
+                    .windows(self.text.len().max(1))
+                    .any(|part| part.eq_ignore_ascii_case(self.text.as_bytes()))
+                || self.text.is_empty()
+        } else {
+            memchr::memmem::find(text.as_bytes(), self.text.as_bytes()).is_some()
+        }
+    }
+}
+
+/// Which numbers of constants are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Symbols {
+    /// One of them.
+    One(u32),
+    /// Several, sorted.
+    Some(Box<[u32]>),
+}
+
+impl Symbols {
+    /// Those of a list.
+    #[must_use]
+    pub(crate) fn new(mut numbers: Vec<u32>) -> Self {
+        numbers.sort_unstable();
+        numbers.dedup();
+        match numbers.as_slice() {
+            [one] => Self::One(*one),
+            _ => Self::Some(numbers.into()),
+        }
+    }
+
+    /// Whether a number is meant.
+    #[must_use]
+    #[inline]
+    pub(crate) fn contains(&self, number: u32) -> bool {
+        match self {
+            Self::One(one) => *one == number,
+            Self::Some(numbers) => numbers.binary_search(&number).is_ok(),
+        }
+    }
+
+    /// The numbers.
+    #[must_use]
+    pub(crate) fn as_slice(&self) -> &[u32] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Some(numbers) => numbers,
+        }
+    }
+}
+
+/// How several values of one field count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Several {
+    /// One must pass.
+    Any,
+    /// Each must pass, and there must be one.
+    All,
+}
+
+/// A test. An absent value passes none.
+#[derive(Debug)]
+pub(crate) enum Test {
+    /// That there is a value.
+    Exists,
+    /// No value can pass (an empty list, a field that no event has).
+    Never,
+    /// Text that is one of some constants.
+    Symbols(Symbols, Several),
+    /// Text that is another one than a constant.
+    NotSymbol(u32, Several),
+    /// Text that a pattern of the operand is in.
+    Pattern(u32),
+    /// Any other test of a text.
+    Text(TextTest),
+    /// Text that a regular expression matches as a whole.
+    /// The second is what each text that it matches begins with, as far as known.
+    Regex(Regex, Box<str>),
+    /// A path at or below others.
+    Paths(Paths),
+    /// Several tests, of which some must pass.
+    Modified(Modifier, Box<[Test]>),
+    /// A truth value.
+    Bool(bool),
+    /// A number in some ranges (or not in them).
+    Numbers(Numbers, Several),
+    /// The value of another field.
+    Operand(Operator, OperandId),
+}
+
+/// A value as a number.
+#[must_use]
+#[inline]
+pub(crate) fn number_of(value: &Value<'_>) -> Option<i128> {
+    match *value {
+        Value::Int(number) => Some(number.into()),
+        Value::Uint(number) | Value::Time(number, _) => Some(number.into()),
+        Value::Ip(ip) => Some(super::number::ip(ip)),
+        Value::Bool(value) => Some(value.into()),
+        _ => None,
+    }
+}
+
+impl Test {
+    /// Whether one value that is there passes, as far as the value alone decides
+    /// it. `symbol` is the number of its text among the constants.
+    #[must_use]
+    #[inline]
+    pub(crate) fn passes(
+        &self,
+        value: &Value<'_>,
+        symbol: Option<u32>,
+        patterns: &[Pattern],
+    ) -> bool {
+        match (self, value) {
+            (_, Value::Absent) | (Self::Never | Self::Operand(..), _) => false,
+            (Self::Exists, _) => true,
+            (Self::Symbols(symbols, _), Value::Str(_)) => {
+                symbol.is_some_and(|symbol| symbols.contains(symbol))
+            }
+            (Self::NotSymbol(number, _), Value::Str(_)) => symbol != Some(*number),
+            (Self::Pattern(number), Value::Str(text)) => patterns
+                .get(*number as usize)
+                .is_some_and(|pattern| pattern.is_in(text)),
+            (Self::Text(wanted), Value::Str(text)) => wanted.passes(text),
+            (Self::Regex(regex, _), Value::Str(text)) => regex.is_match(text),
+            (Self::Paths(paths), Value::Str(text)) => paths.contains(text),
+            (Self::Modified(modifier, tests), value) => {
+                let matching = tests
+                    .iter()
+                    .filter(|test| test.passes(value, symbol, patterns))
+                    .count();
+                modifier.is_satisfied(matching, tests.len())
+            }
+            (Self::Bool(wanted), value) => {
+                number_of(value).is_some_and(|number| (number != 0) == *wanted)
+            }
+            (Self::Numbers(numbers, _), value) => {
+                number_of(value).is_some_and(|number| numbers.contains(number))
+            }
+            _ => false,
+        }
+    }
+
+    /// How several values count.
+    #[must_use]
+    #[inline]
+    pub(crate) fn several(&self) -> Several {
+        match self {
+            Self::Symbols(_, several) | Self::NotSymbol(_, several) | Self::Numbers(_, several) => {
+                *several
+            }
+            _ => Several::Any,
+        }
+    }
+}

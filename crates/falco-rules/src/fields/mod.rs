@@ -1,0 +1,24 @@
+//! Fields: their values, how they are written, and what outputs make of them.
+
+mod clock;
+mod field;
+mod operand;
+mod operand_parser;
+mod parse_error;
+mod reference;
+mod sanitize;
+mod template;
+mod text;
+mod transform;
+mod value;
+
+pub use clock::write_time;
+pub use field::{ArgumentKind, Field, Getter};
+pub(crate) use operand::{Operand, field_name, is_transformer};
+pub(crate) use operand_parser::quoted;
+pub use parse_error::ParseError;
+pub use reference::{Argument, FieldError, FieldRef};
+pub use sanitize::sanitize;
+pub use template::Template;
+pub(crate) use transform::Transformer;
+pub use value::{TimeForm, Type, Value};

@@ -1,0 +1,213 @@
+//! Text → [`Operand`].
+
+use std::marker::PhantomData;
+
+use super::{FieldRef, Operand, ParseError, Transformer, field_name};
+use crate::Source;
+
+/// Most transformers in each other.
+const DEPTH_MAX: usize = 16;
+
+/// The transformer that a text begins with.
+pub(super) fn transformer(text: &str) -> Option<Transformer> {
+    Transformer::ALL.into_iter().find(|transformer| {
+        text.strip_prefix(transformer.name())
+            .is_some_and(|rest| rest.starts_with('('))
+    })
+}
+
+/// The field or transformer that a text begins with, and the bytes that it takes.
+pub(super) fn parse<S: Source>(text: &str) -> Result<(Operand<S>, usize), ParseError> {
+    let mut parser = Parser {
+        text,
+        at: 0,
+        source: PhantomData,
+    };
+    let operand = parser.operand(0)?;
+    Ok((operand, parser.at))
+}
+
+struct Parser<'a, S> {
+    text: &'a str,
+    at: usize,
+    source: PhantomData<S>,
+}
+
+impl<S: Source> Parser<'_, S> {
+    fn rest(&self) -> &str {
+        &self.text[self.at..]
+    }
+
+    fn blank(&mut self) {
+        self.at = self.text.len()
+            - self
+                .rest()
+                .trim_start_matches([' ', '\t', '\r', '\n'])
+                .len();
+    }
+
+    fn take(&mut self, token: char) -> bool {
+        let there = self.rest().starts_with(token);
+        if there {
+            self.at += token.len_utf8();
+        }
+        there
+    }
+
+    fn operand(&mut self, depth: usize) -> Result<Operand<S>, ParseError> {
+        let at = self.at;
+        let Some(transformer) = transformer(self.rest()) else {
+            return self.field();
+        };
+        if depth == DEPTH_MAX {
+            let message = format!("more than {DEPTH_MAX} transformers in each other");
+            return Err(ParseError::new(at, message));
+        }
+        self.at += transformer.name().len() + 1;
+        let arguments = self.list(depth + 1, &format!("{}(", transformer.name()))?;
+        let mut selector = None;
+        if transformer == Transformer::GetOpt && self.rest().starts_with('[') {
+            let letter = self.rest().as_bytes().get(1).copied();
+            if self.rest().as_bytes().get(2) != Some(&b']') {
+                return Err(ParseError::new(
+                    self.at,
+                    "getopt(…)[…] takes one letter in brackets",
+                ));
+            }
+            selector = letter;
+            self.at += 3;
+        }
+        Operand::Transform {
+            transformer,
+            selector,
+            arguments,
+        }
+        .check(at)
+    }
+
+    /// Arguments up to the closing parenthesis.
+    fn list(&mut self, depth: usize, what: &str) -> Result<Box<[Operand<S>]>, ParseError> {
+        let mut items = Vec::new();
+        let open = self.at - 1;
+        self.blank();
+        if self.take(')') {
+            return Ok(items.into());
+        }
+        loop {
+            self.blank();
+            items.push(self.argument(depth)?);
+            self.blank();
+            if self.take(',') {
+                continue;
+            }
+            if self.take(')') {
+                return Ok(items.into());
+            }
+            let message = format!("expected ',' or ')' to close '{what}'");
+            let at = if self.rest().is_empty() {
+                open
+            } else {
+                self.at
+            };
+            return Err(ParseError::new(at, message));
+        }
+    }
+
+    fn argument(&mut self, depth: usize) -> Result<Operand<S>, ParseError> {
+        let at = self.at;
+        match self.rest().chars().next() {
+            Some('(') => {
+                if depth == DEPTH_MAX {
+                    let message = format!("more than {DEPTH_MAX} lists in each other");
+                    return Err(ParseError::new(at, message));
+                }
+                self.at += 1;
+                self.list(depth + 1, "(").map(Operand::List)
+            }
+            Some('"' | '\'') => match quoted(self.rest()) {
+                Some((text, len)) => {
+                    self.at += len;
+                    Ok(Operand::Text(text.into()))
+                }
+                None => Err(ParseError::new(at, "quote is not closed")),
+            },
+            Some('0'..='9' | '+' | '-') => {
+                let len = self
+                    .rest()
+                    .find([',', ')', ' ', '\t', '\n'])
+                    .unwrap_or(self.rest().len());
+                let text = self.rest()[..len].into();
+                self.at += len;
+                Ok(Operand::Text(text))
+            }
+            _ => self.operand(depth),
+        }
+    }
+
+    fn field(&mut self) -> Result<Operand<S>, ParseError> {
+        let at = self.at;
+        let Some(mut len) = field_name(self.rest()) else {
+            let message = "expected a field (proc.name) or a transformer (tolower(…))";
+            return Err(ParseError::new(at, message));
+        };
+        if self.rest()[len..].starts_with('[') {
+            len += self.brackets(at + len)?;
+        }
+        let text = &self.rest()[..len];
+        let field = FieldRef::parse(text).map_err(|error| ParseError::field::<S>(at, &error))?;
+        self.at += len;
+        Ok(Operand::Field(field))
+    }
+
+    /// Length of `[argument]` at a place.
+    fn brackets(&self, at: usize) -> Result<usize, ParseError> {
+        let inner = &self.text[at + 1..];
+        let len = match quoted(inner) {
+            Some((_, len)) => len,
+            None => inner
+                .find(|c: char| c == ']' || c == '[' || c.is_whitespace())
+                .unwrap_or(inner.len()),
+        };
+        if inner[len..].starts_with(']') && len > 0 {
+            Ok(len + 2)
+        } else if len == 0 {
+            Err(ParseError::new(at, "expected an argument in the brackets"))
+        } else {
+            Err(ParseError::new(at, "bracket is not closed"))
+        }
+    }
+}
+
+/// A text in quotes that another one begins with, without its escapes, and its
+/// length with quotes. Backslash escapes the next character (`\n`, `\t`, `\r`,
+/// `\b` are control characters).
+#[must_use]
+pub(crate) fn quoted(text: &str) -> Option<(String, usize)> {
+    let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let mut out = String::new();
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        if escaped {
+            match c {
+                'n' => out.push('\n'),
+                't' => out.push('\t'),
+                'r' => out.push('\r'),
+                'b' => out.push('\u{8}'),
+                // Falco keeps the backslash of what it does not know: `'\.'` for regex.
+                '\\' | '"' | '\'' | '/' | ' ' => out.push(c),
+                c => {
+                    out.push('\\');
+                    out.push(c);
+                }
+            }
+            escaped = false;
+        } else if c == quote {
+            return Some((out, at + 1));
+        } else if c == '\\' {
+            escaped = true;
+        } else {
+            out.push(c);
+        }
+    }
+    None
+}

@@ -1,0 +1,175 @@
+//! `proc.aname[2]`: a field and its argument, as rules and outputs write it.
+
+use bumpalo::{Bump, collections::String};
+
+use super::{ArgumentKind, Field, Getter, Type, Value};
+use crate::Source;
+
+/// What stands in brackets after a field's name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Argument {
+    /// Nothing.
+    None,
+    /// A number.
+    Index(u32),
+    /// A name.
+    Name(Box<str>),
+}
+
+/// Why a text is not a field.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FieldError {
+    /// No field has that name.
+    #[error("unknown field '{0}'")]
+    Unknown(Box<str>),
+    /// The field takes no argument.
+    #[error("field '{0}' takes no argument")]
+    NoArgument(&'static str),
+    /// The field needs an argument.
+    #[error("field '{0}' needs an argument in brackets")]
+    ArgumentNeeded(&'static str),
+    /// The argument must be a number.
+    #[error("field '{0}' takes a number in brackets, not '{1}'")]
+    NotANumber(&'static str, Box<str>),
+    /// No event has a value of so large a number.
+    #[error("field '{0}' takes at most {1} in brackets, not {2}: events have no more")]
+    TooFar(&'static str, u32, u32),
+    /// No closing bracket.
+    #[error("field '{0}' has no closing bracket")]
+    Unclosed(&'static str),
+}
+
+/// A field with its argument.
+#[derive(Clone, Debug)]
+pub struct FieldRef<S: Source> {
+    /// The row of its table.
+    pub field: &'static Field<S>,
+    /// Its argument.
+    pub argument: Argument,
+    /// As it was written, the key in `output_fields`.
+    pub key: Box<str>,
+}
+
+impl<S: Source> FieldRef<S> {
+    /// The field that a text begins with (the longest name that fits), and how
+    /// many bytes of the text it takes.
+    ///
+    /// # Errors
+    /// If the text begins with no known field, or its argument is wrong.
+    pub fn parse_prefix(text: &str) -> Result<(Self, usize), FieldError> {
+        let word = text
+            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_'))
+            .unwrap_or(text.len());
+        let (name, field) = (1..=word)
+            .rev()
+            .find_map(|end| {
+                let name = &text[..end];
+                Some((name, S::field(name)?))
+            })
+            .ok_or_else(|| FieldError::Unknown(text[..word].into()))?;
+        let rest = &text[name.len()..];
+        let (argument, len) = if rest.starts_with('[') && field.argument != ArgumentKind::None {
+            let end = rest.find(']').ok_or(FieldError::Unclosed(field.name))?;
+            let inner = &rest[1..end];
+            (argument(field, inner)?, name.len() + end + 1)
+        } else if rest.starts_with('[') {
+            return Err(FieldError::NoArgument(field.name));
+        } else {
+            if field.argument == ArgumentKind::Name {
+                return Err(FieldError::ArgumentNeeded(field.name));
+            }
+            (Argument::None, name.len())
+        };
+        let key = text[..len].into();
+        Ok((
+            Self {
+                field,
+                argument,
+                key,
+            },
+            len,
+        ))
+    }
+
+    /// The field that a whole text names.
+    ///
+    /// # Errors
+    /// If the text is not one field with its argument.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        match Self::parse_prefix(text)? {
+            (field, len) if len == text.len() => Ok(field),
+            _ => Err(FieldError::Unknown(text.into())),
+        }
+    }
+
+    /// Its value for an event.
+    #[must_use]
+    pub fn get<'e>(&self, event: &'e S::Event<'e>) -> Value<'e> {
+        if self.field.classes.contains(S::class(event)) {
+            (self.field.get)(event, &self.argument)
+        } else {
+            Value::Absent
+        }
+    }
+
+    /// Its value in an output. A field that can have an argument and has none is any
+    /// of several in a condition; in an output they are one text, nearest first, and of numbers
+    /// the one of index 0, as in Falco (`proc.apid` is the process's own).
+    #[must_use]
+    pub fn output<'e>(&self, event: &'e S::Event<'e>) -> Value<'e> {
+        if self.field.condition_only {
+            return Value::Absent;
+        }
+        let kind = self.field.argument;
+        if kind == ArgumentKind::OptionalIndex
+            && self.field.ty == Type::Number
+            && self.argument == Argument::None
+            && self.field.classes.contains(S::class(event))
+        {
+            return (self.field.get)(event, &Argument::Index(0));
+        }
+        match self.get(event) {
+            Value::List(values) if kind != ArgumentKind::None => joined(values, S::arena(event)),
+            value => value,
+        }
+    }
+
+    /// What gives its parts as a list.
+    pub(crate) fn parts(&self) -> Option<Getter<S>> {
+        self.field.parts.filter(|_| self.argument == Argument::None)
+    }
+}
+
+/// Several texts as one, with blanks between them.
+fn joined<'a>(values: &[Value<'a>], arena: &'a Bump) -> Value<'a> {
+    let mut text = String::new_in(arena);
+    for (index, value) in values.iter().enumerate() {
+        if index > 0 {
+            text.push(' ');
+        }
+        if let Value::Str(part) = value {
+            text.push_str(part);
+        }
+    }
+    Value::Str(text.into_bump_str())
+}
+
+fn argument<S: Source>(field: &'static Field<S>, text: &str) -> Result<Argument, FieldError> {
+    let unquoted = ['"', '\'']
+        .into_iter()
+        .find_map(|q| text.strip_prefix(q)?.strip_suffix(q))
+        .unwrap_or(text);
+    match field.argument {
+        ArgumentKind::None => Err(FieldError::NoArgument(field.name)),
+        ArgumentKind::Index | ArgumentKind::OptionalIndex => {
+            let index = unquoted
+                .parse()
+                .map_err(|_| FieldError::NotANumber(field.name, text.into()))?;
+            match field.last {
+                Some(last) if index > last => Err(FieldError::TooFar(field.name, last, index)),
+                _ => Ok(Argument::Index(index)),
+            }
+        }
+        ArgumentKind::Name | ArgumentKind::OptionalName => Ok(Argument::Name(unquoted.into())),
+    }
+}

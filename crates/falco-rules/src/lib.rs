@@ -1,0 +1,104 @@
+//! Falco's rule language, for events of any kind.
+//!
+//! ```text
+//! files ──load──▶ definitions ──compile──▶ RuleSet ──evaluate──▶ rules that match ──▶ outputs
+//!   └──────────────── Report: what is wrong, and where ◀──┘
+//! ```
+//!
+//! The language is that of [Falco](https://falco.org/docs/rules/): rules, macros, lists,
+//! exceptions, overrides, every operator and transformer. What the rules are *about* is not known
+//! here: events, with their fields, come from a [`Source`].
+//!
+//! ```
+//! use bumpalo::Bump;
+//! use falco_rules::{Field, Options, RuleFile, Scratch, Source, Type, Value, compile};
+//!
+//! /// A request, and memory for what is made for it.
+//! struct Request<'e> {
+//!     path: &'e str,
+//!     arena: &'e Bump,
+//! }
+//!
+//! #[derive(Clone, Copy, Debug)]
+//! enum Http {}
+//!
+//! static FIELDS: &[Field<Http>] =
+//!     &[Field::new("http.path", Type::String, (), "Path.", |r, _| Value::Str(r.path))];
+//!
+//! impl Source for Http {
+//!     const NAME: &'static str = "http";
+//!     type Event<'e> = Request<'e>;
+//!     type Needs = ();
+//!     fn arena<'e>(request: &'e Request<'e>) -> &'e Bump {
+//!         request.arena
+//!     }
+//!     fn fields() -> impl Iterator<Item = &'static Field<Self>> {
+//!         FIELDS.iter()
+//!     }
+//! }
+//!
+//! let text = "- {rule: Secret, desc: Somebody got it, condition: http.path startswith /secret/,
+//!   output: '%http.path was told', priority: WARNING, source: http}";
+//! let compilation = compile::<Http>(&[RuleFile::new("rules.yaml", text)], &Options::default());
+//! let rules = compilation.set.unwrap_or_else(|| panic!("{}", compilation.report.text()));
+//! let (arena, mut line) = (Bump::new(), Vec::new());
+//! let request = Request { path: "/secret/recipe", arena: &arena };
+//! rules.evaluate(&mut Scratch::default(), &request, &mut |rule| {
+//!     rule.output.render(&request, &mut line);
+//! });
+//! assert_eq!(line, b"/secret/recipe was told");
+//! ```
+//!
+//! # Costs
+//!
+//! Conditions become one graph in which each macro, check and field is there once. An event is
+//! looked at only with the rules that an index finds by its values (constants, numbers, what a
+//! text begins and ends with, what it contains); so a thousand rules cost an event that matches
+//! none little more than ten. A [`RuleSet`] never changes: a new one takes the place of another
+//! between two events.
+
+#![expect(
+    clippy::single_match_else,
+    reason = "a match shows both outcomes side by side"
+)]
+
+mod activity;
+mod assemble;
+mod build;
+mod classes;
+mod compile;
+mod condition;
+mod evaluate;
+mod exceptions;
+mod facts;
+mod fields;
+mod listing;
+mod load;
+mod options;
+mod output;
+mod priority;
+mod problem;
+mod report;
+mod rule;
+mod set;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub use build::{Compilation, compile};
+pub use classes::Classes;
+pub use evaluate::Scratch;
+pub use facts::{Fact, Facts};
+pub use fields::{
+    Argument, ArgumentKind, Field, FieldError, FieldRef, Getter, ParseError, Template, TimeForm,
+    Type, Value, sanitize, write_time,
+};
+pub use load::{RuleFile, read};
+pub use options::{AppendOutput, Matching, Options, Select, Selection};
+pub use priority::Priority;
+pub use problem::{Code, ItemKind, Problem};
+pub use report::{FileReport, Report};
+pub use rule::{ExtraField, Rule};
+pub use set::{Activity, RuleInfo, RuleSet};
+pub use source::{Help, Obsolete, Source};
+pub use yaml;

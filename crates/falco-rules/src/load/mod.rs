@@ -1,0 +1,22 @@
+//! Files → definitions: what each rule, macro and list is when all files, with
+//! their appends and overrides, have been read in order.
+
+mod definitions;
+mod document;
+mod exceptions;
+mod files;
+mod located;
+mod reader;
+mod rule_item;
+mod versions;
+
+pub(crate) use definitions::{
+    Definition, Definitions, ListDefinition, MacroDefinition, RuleDefinition,
+};
+pub(crate) use document::load;
+pub(crate) use exceptions::{Comparison, Exception};
+pub(crate) use files::digest;
+pub use files::{RuleFile, read};
+pub(crate) use located::Located;
+pub(crate) use reader::Problems;
+pub(crate) use versions::Provided;

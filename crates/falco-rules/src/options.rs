@@ -1,0 +1,136 @@
+//! What is asked of rules.
+
+use crate::{Priority, load::RuleDefinition};
+
+/// Which rules write when several match.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Matching {
+    /// The first one, in the order of the files.
+    #[default]
+    First,
+    /// Each of them.
+    All,
+}
+
+/// What is asked of rules; named as falco.yaml names it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `rule_matching`.
+    pub matching: Matching,
+    /// `priority`: rules that are less important are left out.
+    pub priority: Priority,
+    /// `rules`: switches, in order.
+    pub selection: Vec<Selection>,
+    /// `append_output`, in order.
+    pub append_output: Vec<AppendOutput>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            matching: Matching::First,
+            priority: Priority::Debug,
+            selection: Vec::new(),
+            append_output: Vec::new(),
+        }
+    }
+}
+
+/// Which rules a switch is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Select {
+    /// Those of that name; `*` stands for any text.
+    Name(Box<str>),
+    /// Those with that tag.
+    Tag(Box<str>),
+}
+
+/// `enable:` or `disable:` of some rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// Whether they are switched on.
+    pub enable: bool,
+    /// Which.
+    pub select: Select,
+}
+
+impl Selection {
+    /// Whether a rule is meant.
+    pub(super) fn means(&self, name: &str, rule: &RuleDefinition) -> bool {
+        match &self.select {
+            Select::Name(pattern) => is_like(pattern, name),
+            Select::Tag(tag) => rule.tags.contains(tag),
+        }
+    }
+}
+
+/// An entry of `append_output`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppendOutput {
+    /// `match.source`: only rules of that source.
+    pub source: Option<Box<str>>,
+    /// `match.tags`: only rules that have all of them.
+    pub tags: Vec<Box<str>>,
+    /// `match.rule`: only the rule of that name.
+    pub rule: Option<Box<str>>,
+    /// `extra_output`: appended to the text, each behind a blank.
+    pub extra_output: Vec<Box<str>>,
+    /// `extra_fields`: bare fields (no template), or keys with templates.
+    pub extra_fields: Vec<(Box<str>, Option<Box<str>>)>,
+}
+
+impl AppendOutput {
+    /// Whether it is for a rule.
+    pub(super) fn means(&self, name: &str, rule: &RuleDefinition) -> bool {
+        self.source
+            .as_ref()
+            .is_none_or(|source| *source == rule.source)
+            && self.rule.as_deref().is_none_or(|wanted| wanted == name)
+            && self.tags.iter().all(|tag| rule.tags.contains(tag))
+    }
+}
+
+/// Whether a text is like a pattern in which `*` stands for any text.
+fn is_like(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_like;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("a*", "abc", true),
+            ("*c", "abc", true),
+            ("a*b*c", "a1b2c", true),
+            ("a*b*c", "acb", false),
+            ("abc", "abc", true),
+            ("abc", "abcd", false),
+            ("a*a", "a", false),
+            ("*shell*", "Terminal shell in container", true),
+        ] {
+            assert_eq!(is_like(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+}

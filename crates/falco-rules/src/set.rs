@@ -1,0 +1,187 @@
+//! A set of rules, ready to be evaluated; immutable, so that a new one can take
+//! its place between two events.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    Classes, ExtraField, Facts, Matching, Rule, Source,
+    compile::{Checks, Dispatch, Graph, Known, NodeId, OperandId, Test, Verdicts, constants},
+    fields::{FieldRef, Operand},
+};
+
+/// Compiled rules.
+#[derive(Debug)]
+pub struct RuleSet<S: Source> {
+    pub(super) rules: Box<[Rule<S>]>,
+    pub(super) info: Box<[RuleInfo]>,
+    pub(super) graph: Graph,
+    pub(super) checks: Checks<S>,
+    /// By class.
+    pub(super) programs: Box<[Program]>,
+    pub(super) matching: Matching,
+    pub(super) digest: Box<str>,
+    pub(super) files: Box<[(Box<str>, Box<str>)]>,
+    pub(super) macros: Box<[MacroInfo]>,
+    pub(super) lists: Box<[ListInfo]>,
+    pub(super) engine_version: Option<Box<str>>,
+    pub(super) plugin_versions: Box<[(Box<str>, Box<str>)]>,
+}
+
+/// The rules that an event of a class can match.
+#[derive(Debug, Default)]
+pub(super) struct Program {
+    /// Number of each rule and what is left of its condition, in order.
+    pub(super) rules: Box<[(u32, NodeId)]>,
+    pub(super) dispatch: Dispatch,
+}
+
+/// Whether a rule can match here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// In all cases that it is written for.
+    Active,
+    /// Not in all cases.
+    Partly(Box<[Box<str>]>),
+    /// Never.
+    Inactive(Box<[Box<str>]>),
+}
+
+/// What `-L` tells of a rule beside [`Rule`].
+#[derive(Clone, Debug)]
+pub struct RuleInfo {
+    /// Whether it is on.
+    pub enabled: bool,
+    /// Whether it can match here.
+    pub activity: Activity,
+    /// Its condition as written, without its exceptions.
+    pub condition: Box<str>,
+    pub(super) node: NodeId,
+    pub(super) exceptions: Box<[Box<str>]>,
+    pub(super) macros: Box<[Box<str>]>,
+    pub(super) lists: Box<[Box<str>]>,
+    /// The classes whose events can match it.
+    pub(super) classes: Classes,
+    /// The output as written, without `append_output`.
+    pub(super) output: Box<str>,
+}
+
+/// What `-L` tells of a macro.
+#[derive(Clone, Debug)]
+pub(super) struct MacroInfo {
+    pub(super) name: Box<str>,
+    pub(super) condition: Box<str>,
+    pub(super) used: bool,
+}
+
+/// What `-L` tells of a list.
+#[derive(Clone, Debug)]
+pub(super) struct ListInfo {
+    pub(super) name: Box<str>,
+    pub(super) items: Box<[Box<str>]>,
+    pub(super) used: bool,
+}
+
+impl<S: Source> RuleSet<S> {
+    /// The rules that were loaded, also those that are off or inactive;
+    /// [`Rule::index`] counts them.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule<S>] {
+        &self.rules
+    }
+
+    /// What `-L` tells of each rule, in the same order.
+    #[must_use]
+    pub fn info(&self) -> &[RuleInfo] {
+        &self.info
+    }
+
+    /// Whether an event of a class can match a rule that is on.
+    #[must_use]
+    pub fn can_match(&self, class: usize) -> bool {
+        self.live(class).next().is_some()
+    }
+
+    /// Whether an event of a class can match a rule that is on, if more is known of it than of
+    /// all events of the class.
+    #[must_use]
+    pub fn can_match_if(&self, class: usize, facts: &Facts) -> bool {
+        let known = Known {
+            class: Some(class),
+            facts,
+        };
+        let mut verdicts = Verdicts::new(&self.graph, &self.checks, known);
+        self.live(class)
+            .any(|(_, node)| verdicts.of(node) != Some(false))
+    }
+
+    /// Calls `each` with the fields that are asked for when an event of a class comes: those in
+    /// what is left of the conditions of rules that are on, and those of their outputs. A field
+    /// may come several times.
+    pub fn fields(&self, class: usize, each: &mut dyn FnMut(&FieldRef<S>)) {
+        for (rule, node) in self.live(class) {
+            self.graph.checks(node, &mut |check, _| {
+                let check = self.checks.get(check);
+                self.operand(check.operand).fields(each);
+                if let Test::Operand(_, right) = &check.test {
+                    self.operand(*right).fields(each);
+                }
+            });
+            rule.output.fields().iter().for_each(&mut *each);
+            for extra in &rule.extra {
+                match extra {
+                    ExtraField::Field(field) => each(field),
+                    ExtraField::Text(_, template) => template.fields().iter().for_each(&mut *each),
+                }
+            }
+        }
+    }
+
+    /// The constants of which a field must have one for an event of some classes to match a rule
+    /// that is on; nothing if it can match whatever the field is.
+    ///
+    /// `meaning` is what a constant stands for: none at all if no event has that text, and
+    /// nothing if that cannot be said.
+    #[must_use]
+    pub fn constants<T: Clone + Ord>(
+        &self,
+        classes: Classes,
+        field: &str,
+        meaning: impl Fn(&str) -> Option<Vec<T>>,
+    ) -> Option<BTreeSet<T>> {
+        let conditions = (0..S::CLASSES)
+            .filter(|class| classes.contains(*class))
+            .flat_map(|class| self.live(class))
+            .map(|(_, node)| node);
+        constants((&self.graph, &self.checks), conditions, field, &meaning)
+    }
+
+    /// The rules that are on and that events of a class can match, with what is left of their
+    /// conditions.
+    fn live(&self, class: usize) -> impl Iterator<Item = (&Rule<S>, NodeId)> {
+        let program = self.programs.get(class).into_iter();
+        let rules = program.flat_map(|program| &program.rules);
+        rules.filter_map(|(rule, node)| Some((self.rules.get(*rule as usize)?, *node)))
+    }
+
+    fn operand(&self, operand: OperandId) -> &Operand<S> {
+        &self.checks.operands[operand as usize].operand
+    }
+
+    /// SHA-256 of all files, in hexadecimal.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Name and SHA-256 of each file.
+    #[must_use]
+    pub fn files(&self) -> &[(Box<str>, Box<str>)] {
+        &self.files
+    }
+
+    /// Which rules write when several match.
+    #[must_use]
+    pub fn matching(&self) -> Matching {
+        self.matching
+    }
+}

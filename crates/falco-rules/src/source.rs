@@ -1,0 +1,132 @@
+//! What rules are written for: a kind of events, with its fields and its classes.
+
+use std::fmt;
+
+use bumpalo::Bump;
+
+use crate::{Classes, Fact, Facts, Field, Value};
+
+/// A kind of events that rules are written for; a rule names it by `source:`.
+///
+/// The type that implements it is only a name for the compiler (`enum Requests {}`): no value
+/// of it is ever made. Everything is resolved at compile time but the accessors of the fields,
+/// which are function pointers.
+pub trait Source: Copy + fmt::Debug + Send + Sync + 'static {
+    /// Its name in rules. A rule without `source:` is for `syscall`, as in Falco.
+    const NAME: &'static str;
+
+    /// The number of classes of its events, at most [`Classes::MAX`].
+    ///
+    /// Events are of one class if the same is known of all of them before one of them is there:
+    /// which fields they can have, and which values some fields have. Of each condition only
+    /// that is evaluated which this leaves open.
+    const CLASSES: usize = 1;
+
+    /// The field that says of which type an event is.
+    const TYPE_FIELD: &'static str = "evt.type";
+
+    /// Plugins that rules may require, with their versions.
+    const PLUGINS: &'static [(&'static str, &'static str)] = &[];
+
+    /// Texts that rules for it may have in their outputs, and that are left out.
+    const OBSOLETE: &'static [Obsolete] = &[];
+
+    /// Where users find what there is.
+    const HELP: Help = Help::NONE;
+
+    /// One event with everything that the accessors of its fields may look at.
+    type Event<'e>;
+
+    /// What a field needs to have its value: a note for those who gather values, of which the
+    /// engine itself knows nothing.
+    type Needs: Copy + fmt::Debug + Send + Sync + 'static;
+
+    /// Memory for what is made for an event.
+    fn arena<'e>(event: &'e Self::Event<'e>) -> &'e Bump;
+
+    /// The class of an event, less than [`Self::CLASSES`].
+    #[must_use]
+    fn class(_event: &Self::Event<'_>) -> usize {
+        0
+    }
+
+    /// What is known of all events of a class.
+    #[must_use]
+    fn facts(_class: usize) -> Facts {
+        Facts::default()
+    }
+
+    /// The fields. Those that no class has are known, and never have a value: a rule that uses
+    /// one is a good rule, which cannot match here.
+    fn fields() -> impl Iterator<Item = &'static Field<Self>>;
+
+    /// The field of that name.
+    #[must_use]
+    fn field(name: &str) -> Option<&'static Field<Self>> {
+        Self::fields().find(|field| field.name == name)
+    }
+
+    /// The types that events can have, here or elsewhere: other ones are misspelt. By default
+    /// those that the facts tell.
+    #[must_use]
+    fn event_types() -> impl Iterator<Item = &'static str> {
+        types::<Self>(Classes::ALL).into_iter()
+    }
+
+    /// Whether events can have that type, here or elsewhere.
+    #[must_use]
+    fn is_event_type(name: &str) -> bool {
+        Self::event_types().any(|known| known == name)
+    }
+}
+
+/// The types of events of some classes, as far as facts tell them.
+pub(crate) fn types<S: Source>(classes: Classes) -> Vec<&'static str> {
+    let mut types = Vec::new();
+    for class in (0..S::CLASSES).filter(|class| classes.contains(*class)) {
+        let facts = S::facts(class);
+        let known: &[&str] = match facts.get(S::TYPE_FIELD) {
+            Some(Fact::Is(Value::Str(name))) => &[name],
+            Some(Fact::OneOf(names)) => names,
+            _ => &[],
+        };
+        for name in known {
+            if !types.contains(name) {
+                types.push(name);
+            }
+        }
+    }
+    types
+}
+
+/// What rules may have in their outputs for the sake of older versions: it prints nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Obsolete {
+    /// The text.
+    pub text: &'static str,
+    /// What to do about it.
+    pub hint: &'static str,
+}
+
+/// Ends of messages: where users find what there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Help {
+    /// The fields.
+    pub fields: Option<&'static str>,
+    /// The types of events.
+    pub event_types: Option<&'static str>,
+    /// The sources.
+    pub sources: Option<&'static str>,
+    /// The rules that never match.
+    pub rules: Option<&'static str>,
+}
+
+impl Help {
+    /// Nothing is said.
+    pub const NONE: Self = Self {
+        fields: None,
+        event_types: None,
+        sources: None,
+        rules: None,
+    };
+}

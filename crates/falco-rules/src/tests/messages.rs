@@ -1,0 +1,429 @@
+//! Each kind of mistake, and what is said about it.
+
+use super::{complaints, rule};
+
+/// What is said about one text is exactly this.
+fn says(text: &str, expected: &str) {
+    assert_eq!(
+        complaints(&[text]),
+        expected.trim_start_matches('\n'),
+        "{text}"
+    );
+}
+
+/// What is said about a condition begins like this (line 3, the condition at column 14).
+fn condition(condition: &str, expected: &str) {
+    let said = complaints(&[&rule("r", condition)]);
+    let lines: Vec<_> = said.lines().collect();
+    let short = match lines.as_slice() {
+        [first, _, caret, rest @ ..] => {
+            let column = caret.find('^').unwrap_or(0) - 6;
+            let hint = rest.first().map_or("", |line| line.trim());
+            format!(
+                "{column}: {} | {hint}",
+                first.rsplit(": error: ").next().unwrap()
+            )
+        }
+        _ => said.clone(),
+    };
+    // Columns are those of the condition: `  condition: '` are 14 characters.
+    assert_eq!(short, expected, "{condition}\n{said}");
+}
+
+#[test]
+fn mistakes_in_conditions() {
+    condition(
+        "proc.nmae = x",
+        "14: unknown field 'proc.nmae' | help: did you mean 'proc.name'?",
+    );
+    condition(
+        "proc.name = nc and",
+        "32: expected a field, a transformer, a macro or '(', found the end | ",
+    );
+    condition("(proc.name = nc", "14: parenthesis is not closed | ");
+    condition(
+        "proc.name = nc)",
+        "28: expected 'and', 'or' or the end, found ')' | help: this parenthesis was never opened",
+    );
+    condition(
+        "proc.name contains CASE=tr",
+        "37: expected 'and', 'or' or the end, found '=tr' | help: a value that contains ',' '=' or parentheses must be quoted",
+    );
+    condition(
+        "proc.name contians x",
+        "24: expected an operator behind 'proc.name', found 'contians' | help: did you mean 'contains'?",
+    );
+    condition("proc.name =", "25: expected a value, found the end | ");
+    condition(
+        "proc.name = (a, b)",
+        "26: expected a value, found '(' | help: for a list write 'in (…)' or '= anyof (…)'",
+    );
+    condition("proc.name in (a, b", "27: list is not closed | ");
+    condition(
+        "proc.name in (a b)",
+        "30: expected ',' or ')', found 'b' | ",
+    );
+    condition("proc.name = \"a", "26: quote is not closed | ");
+    condition("proc.pid < x", "25: expected a number, found 'x' | ");
+    condition(
+        "proc.pid = x",
+        "25: 'proc.pid' is a number, 'x' is no whole number | ",
+    );
+    condition(
+        "proc.pid = 1.5",
+        "25: 'proc.pid' is a number, '1.5' is no whole number | ",
+    );
+    condition(
+        "proc.pid contains 1",
+        "14: operator 'contains' does not compare a number, which 'proc.pid' is | ",
+    );
+    condition(
+        "evt.failed = maybe",
+        "27: 'evt.failed' is true or false, not 'maybe' | ",
+    );
+    condition("fd.sip = 1.2.3", "23: '1.2.3' is no address or network | ");
+    condition(
+        "fd.snet in (10.0.0.0/33)",
+        "26: '10.0.0.0/33' is no address or network | ",
+    );
+    condition(
+        "proc.name regex \"(\"",
+        "30: wrong pattern '(': unclosed group | ",
+    );
+    condition(
+        "proc.name bcontains ff",
+        "14: operator 'bcontains' compares raw bytes (evt.buffer), but 'proc.name' is text | help: use 'contains'",
+    );
+    condition(
+        "proc.pid = val(proc.name)",
+        "14: 'proc.pid' and the value on the right are of different types | ",
+    );
+    condition(
+        "evt.type = exceve",
+        "25: unknown event type 'exceve' | help: did you mean 'execve'?",
+    );
+    condition(
+        "spawned",
+        "14: unknown macro 'spawned' | help: define it before, or write field operator value",
+    );
+    condition("toupper(proc.pid) = X", "14: toupper() takes a text | ");
+    condition(
+        "touper(proc.name) = X",
+        "14: unknown transformer 'touper' | help: did you mean 'toupper('?",
+    );
+    condition("len(fd.ip) = 1", "14: len() takes a text | ");
+    condition(
+        "concat(proc.name, proc.pid) = x",
+        "14: concat() takes texts | ",
+    );
+    condition(
+        "proc.aname[x] = y",
+        "14: field 'proc.aname' takes a number in brackets, not 'x' | ",
+    );
+    condition(
+        "proc.aname[17] = y",
+        "14: field 'proc.aname' takes at most 16 in brackets, not 17: events have no more | ",
+    );
+    condition(
+        "proc.name[1] = y",
+        "14: field 'proc.name' takes no argument | ",
+    );
+    condition("and", "14: expected a check or a macro, found 'and' | ");
+}
+
+#[test]
+fn a_place_in_a_folded_text_is_found() {
+    says(
+        "- rule: r\n  desc: d\n  condition: >\n    evt.type = execve and\n      not proc.nmae exists\n  output: o\n  priority: INFO\n",
+        "
+LOAD_ERR_COMPILE_CONDITION 0.yaml:5:11: error: unknown field 'proc.nmae'
+  5 |       not proc.nmae exists
+    |           ^^^^^^^^^
+  help: did you mean 'proc.name'?",
+    );
+}
+
+#[test]
+fn a_place_in_an_appended_condition_is_in_its_own_file() {
+    let said = complaints(&[
+        &rule("r", "evt.type = execve"),
+        "- rule: r\n  condition: and proc.nmae exists\n  override: {condition: append}\n",
+    ]);
+    assert!(
+        said.contains(" 1.yaml:2:18: error: unknown field 'proc.nmae'"),
+        "{said}"
+    );
+}
+
+#[test]
+fn every_mistake_of_every_file_is_reported() {
+    let said = complaints(&[
+        &(rule("a", "evt.type = execve and proc.x = 1 and proc.pid = y") + &rule("b", "nomacro")),
+        "- [",
+        &rule("c", "evt.type = x"),
+    ]);
+    assert_eq!(said.matches(": error: ").count(), 5, "{said}");
+}
+
+#[test]
+fn mistakes_in_outputs() {
+    says(
+        &rule("r", "evt.type = execve").replace("output: o", "output: 'a %proc.nmae b'"),
+        "
+LOAD_ERR_COMPILE_OUTPUT 0.yaml:4:15: error: unknown field 'proc.nmae'
+  4 |   output: 'a %proc.nmae b'
+    |               ^^^^^^^^^
+  help: did you mean 'proc.name'?",
+    );
+    says(
+        &rule("r", "evt.type = execve").replace("output: o", "output: 100% sure"),
+        "
+LOAD_ERR_COMPILE_OUTPUT 0.yaml:4:14: error: '%' is not followed by a field
+  4 |   output: 100% sure
+    |              ^
+  help: write %field or %field[argument]; a '%' itself cannot be printed",
+    );
+}
+
+#[test]
+fn mistakes_in_items() {
+    says(
+        "a: b\n",
+        "
+LOAD_ERR_YAML_VALIDATE 0.yaml:1:1: error: a rule file is a list of items, not a mapping
+  1 | a: b
+    | ^
+  help: begin each item with '- rule:', '- macro:' or '- list:'",
+    );
+    says(
+        "- x\n",
+        "
+LOAD_ERR_YAML_VALIDATE 0.yaml:1:3: error: an item is a mapping, not a text
+  1 | - x
+    |   ^",
+    );
+    says(
+        "- rul: x\n",
+        "
+LOAD_UNKNOWN_ITEM 0.yaml:1:3: warning: unknown item 'rul'
+  1 | - rul: x
+    |   ^^^
+  help: did you mean 'rule'?",
+    );
+    says(
+        "- rule: r\n  desc: d\n  condition: evt.type = execve\n  output: o\n",
+        "
+LOAD_ERR_YAML_VALIDATE 0.yaml:1:3: error: rule 'r' has no 'priority'
+  1 | - rule: r
+    |   ^",
+    );
+    says(
+        &rule("r", "evt.type = execve").replace("DEBUG", "HIGH"),
+        "
+LOAD_ERR_YAML_VALIDATE 0.yaml:5:13: error: unknown priority 'HIGH'
+  5 |   priority: HIGH
+    |             ^^^^
+  help: priorities are Emergency, Alert, Critical, Error, Warning, Notice, Informational, Debug",
+    );
+    says(
+        &rule("r", "evt.type = execve").replace("DEBUG", "Warning"),
+        "
+LOAD_SCHEMA 0.yaml:5:13: warning: priority 'Warning' is not spelt as the schema has it
+  5 |   priority: Warning
+    |             ^^^^^^^
+  help: write WARNING",
+    );
+    says(
+        &(rule("r", "evt.type = execve") + "  tag: [x]\n"),
+        "
+LOAD_UNKNOWN_KEY 0.yaml:6:3: warning: unknown key 'tag' in rule 'r'
+  6 |   tag: [x]
+    |   ^^^
+  help: did you mean 'tags'?",
+    );
+    says(
+        "- rule: r\n  condition: and x\n  override: {condition: append}\n",
+        "
+LOAD_ERR_VALIDATE 0.yaml:1:3: error: rule 'r' is changed here, but was not defined before
+  1 | - rule: r
+    |   ^",
+    );
+    says(
+        "- rule: r\n  enabled: false\n",
+        "
+LOAD_ERR_VALIDATE 0.yaml:1:3: error: rule 'r' is changed here, but was not defined before
+  1 | - rule: r
+    |   ^",
+    );
+    says(
+        "- list: l\n  items: x\n",
+        "
+LOAD_ERR_YAML_VALIDATE 0.yaml:2:10: error: 'items' must be a list, not a text
+  2 |   items: x
+    |          ^",
+    );
+    says(&(rule("r", "evt.type = execve") + "- rule: r\n  source: x\n  override: {source: replace}\n"), "
+LOAD_ERR_YAML_VALIDATE 0.yaml:8:14: error: key 'source' of a rule cannot be overridden by replace
+  8 |   override: {source: replace}
+    |              ^
+  help: keys that can: condition, output, desc, tags, exceptions, priority, enabled, warn_evttypes, skip-if-unknown-filter, capture, capture_duration");
+    says(
+        "- required_engine_version: 0.99.0\n",
+        "
+LOAD_ERR_EXTENSION 0.yaml:1:28: error: rules require engine version 0.99.0, provided is 0.62.0
+  1 | - required_engine_version: 0.99.0
+    |                            ^",
+    );
+    says("- required_plugin_versions:\n  - name: container\n    version: 1.0.0\n", "
+LOAD_ERR_EXTENSION 0.yaml:2:5: error: rules require another version of the plugin 'container', provided is 0.7.1
+  2 |   - name: container
+    |     ^");
+    says(
+        "- required_engine_version: 0.62.0\n- required_engine_version: 26\n- required_plugin_versions:\n  - name: container\n    version: 0.4.0\n",
+        "",
+    );
+}
+
+#[test]
+fn mistakes_in_macros_and_lists() {
+    let used =
+        |text: &str| complaints(&[&(text.to_owned() + &rule("r", "evt.type = execve and m"))]);
+    let said = used("- macro: m\n  condition: proc.nmae = x\n");
+    assert!(
+        said.contains("COMPILE_CONDITION 0.yaml:2:14: error: unknown field 'proc.nmae'"),
+        "{said}"
+    );
+    let said = complaints(&["- macro: m\n  condition: proc.nmae = x\n"]);
+    assert!(
+        said.contains("0.yaml:2:14: warning: unknown field"),
+        "{said}"
+    );
+    assert!(
+        said.contains("LOAD_UNUSED_MACRO 0.yaml:1:3: warning: macro 'm' is not used"),
+        "{said}"
+    );
+    let said = complaints(&["- macro: m\n  condition: proc.name =\n"]);
+    assert!(
+        said.contains("0.yaml:2:25: error: expected a value, found the end"),
+        "{said}"
+    );
+    let said = used("- macro: m\n  condition: n\n- macro: n\n  condition: proc.pid = 1\n");
+    assert!(
+        said.contains("error: macro 'n' is used before it is defined"),
+        "{said}"
+    );
+    let said = used(
+        "- macro: m\n  condition: proc.pid = 1\n- macro: n\n  condition: m\n- macro: m\n  condition: n\n",
+    );
+    assert!(
+        said.contains("error: macro 'm' contains itself (by way of 'n')"),
+        "{said}"
+    );
+    let said = used("- list: m\n  items: [a]\n");
+    assert!(
+        said.contains("error: 'm' is a list, not a macro\n"),
+        "{said}"
+    );
+    let said = complaints(&["- list: l\n  items: [a]\n"]);
+    assert!(
+        said.contains("LOAD_UNUSED_LIST 0.yaml:1:3: warning: list 'l' is not used"),
+        "{said}"
+    );
+    let said = complaints(&[&("- list: l\n  items: [a, b]\n".to_owned()
+        + &rule("r", "evt.type = execve and proc.name = l"))]);
+    assert!(
+        said.contains("error: list 'l' has 2 items, one value is needed"),
+        "{said}"
+    );
+}
+
+#[test]
+fn mistakes_in_exceptions() {
+    let except = |text: &str| {
+        complaints(&[&(rule("r", "evt.type = execve") + "  exceptions:\n    - name: e\n" + text)])
+    };
+    for (text, expected) in [
+        ("", "0.yaml:7:7: error: exception 'e' has no 'fields'"),
+        (
+            "      fields: [proc.nmae]\n      values: [[a]]\n",
+            "0.yaml:8:16: error: unknown field 'proc.nmae'",
+        ),
+        (
+            "      fields: [proc.name, proc.pid]\n      comps: ['=']\n",
+            "0.yaml:9:15: error: exception 'e' has 2 fields, but 1 comps",
+        ),
+        (
+            "      fields: [proc.name]\n      comps: [x]\n",
+            "0.yaml:9:15: error: 'x' is not an operator for exception 'e'",
+        ),
+        (
+            "      fields: proc.name\n      comps: '='\n",
+            "0.yaml:9:14: error: '=' is not an operator for exception 'e'",
+        ),
+        (
+            "      fields: [proc.name, proc.pid]\n      values: [[a]]\n",
+            "0.yaml:9:16: error: a value of exception 'e' has 1 elements, but there are 2 fields",
+        ),
+        (
+            "      fields: [proc.pid]\n      values: [[a]]\n",
+            "0.yaml:9:17: error: 'proc.pid' is a number, 'a' is no whole number",
+        ),
+        (
+            "      fields: [proc.name]\n      values: [a]\n",
+            "0.yaml:9:16: error: a value of exception 'e' is a list with an element a field, not a text",
+        ),
+    ] {
+        let said = except(text);
+        assert!(said.contains(expected), "{text}\n{said}");
+    }
+}
+
+#[test]
+fn odd_things_are_warned_about() {
+    for (condition, expected) in [
+        (
+            "proc.name = x",
+            "LOAD_NO_EVTTYPE 0.yaml:3:15: warning: the condition has no event type",
+        ),
+        (
+            "evt.type = execve and proc.name = \"<NA>\"",
+            "LOAD_UNSAFE_NA_CHECK 0.yaml:3:49: warning: comparison with <NA>",
+        ),
+        (
+            "evt.type = execve and evt.dir = <",
+            "LOAD_DEPRECATED_ITEM 0.yaml:3:37: warning: 'evt.dir' is deprecated",
+        ),
+    ] {
+        let said = complaints(&[&rule("r", condition)]);
+        assert!(said.starts_with(expected), "{condition}\n{said}");
+    }
+    assert_eq!(
+        complaints(&[&rule("r", "evt.type = execve and proc.name = x")]),
+        ""
+    );
+    assert_eq!(
+        complaints(&[&(rule("r", "proc.name = x") + "  warn_evttypes: false\n")]),
+        ""
+    );
+}
+
+#[test]
+fn a_rule_can_ask_to_be_left_out_if_a_field_is_unknown() {
+    let text =
+        rule("r", "evt.type = execve and proc.nmae = x") + "  skip-if-unknown-filter: true\n";
+    let said = complaints(&[&text]);
+    assert!(
+        said.starts_with("LOAD_UNKNOWN_FILTER 0.yaml:3:37: warning: unknown field"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_error_behind_many_warnings_is_told() {
+    let mut text = String::new();
+    for number in 0..1100 {
+        text += &rule(&format!("r{number}"), "evt.type = execve").replace("DEBUG", "Debug");
+    }
+    let said = complaints(&[&(text + &rule("bad", "proc.nmae = x"))]);
+    assert!(said.contains("unknown field 'proc.nmae'"));
+}
