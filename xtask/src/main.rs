@@ -9,6 +9,8 @@ mod coverage;
 mod cross;
 mod debian;
 mod fuzz;
+#[cfg(test)]
+mod house;
 mod image;
 mod lines;
 mod machine;

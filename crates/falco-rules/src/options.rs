@@ -12,7 +12,7 @@ pub enum Matching {
     All,
 }
 
-/// What is asked of rules; named as falco.yaml names it.
+/// What is asked of rules; named as in Falco.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// `rule_matching`.
@@ -128,7 +128,7 @@ mod tests {
             ("abc", "abc", true),
             ("abc", "abcd", false),
             ("a*a", "a", false),
-            ("*shell*", "Terminal shell in container", true),
+            ("*shell*", "A shell in a terminal", true),
         ] {
             assert_eq!(is_like(pattern, text), expected, "{pattern} {text}");
         }

@@ -16,7 +16,7 @@ pub enum ArgumentKind {
     Index,
     /// A name, or nothing: `proc.env[HOME]`, `proc.env`.
     OptionalName,
-    /// A name: `k8s.pod.label[app]`, `evt.arg[filename]`.
+    /// A name: `evt.arg[filename]`.
     Name,
 }
 
