@@ -358,6 +358,18 @@ fn a_cgroup_whose_throttling_is_over_can_be_forgotten() {
 }
 
 #[test]
+fn settings_that_nobody_has_changed_are_no_tampering() {
+    let options = Options {
+        tree: TreeMode::Only(std::process::id()),
+        ..Options::default()
+    };
+    let started = Capture::start(&options, &Wants::default()).expect("the programs run");
+    let mut capture = started.capture;
+    let found = capture.restore_settings().expect("the map can be read");
+    assert!(!found.is_any());
+}
+
+#[test]
 fn connects_arrive_through_perf_tracepoints() {
     connects_arrive(HookMode::Perf);
 }

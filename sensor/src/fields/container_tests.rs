@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     config::WantedEnv,
     enrich::{ContainerKind, Lineage, Owner, Pod, Users},
-    event::{ContainerId, Event, builder::RecordBuilder},
+    event::{ContainerId, Event, builder::RecordBuilder, task_flag},
     fields::FieldRef,
 };
 
@@ -68,7 +68,17 @@ fn demo() -> Container {
 
 /// What a field gives, as text.
 fn text(container: ContainerState<'_>, field: &str) -> std::string::String {
-    let record = RecordBuilder::exec("/bin/true", &["true"]).build();
+    let record = RecordBuilder::exec("/bin/true", &["true"]);
+    text_of(&record, container, field)
+}
+
+/// What a field of an event gives, as text.
+fn text_of(
+    record: &RecordBuilder,
+    container: ContainerState<'_>,
+    field: &str,
+) -> std::string::String {
+    let record = record.build();
     let event = Event::decode(&record).unwrap();
     let arena = Bump::new();
     let lineage = Lineage::default();
@@ -216,4 +226,15 @@ fn wildcards_cross_slashes() {
             "{pattern} {text}"
         );
     }
+}
+
+#[test]
+fn the_first_process_of_a_pid_namespace_is_in_nobodys_session() {
+    let mut record = RecordBuilder::exec("/bin/true", &["true"]);
+    record.task.vtgid = 1;
+    record.task.vsid = 1;
+    let name = |record: &RecordBuilder| text_of(record, ContainerState::Host, "proc.sname");
+    assert_ne!(name(&record), "", "the machine's own first process");
+    record.task.flags &= !task_flag::INITIAL_PID_NS;
+    assert_eq!(name(&record), "");
 }

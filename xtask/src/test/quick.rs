@@ -23,11 +23,7 @@ pub(super) const STEPS: &[Step] = &[
 const CHOSEN: &[&str] = &[
     "commands",
     "connect_filter",
-    "connect_tcp",
-    "enrich_kube",
     "exec_argv",
-    "exec_failed",
-    "exec_process",
     "fields",
     "metrics",
     "output",

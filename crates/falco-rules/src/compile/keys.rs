@@ -140,3 +140,19 @@ fn together<'a>(choices: impl Iterator<Item = Option<Vec<Key<'a>>>>) -> Option<V
     all.dedup();
     Some(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_prefix_is_preferred_to_a_number_and_a_number_to_a_short_prefix() {
+        let long = vec![Key::Prefix(0, "/opt/")];
+        let short = vec![Key::Prefix(0, "/")];
+        let number = vec![Key::Number(1, 7)];
+        let chosen = best([number.clone(), long.clone()].into_iter());
+        assert_eq!(chosen, Some(long));
+        let chosen = best([short, number.clone()].into_iter());
+        assert_eq!(chosen, Some(number));
+    }
+}

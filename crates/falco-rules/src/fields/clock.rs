@@ -17,7 +17,7 @@ pub fn write_time(out: &mut Vec<u8>, time: u64, form: TimeForm) {
             return;
         }
         TimeForm::Iso8601 => seconds,
-        _ => seconds + offset_to_local(seconds),
+        _ => seconds + offset_to_local(seconds, ask_for_offset),
     };
     let date = |out: &mut Vec<u8>| {
         let (year, month, day) = civil(local.div_euclid(DAY));
@@ -99,7 +99,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
 
 /// Seconds to add for local time. Zones change at quarters of an hour only, so
 /// the answer of the C library is kept that long.
-fn offset_to_local(seconds: i64) -> i64 {
+fn offset_to_local(seconds: i64, ask: impl FnOnce(i64) -> i64) -> i64 {
     const QUARTER: i64 = 900;
     thread_local! {
         static LAST: Cell<(i64, i64)> = const { Cell::new((i64::MIN, 0)) };
@@ -110,7 +110,7 @@ fn offset_to_local(seconds: i64) -> i64 {
         if known == quarter {
             return offset;
         }
-        let offset = ask_for_offset(seconds);
+        let offset = ask(seconds);
         last.set((quarter, offset));
         offset
     })
@@ -172,6 +172,13 @@ mod tests {
         assert_eq!(text(time, TimeForm::ClockSeconds).len(), 8);
         assert_eq!(text(time, TimeForm::DateTime).len(), 29);
         assert_eq!(text(time, TimeForm::DateTimeSeconds).len(), 19);
+    }
+
+    #[test]
+    fn the_zone_is_asked_once_in_a_quarter_of_an_hour() {
+        assert_eq!(offset_to_local(1_800, |_| 3_600), 3_600);
+        assert_eq!(offset_to_local(2_699, |_| 7_200), 3_600);
+        assert_eq!(offset_to_local(2_700, |_| 7_200), 7_200);
     }
 
     #[test]

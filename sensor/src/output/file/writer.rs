@@ -388,6 +388,18 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_still_wait_at_the_stop_are_counted_as_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = queue();
+        let writer = writer(dir.path(), &queue);
+        push(&queue, &["one\n", "two\n"]);
+        writer.stop();
+        let counts = queue.account().counts();
+        assert_eq!((counts.written, counts.dropped_total()), (0, 2));
+        assert!(counts.balanced());
+    }
+
+    #[test]
     fn a_request_to_reopen_accepts_another_place_while_nothing_can_be_written() {
         let dir = tempfile::tempdir().unwrap();
         let queue = queue();

@@ -141,3 +141,17 @@ fn a_pod_that_claims_anothers_uid_gives_it_nothing() {
         Some("app:web")
     );
 }
+
+#[test]
+fn pods_that_are_forgotten_because_there_are_too_many_are_counted() {
+    let options = CacheOptions {
+        pods: 8,
+        ..CacheOptions::default()
+    };
+    let mut bed = bed_with(1, options);
+    bed.tell(1, (0..20).map(|n| api_pod(&format!("u{n}"), "app:web")));
+    let kept = bed.metadata.len().1;
+    assert!(kept <= 8, "{kept}");
+    let forgotten = bed.counters.pods_evicted_total.load(Ordering::Relaxed);
+    assert_eq!(forgotten, 20 - kept as u64);
+}

@@ -80,3 +80,19 @@ fn a_question_that_waits_already_is_not_kept_twice() {
     assert_eq!(bed.look("c4", 40), "?");
     assert_eq!(drain(&mut bed, 50), ["c0", "c1", "c2", "c3", "c4"]);
 }
+
+#[test]
+fn what_nobody_knew_is_remembered_until_it_may_be_asked_again() {
+    let mut bed = bed();
+    bed.tell(1, [Update::SourceUp { source: 0 }]);
+    assert_eq!(bed.look("a", 100), "?");
+    assert_eq!(bed.asked(), ["a"]);
+    let missing = Update::Missing {
+        source: 0,
+        id: id("a"),
+    };
+    bed.tell(200, [missing]);
+    bed.metadata.apply_updates(20 * SECOND);
+    assert_eq!(bed.look("a", 20 * SECOND), "-");
+    assert!(bed.asked().is_empty());
+}
