@@ -16,11 +16,11 @@ use std::{
 
 use serde_json::Value;
 
-/// Keys of numbers that differ from run to run, by a part of the key's last word.
+/// Keys of numbers that differ from run to run, by what one of the key's words ends with.
 const OF_THE_RUN: &[&str] = &[
     "bytes", "created", "cpu", "ctime", "dev", "duration", "fd", "id", "ino", "latency", "leader",
-    "max", "min", "mtime", "num", "ns", "pid", "port", "ppid", "rss", "sid", "start", "tid",
-    "time", "ts", "uptime",
+    "max", "min", "mtime", "num", "ns", "pid", "port", "ppid", "rss", "sid", "start", "started",
+    "tid", "time", "ts", "uptime",
 ];
 
 /// Keeps the lines of a sensor of the running test, if somebody asks for that.
@@ -61,7 +61,7 @@ pub fn comparable(directory: &Path) -> io::Result<BTreeMap<String, BTreeMap<Stri
 
 /// A line without what differs from run to run.
 fn normalised(line: &str) -> String {
-    match serde_json::from_str(line) {
+    match serde_json::from_str(&without_community_ids(line)) {
         Ok(mut value) => {
             normalise("", &mut value);
             value.to_string()
@@ -87,9 +87,24 @@ fn normalise(key: &str, value: &mut Value) {
 }
 
 fn is_of_the_run(key: &str) -> bool {
-    let last = key.rsplit('.').next().unwrap_or(key);
-    last.split(['_', '['])
+    key.split(['.', '_', '['])
         .any(|word| OF_THE_RUN.iter().any(|part| word.ends_with(part)))
+}
+
+/// A line without the community ids of connections, which have a port of the run in them: the
+/// version, a colon, and 20 bytes in base64.
+fn without_community_ids(line: &str) -> String {
+    const DIGITS: usize = 27;
+    let mut parts = line.split("1:");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str("1:");
+        let is_digit = |c: &char| c.is_ascii_alphanumeric() || ['+', '/'].contains(c);
+        let digits = part.chars().take_while(is_digit).count();
+        let is_id = digits == DIGITS && part[DIGITS..].starts_with('=');
+        out.push_str(if is_id { &part[DIGITS..] } else { part });
+    }
+    out
 }
 
 /// A text with `#` for each word that has a digit: ids, times and names of temporary directories.
