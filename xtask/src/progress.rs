@@ -38,14 +38,16 @@ fn activities(pid: u32) -> String {
     let mut found = BTreeSet::new();
     let mut above = vec![pid];
     while let Some(parent) = above.pop() {
-        let children: Vec<_> = all
-            .iter()
-            .filter(|process| process.parent == parent)
-            .collect();
-        if children.is_empty() {
-            found.extend(arguments(parent).map(|arguments| activity(&arguments)));
+        let said = arguments(parent).map(|arguments| activity(&arguments));
+        let children = all.iter().filter(|process| process.parent == parent);
+        let children: Vec<_> = children.map(|process| process.pid).collect();
+        // What a compiler or a test starts is its own business.
+        let is_whole = said.as_ref().is_some_and(|said| said.contains(' '));
+        if children.is_empty() || (is_whole && parent != pid) {
+            found.extend(said);
+        } else {
+            above.extend(children);
         }
-        above.extend(children.iter().map(|process| process.pid));
     }
     let more = if found.len() > MOST { ", …" } else { "" };
     let named: Vec<String> = found.into_iter().take(MOST).collect();
