@@ -28,7 +28,10 @@ fn first_command() -> Result<()> {
     let already = since_the_beginning();
     let own = env::current_exe().context("the path of xtask")?;
     let log = target().join("sensor/events.json");
-    let _ = fs::remove_file(&log);
+    // An event of an earlier run is none of this one.
+    if log.exists() {
+        fs::remove_file(&log).with_context(|| log.display().to_string())?;
+    }
     let mut run = command(own, &["run", "--", "-M", "15"]);
     let mut child = run.current_dir(root()).spawn().context("cargo xtask run")?;
     let mut first = None;

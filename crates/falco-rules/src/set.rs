@@ -136,8 +136,8 @@ impl<S: Source> RuleSet<S> {
         }
     }
 
-    /// The constants of which a field must have one for an event of some classes to match a rule
-    /// that is on; nothing if it can match whatever the field is.
+    /// The constants of a field without one of which no event of some classes matches an enabled
+    /// rule; nothing if an event can match whatever value the field has.
     ///
     /// `meaning` is what a constant stands for: none at all if no event has that text, and
     /// nothing if that cannot be said.

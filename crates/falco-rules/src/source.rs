@@ -22,7 +22,7 @@ pub trait Source: Copy + fmt::Debug + Send + Sync + 'static {
     /// that is evaluated which this leaves open.
     const CLASSES: usize = 1;
 
-    /// The field that says of which type an event is.
+    /// The name of the field with an event's type.
     const TYPE_FIELD: &'static str = "evt.type";
 
     /// Plugins that rules may require, with their versions.
@@ -37,8 +37,8 @@ pub trait Source: Copy + fmt::Debug + Send + Sync + 'static {
     /// One event with everything that the accessors of its fields may look at.
     type Event<'e>;
 
-    /// What a field needs to have its value: a note for those who gather values, of which the
-    /// engine itself knows nothing.
+    /// What the source must gather for a field to have a value. The engine passes these notes on
+    /// and does not read them.
     type Needs: Copy + fmt::Debug + Send + Sync + 'static;
 
     /// Memory for what is made for an event.

@@ -10,8 +10,8 @@ use crate::{capture::Name, fields::Syscall};
 /// More names than these are not pushed down.
 const NAMES_MAX: usize = 256;
 
-/// The names of which the process must have one for an event of some classes to match; none if
-/// some rule can match whatever the name.
+/// The names of processes without which no event of some classes matches a rule; none if some rule
+/// can match whatever the process's name is.
 pub(super) fn names(
     rules: &falco_rules::RuleSet<Syscall>,
     classes: Classes,

@@ -35,7 +35,7 @@ pub struct Field<S: Source> {
     pub last: Option<u32>,
     /// The classes of events that can have it; none if it is only known.
     pub classes: Classes,
-    /// What it needs.
+    /// What the source must gather for the field to have a value.
     pub needs: S::Needs,
     /// Meaning, one sentence.
     pub doc: &'static str,
