@@ -105,6 +105,11 @@ fn activity(arguments: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{BufRead as _, BufReader},
+        process::Stdio,
+    };
+
     use super::*;
 
     fn said(words: &[&str]) -> String {
@@ -135,13 +140,31 @@ mod tests {
 
     #[test]
     fn a_child_is_among_the_activities() {
-        let mut child = std::process::Command::new("sleep")
-            .arg("60")
+        let mut shell = std::process::Command::new("sh");
+        let mut shell = shell
+            .args(["-c", "sleep 60 & echo $!; wait"])
+            .stdout(Stdio::piped())
             .spawn()
-            .expect("sleep can be started");
-        let said = activities(std::process::id());
-        child.kill().expect("it runs");
-        child.wait().expect("it is a child");
-        assert!(said.contains("sleep"), "{said}");
+            .expect("sh can be started");
+        let mut child = String::new();
+        let pipe = shell.stdout.take().expect("it is piped");
+        BufReader::new(pipe)
+            .read_line(&mut child)
+            .expect("the shell says a number");
+        // Between fork and exec the child is a shell, and for a moment it has no arguments.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let said = loop {
+            let said = activities(shell.id());
+            if said == "sleep" || Instant::now() > deadline {
+                break said;
+            }
+            thread::sleep(Duration::from_millis(5));
+        };
+        std::process::Command::new("kill")
+            .arg(child.trim())
+            .status()
+            .expect("kill can be started");
+        shell.wait().expect("it is a child");
+        assert_eq!(said, "sleep");
     }
 }

@@ -37,6 +37,8 @@ pub struct Hook {
     pub number: BackedUp,
     /// Whether it stands in for the program of that number, on kernels that may skip that one.
     pub is_backup: bool,
+    /// Whether it also runs in interrupts, where it never has an event.
+    pub in_interrupts: bool,
 }
 
 /// What a hook is for, which decides in which mode it is attached.
@@ -83,6 +85,7 @@ const fn btf(
         purpose: Purpose::Base,
         number,
         is_backup: false,
+        in_interrupts: false,
     }
 }
 
@@ -122,7 +125,10 @@ const EXECVEAT: Hook = Hook {
     ..EXECVE
 };
 const EXEC_RAW: Hook = raw(R::ExecRaw, "exit_exec_raw", exec_failed);
-const SOCK_STATE: Hook = btf(R::SockState, "sock_state", "inet_sock_set_state", connect);
+const SOCK_STATE: Hook = Hook {
+    in_interrupts: true,
+    ..btf(R::SockState, "sock_state", "inet_sock_set_state", connect)
+};
 const CONNECT: Hook = perf(R::Connect, "exit_connect", "sys_exit_connect", connect);
 const CONNECT_RAW: Hook = raw(R::ConnectRaw, "exit_connect_raw", connect);
 

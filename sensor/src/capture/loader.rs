@@ -146,7 +146,7 @@ impl Capture {
         let ring = Ring::new(map::<RingBuf<MapData>>(&mut bpf, "EVENTS")?);
         let counts_map = take(&mut bpf, "COUNTS")?;
         let counts = KernelCounts::new(&counts_map, cpus)?;
-        let programs = Programs::new(KernelCounts::new(&counts_map, cpus)?);
+        let programs = Programs::new(KernelCounts::new(&counts_map, cpus)?, backups);
         let settings = take(&mut bpf, "SETTINGS")?;
         let told_settings = Mapped::new(&settings, "SETTINGS", size_of::<Settings>())?;
         let settings = settings.try_into().map_err(|source| CaptureError::Map {

@@ -21,7 +21,8 @@ pub struct ProgramFigures {
     pub nanoseconds: u64,
     /// Runs that the kernel skipped, since the program was running on that CPU
     /// already; kernels before 5.12 do not tell. Without those whose work its backup
-    /// did; of a backup none.
+    /// did; of a backup none. None either where all of them were in interrupts that
+    /// have no events: without preemption nothing else finds a program running.
     pub skipped: Option<u64>,
 }
 
@@ -33,14 +34,17 @@ pub struct Programs(Arc<Inner>);
 struct Inner {
     loaded: Mutex<Vec<(&'static Hook, ProgramFd)>>,
     counts: KernelCounts,
+    /// Whether tasks preempt programs, so that each has a backup.
+    backups: bool,
 }
 
 impl Programs {
     /// None yet.
-    pub(super) fn new(counts: KernelCounts) -> Self {
+    pub(super) fn new(counts: KernelCounts, backups: bool) -> Self {
         Self(Arc::new(Inner {
             loaded: Mutex::default(),
             counts,
+            backups,
         }))
     }
 
@@ -58,9 +62,10 @@ impl Programs {
         let figures = loaded.iter().map(|(hook, fd)| {
             let fd = fd.as_fd().as_raw_fd();
             let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+            let backed_up = self.0.counts.backed_up(hook.number);
             Some(ProgramFigures {
                 program: hook.program,
-                ..parse(&text).with_backups(hook.is_backup, self.0.counts.backed_up(hook.number))
+                ..parse(&text).of_events(hook, self.0.backups, backed_up)
             })
         });
         figures.flatten().collect()
@@ -72,11 +77,12 @@ impl Programs {
 }
 
 impl ProgramFigures {
-    /// Tells as skipped only runs that no backup made up for.
-    fn with_backups(self, is_backup: bool, backed_up: u64) -> Self {
+    /// Tells as skipped only runs that may have had an event, and that no backup made up for.
+    fn of_events(self, hook: &Hook, backups: bool, backed_up: u64) -> Self {
+        let has_events = !hook.is_backup && (backups || !hook.in_interrupts);
         let missed = |skipped: u64| skipped.saturating_sub(backed_up);
         Self {
-            skipped: self.skipped.filter(|_| !is_backup).map(missed),
+            skipped: self.skipped.filter(|_| has_events).map(missed),
             ..self
         }
     }
@@ -97,7 +103,7 @@ fn parse(text: &str) -> ProgramFigures {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::hooks::HOOKS, *};
 
     #[test]
     fn figures_are_read_from_the_kernels_text() {
@@ -108,14 +114,24 @@ mod tests {
         assert_eq!(parse("run_cnt:\t5\n").skipped, None);
     }
 
+    /// What is told as skipped of six runs of the program of that name.
+    fn skipped(program: &str, backups: bool, backed_up: u64) -> Option<u64> {
+        let hook = HOOKS.iter().find(|hook| hook.program == program)?;
+        let figures = parse("recursion_misses:\t6\n");
+        figures.of_events(hook, backups, backed_up).skipped
+    }
+
     #[test]
     fn what_a_backup_did_is_not_told_as_skipped() {
-        let skipped = |is_backup, backed_up| {
-            let figures = parse("recursion_misses:\t6\n");
-            figures.with_backups(is_backup, backed_up).skipped
-        };
-        assert_eq!(skipped(false, 4), Some(2));
-        assert_eq!(skipped(false, 7), Some(0));
-        assert_eq!(skipped(true, 4), None);
+        assert_eq!(skipped("process_exec", true, 4), Some(2));
+        assert_eq!(skipped("process_exec", true, 7), Some(0));
+        assert_eq!(skipped("exec_backup", true, 4), None);
+    }
+
+    #[test]
+    fn what_an_interrupt_found_running_is_told_only_where_tasks_find_it_too() {
+        assert_eq!(skipped("process_exec", false, 0), Some(6));
+        assert_eq!(skipped("sock_state", false, 0), None);
+        assert_eq!(skipped("sock_state", true, 2), Some(4));
     }
 }

@@ -65,7 +65,7 @@ catalog! {
     EVENTS_UNMATCHED Counter "sensor_events_unmatched_total" ["kind"] "Events that no rule matched.";
     EVENTS_LOST Counter "sensor_events_lost_total" ["kind", "cause"] "Events that are lost.";
     EVENTS_INCOMPLETE Counter "sensor_events_incomplete_total" ["kind", "what"] "Events with a part cut or missing.";
-    RECURSION_MISSES Counter "sensor_recursion_misses_total" ["program"] "Runs of a BPF program that the kernel skipped because it was running on that CPU already; these events were not seen. From Linux 5.12 on.";
+    RECURSION_MISSES Counter "sensor_recursion_misses_total" ["program"] "Runs of a BPF program that the kernel skipped because it was running on that CPU already, without those that had no event; these events were not seen. From Linux 5.12 on.";
     RING_SIZE Gauge "sensor_ring_buffer_size_bytes" [] "Size of the ring buffer.";
     RING_FILL Gauge "sensor_ring_buffer_fill_bytes" [] "Bytes in the ring buffer that were not read.";
     BPF_RUNS Counter "sensor_bpf_runs_total" ["program"] "Runs of a BPF program, where the kernel's statistics are on.";
