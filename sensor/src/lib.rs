@@ -7,10 +7,11 @@
 //! capture → event → enrich → fields → rules → output
 //! ```
 
+pub use config;
+
 pub mod agent;
 pub mod capture;
 pub mod cli;
-pub mod config;
 pub mod enrich;
 pub mod event;
 pub mod fields;

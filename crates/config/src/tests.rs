@@ -341,9 +341,9 @@ fn every_key_has_a_row_and_a_meaning() {
 
 #[test]
 fn the_page_of_keys_is_true() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/configuration.md");
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/configuration.md");
     if std::env::var_os("UPDATE").is_some() {
-        fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy")).unwrap();
+        fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy")).unwrap();
         fs::write(page, markdown()).unwrap();
     }
     let there = fs::read_to_string(page).unwrap_or_default();
