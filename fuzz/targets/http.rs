@@ -7,7 +7,8 @@ use libfuzzer_sys::fuzz_target;
 use sensor::{
     config::{Config, Webserver},
     output::Identity,
-    telemetry::{Telemetry, serve_stream},
+    reports::serve_stream,
+    telemetry::Telemetry,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},

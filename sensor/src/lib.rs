@@ -8,6 +8,7 @@
 //! ```
 
 pub use config;
+pub use telemetry;
 
 pub mod agent;
 pub mod capture;
@@ -17,7 +18,7 @@ pub mod event;
 pub mod fields;
 pub mod lifecycle;
 pub mod output;
+pub mod reports;
 pub mod rules;
 pub mod run;
 pub mod self_test;
-pub mod telemetry;

@@ -5,7 +5,14 @@ use std::{collections::BTreeSet, fs, path::Path};
 use crate::shell::{cargo, output, root};
 
 /// The crates of this repository, each after what it may stand on.
-const ORDER: &[&str] = &["yaml", "falco-rules", "sensor-ebpf", "sensor"];
+const ORDER: &[&str] = &[
+    "yaml",
+    "falco-rules",
+    "sensor-ebpf",
+    "config",
+    "telemetry",
+    "sensor",
+];
 
 /// All that a crate stands on when it is used, by name.
 fn below(package: &str) -> BTreeSet<String> {

@@ -112,7 +112,7 @@ impl Evaluator {
         let Self {
             rules,
             formats,
-            telemetry,
+            telemetry: _,
             matches,
             options: _,
             node,
@@ -159,11 +159,6 @@ impl Evaluator {
             matches.matched(rule.index);
             lines += 1;
         });
-        if lines == 0 {
-            telemetry.events.unmatched(event.kind);
-        } else {
-            telemetry.events.matched(event.kind);
-        }
         lines
     }
 }

@@ -5,7 +5,7 @@ use std::{os::fd::BorrowedFd, sync::Arc, time::Duration};
 use bytes::Bytes;
 use sensor_ebpf::{CgroupClass, CgroupKey, Header};
 
-use super::{Cgroups, Node, Sink, cgroups::Place, evaluator::Evaluator};
+use super::{Cgroups, Loss, Node, Sink, cgroups::Place, evaluator::Evaluator};
 use crate::{
     enrich::{
         ContainerState, Hold, HoldOutcome, HoldStatistics, Lineage, Lookup, Lookups, Metadata,
@@ -16,27 +16,8 @@ use crate::{
     output::AlertOptions,
     rules::{Requirements, RuleSet},
     self_test::Marker,
-    telemetry::{Cache, Loss, Telemetry},
+    telemetry::{Cache, Ledger, Telemetry},
 };
-
-/// What became of the records. At rest `received = undecodable + filtered +
-/// unmatched + matched`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Records taken out of the ring buffer.
-    pub received: u64,
-    /// Records that could not be decoded.
-    pub undecodable: u64,
-    /// Of a place that no rule asks about: of a cgroup that the kernel did not know yet, or
-    /// execs that only told which program a process runs; and of the self-test.
-    pub filtered: u64,
-    /// Events that no rule matched.
-    pub unmatched: u64,
-    /// Events that a rule matched.
-    pub matched: u64,
-    /// Lines made of them.
-    pub lines: u64,
-}
 
 /// What the pipeline stands on.
 pub struct Parts {
@@ -56,7 +37,9 @@ pub struct Parts {
     pub lineage: Lineage,
     /// Containers by their cgroups.
     pub cgroups: Cgroups,
-    /// Where it is counted what becomes of events.
+    /// Counts what becomes of events.
+    pub ledger: Arc<Ledger>,
+    /// What else is counted.
     pub telemetry: Arc<Telemetry>,
     /// By which the self-test's execs are known.
     pub marker: Arc<Marker>,
@@ -69,7 +52,9 @@ pub struct Pipeline {
     hold: Hold,
     cgroups: Cgroups,
     requirements: Requirements,
-    counts: Counts,
+    /// Number of the last event.
+    number: u64,
+    ledger: Arc<Ledger>,
     telemetry: Arc<Telemetry>,
     marker: Arc<Marker>,
     /// What the kernel is to be told of cgroups.
@@ -94,6 +79,7 @@ impl Pipeline {
             users,
             lineage,
             cgroups,
+            ledger,
             telemetry,
             marker,
         } = parts;
@@ -103,7 +89,8 @@ impl Pipeline {
             metadata,
             hold,
             cgroups,
-            counts: Counts::default(),
+            number: 0,
+            ledger,
             telemetry,
             marker,
             classes: Vec::new(),
@@ -114,8 +101,8 @@ impl Pipeline {
 
     /// What became of the records so far.
     #[must_use]
-    pub fn counts(&self) -> Counts {
-        self.counts
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// How long events were held.
@@ -205,15 +192,15 @@ impl Pipeline {
 
     /// Takes one record; gives the lines that it makes to `sink`.
     pub fn process(&mut self, record: &[u8], sink: &mut impl Sink) {
-        self.counts.received += 1;
+        self.number += 1;
         let Ok(mut event) = Event::decode(record) else {
-            self.counts.undecodable += 1;
-            self.telemetry
-                .events
-                .lost(claimed_kind(record), Loss::Undecodable, 1);
+            let kind = claimed_kind(record) as usize;
+            self.ledger.received(kind);
+            self.ledger.lost(kind, Loss::Undecodable as usize);
             return;
         };
-        event.header.number = self.counts.received;
+        self.ledger.received(event.kind as usize);
+        event.header.number = self.number;
         if self.marker.take(&event) {
             return self.filter(event.kind);
         }
@@ -267,9 +254,8 @@ impl Pipeline {
     }
 
     /// Counts an event that no rule is asked about.
-    fn filter(&mut self, kind: Kind) {
-        self.counts.filtered += 1;
-        self.telemetry.events.unmatched(kind);
+    fn filter(&self, kind: Kind) {
+        self.ledger.passed_over(kind as usize);
     }
 
     /// Whether any rule looks at what the container's runtime or the API server knows.
@@ -291,7 +277,7 @@ impl Pipeline {
     }
 
     fn count(&mut self, event: &Event<'_>, lines: u64) {
-        self.counts.take(lines);
+        self.ledger.evaluated(event.kind as usize, lines);
         if lines > 0 {
             self.unflushed.push(event.header.time);
         }
@@ -316,7 +302,8 @@ impl Pipeline {
             }
             previous = Some(released.id);
             let Ok(event) = Event::decode(&released.record) else {
-                self.counts.undecodable += 1;
+                let kind = claimed_kind(&released.record) as usize;
+                self.ledger.lost(kind, Loss::Undecodable as usize);
                 continue;
             };
             let container = match self.metadata.lookup(&released.id, event.header.time) {
@@ -325,17 +312,6 @@ impl Pipeline {
             };
             let lines = self.evaluator.evaluate(&event, container, sink);
             self.count(&event, lines);
-        }
-    }
-}
-
-impl Counts {
-    fn take(&mut self, lines: u64) {
-        if lines == 0 {
-            self.unmatched += 1;
-        } else {
-            self.matched += 1;
-            self.lines += lines;
         }
     }
 }

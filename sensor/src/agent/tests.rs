@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sensor_ebpf::task_flag;
 
-use super::{Cgroups, Node, Parts, Pipeline};
+use super::{Cgroups, Node, Parts, Pipeline, ledger};
 use crate::{
     config::Config,
     enrich::{Counters, Hold, HoldOptions, Lineage, Metadata, Users, UsersOptions},
@@ -36,6 +36,7 @@ fn pipeline(telemetry: &Arc<Telemetry>) -> Pipeline {
         users: Users::new(users, counters),
         lineage: Lineage::new(),
         cgroups: Cgroups::new(vec!["k8s.io".into()]),
+        ledger: Arc::new(ledger()),
         telemetry: Arc::clone(telemetry),
     })
 }
@@ -83,7 +84,7 @@ fn a_hundred_thousand_containers_leave_bounded_caches() {
             *most = telemetry.caches.entries(cache).max(*most);
         }
     }
-    assert_eq!(pipeline.counts().matched, 100_000);
+    assert_eq!(pipeline.ledger().totals().kinds[0].matched, 100_000);
     let [cgroups, containers, pods, programs, users] = most;
     assert_eq!((containers, pods), (0, 0));
     assert!(programs <= 8192, "{most:?}");

@@ -27,7 +27,7 @@ mod throttled;
 mod tree;
 
 pub use clock::Clock;
-pub use counters::{KernelCounts, Totals};
+pub use counters::{KernelCounts, meaning};
 pub use error::CaptureError;
 pub use facts::ProgramFacts;
 pub use fill::RingFill;

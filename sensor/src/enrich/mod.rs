@@ -17,7 +17,6 @@ mod image;
 mod kube;
 mod labels;
 mod lineage;
-mod lookups;
 mod metadata;
 mod oci;
 mod options;
@@ -33,7 +32,6 @@ pub use counters::Counters;
 pub use health::{Health, Notice, Notify, SocketHealth};
 pub use hold::{Hold, HoldOptions, HoldOutcome, HoldStatistics, Released};
 pub use lineage::{Lineage, comm};
-pub use lookups::Lookups;
 pub use metadata::{Lookup, Metadata};
 pub use options::{
     CacheOptions, ContainerdOptions, KNOWN_SOCKETS, KubeAccess, KubeOptions, MetadataOptions,
@@ -41,4 +39,5 @@ pub use options::{
 };
 pub use program::Program;
 pub use tasks::{MetadataTasks, start};
+pub use telemetry::Lookups;
 pub use users::{Users, UsersOptions};

@@ -13,11 +13,13 @@ use crate::{
     capture::{KernelCounts, Programs, RingFill},
     enrich::Counters,
     self_test::Marker,
-    telemetry::{Exposition, Telemetry, Totals, catalog},
+    telemetry::{Exposition, Ledger, Meaning, Telemetry, catalog},
 };
 
 /// Parts that count for themselves.
 pub(super) struct Sources {
+    /// What becomes of events.
+    pub(super) ledger: Arc<Ledger>,
     /// What became of events in the kernel.
     pub(super) kernel: Arc<KernelCounts>,
     /// How full the ring buffer is.
@@ -33,6 +35,7 @@ pub(super) struct Sources {
 /// Tells the telemetry where these are.
 pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
     let Sources {
+        ledger,
         kernel,
         fill,
         programs,
@@ -41,18 +44,20 @@ pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
     } = sources;
     {
         let kernel = Arc::clone(&kernel);
-        telemetry.set_kernel(Box::new(move || kernel.read().raw()));
+        ledger.set_counts(Box::new(move || kernel.read()));
     }
+    telemetry.add_source(ledger);
     {
         let programs = programs.clone();
         telemetry.describe(Box::new(move |config, fields| {
             if config.kernel_event_counters_per_cpu_enabled {
                 for (cpu, counts) in kernel.read_by_cpu().enumerate() {
-                    let totals = Totals {
-                        kernel: counts.raw(),
-                        ..Totals::default()
+                    let sum = |meaning| -> u64 {
+                        let counts = counts.iter().flatten();
+                        let same = counts.filter(|count| count.meaning == meaning);
+                        same.map(|count| count.events).sum()
                     };
-                    let (seen, lost) = (totals.sum(Totals::seen), totals.sum(Totals::lost));
+                    let (seen, lost) = (sum(Meaning::Seen), sum(Meaning::Lost));
                     fields.insert(format!("scap.n_evts_cpu_{cpu}"), seen.into());
                     fields.insert(format!("scap.n_drops_cpu_{cpu}"), lost.into());
                 }

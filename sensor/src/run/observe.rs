@@ -9,9 +9,13 @@ use std::{
 use anyhow::{Context as _, bail};
 use tokio::runtime::Runtime;
 
-use super::{metrics, monitor::Monitor, rights, rules, summary};
+use super::{
+    metrics,
+    monitor::{Monitor, Observed},
+    rights, rules, summary,
+};
 use crate::{
-    agent::{Agent, Cgroups, Node, Parts, Reload, settings, tell_attached},
+    agent::{Agent, Cgroups, Node, Parts, Reload, ledger, settings, tell_attached},
     capture::{self, Capture, Programs},
     cli::{self, Args},
     config::{self, Config, ConfigError, WantedEnv},
@@ -20,9 +24,10 @@ use crate::{
     lifecycle::{self, Instance, PidFile, Request, Signals, Watch},
     log_error, log_info, log_warning,
     output::{Control, Identity, Loaded, Outputs},
+    reports::{self, OutputReport, Server},
     rules::{Code, Compilation, RuleSet},
     self_test::{Marker, SelfTest},
-    telemetry::{self, Condition, Server, Telemetry},
+    telemetry::{Condition, Ledger, Telemetry},
 };
 
 /// How often the main thread looks whether something is to be done that nobody asks it for.
@@ -40,7 +45,7 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     let mut watch = Watch::default();
     let loaded = &configuration(args, &mut watch)?;
     let config = &loaded.config;
-    telemetry::set_level(config.log_stderr.then_some(config.log_level));
+    reports::set_level(config.log_stderr.then_some(config.log_level));
     for warning in &loaded.warnings {
         log_warning!("{warning}");
     }
@@ -66,6 +71,8 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
 struct Running {
     agent: Agent,
     telemetry: Arc<Telemetry>,
+    ledger: Arc<Ledger>,
+    outputs: OutputReport,
     control: Control,
     identity: Arc<Identity>,
     metadata: MetadataTasks,
@@ -100,8 +107,9 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     }
     let outputs = Outputs::start(config, &identity)?;
     let control = outputs.control();
-    telemetry.set_outputs(control.clone());
-    telemetry.set_output_timeout(config.output_timeout.0);
+    let report = OutputReport::new(control.clone());
+    report.connect(&telemetry);
+    report.set_timeout(config.output_timeout.0);
     telemetry.health.require(Condition::OutputsWritable);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -135,7 +143,9 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     } = start_capture(&settings::capture(config, &marker), &wants, &telemetry)?;
     let lineage = Lineage::scan(&config.sensor.proc_root, Arc::clone(&counters));
     let kernel = Arc::new(counts);
+    let ledger = Arc::new(ledger());
     let sources = metrics::Sources {
+        ledger: Arc::clone(&ledger),
         kernel: Arc::clone(&kernel),
         fill,
         programs: programs.clone(),
@@ -152,6 +162,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         users: Users::new(settings::users(config), Arc::clone(&counters)),
         lineage,
         cgroups: Cgroups::new(namespaces),
+        ledger: Arc::clone(&ledger),
         telemetry: Arc::clone(&telemetry),
         marker,
     };
@@ -168,6 +179,8 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     Ok(Running {
         agent,
         telemetry,
+        ledger,
+        outputs: report,
         control,
         identity,
         metadata,
@@ -214,7 +227,13 @@ impl Running {
                 monitor.reconfigure(&new.config, &self.telemetry);
                 config = new.config;
             }
-            if monitor.tick(&self.telemetry, &self.identity, &config, &self.agent) {
+            let observed = Observed {
+                telemetry: &self.telemetry,
+                ledger: &self.ledger,
+                outputs: &self.outputs,
+                identity: &self.identity,
+            };
+            if monitor.tick(&observed, &config, &self.agent) {
                 log_error!("events are lost, and syscall_event_drops.actions says to stop then");
                 break;
             }
@@ -224,7 +243,7 @@ impl Running {
 
     fn look_at_health(&self) {
         let health = &self.telemetry.health;
-        self.telemetry.check_outputs();
+        self.telemetry.probe();
         if self.metadata.health().containerd_ready() {
             health.hold(Condition::ContainerdAnswered);
         } else {
@@ -271,8 +290,7 @@ impl Running {
             done,
         });
         result.recv().context("the capture thread has ended")??;
-        self.telemetry
-            .set_output_timeout(loaded.config.output_timeout.0);
+        self.outputs.set_timeout(loaded.config.output_timeout.0);
         self.identity.set_loaded(Loaded {
             rules: digest,
             config: loaded.digest.clone(),
@@ -285,8 +303,14 @@ impl Running {
             bail!("the capture thread panicked");
         };
         let counts = finished.outputs.stop(config.sensor.stop_deadline.0);
-        eprint!("{}", telemetry::drop_summary(&self.telemetry, drops));
-        eprint!("{}", summary::text(&finished.snapshot, &counts));
+        eprint!(
+            "{}",
+            reports::drop_summary(&self.telemetry, &self.outputs, drops)
+        );
+        eprint!(
+            "{}",
+            summary::text(&self.ledger.totals(), &finished.snapshot, &counts)
+        );
         eprint!("{}", summary::skipped(&self.programs.read()));
         if let Some(error) = finished.error {
             log_error!("the capture thread ended: {error}");

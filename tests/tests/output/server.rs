@@ -10,7 +10,8 @@ use std::{
 use sensor::{
     config::{Config, Webserver},
     output::Identity,
-    telemetry::{Condition, Server, ServerError, Telemetry},
+    reports::{Server, ServerError},
+    telemetry::{Condition, Telemetry},
 };
 use tokio::net::TcpSocket;
 

@@ -11,11 +11,12 @@ use std::{
     thread,
 };
 
-use super::Telemetry;
+use telemetry::{Identity, Telemetry};
+
 use crate::{
     config::{Config, Mode, Owner},
     log_error, log_info,
-    output::{Identity, file::append},
+    output::file::append,
 };
 
 /// Lines that may wait for a file that stalls.

@@ -124,7 +124,7 @@ pub fn markdown() -> String {
     use std::fmt::Write;
 
     let mut out = String::from(
-        "<!-- Generated from the table of metrics (sensor/src/telemetry/catalog.rs); a test holds it true. -->\n\
+        "<!-- Generated from the table of metrics (crates/telemetry/src/catalog.rs); a test holds it true. -->\n\
          # Metrics\n\n`GET /metrics` on the port of `webserver.listen_port`, in Prometheus's text form.\n\n\
          | Metric | Kind | Labels | Meaning |\n|---|---|---|---|\n",
     );
@@ -164,14 +164,14 @@ mod tests {
 
     #[test]
     fn the_page_of_metrics_is_true() {
-        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/metrics.md");
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/metrics.md");
         if std::env::var_os("UPDATE").is_some() {
             std::fs::write(page, markdown()).unwrap();
         }
         let there = std::fs::read_to_string(page).unwrap_or_default();
         assert!(
             there == markdown(),
-            "run UPDATE=1 cargo test -p sensor --lib the_page_of"
+            "run UPDATE=1 cargo test -p telemetry the_page_of"
         );
     }
 }

@@ -25,7 +25,8 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::Telemetry;
+use telemetry::Telemetry;
+
 use crate::{config::Webserver, log_warning};
 
 /// Connections at a time.
@@ -204,7 +205,7 @@ impl Pages {
             }
             "/readyz" => {
                 let telemetry = &self.telemetry;
-                telemetry.check_outputs();
+                telemetry.probe();
                 let ready = telemetry.health.is_ready();
                 let conditions: serde_json::Map<_, _> = telemetry
                     .health

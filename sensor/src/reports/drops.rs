@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use sensor_ebpf::{Counter as Kernel, Kind};
+use telemetry::{KindTotals, Meaning, SourceTotals};
 
-use super::{Loss, Totals};
 use crate::{
     config::{DropAction, Priority, SyscallEventDrops},
     log_warning,
@@ -27,7 +26,7 @@ pub struct Reaction {
 #[derive(Debug)]
 pub struct DropMonitor {
     config: SyscallEventDrops,
-    last: Totals,
+    last: SourceTotals,
     checked: Instant,
     tokens: f64,
     occurrences: u64,
@@ -43,7 +42,7 @@ impl DropMonitor {
         Self {
             tokens: whole(config.max_burst),
             config,
-            last: Totals::default(),
+            last: SourceTotals::default(),
             checked: now,
             occurrences: 0,
             actions: 0,
@@ -69,18 +68,18 @@ impl DropMonitor {
     }
 
     /// To be called when it is due.
-    pub fn check(&mut self, now: Instant, totals: &Totals) -> Reaction {
+    pub fn check(&mut self, now: Instant, totals: &SourceTotals) -> Reaction {
         let elapsed = now.saturating_duration_since(self.checked);
         self.checked = now;
         let burst = whole(self.config.max_burst);
         self.tokens = (self.tokens + elapsed.as_secs_f64() * self.config.rate).min(burst);
         let difference =
-            |of: fn(&Totals, Kind) -> u64| totals.sum(of).saturating_sub(self.last.sum(of));
-        let (mut lost, mut seen) = (difference(Totals::lost), difference(Totals::seen));
+            |of: fn(&KindTotals) -> u64| totals.sum(of).saturating_sub(self.last.sum(of));
+        let (mut lost, mut seen) = (difference(KindTotals::lost), difference(KindTotals::seen));
         if self.config.simulate_drops {
             (lost, seen) = (lost + 1, seen + 1);
         }
-        let before = std::mem::replace(&mut self.last, *totals);
+        let before = std::mem::replace(&mut self.last, totals.clone());
         if lost == 0 {
             return Reaction::default();
         }
@@ -104,18 +103,23 @@ impl DropMonitor {
     }
 
     /// Falco's record, all figures as text; ours by cause beside them.
-    fn record(&self, lost: u64, seen: u64, before: &Totals, now: &Totals) -> Record {
+    fn record(&self, lost: u64, seen: u64, before: &SourceTotals, now: &SourceTotals) -> Record {
         let message = format!(
             "Falco internal: syscall event drop. {lost} system calls dropped in last second."
         );
-        let kernel = |kinds: &[Kind], counter| -> u64 {
-            let sum = |totals: &Totals| -> u64 {
-                kinds.iter().map(|kind| totals.kernel(*kind, counter)).sum()
-            };
-            sum(now).saturating_sub(sum(before))
+        let difference =
+            |of: &dyn Fn(&KindTotals) -> u64| -> u64 { now.sum(of).saturating_sub(before.sum(of)) };
+        let cause = |name| difference(&|kind| kind.named(Meaning::Lost, name));
+        let full = |buffer| {
+            difference(&|kind| {
+                let of_buffer = kind.kind.buffer == buffer;
+                if of_buffer {
+                    kind.named(Meaning::Lost, "ring_full")
+                } else {
+                    0
+                }
+            })
         };
-        let execs = [Kind::Exec, Kind::ExecFailed];
-        let buffer = kernel(&Kind::ALL, Kernel::RingFull);
         let mut record = Record::new(
             "Falco internal: syscall event drop",
             Priority::Debug,
@@ -126,36 +130,23 @@ impl DropMonitor {
             "n_drops_buffer_close_exit",
             "n_drops_buffer_dir_file_exit",
             "n_drops_buffer_open_exit",
-            "n_drops_buffer_other_interest_exit",
             "n_drops_buffer_proc_exit",
             "n_drops_page_faults",
         ];
         for name in zero {
             record = record.field(name, "0");
         }
-        let behind = |cause: Loss| -> u64 {
-            let sum = |totals: &Totals| totals.sum(|t, k| t.lost[k as usize][cause as usize]);
-            sum(now).saturating_sub(sum(before))
-        };
         let figures = [
             ("n_drops", lost),
-            ("n_drops_buffer_total", buffer),
-            (
-                "n_drops_buffer_connect_exit",
-                kernel(&[Kind::Connect], Kernel::RingFull),
-            ),
-            (
-                "n_drops_buffer_execve_exit",
-                kernel(&execs, Kernel::RingFull),
-            ),
-            ("n_drops_scratch_map", kernel(&Kind::ALL, Kernel::NoScratch)),
-            ("n_drops_bug", behind(Loss::Undecodable)),
+            ("n_drops_buffer_total", cause("ring_full")),
+            ("n_drops_buffer_connect_exit", full("connect")),
+            ("n_drops_buffer_execve_exit", full("execve")),
+            ("n_drops_buffer_other_interest_exit", full("other_interest")),
+            ("n_drops_scratch_map", cause("no_scratch")),
+            ("n_drops_bug", cause("undecodable")),
             ("n_evts", seen),
             ("sensor.drops_since_last_record", self.unreported),
-            (
-                "sensor.lost_throttled",
-                kernel(&Kind::ALL, Kernel::Throttled),
-            ),
+            ("sensor.lost_throttled", cause("throttled")),
         ];
         for (name, value) in figures {
             record = record.field(name, value.to_string());
@@ -176,13 +167,26 @@ fn whole(n: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::{Events, KernelCounts};
+    use telemetry::{Count, Kind, Ledger};
 
-    fn totals(seen: u64, full: u64) -> Totals {
-        let mut kernel = KernelCounts::default();
-        kernel[0][Kernel::Seen as usize] = seen;
-        kernel[0][Kernel::RingFull as usize] = full;
-        Events::default().totals(&kernel)
+    fn totals(seen: u64, full: u64) -> SourceTotals {
+        let exec = Kind {
+            name: "exec",
+            buffer: "execve",
+        };
+        let ledger = Ledger::new("syscall", [exec], &[]);
+        ledger.set_counts(Box::new(move || {
+            let count = |meaning, name, events| Count {
+                meaning,
+                name,
+                events,
+            };
+            vec![vec![
+                count(Meaning::Seen, "seen", seen),
+                count(Meaning::Lost, "ring_full", full),
+            ]]
+        }));
+        ledger.totals()
     }
 
     fn monitor() -> (DropMonitor, Instant) {

@@ -7,7 +7,7 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 
-use crate::config::Priority;
+use config::Priority;
 
 /// A loaded rule, as far as metrics tell it.
 #[derive(Clone, Debug, PartialEq, Eq)]

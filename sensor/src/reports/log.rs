@@ -52,17 +52,17 @@ pub fn log(priority: Priority, message: fmt::Arguments<'_>) {
 /// Logs something that went wrong.
 #[macro_export]
 macro_rules! log_error {
-    ($($arg:tt)*) => { $crate::telemetry::log($crate::config::Priority::Error, format_args!($($arg)*)) };
+    ($($arg:tt)*) => { $crate::reports::log($crate::config::Priority::Error, format_args!($($arg)*)) };
 }
 
 /// Logs something that may be wrong.
 #[macro_export]
 macro_rules! log_warning {
-    ($($arg:tt)*) => { $crate::telemetry::log($crate::config::Priority::Warning, format_args!($($arg)*)) };
+    ($($arg:tt)*) => { $crate::reports::log($crate::config::Priority::Warning, format_args!($($arg)*)) };
 }
 
 /// Logs what an operator wants to know.
 #[macro_export]
 macro_rules! log_info {
-    ($($arg:tt)*) => { $crate::telemetry::log($crate::config::Priority::Informational, format_args!($($arg)*)) };
+    ($($arg:tt)*) => { $crate::reports::log($crate::config::Priority::Informational, format_args!($($arg)*)) };
 }

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use sensor_ebpf::Kind;
 use serde_json::{Value, json};
+use telemetry::{Cache, KindTotals, Resources, SourceTotals, Telemetry};
 
-use super::{Cache, Resources, Telemetry, Totals};
+use super::OutputReport;
 use crate::{
     config::{Metrics, Priority},
     output::internal::{Record, nanoseconds},
@@ -14,7 +14,7 @@ use crate::{
 /// Makes a record of the metrics, at intervals.
 #[derive(Debug, Default)]
 pub struct Snapshots {
-    last: Totals,
+    last: Vec<SourceTotals>,
     seconds: f64,
     number: u64,
 }
@@ -26,14 +26,21 @@ fn float(n: u64) -> f64 {
 
 impl Snapshots {
     /// `Falco internal: metrics snapshot`, with what the configuration includes.
-    pub fn record(&mut self, telemetry: &Telemetry, config: &Metrics) -> Record {
+    pub fn record(
+        &mut self,
+        telemetry: &Telemetry,
+        outputs: &OutputReport,
+        config: &Metrics,
+    ) -> Record {
         let totals = telemetry.totals();
         let seconds = telemetry.uptime();
         let id = &telemetry.identity;
-        let (seen, lost) = (totals.sum(Totals::seen), totals.sum(Totals::lost));
+        let seen = Telemetry::sum(&totals, KindTotals::seen);
+        let lost = Telemetry::sum(&totals, KindTotals::lost);
         let span = (seconds - self.seconds).max(0.001);
-        let rate = |of: fn(&Totals, Kind) -> u64| {
-            float(totals.sum(of).saturating_sub(self.last.sum(of))) / span
+        let rate = |of: fn(&KindTotals) -> u64| {
+            let before = Telemetry::sum(&self.last, of);
+            float(Telemetry::sum(&totals, of).saturating_sub(before)) / span
         };
         let mut record = Record::new(
             "Falco internal: metrics snapshot",
@@ -45,14 +52,11 @@ impl Snapshots {
             ("evt.source", "syscall".into()),
             ("evt.time", nanoseconds(record.time).into()),
             ("falco.duration_sec", seconds.floor().into()),
-            ("falco.evts_rate_sec", rate(Totals::seen).into()),
+            ("falco.evts_rate_sec", rate(KindTotals::seen).into()),
             ("falco.host_num_cpus", cpus().into()),
             ("falco.kernel_release", id.kernel.clone().into()),
             ("falco.num_evts", seen.into()),
-            (
-                "falco.outputs_queue_num_drops",
-                telemetry.output_drops().into(),
-            ),
+            ("falco.outputs_queue_num_drops", outputs.dropped().into()),
             ("falco.start_ts", nanoseconds(id.started).into()),
             ("falco.version", id.version().into()),
             ("scap.engine_name", "modern_bpf".into()),
@@ -61,8 +65,8 @@ impl Snapshots {
         .into();
         if config.kernel_event_counters_enabled || config.kernel_event_counters_per_cpu_enabled {
             let share = 100.0 * float(lost) / float(seen.max(1));
-            fields.insert("scap.evts_drop_rate_sec", rate(Totals::lost).into());
-            fields.insert("scap.evts_rate_sec", rate(Totals::seen).into());
+            fields.insert("scap.evts_drop_rate_sec", rate(KindTotals::lost).into());
+            fields.insert("scap.evts_rate_sec", rate(KindTotals::seen).into());
             fields.insert("scap.n_drops", lost.into());
             fields.insert("scap.n_drops_perc", share.into());
             fields.insert("scap.n_evts", seen.into());
@@ -149,30 +153,32 @@ pub fn summary(telemetry: &Telemetry) -> String {
 
 /// What Falco prints to standard error at its end, and our exact accounts below it.
 #[must_use]
-pub fn drop_summary(telemetry: &Telemetry, (occurrences, actions): (u64, u64)) -> String {
-    let totals = telemetry.totals();
+pub fn drop_summary(
+    telemetry: &Telemetry,
+    outputs: &OutputReport,
+    (occurrences, actions): (u64, u64),
+) -> String {
     let mut out = format!(
         "Syscall event drop monitoring:\n   - event drop detected: {occurrences} occurrences\n   - num times actions taken: {actions}\n"
     );
-    for kind in Kind::ALL {
-        let i = kind as usize;
-        if totals.seen(kind) == 0 && totals.matched[i] == 0 {
+    for kind in telemetry.totals().iter().flat_map(|source| &source.kinds) {
+        if kind.seen() == 0 && kind.matched == 0 {
             continue;
         }
         // Writing to a string cannot fail.
         let _ = writeln!(
             out,
             "Events {}: {} seen = {} filtered + {} unmatched + {} matched + {} lost + {} in flight",
-            kind.name(),
-            totals.seen(kind),
-            totals.filtered(kind),
-            totals.unmatched[i],
-            totals.matched[i],
-            totals.lost(kind),
-            totals.in_flight(kind),
+            kind.kind.name,
+            kind.seen(),
+            kind.filtered(),
+            kind.without_match(),
+            kind.matched,
+            kind.lost(),
+            kind.in_flight(),
         );
     }
-    for (name, account) in telemetry.outputs().accounts() {
+    for (name, account) in outputs.control().accounts() {
         let counts = account.counts();
         let _ = writeln!(
             out,
@@ -191,7 +197,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{config::Config, output::Identity, telemetry::RuleLabel};
+    use telemetry::{Identity, Lookups, RuleLabel};
+
+    use crate::config::Config;
 
     fn telemetry() -> Telemetry {
         let telemetry = Telemetry::new(Arc::new(Identity::new(&Config::default())));
@@ -211,9 +219,14 @@ mod tests {
         telemetry
     }
 
+    /// The first record.
+    fn record(telemetry: &Telemetry, config: &Metrics) -> Record {
+        Snapshots::default().record(telemetry, &OutputReport::default(), config)
+    }
+
     #[test]
     fn a_snapshot_has_falcos_fields() {
-        let record = Snapshots::default().record(&telemetry(), &Metrics::default());
+        let record = record(&telemetry(), &Metrics::default());
         assert_eq!(record.message, "Falco metrics snapshot");
         assert_eq!(record.fields["falco.rules.matches_total"], 3);
         assert_eq!(record.fields["falco.rules.A_b"], 1);
@@ -230,7 +243,8 @@ mod tests {
         let mut snapshots = Snapshots::default();
         let telemetry = telemetry();
         for number in 1..3 {
-            let record = snapshots.record(&telemetry, &Metrics::default());
+            let record =
+                snapshots.record(&telemetry, &OutputReport::default(), &Metrics::default());
             let line = String::from_utf8(snapshots.sample(&record)).unwrap();
             assert!(
                 line.starts_with(r#"{"output_fields":{"evt.hostname":"#),
@@ -247,7 +261,7 @@ mod tests {
         let telemetry = telemetry();
         telemetry
             .caches
-            .tell(Cache::Containers, 7, crate::enrich::Lookups::default());
+            .tell(Cache::Containers, 7, Lookups::default());
         telemetry.describe(Box::new(|config, fields| {
             if config.libbpf_stats_enabled {
                 fields.insert("scap.exec.run_cnt".into(), 5.into());
@@ -259,7 +273,7 @@ mod tests {
                 ..Metrics::default()
             };
             change(&mut config);
-            Snapshots::default().record(&telemetry, &config).fields
+            record(&telemetry, &config).fields
         };
         let all = of(|_| {});
         assert_eq!(all["sensor.cache.containers"], 7);

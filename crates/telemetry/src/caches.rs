@@ -2,8 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::{Exposition, catalog as c};
-use crate::enrich::Lookups;
+use super::{Exposition, Lookups, catalog as c};
 
 /// A cache of the event path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

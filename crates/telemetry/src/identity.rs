@@ -6,9 +6,8 @@ use std::{
     time::SystemTime,
 };
 
+use config::Config;
 use time::UtcOffset;
-
-use crate::config::Config;
 
 /// What changes with a reload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,7 +104,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::{Inputs, load};
+    use config::{Inputs, load};
 
     #[test]
     fn in_a_cluster_records_carry_the_nodes_name_and_not_the_pods() {

@@ -4,32 +4,26 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use sensor_ebpf::{Counter as Kernel, Kind};
+use config::Metrics;
 use serde_json::Value;
 
 use super::{
-    Caches, Condition, Events, Exposition, Finding, Health, Histogram, KernelCounts, Loss,
-    Resources, Rules, Stalls, Totals,
-    catalog::{self as c, Metric},
-};
-use crate::{
-    config::{Metrics, Priority},
-    output::{Control, DropCause, Identity},
+    Caches, Exposition, Health, Histogram, Identity, KindTotals, Ledger, Meaning, Resources, Rules,
+    SourceTotals, catalog as c,
 };
 
 /// Adds what some part of the sensor counts.
 pub type Collector = Box<dyn Fn(&mut Exposition) + Send + Sync>;
+/// Looks whether a condition holds, and says so.
+pub type Probe = Box<dyn Fn(&Health) + Send + Sync>;
 /// Adds fields to a snapshot, as far as the configuration includes them.
 pub type Describer = Box<dyn Fn(&Metrics, &mut BTreeMap<String, Value>) + Send + Sync>;
-/// Reads the counters of the kernel side.
-pub type KernelSource = Box<dyn Fn() -> KernelCounts + Send + Sync>;
-
 /// How often somebody else was found to have changed something.
 #[derive(Debug, Default)]
 pub struct Tampering {
@@ -40,10 +34,8 @@ pub struct Tampering {
 }
 
 /// Everything that is counted. Shared by all parts; the event path only touches
-/// [`Events`] and [`super::RuleTable`].
+/// [`Ledger`] and [`super::RuleTable`].
 pub struct Telemetry {
-    /// What became of events.
-    pub events: Events,
     /// Matches of rules.
     pub rules: Rules,
     /// Readiness.
@@ -70,11 +62,10 @@ pub struct Telemetry {
     pub identity: Arc<Identity>,
     /// When it began.
     pub since: Instant,
-    outputs: Mutex<Control>,
-    stalls: Mutex<Stalls>,
-    kernel: RwLock<Option<KernelSource>>,
+    ledgers: RwLock<Vec<Arc<Ledger>>>,
     collectors: RwLock<Vec<Collector>>,
     describers: RwLock<Vec<Describer>>,
+    probes: RwLock<Vec<Probe>>,
 }
 
 impl fmt::Debug for Telemetry {
@@ -88,7 +79,6 @@ impl Telemetry {
     #[must_use]
     pub fn new(identity: Arc<Identity>) -> Self {
         Self {
-            events: Events::default(),
             rules: Rules::default(),
             health: Health::default(),
             delay: Histogram::default(),
@@ -102,22 +92,19 @@ impl Telemetry {
             tampering: Tampering::default(),
             identity,
             since: Instant::now(),
-            outputs: Mutex::default(),
-            stalls: Mutex::default(),
-            kernel: RwLock::default(),
+            ledgers: RwLock::default(),
             collectors: RwLock::default(),
             describers: RwLock::default(),
+            probes: RwLock::default(),
         }
     }
 
-    /// The outputs whose accounts are exposed, and whose health counts.
-    pub fn set_outputs(&self, control: Control) {
-        *self.outputs.lock().unwrap_or_else(PoisonError::into_inner) = control;
-    }
-
-    /// Where the counters of the kernel side come from.
-    pub fn set_kernel(&self, source: KernelSource) {
-        *self.kernel.write().unwrap_or_else(PoisonError::into_inner) = Some(source);
+    /// Adds the ledger of a source.
+    pub fn add_source(&self, ledger: Arc<Ledger>) {
+        self.ledgers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(ledger);
     }
 
     /// Adds what another part counts, by metrics of the catalog.
@@ -136,8 +123,23 @@ impl Telemetry {
             .push(describer);
     }
 
+    /// Adds a look at a condition of readiness.
+    pub fn add_probe(&self, probe: Probe) {
+        self.probes
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(probe);
+    }
+
+    /// Looks at the conditions that nobody tells unasked: about once a second, and before
+    /// readiness is told.
+    pub fn probe(&self) {
+        let probes = self.probes.read().unwrap_or_else(PoisonError::into_inner);
+        probes.iter().for_each(|probe| probe(&self.health));
+    }
+
     /// What the other parts add to a snapshot.
-    pub(super) fn described(&self, config: &Metrics, fields: &mut BTreeMap<String, Value>) {
+    pub fn described(&self, config: &Metrics, fields: &mut BTreeMap<String, Value>) {
         let describers = self
             .describers
             .read()
@@ -145,62 +147,17 @@ impl Telemetry {
         describers.iter().for_each(|add| add(config, fields));
     }
 
-    /// The outputs.
+    /// The counts of each source's events as they are now.
     #[must_use]
-    pub fn outputs(&self) -> Control {
-        self.outputs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    pub fn totals(&self) -> Vec<SourceTotals> {
+        let ledgers = self.ledgers.read().unwrap_or_else(PoisonError::into_inner);
+        ledgers.iter().map(|ledger| ledger.totals()).collect()
     }
 
-    /// The counts of events as they are now.
+    /// The sum of something over all kinds of all sources.
     #[must_use]
-    pub fn totals(&self) -> Totals {
-        let source = self.kernel.read().unwrap_or_else(PoisonError::into_inner);
-        // The kernel side first: what it has counted may be done by the time the
-        // user side is read, but not the other way round.
-        let kernel = source.as_ref().map_or_else(Default::default, |read| read());
-        self.events.totals(&kernel)
-    }
-
-    /// Lines that all outputs lost.
-    #[must_use]
-    pub fn output_drops(&self) -> u64 {
-        let accounts = self.outputs().accounts();
-        accounts
-            .iter()
-            .map(|(_, a)| a.counts().dropped_total())
-            .sum()
-    }
-
-    /// How long an output may take, see [`Stalls`].
-    pub fn set_output_timeout(&self, timeout: Duration) {
-        let mut stalls = self.stalls.lock().unwrap_or_else(PoisonError::into_inner);
-        stalls.set_timeout(timeout);
-    }
-
-    /// Looks at the outputs: are they written? To be called now and then.
-    pub fn check_outputs(&self) {
-        let (now, active) = (Instant::now(), self.outputs().active());
-        let mut stalls = self.stalls.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut failing = Vec::new();
-        for (name, account) in active {
-            let found = stalls.look(now, name, &account.counts());
-            if found == Finding::Blocked {
-                account.timeouts.fetch_add(1, Relaxed);
-            }
-            if found != Finding::Well || !account.healthy.load(Relaxed) {
-                failing.push(name);
-            }
-        }
-        drop(stalls);
-        if failing.is_empty() {
-            self.health.hold(Condition::OutputsWritable);
-        } else {
-            let reason = format!("not written: {}", failing.join(", "));
-            self.health.fail(Condition::OutputsWritable, reason);
-        }
+    pub fn sum(totals: &[SourceTotals], of: impl Fn(&KindTotals) -> u64) -> u64 {
+        totals.iter().map(|source| source.sum(&of)).sum()
     }
 
     /// All metrics, in Prometheus's text form.
@@ -210,7 +167,6 @@ impl Telemetry {
         self.process(&mut out);
         self.event_counts(&mut out);
         self.rule_counts(&mut out);
-        self.output_counts(&mut out);
         self.caches.expose(&mut out);
         let collectors = self
             .collectors
@@ -244,12 +200,6 @@ impl Telemetry {
         let Tampering { settings, cgroups } = &self.tampering;
         out.add(&c::TAMPERING, &["settings"], settings.load(Relaxed));
         out.add(&c::TAMPERING, &["cgroups"], cgroups.load(Relaxed));
-        for priority in Priority::ALL {
-            let lines = super::lines(priority);
-            if lines > 0 {
-                out.add(&c::LOG_LINES, &[priority.name()], lines);
-            }
-        }
         let seconds = self.since.elapsed().as_secs_f64();
         out.add(&c::FALCO_VERSION, &[id.version()], 1);
         out.add(&c::FALCO_KERNEL, &[&id.kernel], 1);
@@ -265,41 +215,32 @@ impl Telemetry {
 
     fn event_counts(&self, out: &mut Exposition) {
         let totals = self.totals();
-        for kind in Kind::ALL {
-            let name = kind.name();
-            let mut kernel = |metric: &'static Metric, second: &[&str], counter| {
-                let labels: Vec<&str> = [name].into_iter().chain(second.iter().copied()).collect();
-                out.add(metric, &labels, totals.kernel(kind, counter));
-            };
-            kernel(&c::EVENTS_SEEN, &[], Kernel::Seen);
-            kernel(&c::EVENTS_CAPTURED, &[], Kernel::Written);
-            kernel(&c::EVENTS_FILTERED, &["host"], Kernel::FilteredHost);
-            kernel(&c::EVENTS_FILTERED, &["tree"], Kernel::FilteredTree);
-            kernel(&c::EVENTS_FILTERED, &["other"], Kernel::FilteredOther);
-            kernel(&c::EVENTS_LOST, &["ring_full"], Kernel::RingFull);
-            kernel(&c::EVENTS_LOST, &["no_scratch"], Kernel::NoScratch);
-            kernel(&c::EVENTS_LOST, &["throttled"], Kernel::Throttled);
-            kernel(&c::EVENTS_INCOMPLETE, &["truncated"], Kernel::Truncated);
-            kernel(&c::EVENTS_INCOMPLETE, &["unreadable"], Kernel::Unreadable);
-            kernel(&c::EVENTS_INCOMPLETE, &["path"], Kernel::PathIncomplete);
-            let index = kind as usize;
-            out.add(&c::EVENTS_MATCHED, &[name], totals.matched[index]);
-            out.add(&c::EVENTS_UNMATCHED, &[name], totals.unmatched[index]);
-            for cause in Loss::ALL {
-                let lost = totals.lost[index][cause as usize];
-                out.add(&c::EVENTS_LOST, &[name, cause.name()], lost);
+        let mut full: BTreeMap<&str, u64> = BTreeMap::new();
+        for kind in totals.iter().flat_map(|source| &source.kinds) {
+            let name = kind.kind.name;
+            for count in &kind.counts {
+                let (metric, has_cause) = match count.meaning {
+                    Meaning::Seen => (&c::EVENTS_SEEN, false),
+                    Meaning::Captured => (&c::EVENTS_CAPTURED, false),
+                    Meaning::Filtered => (&c::EVENTS_FILTERED, true),
+                    Meaning::Lost => (&c::EVENTS_LOST, true),
+                    Meaning::Incomplete => (&c::EVENTS_INCOMPLETE, true),
+                };
+                let labels = [name, count.name];
+                let labels = &labels[..=usize::from(has_cause)];
+                out.add(metric, labels, count.events);
             }
-            let falco = match kind {
-                Kind::Connect => "connect",
-                _ => "execve",
-            };
-            if kind != Kind::ExecFailed {
-                let full = totals.kernel(kind, Kernel::RingFull);
-                out.add(&c::FALCO_DROPS_BUFFER, &["exit", falco], full);
-            }
+            out.add(&c::EVENTS_MATCHED, &[name], kind.matched);
+            out.add(&c::EVENTS_UNMATCHED, &[name], kind.without_match());
+            *full.entry(kind.kind.buffer).or_default() += kind.named(Meaning::Lost, "ring_full");
         }
-        out.add(&c::FALCO_EVENTS, &[], totals.sum(Totals::seen));
-        out.add(&c::FALCO_DROPS, &[], totals.sum(Totals::lost));
+        for (buffer, lost) in full {
+            out.add(&c::FALCO_DROPS_BUFFER, &["exit", buffer], lost);
+        }
+        let seen = Self::sum(&totals, KindTotals::seen);
+        out.add(&c::FALCO_EVENTS, &[], seen);
+        let lost = Self::sum(&totals, KindTotals::lost);
+        out.add(&c::FALCO_DROPS, &[], lost);
         out.histogram(&c::EVENT_DELAY, &self.delay);
         out.histogram(&c::ENRICHMENT_LATENCY, &self.enrichment);
     }
@@ -319,36 +260,6 @@ impl Telemetry {
         }
     }
 
-    fn output_counts(&self, out: &mut Exposition) {
-        for (name, account) in self.outputs().accounts() {
-            let counts = account.counts();
-            out.add(&c::OUTPUT_OFFERED, &[name], counts.offered);
-            out.add(&c::OUTPUT_WRITTEN, &[name], counts.written);
-            out.add(&c::OUTPUT_SPOOLED, &[name], counts.spooled);
-            for cause in DropCause::ALL {
-                let labels = [name, cause.name()];
-                out.add(&c::OUTPUT_DROPPED, &labels, counts.dropped[cause as usize]);
-            }
-            let mut count = |metric: &'static Metric, labels: &[&str], value: &AtomicU64| {
-                out.add(metric, labels, value.load(Relaxed));
-            };
-            count(&c::OUTPUT_BYTES, &[name], &account.bytes);
-            count(&c::OUTPUT_ERRORS, &[name], &account.errors);
-            count(&c::OUTPUT_TIMEOUTS, &[name], &account.timeouts);
-            count(&c::OUTPUT_ROTATIONS, &[name], &account.rotations);
-            count(&c::OUTPUT_REOPENS, &[name], &account.reopens);
-            count(
-                &c::OUTPUT_SPOOL_BYTES,
-                &[name, "memory"],
-                &account.memory_bytes,
-            );
-            count(&c::OUTPUT_SPOOL_BYTES, &[name, "disk"], &account.disk_bytes);
-            let healthy = account.healthy.load(Relaxed);
-            out.add(&c::OUTPUT_HEALTHY, &[name], healthy);
-        }
-        out.add(&c::FALCO_QUEUE_DROPS, &[], self.output_drops());
-    }
-
     /// Seconds since the start, whatever the clock does meanwhile.
     #[must_use]
     pub fn uptime(&self) -> f64 {
@@ -365,10 +276,8 @@ impl Telemetry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        config::Config,
-        telemetry::{RuleLabel, catalog::ALL},
-    };
+    use crate::{RuleLabel, catalog::ALL};
+    use config::{Config, Priority};
 
     fn telemetry() -> Telemetry {
         Telemetry::new(Arc::new(Identity::new(&Config::default())))
@@ -396,12 +305,5 @@ mod tests {
             "falcosecurity_falco_rules_matches_total{priority=\"5\",",
             "rule_name=\"Log \\\"x\\\"\",source=\"syscall\",tag_a_b=\"true\"} 1\n"
         )));
-    }
-
-    #[test]
-    fn readiness_follows_the_outputs() {
-        let telemetry = telemetry();
-        telemetry.check_outputs();
-        assert!(telemetry.health.is_ready());
     }
 }

@@ -134,7 +134,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::telemetry::catalog;
+    use crate::catalog;
 
     #[test]
     fn samples_stand_below_their_help_and_type() {
