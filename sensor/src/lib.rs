@@ -15,6 +15,7 @@ pub mod enrich;
 pub mod event;
 pub mod fields;
 pub mod lifecycle;
+pub mod logging;
 pub mod output;
 pub mod rules;
 pub mod run;

@@ -245,7 +245,7 @@ impl Telemetry {
         out.add(&c::TAMPERING, &["settings"], settings.load(Relaxed));
         out.add(&c::TAMPERING, &["cgroups"], cgroups.load(Relaxed));
         for priority in Priority::ALL {
-            let lines = super::lines(priority);
+            let lines = crate::logging::lines(priority);
             if lines > 0 {
                 out.add(&c::LOG_LINES, &[priority.name()], lines);
             }

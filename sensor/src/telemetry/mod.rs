@@ -1,4 +1,4 @@
-//! What the sensor tells about itself: log, metrics, health, losses.
+//! What the sensor tells about itself: metrics, health, losses.
 //!
 //! ```text
 //! event path ──▶ atomic counters ◀── render ◀── GET /metrics
@@ -12,7 +12,6 @@ mod drops;
 mod exposition;
 mod health;
 mod hub;
-mod log;
 #[cfg(test)]
 mod monitoring;
 mod resources;
@@ -29,7 +28,6 @@ pub use drops::{DropMonitor, Reaction};
 pub use exposition::{Exposition, Number};
 pub use health::{Condition, Health};
 pub use hub::{Collector, Describer, KernelSource, Tampering, Telemetry};
-pub use log::{lines, log, set_level};
 pub use resources::Resources;
 pub use rules::{RuleLabel, RuleTable, Rules};
 pub use server::{Server, ServerError, serve_stream};
