@@ -17,6 +17,7 @@ pub mod enrich;
 pub mod event;
 pub mod fields;
 pub mod lifecycle;
+pub mod logging;
 pub mod output;
 pub mod reports;
 pub mod rules;

@@ -18,6 +18,7 @@ use rustix::{
 };
 
 use sensor_ebpf::{Counter, Kind};
+use tracing::{info, warn};
 
 use super::{
     Parts, Pipeline,
@@ -27,7 +28,6 @@ use super::{
 use crate::{
     capture::{Capture, CaptureError, KernelCounts, Ring, Throttled, Wants, rest},
     enrich::{HoldStatistics, boot_now},
-    log_info, log_warning,
     output::{AlertOptions, Change, Meta, Outputs, internal::Record},
     rules::RuleSet,
     telemetry::Telemetry,
@@ -276,7 +276,7 @@ impl Worker {
     /// Puts records into the stream, and says them.
     fn announce(&mut self, records: Vec<Record>) {
         for record in records {
-            log_warning!("{}", record.message);
+            warn!("{}", record.message);
             self.write(&record);
         }
     }
@@ -347,9 +347,9 @@ impl Worker {
 pub fn tell_attached(capture: &Capture) {
     let mut attached: Vec<_> = capture.attached().collect();
     attached.dedup(); // a program on two hooks
-    log_info!("programs attached: {}", attached.join(", "));
+    info!("programs attached: {}", attached.join(", "));
     if let Some(refused) = capture.refused() {
-        log_warning!("system calls are hooked raw, which costs every one of them: {refused}");
+        warn!("system calls are hooked raw, which costs every one of them: {refused}");
     }
 }
 

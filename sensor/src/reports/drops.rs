@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use telemetry::{KindTotals, Meaning, SourceTotals};
+use tracing::warn;
 
 use crate::{
     config::{DropAction, Priority, SyscallEventDrops},
-    log_warning,
     output::internal::Record,
 };
 
@@ -92,7 +92,7 @@ impl DropMonitor {
         self.actions += 1;
         let acts = |action| self.config.actions.contains(&action);
         if acts(DropAction::Log) {
-            log_warning!("{lost} of {seen} system calls dropped in last second");
+            warn!("{lost} of {seen} system calls dropped in last second");
         }
         let record = acts(DropAction::Alert).then(|| self.record(lost, seen, &before, totals));
         self.unreported = 0;

@@ -1,7 +1,6 @@
-//! What the sensor says of itself: log, metrics page, snapshots, records of losses.
+//! What the sensor says of itself: metrics page, snapshots, records of losses.
 
 mod drops;
-mod log;
 mod outputs;
 mod server;
 mod snapshot;
@@ -9,7 +8,6 @@ mod snapshot_file;
 mod stalls;
 
 pub use drops::{DropMonitor, Reaction};
-pub use log::{lines, log, set_level};
 pub use outputs::OutputReport;
 pub use server::{Server, ServerError, serve_stream};
 pub use snapshot::{Snapshots, drop_summary, summary};

@@ -24,10 +24,11 @@ use tokio::{
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
+use tracing::warn;
 
 use telemetry::Telemetry;
 
-use crate::{config::Webserver, log_warning};
+use crate::config::Webserver;
 
 /// Connections at a time.
 const CONNECTIONS: usize = 64;
@@ -116,7 +117,7 @@ impl Server {
             let (stream, peer) = match self.listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    log_warning!("webserver: {error}");
+                    warn!("webserver: {error}");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }

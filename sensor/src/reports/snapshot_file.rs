@@ -12,10 +12,10 @@ use std::{
 };
 
 use telemetry::{Identity, Telemetry};
+use tracing::{error, info};
 
 use crate::{
     config::{Config, Mode, Owner},
-    log_error, log_info,
     output::file::append,
 };
 
@@ -69,7 +69,7 @@ impl SnapshotFile {
             .name("snapshots".into())
             .spawn(move || run(&target_, &waiting, &telemetry_));
         if let Err(error) = started {
-            log_error!("{}: no thread for it: {error}", target.path.display());
+            error!("{}: no thread for it: {error}", target.path.display());
             return None;
         }
         Some(Self {
@@ -87,7 +87,7 @@ impl SnapshotFile {
             self.telemetry.snapshots_lost.fetch_add(1, Relaxed);
         }
         if is_full && !self.stalls {
-            log_error!(
+            error!(
                 "{}: does not answer; snapshots are lost",
                 self.target.path.display()
             );
@@ -102,11 +102,11 @@ fn run(target: &Target, lines: &Receiver<Vec<u8>>, telemetry: &Telemetry) {
     let mut tell = |outcome: io::Result<()>| match outcome {
         Err(error) if !failing => {
             failing = true;
-            log_error!("{}: no snapshots are written: {error}", path.display());
+            error!("{}: no snapshots are written: {error}", path.display());
         }
         Ok(()) if failing => {
             failing = false;
-            log_info!("{}: snapshots are written again", path.display());
+            info!("{}: snapshots are written again", path.display());
         }
         _ => {}
     };

@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{log_error, log_info, output::Counts};
+use tracing::{error, info};
+
+use crate::output::Counts;
 
 /// Lines may wait as long as this to be written together.
 const GATHER: Duration = Duration::from_millis(1500);
@@ -55,7 +57,7 @@ impl Stalls {
         let waited = now.saturating_duration_since(progress.since);
         if done != progress.done || counts.spooled == 0 || self.timeout.is_zero() {
             if progress.blocked {
-                log_info!("output {name} goes on after {:.1} s", waited.as_secs_f64());
+                info!("output {name} goes on after {:.1} s", waited.as_secs_f64());
             }
             *progress = Progress {
                 done,
@@ -71,7 +73,7 @@ impl Stalls {
             return Finding::Well;
         }
         progress.blocked = true;
-        log_error!(
+        error!(
             "output {name} is blocked: {} lines wait, and none was written for {:.1} s (output_timeout)",
             counts.spooled,
             waited.as_secs_f64()

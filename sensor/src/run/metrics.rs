@@ -11,7 +11,9 @@ use serde_json::Value;
 use crate::{
     agent::Snapshot,
     capture::{KernelCounts, Programs, RingFill},
+    config::Priority,
     enrich::Counters,
+    logging,
     self_test::Marker,
     telemetry::{Exposition, Ledger, Meaning, Telemetry, catalog},
 };
@@ -86,6 +88,14 @@ pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
             out.add(&catalog::RING_FILL, &[], unread);
         }
         expose(&programs, out);
+    }));
+    telemetry.collect(Box::new(|out| {
+        for priority in Priority::ALL {
+            let lines = logging::lines(priority);
+            if lines > 0 {
+                out.add(&catalog::LOG_LINES, &[priority.name()], lines);
+            }
+        }
     }));
     telemetry.collect(Box::new(move |out| {
         for (outcome, count) in [("passed", &marker.passed), ("failed", &marker.failed)] {

@@ -5,10 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tracing::error;
+
 use crate::{
     agent::Agent,
     config::{Config, Priority},
-    log_error,
     output::{Identity, internal::Record},
     reports::{DropMonitor, OutputReport, SnapshotFile, Snapshots},
     self_test::{SelfTest, Verdict},
@@ -111,7 +112,7 @@ fn judge(verdict: Verdict, telemetry: &Telemetry) -> Option<Record> {
             None
         }
         Verdict::Failed(reason) => {
-            log_error!("{reason}");
+            error!("{reason}");
             let message = format!("Sensor internal: self-test. {reason}");
             telemetry.health.fail(Condition::SelfTestPassed, reason);
             let rule = "Sensor internal: self-test";

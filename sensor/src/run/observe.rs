@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use tokio::runtime::Runtime;
+use tracing::{error, info, warn};
 
 use super::{
     metrics,
@@ -22,7 +23,7 @@ use crate::{
     enrich::{self, Hold, Lineage, MetadataTasks, Notice, Users},
     fields::Needs,
     lifecycle::{self, Instance, PidFile, Request, Signals, Watch},
-    log_error, log_info, log_warning,
+    logging,
     output::{Control, Identity, Loaded, Outputs},
     reports::{self, OutputReport, Server},
     rules::{Code, Compilation, RuleSet},
@@ -45,12 +46,12 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     let mut watch = Watch::default();
     let loaded = &configuration(args, &mut watch)?;
     let config = &loaded.config;
-    reports::set_level(config.log_stderr.then_some(config.log_level));
+    logging::set_level(config.log_stderr.then_some(config.log_level));
     for warning in &loaded.warnings {
-        log_warning!("{warning}");
+        warn!("{warning}");
     }
     let rules = Arc::new(rules_of(loaded)?);
-    log_info!(
+    info!(
         "rules loaded: {} of {} files",
         rules.rules().len(),
         rules.files().len()
@@ -61,9 +62,9 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
         None => None,
     };
     let mut started = start(loaded, rules)?;
-    log_info!("ready");
+    info!("ready");
     let asked = started.wait(args, loaded, watch);
-    log_info!("stopping");
+    info!("stopping");
     started.stop(config, asked)
 }
 
@@ -168,7 +169,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     };
     if config.webserver.enabled {
         let server = runtime.block_on(Server::bind(&config.webserver))?;
-        log_info!("webserver listens at {}", server.address());
+        info!("webserver listens at {}", server.address());
         runtime.spawn(server.run(Arc::clone(&telemetry)));
     }
     let agent = Agent::start(capture, ring, kernel, throttled, parts, outputs)
@@ -234,7 +235,7 @@ impl Running {
                 identity: &self.identity,
             };
             if monitor.tick(&observed, &config, &self.agent) {
-                log_error!("events are lost, and syscall_event_drops.actions says to stop then");
+                error!("events are lost, and syscall_event_drops.actions says to stop then");
                 break;
             }
         }
@@ -261,13 +262,13 @@ impl Running {
         match done {
             Ok(loaded) => {
                 telemetry.reloads.fetch_add(1, Relaxed);
-                log_info!("reloaded");
+                info!("reloaded");
                 watch.keep(watched(&loaded));
                 Some(loaded)
             }
             Err(error) => {
                 telemetry.failed_reloads.fetch_add(1, Relaxed);
-                log_error!("not reloaded, the old configuration and rules stay: {error:#}");
+                error!("not reloaded, the old configuration and rules stay: {error:#}");
                 None
             }
         }
@@ -276,7 +277,7 @@ impl Running {
     fn try_reload(&self, args: &Args, watch: &mut Watch) -> anyhow::Result<config::Loaded> {
         let loaded = configuration(args, watch)?;
         for warning in &loaded.warnings {
-            log_warning!("{warning}");
+            warn!("{warning}");
         }
         let rules = Arc::new(rules_of(&loaded)?);
         let digest = rules.digest().to_owned();
@@ -313,7 +314,7 @@ impl Running {
         );
         eprint!("{}", summary::skipped(&self.programs.read()));
         if let Some(error) = finished.error {
-            log_error!("the capture thread ended: {error}");
+            error!("the capture thread ended: {error}");
             return Ok(false);
         }
         Ok(!lifecycle::panicked())
@@ -349,7 +350,7 @@ fn start_self_test(
             Some(test)
         }
         Err(error) => {
-            log_warning!("no self-test: {error}");
+            warn!("no self-test: {error}");
             None
         }
     }
@@ -386,14 +387,14 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
         }) => {
             for problem in report.problems() {
                 if problem.code == Code::Spelling {
-                    log_info!("{}", problem.diagnostic);
+                    info!("{}", problem.diagnostic);
                 } else {
-                    log_warning!("{}", problem.diagnostic);
+                    warn!("{}", problem.diagnostic);
                 }
             }
             let wants_env = set.requirements().needs.contains(Needs::ENV);
             if wants_env && *set.env() == WantedEnv::None {
-                log_warning!(
+                warn!(
                     "rules look at the environment, of which they see nothing: name variables in sensor.capture.env"
                 );
             }
@@ -405,7 +406,7 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
 
 fn announce(notice: &Notice) {
     match notice {
-        Notice::ContainerdUp { .. } | Notice::KubeUp { .. } => log_info!("{notice}"),
-        _ => log_warning!("{notice}"),
+        Notice::ContainerdUp { .. } | Notice::KubeUp { .. } => info!("{notice}"),
+        _ => warn!("{notice}"),
     }
 }

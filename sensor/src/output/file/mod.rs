@@ -31,6 +31,8 @@ use std::{
     time::Duration,
 };
 
+use tracing::warn;
+
 pub(crate) use append::append;
 
 use super::{Identity, OutputError, Queue, worker::Worker};
@@ -122,7 +124,7 @@ pub(super) fn start(
     match outcome.recv_timeout(START_PATIENCE) {
         Ok(Err((source, hint))) => return Err(wrong(source, hint)),
         Ok(Ok(())) => {}
-        Err(_) => crate::log_warning!(
+        Err(_) => warn!(
             "{}: does not answer; lines wait until it does",
             path.display()
         ),
