@@ -6,19 +6,21 @@
 
 use std::{fs, hint::black_box, sync::Arc};
 
+use config::Config;
 use criterion::{Criterion, Throughput, criterion_group};
+use events::{PendingEvents, PendingOptions};
+use metadata::{
+    Container, ContainerId, ContainerKind, ContainerState, Counters, Lookup, Metadata, Pod, Users,
+    UsersOptions,
+};
 use sensor::{
-    agent::{Cgroups, Node, Parts, Pipeline, Sink, ledger},
-    config::Config,
-    enrich::{
-        Container, ContainerKind, ContainerState, Counters, Hold, HoldOptions, Lineage, Lookup,
-        Metadata, Pod, Users, UsersOptions,
-    },
-    event::{ContainerId, Event, builder::RecordBuilder},
+    agent::{Cgroups, Node, Parts, Pending, Pipeline, Sink, ledger},
+    event::{Event, builder::RecordBuilder},
+    lineage::Lineage,
     output::{AlertOptions, Identity},
     rules::{Options, RuleFile, compile},
-    telemetry::Telemetry,
 };
+use telemetry::Telemetry;
 
 /// Pods of a full node.
 const PODS: usize = 500;
@@ -126,7 +128,7 @@ fn pipeline(rules: &str) -> Pipeline {
         alerts: AlertOptions::default(),
         node: Node::new("node", "7d21bbb7-8b53-4e6f-8d2c-3a77a1f5b8f4"),
         metadata: Metadata::fixed(containers()).expect("an eventfd is made"),
-        hold: Hold::new(HoldOptions::default(), Arc::clone(&counters)),
+        pending: Pending::new(PendingOptions::default(), Arc::default()),
         users: Users::new(UsersOptions::default(), counters),
         lineage: Lineage::new(),
         cgroups: Cgroups::new(vec!["k8s.io".into()]),
@@ -198,13 +200,12 @@ fn enrich(c: &mut Criterion) {
         });
     });
 
-    let mut hold = Hold::new(HoldOptions::default(), Arc::new(Counters::default()));
-    let record = bytes::Bytes::from(vec![0; 1024]);
+    let mut pending = PendingEvents::new(PendingOptions::default(), Arc::default());
     group.bench_function("hold and release", |b| {
         b.iter(|| {
-            hold.push(ids[0], record.clone(), 1);
-            hold.resolve(&ids[0], 2);
-            hold.pop()
+            pending.push(ids[0], 0_u64, 1024, 1);
+            pending.resolve(&ids[0], 2);
+            pending.pop()
         });
     });
     group.finish();

@@ -7,16 +7,13 @@
 //! capture → event → enrich → fields → rules → output
 //! ```
 
-pub use config;
-pub use telemetry;
-
 pub mod agent;
 pub mod capture;
 pub mod cli;
-pub mod enrich;
 pub mod event;
 pub mod fields;
 pub mod lifecycle;
+pub mod lineage;
 pub mod logging;
 pub mod output;
 pub mod reports;

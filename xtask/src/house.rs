@@ -11,6 +11,8 @@ const ORDER: &[&str] = &[
     "sensor-ebpf",
     "config",
     "telemetry",
+    "metadata",
+    "events",
     "sensor",
 ];
 

@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use config::Priority;
+use telemetry::{Condition, Telemetry};
 use tracing::error;
 
 use crate::{
     capture::{Capture, CaptureError, Tampering},
-    config::Priority,
     output::internal::Record,
-    telemetry::{Condition, Telemetry},
 };
 
 /// How often the settings are looked at.

@@ -20,6 +20,6 @@ mod throttling;
 pub use cgroups::Cgroups;
 pub use evaluator::Node;
 pub use ledger::{Loss, ledger};
-pub use pipeline::{Parts, Pipeline};
+pub use pipeline::{Parts, Pending, Pipeline, WaitingRecord};
 pub use sink::Sink;
 pub use thread::{Agent, Finished, Reload, Snapshot, tell_attached};

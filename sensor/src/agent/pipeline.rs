@@ -2,21 +2,19 @@
 
 use std::{os::fd::BorrowedFd, sync::Arc, time::Duration};
 
-use bytes::Bytes;
+use events::{PendingEvents, PendingStatistics, Release};
+use metadata::{ContainerId, ContainerState, Lookup, Metadata, Users, boot_now};
 use sensor_ebpf::{CgroupClass, CgroupKey, Header};
+use telemetry::{Cache, Ledger, Lookups, Telemetry};
 
 use super::{Cgroups, Loss, Node, Sink, cgroups::Place, evaluator::Evaluator};
 use crate::{
-    enrich::{
-        ContainerState, Hold, HoldOutcome, HoldStatistics, Lineage, Lookup, Lookups, Metadata,
-        Users, boot_now,
-    },
-    event::{ContainerId, Event, Kind},
+    event::{Event, Kind},
     fields::Needs,
+    lineage::Lineage,
     output::AlertOptions,
     rules::{Requirements, RuleSet},
     self_test::Marker,
-    telemetry::{Cache, Ledger, Telemetry},
 };
 
 /// What the pipeline stands on.
@@ -30,7 +28,7 @@ pub struct Parts {
     /// Containers and pods.
     pub metadata: Metadata,
     /// Where events of unknown containers wait.
-    pub hold: Hold,
+    pub pending: Pending,
     /// Names of users and groups.
     pub users: Users,
     /// The programs of processes.
@@ -45,11 +43,22 @@ pub struct Parts {
     pub marker: Arc<Marker>,
 }
 
+/// A record that waits for its container, as the ring buffer had it.
+#[derive(Debug)]
+pub struct WaitingRecord {
+    /// The event's number.
+    number: u64,
+    bytes: Box<[u8]>,
+}
+
+/// Records that wait for their containers.
+pub type Pending = PendingEvents<ContainerId, WaitingRecord>;
+
 /// Everything that the capture thread owns.
 pub struct Pipeline {
     evaluator: Evaluator,
     metadata: Metadata,
-    hold: Hold,
+    pending: Pending,
     cgroups: Cgroups,
     requirements: Requirements,
     /// Number of the last event.
@@ -75,7 +84,7 @@ impl Pipeline {
             alerts,
             node,
             metadata,
-            hold,
+            pending,
             users,
             lineage,
             cgroups,
@@ -87,7 +96,7 @@ impl Pipeline {
             requirements: rules.requirements().clone(),
             evaluator: Evaluator::new(rules, alerts, node, lineage, users, Arc::clone(&telemetry)),
             metadata,
-            hold,
+            pending,
             cgroups,
             number: 0,
             ledger,
@@ -107,14 +116,14 @@ impl Pipeline {
 
     /// How long events were held.
     #[must_use]
-    pub fn hold_statistics(&self) -> HoldStatistics {
-        self.hold.statistics()
+    pub fn hold_statistics(&self) -> PendingStatistics {
+        self.pending.statistics()
     }
 
     /// Events that wait for their container, and their bytes.
     #[must_use]
     pub fn held(&self) -> (usize, usize) {
-        self.hold.waiting()
+        self.pending.waiting()
     }
 
     /// Becomes readable when metadata arrived: time for [`Self::begin_batch`].
@@ -125,7 +134,7 @@ impl Pipeline {
 
     /// When the next held event's time is up, nanoseconds since boot.
     pub fn deadline(&mut self) -> Option<u64> {
-        self.hold.deadline()
+        self.pending.deadline()
     }
 
     /// Takes other rules, from the next event on.
@@ -176,17 +185,17 @@ impl Pipeline {
         self.evaluator.clock.refresh();
         let now = boot_now();
         for id in self.metadata.apply_updates(now) {
-            self.hold.resolve(id, now);
+            self.pending.resolve(id, now);
         }
-        if !self.hold.is_empty() {
-            self.hold.expire(now);
+        if !self.pending.is_empty() {
+            self.pending.expire(now);
             self.release(sink);
         }
     }
 
     /// At the end: lets every held event go on as it is.
     pub fn finish(&mut self, sink: &mut impl Sink) {
-        self.hold.drain(boot_now());
+        self.pending.drain(boot_now());
         self.release(sink);
     }
 
@@ -230,7 +239,7 @@ impl Pipeline {
                 return self.evaluate_in(&event, unknown, sink);
             }
         };
-        if self.hold.is_waiting(&id) {
+        if self.pending.is_waiting(&id) {
             return self.hold(id, &event, sink);
         }
         let waits = self.needs_container();
@@ -284,31 +293,35 @@ impl Pipeline {
     }
 
     fn hold(&mut self, id: ContainerId, event: &Event<'_>, sink: &mut impl Sink) {
-        let mut record = event.bytes.to_vec();
-        let at = std::mem::offset_of!(Header, number);
-        record[at..at + size_of::<u64>()].copy_from_slice(&event.header.number.to_ne_bytes());
-        self.hold.push(id, Bytes::from(record), boot_now());
+        let bytes = event.bytes;
+        let record = WaitingRecord {
+            number: event.header.number,
+            bytes: bytes.into(),
+        };
+        self.pending.push(id, record, bytes.len(), boot_now());
         self.release(sink);
     }
 
     /// Evaluates what no longer waits.
     fn release(&mut self, sink: &mut impl Sink) {
         let mut previous = None;
-        while let Some(released) = self.hold.pop() {
+        while let Some(released) = self.pending.pop() {
             // Events of a container come one after the other, the first one first.
-            if released.outcome == HoldOutcome::Resolved && previous != Some(released.id) {
+            if released.outcome == Release::Resolved && previous != Some(released.key) {
                 let waited = Duration::from_nanos(released.waited);
                 self.telemetry.enrichment.record(waited);
             }
-            previous = Some(released.id);
-            let Ok(event) = Event::decode(&released.record) else {
-                let kind = claimed_kind(&released.record) as usize;
+            previous = Some(released.key);
+            let record = released.event;
+            let Ok(mut event) = Event::decode(&record.bytes) else {
+                let kind = claimed_kind(&record.bytes) as usize;
                 self.ledger.lost(kind, Loss::Undecodable as usize);
                 continue;
             };
-            let container = match self.metadata.lookup(&released.id, event.header.time) {
+            event.header.number = record.number;
+            let container = match self.metadata.lookup(&released.key, event.header.time) {
                 Lookup::Known(container) => ContainerState::Known(container),
-                Lookup::Pending | Lookup::Unknown => ContainerState::Unknown(released.id),
+                Lookup::Pending | Lookup::Unknown => ContainerState::Unknown(released.key),
             };
             let lines = self.evaluator.evaluate(&event, container, sink);
             self.count(&event, lines);

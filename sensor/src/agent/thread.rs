@@ -12,12 +12,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use events::PendingStatistics;
+use metadata::boot_now;
 use rustix::{
     event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
     io::{read, write},
 };
-
 use sensor_ebpf::{Counter, Kind};
+use telemetry::Telemetry;
 use tracing::{info, warn};
 
 use super::{
@@ -27,10 +29,8 @@ use super::{
 };
 use crate::{
     capture::{Capture, CaptureError, KernelCounts, Ring, Throttled, Wants, rest},
-    enrich::{HoldStatistics, boot_now},
     output::{AlertOptions, Change, Meta, Outputs, internal::Record},
     rules::RuleSet,
-    telemetry::Telemetry,
 };
 
 /// Most records taken before metadata and commands are looked at again.
@@ -46,7 +46,7 @@ pub struct Snapshot {
     /// Their bytes.
     pub held_bytes: usize,
     /// How long events waited.
-    pub hold: HoldStatistics,
+    pub hold: PendingStatistics,
 }
 
 /// Other rules, and what goes with them.

@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use config::Priority;
+use metadata::ContainerId;
 use rustc_hash::FxHashMap;
 use sensor_ebpf::{CgroupKey, KINDS, Kind};
 use tracing::warn;
@@ -13,8 +15,6 @@ use tracing::warn;
 use super::cgroups::Place;
 use crate::{
     capture::Throttled,
-    config::Priority,
-    event::ContainerId,
     output::internal::{Record, nanoseconds},
 };
 

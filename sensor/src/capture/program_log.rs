@@ -58,9 +58,10 @@ impl Log for SensorLog {
 mod tests {
     use std::process::Command;
 
+    use config::Priority;
+
     use crate::{
         capture::{Capture, Options, TreeMode, Wants},
-        config::Priority,
         logging,
     };
 

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 pub use args::{Action, Args, ListFormat};
 
-use crate::config::{ConfigError, Inputs, Loaded, load, print};
+use config::{ConfigError, Inputs, Loaded, load, print};
 
 /// Reads the configuration that the command line asks for.
 ///

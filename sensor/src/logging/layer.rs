@@ -10,6 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use config::Priority;
 use tracing::{Event, Metadata, Subscriber, level_filters::LevelFilter, subscriber::Interest};
 use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::{
@@ -19,7 +20,6 @@ use tracing_subscriber::{
 };
 
 use super::{level, line};
-use crate::config::Priority;
 
 /// Events logged, by priority.
 static LINES: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];

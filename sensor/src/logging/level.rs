@@ -1,9 +1,8 @@
 //! Levels: Falco's eight priorities, and the five of `tracing`.
 
+use config::Priority;
 use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::filter::Targets;
-
-use crate::config::Priority;
 
 /// What the targets of the sensor's own events begin with.
 pub(super) const OWN: &str = "sensor";

@@ -15,8 +15,9 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 pub use layer::lines;
 
+use config::Priority;
+
 use self::layer::{Log, Settings};
-use crate::config::Priority;
 
 /// What can be changed while the log is in use.
 static SETTINGS: OnceLock<Arc<ArcSwap<Settings>>> = OnceLock::new();

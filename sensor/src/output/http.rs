@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use config::{Config, HttpOutput, HttpTuning};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     Request, StatusCode, Uri,
@@ -28,7 +29,6 @@ use super::{
     Account, Batch, DropCause, Identity, OutputError, Queue, tls,
     worker::{Deliver, Delivered, Worker, expired, run},
 };
-use crate::config::{Config, HttpOutput, HttpTuning};
 
 /// Most bytes of an answer that are read.
 const ANSWER: usize = 64 << 10;

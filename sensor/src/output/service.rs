@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use config::Config;
 use tracing::error;
 
 use super::{
@@ -14,7 +15,6 @@ use super::{
     terminal,
     worker::{Worker, expired},
 };
-use crate::config::Config;
 
 /// How often it is looked whether those before it have ended.
 const LOOK: Duration = Duration::from_millis(20);

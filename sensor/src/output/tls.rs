@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use config::HttpOutput;
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -13,8 +14,6 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 use tracing::info;
-
-use crate::config::HttpOutput;
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())

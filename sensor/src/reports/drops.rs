@@ -2,13 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use config::{DropAction, Priority, SyscallEventDrops};
 use telemetry::{KindTotals, Meaning, SourceTotals};
 use tracing::warn;
 
-use crate::{
-    config::{DropAction, Priority, SyscallEventDrops},
-    output::internal::Record,
-};
+use crate::output::internal::Record;
 
 /// Nothing is done in less time after the last look.
 const INTERVAL: Duration = Duration::from_millis(900);
@@ -166,8 +164,9 @@ fn whole(n: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use telemetry::{Count, Kind, Ledger};
+
+    use super::*;
 
     fn totals(seen: u64, full: u64) -> SourceTotals {
         let exec = Kind {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use config::Webserver;
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode, body::Incoming, header::CONTENT_TYPE,
@@ -17,6 +18,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde_json::json;
+use telemetry::Telemetry;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -25,10 +27,6 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
-
-use telemetry::Telemetry;
-
-use crate::config::Webserver;
 
 /// Connections at a time.
 const CONNECTIONS: usize = 64;

@@ -2,14 +2,12 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
+use config::{Metrics, Priority};
 use serde_json::{Value, json};
 use telemetry::{Cache, KindTotals, Resources, SourceTotals, Telemetry};
 
 use super::OutputReport;
-use crate::{
-    config::{Metrics, Priority},
-    output::internal::{Record, nanoseconds},
-};
+use crate::output::internal::{Record, nanoseconds};
 
 /// Makes a record of the metrics, at intervals.
 #[derive(Debug, Default)]
@@ -196,10 +194,10 @@ pub fn drop_summary(
 mod tests {
     use std::sync::Arc;
 
-    use super::*;
+    use config::Config;
     use telemetry::{Identity, Lookups, RuleLabel};
 
-    use crate::config::Config;
+    use super::*;
 
     fn telemetry() -> Telemetry {
         let telemetry = Telemetry::new(Arc::new(Identity::new(&Config::default())));

@@ -11,13 +11,11 @@ use std::{
     thread,
 };
 
+use config::{Config, Mode, Owner};
 use telemetry::{Identity, Telemetry};
 use tracing::{error, info};
 
-use crate::{
-    config::{Config, Mode, Owner},
-    output::file::append,
-};
+use crate::output::file::append;
 
 /// Lines that may wait for a file that stalls.
 const WAITING: usize = 16;

@@ -6,16 +6,17 @@ use std::{
     time::Duration,
 };
 
+use config::Priority;
+use events::ReleaseCounts;
+use metadata::Counters;
 use serde_json::Value;
+use telemetry::{Exposition, Ledger, Meaning, Telemetry, catalog};
 
 use crate::{
     agent::Snapshot,
     capture::{KernelCounts, Programs, RingFill},
-    config::Priority,
-    enrich::Counters,
     logging,
     self_test::Marker,
-    telemetry::{Exposition, Ledger, Meaning, Telemetry, catalog},
 };
 
 /// Parts that count for themselves.
@@ -30,6 +31,8 @@ pub(super) struct Sources {
     pub(super) programs: Programs,
     /// What the metadata tasks count.
     pub(super) enrichment: Arc<Counters>,
+    /// What became of events that waited for their container.
+    pub(super) releases: Arc<ReleaseCounts>,
     /// What came of the self-tests.
     pub(super) marker: Arc<Marker>,
 }
@@ -42,6 +45,7 @@ pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
         fill,
         programs,
         enrichment,
+        releases,
         marker,
     } = sources;
     {
@@ -73,13 +77,8 @@ pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
         for (name, _, value) in enrichment.each() {
             out.add(&catalog::ENRICHMENT, &[name], value);
         }
-        let released = [
-            ("resolved", &enrichment.hold_resolved_total),
-            ("timeout", &enrichment.hold_timeout_total),
-            ("overflow", &enrichment.hold_overflow_total),
-        ];
-        for (outcome, count) in released {
-            out.add(&catalog::HOLD_RELEASED, &[outcome], count.load(Relaxed));
+        for (outcome, count) in releases.each() {
+            out.add(&catalog::HOLD_RELEASED, &[outcome], count);
         }
     }));
     telemetry.collect(Box::new(move |out| {

@@ -5,15 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use config::{Config, Priority};
+use telemetry::{Condition, Ledger, Telemetry};
 use tracing::error;
 
 use crate::{
     agent::Agent,
-    config::{Config, Priority},
     output::{Identity, internal::Record},
     reports::{DropMonitor, OutputReport, SnapshotFile, Snapshots},
     self_test::{SelfTest, Verdict},
-    telemetry::{Condition, Ledger, Telemetry},
 };
 
 /// What is looked at.

@@ -7,6 +7,10 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use config::{Config, ConfigError, WantedEnv};
+use events::ReleaseCounts;
+use metadata::{Counters, MetadataTasks, Notice, Users};
+use telemetry::{Condition, Ledger, Telemetry};
 use tokio::runtime::Runtime;
 use tracing::{error, info, warn};
 
@@ -16,19 +20,17 @@ use super::{
     rights, rules, summary,
 };
 use crate::{
-    agent::{Agent, Cgroups, Node, Parts, Reload, ledger, settings, tell_attached},
+    agent::{Agent, Cgroups, Node, Parts, Pending, Reload, ledger, settings, tell_attached},
     capture::{self, Capture, Programs},
     cli::{self, Args},
-    config::{self, Config, ConfigError, WantedEnv},
-    enrich::{self, Hold, Lineage, MetadataTasks, Notice, Users},
     fields::Needs,
     lifecycle::{self, Instance, PidFile, Request, Signals, Watch},
+    lineage::Lineage,
     logging,
     output::{Control, Identity, Loaded, Outputs},
     reports::{self, OutputReport, Server},
     rules::{Code, Compilation, RuleSet},
     self_test::{Marker, SelfTest},
-    telemetry::{Condition, Ledger, Telemetry},
 };
 
 /// How often the main thread looks whether something is to be done that nobody asks it for.
@@ -118,13 +120,13 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         .enable_all()
         .build()
         .context("cannot start the threads for containerd and the API server")?;
-    let counters = Arc::new(enrich::Counters::default());
+    let counters = Arc::new(Counters::default());
     let options = settings::metadata(config);
     let namespaces = options.containerd.namespaces.clone();
     if options.containerd.enabled {
         telemetry.health.require(Condition::ContainerdAnswered);
     }
-    let (caches, metadata) = enrich::start(
+    let (caches, metadata) = metadata::start(
         options,
         runtime.handle(),
         &counters,
@@ -145,12 +147,14 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     let lineage = Lineage::scan(&config.sensor.proc_root, Arc::clone(&counters));
     let kernel = Arc::new(counts);
     let ledger = Arc::new(ledger());
+    let releases = Arc::<ReleaseCounts>::default();
     let sources = metrics::Sources {
         ledger: Arc::clone(&ledger),
         kernel: Arc::clone(&kernel),
         fill,
         programs: programs.clone(),
         enrichment: Arc::clone(&counters),
+        releases: Arc::clone(&releases),
         marker: Arc::clone(&marker),
     };
     metrics::connect(&telemetry, sources);
@@ -159,7 +163,7 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         alerts: settings::alerts(config),
         node: Node::new(&identity.hostname, &identity.boot_id),
         metadata: caches,
-        hold: Hold::new(settings::hold(config), Arc::clone(&counters)),
+        pending: Pending::new(settings::hold(config), Arc::clone(&releases)),
         users: Users::new(settings::users(config), Arc::clone(&counters)),
         lineage,
         cgroups: Cgroups::new(namespaces),

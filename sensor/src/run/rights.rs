@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use config::Config;
 use tracing::{info, warn};
 
 use crate::{
-    config::Config,
     lifecycle::{self, Needs},
     output::Identity,
 };

@@ -7,12 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use config::{Config, Webserver};
 use sensor::{
-    config::{Config, Webserver},
     output::Identity,
     reports::{Server, ServerError},
-    telemetry::{Condition, Telemetry},
 };
+use telemetry::{Condition, Telemetry};
 use tokio::net::TcpSocket;
 
 fn config() -> Webserver {

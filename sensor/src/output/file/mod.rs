@@ -35,8 +35,9 @@ use tracing::warn;
 
 pub(crate) use append::append;
 
+use config::{Config, Mode, Owner, Rotate};
+
 use super::{Identity, OutputError, Queue, worker::Worker};
-use crate::config::{Config, Mode, Owner, Rotate};
 
 /// How long the start waits for the file: a share that stalls does not hold up the sensor.
 const START_PATIENCE: Duration = Duration::from_secs(3);

@@ -8,13 +8,12 @@ use std::{
     path::Path,
 };
 
+use config::Owner;
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
 };
 use tracing::warn;
-
-use crate::config::{self, Owner};
 
 /// A file and which one it is.
 #[derive(Debug)]

@@ -299,13 +299,11 @@ impl Writer {
 mod tests {
     use std::path::Path;
 
+    use config::Config;
     use rustix::io::Errno;
 
     use super::{super::home::Home, *};
-    use crate::{
-        config::Config,
-        output::{Builder, Limit},
-    };
+    use crate::output::{Builder, Limit};
 
     fn queue() -> Arc<Queue> {
         let limit = Limit { lines: 0, bytes: 0 };

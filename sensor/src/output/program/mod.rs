@@ -16,11 +16,12 @@ use tracing::error;
 
 pub use helper::helper;
 
+use config::Config;
+
 use super::{
     Batch, DropCause, Identity, OutputError, Queue,
     worker::{Deliver, Delivered, Worker, run},
 };
-use crate::config::Config;
 
 /// The flag by which the sensor starts itself as the helper.
 pub const HELPER_FLAG: &str = "--program-helper";
