@@ -60,14 +60,18 @@ mod tests {
 
     use crate::{
         capture::{Capture, Options, TreeMode, Wants},
-        config::Priority,
+        config::{Config, Priority},
         logging,
     };
 
     #[test]
     fn a_line_of_a_program_comes_to_the_sensors_log() {
         logging::start();
-        logging::set_level(Some(Priority::Debug));
+        let config = Config {
+            log_level: "debug".parse().expect("a level"),
+            ..Config::default()
+        };
+        logging::apply(&config);
         let options = Options {
             tree: TreeMode::Only(std::process::id()),
             ..Options::default()

@@ -16,7 +16,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 pub use layer::lines;
 
 use self::layer::{Log, Settings};
-use crate::config::Priority;
+use crate::config::Config;
 
 /// What can be changed while the log is in use.
 static SETTINGS: OnceLock<Arc<ArcSwap<Settings>>> = OnceLock::new();
@@ -33,10 +33,10 @@ pub fn start() {
     }
 }
 
-/// Prints lines as urgent as `level` or more; none at all without one.
-pub fn set_level(level: Option<Priority>) {
+/// From now on the log is as a configuration says.
+pub fn apply(config: &Config) {
     if let Some(settings) = SETTINGS.get() {
-        settings.store(Arc::new(Settings::new(level)));
+        settings.store(Arc::new(Settings::new(config)));
         tracing::callsite::rebuild_interest_cache();
     }
 }

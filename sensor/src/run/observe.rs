@@ -41,7 +41,7 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     let mut watch = Watch::default();
     let loaded = &configuration(args, &mut watch)?;
     let config = &loaded.config;
-    logging::set_level(config.log_stderr.then_some(config.log_level));
+    logging::apply(config);
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
@@ -272,6 +272,7 @@ impl Running {
             done,
         });
         result.recv().context("the capture thread has ended")??;
+        logging::apply(&loaded.config);
         self.telemetry
             .set_output_timeout(loaded.config.output_timeout.0);
         self.identity.set_loaded(Loaded {
