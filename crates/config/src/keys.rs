@@ -125,13 +125,14 @@ keys! {
     engine.modern_ebpf.buf_size_preset: "Size of the ring buffer: 1 to 10 for 1, 2, 4, … 512 MiB. *Raise it when `sensor_events_lost_total{cause=\"ring_full\"}` grows.*";
     engine.modern_ebpf.drop_failed_exit: "Leave out failed execs (failed connects are there if a rule wants connects). *Their hook costs every system call of the node; set to false if rules need them.*";
     log_stderr: "Log to standard error.";
-    log_level: "Least urgent log lines.";
+    log_level: "Least urgent log lines. `TARGET=LEVEL` sets another level for a module of the sensor or for a library, and for what is in it; libraries are otherwise heard from warnings on. Beside Falco's levels there are `off` and `trace`; the log has none above error: what is more urgent means errors, too.";
     sensor.node: "Name of the node, `{node}`. Default: `NODE_NAME`, else the host's name.";
     sensor.hostname: "`hostname` in records. Default: `FALCO_HOSTNAME`, else `NODE_NAME`, else the host's name.";
     sensor.host_root: "Where the host's root directory is mounted. Default: `HOST_ROOT`, else `/`.";
     sensor.proc_root: "Where the host's `/proc` is mounted.";
     sensor.stop_deadline: "How long stopping may take: what is not written by then is counted as lost.";
     sensor.instance: "Name of the lock that keeps a second sensor from starting on the node.";
+    sensor.log_format: "How the log's lines look: `text`, or `json`: an object a line, with `time`, `level`, `target` (the module), `message` and, where there are any, `fields`.";
     sensor.capture.argv_limit: "Most bytes of argv to capture, 1KiB to 256KiB. To raise it above 32KiB takes a restart.";
     sensor.capture.env: "Environment variables that rules may see: all, none, or those named. Captured only if a rule looks at them. *They often hold secrets.*";
     sensor.capture.env_limit: "Most bytes of the environment to capture, up to 32KiB.";

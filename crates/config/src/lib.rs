@@ -14,6 +14,7 @@ mod config_file;
 mod engine;
 mod keys;
 mod load;
+mod log;
 mod outputs;
 mod print;
 mod sensor;
@@ -25,6 +26,7 @@ pub use config_file::{ConfigFile, Strategy};
 pub use engine::{AppendOutput, Engine, ModernEbpf, RuleMatching, RuleSwitch, WhichRules};
 pub use keys::{Key, NOT_APPLICABLE, all as keys};
 pub use load::{ConfigError, Inputs, Loaded, load};
+pub use log::{LogFormat, LogLevel};
 pub use outputs::{
     FileOutput, HttpOutput, HttpTuning, OutputsQueue, ProgramOutput, Rotate, Spool, StdoutOutput,
     SyslogOutput,
@@ -98,8 +100,8 @@ pub struct Config {
     pub engine: Engine,
     /// Log to standard error.
     pub log_stderr: bool,
-    /// Least urgent log lines to print.
-    pub log_level: Priority,
+    /// Least urgent log lines.
+    pub log_level: LogLevel,
     /// What falco.yaml has no key for.
     pub sensor: Sensor,
 }
@@ -134,7 +136,7 @@ impl Default for Config {
             metrics: Metrics::default(),
             engine: Engine::default(),
             log_stderr: true,
-            log_level: Priority::Informational,
+            log_level: LogLevel::default(),
             sensor: Sensor::default(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{ByteSize, HttpTuning, Mode, Owner, Rotate, Span, Spool};
+use super::{ByteSize, HttpTuning, LogFormat, Mode, Owner, Rotate, Span, Spool};
 
 /// `sensor.*`
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Sensor {
     pub stop_deadline: Span,
     /// Name of the lock that keeps a second sensor from starting on the node.
     pub instance: String,
+    /// How the log's lines look.
+    pub log_format: LogFormat,
     /// What the kernel side captures.
     pub capture: Capture,
     /// The container runtime.
@@ -46,6 +48,7 @@ impl Default for Sensor {
             proc_root: "/proc".into(),
             stop_deadline: Span::from_secs(5),
             instance: "sensor".into(),
+            log_format: LogFormat::default(),
             capture: Capture::default(),
             containerd: Containerd::default(),
             kube: Kube::default(),

@@ -5,8 +5,8 @@ use std::{net::IpAddr, path::PathBuf, str::FromStr};
 use yaml::Node;
 
 use super::{
-    AppendOutput, ByteSize, DropAction, Hooks, Mode, Owner, Priority, RuleMatching, RuleSwitch,
-    Span, Strategy, Toggle, TreeMode, WantedEnv, WhichRules,
+    AppendOutput, ByteSize, DropAction, Hooks, LogFormat, LogLevel, Mode, Owner, Priority,
+    RuleMatching, RuleSwitch, Span, Strategy, Toggle, TreeMode, WantedEnv, WhichRules,
 };
 
 /// A type of value that a key can have.
@@ -115,7 +115,7 @@ impl Setting for PathBuf {
 }
 
 macro_rules! parsed {
-    ($($type:ty: $name:literal),* $(,)?) => {$(
+    ($($type:ty: $name:expr),* $(,)?) => {$(
         impl Setting for $type {
             const TYPE: &'static str = $name;
 
@@ -138,6 +138,7 @@ parsed! {
     ByteSize: "a number of bytes like 4096, 32KiB, 100MiB or 1GiB",
     Span: "a span of time like 500ms, 2s, 15m, 1h or 0",
     Priority: "emergency, alert, critical, error, warning, notice, informational or debug",
+    LogLevel: LogLevel::TYPE,
     IpAddr: "an IP address",
     Mode: "permissions in octal like 0640",
     Owner: "user and group in numbers like 1000:1000",
@@ -175,6 +176,7 @@ named! {
     TreeMode: "all, exclude or only" {
         "all" => Self::All, "exclude" => Self::Exclude, "only" => Self::Only
     }
+    LogFormat: "text or json" { "text" => Self::Text, "json" => Self::Json }
     Hooks: "auto, perf or raw" {
         "auto" => Self::Auto, "perf" => Self::Perf, "raw" => Self::Raw
     }

@@ -137,6 +137,29 @@ fn a_wrong_type_is_an_error_with_its_place() {
 }
 
 #[test]
+fn keys_of_the_log_are_read() {
+    let config = read("log_level: warning,sensor::enrich=debug\nsensor: {log_format: json}\n");
+    assert_eq!(config.log_level.to_string(), "Warning,sensor::enrich=Debug");
+    assert_eq!(config.sensor.log_format, LogFormat::Json);
+    let config = overridden(&["log_level=kube_client=info"]).unwrap();
+    assert_eq!(
+        config.log_level.to_string(),
+        "Informational,kube_client=Informational"
+    );
+}
+
+#[test]
+fn a_level_that_does_not_exist_is_an_error_with_its_place() {
+    let told = fails("log_level: info,sensor::enrich=loud\n");
+    assert!(
+        told.starts_with("/falco.yaml:2:12: error: log_level: expected emergency, "),
+        "{told}"
+    );
+    assert!(told.contains("not 'info,sensor::enrich=loud'"), "{told}");
+    assert!(fails("sensor: {log_format: xml}\n").contains("expected text or json, not 'xml'"));
+}
+
+#[test]
 fn a_value_out_of_range_is_an_error() {
     assert!(fails("sensor: {capture: {argv_limit: 1MiB}}\n").contains("must be 1KiB to 256KiB"));
     assert!(fails("engine: {modern_ebpf: {buf_size_preset: 11}}\n").contains("must be 1 (1 MiB)"));

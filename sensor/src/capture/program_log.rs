@@ -58,7 +58,7 @@ impl Log for SensorLog {
 mod tests {
     use std::process::Command;
 
-    use config::Priority;
+    use config::{Config, Priority};
 
     use crate::{
         capture::{Capture, Options, TreeMode, Wants},
@@ -68,7 +68,11 @@ mod tests {
     #[test]
     fn a_line_of_a_program_comes_to_the_sensors_log() {
         logging::start();
-        logging::set_level(Some(Priority::Debug));
+        let config = Config {
+            log_level: "debug".parse().expect("a level"),
+            ..Config::default()
+        };
+        logging::apply(&config);
         let options = Options {
             tree: TreeMode::Only(std::process::id()),
             ..Options::default()

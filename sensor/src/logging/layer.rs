@@ -10,7 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use config::Priority;
+use config::{Config, LogFormat, LogLevel, Priority};
 use tracing::{Event, Metadata, Subscriber, level_filters::LevelFilter, subscriber::Interest};
 use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::{
@@ -19,7 +19,7 @@ use tracing_subscriber::{
     layer::{Context, Filter},
 };
 
-use super::{level, line};
+use super::{level, line::Line};
 
 /// Events logged, by priority.
 static LINES: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
@@ -37,20 +37,29 @@ pub(super) struct Settings {
     /// the log is off.
     counted: Targets,
     printed: Targets,
+    format: LogFormat,
+    stderr: bool,
 }
 
 impl Default for Settings {
+    /// What is in force until the configuration is read.
     fn default() -> Self {
-        Self::new(Some(Priority::Informational))
+        Self::new(&Config::default())
     }
 }
 
 impl Settings {
-    /// Prints lines as urgent as `level` or more; none at all without one.
-    pub(super) fn new(level: Option<Priority>) -> Self {
+    /// What a configuration says.
+    pub(super) fn new(config: &Config) -> Self {
         Self {
-            counted: level::targets(Some(Priority::Informational)),
-            printed: level::targets(level),
+            counted: level::targets(&LogLevel::default()),
+            printed: if config.log_stderr {
+                level::targets(&config.log_level)
+            } else {
+                level::none()
+            },
+            format: config.sensor.log_format,
+            stderr: config.log_stderr,
         }
     }
 
@@ -98,7 +107,7 @@ impl<S: Subscriber> Layer<S> for Log {
         // An event of the crate `log` has a target of its own only in here.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
-        let priority = level::priority(*metadata.level());
+        let priority = Priority::from(*metadata.level());
         LINES[priority as usize].fetch_add(1, Relaxed);
         let settings = self.settings.load();
         if !settings
@@ -107,8 +116,79 @@ impl<S: Subscriber> Layer<S> for Log {
         {
             return;
         }
-        let line = line::text(SystemTime::now(), metadata, event);
-        // There is nowhere to tell that standard error cannot be written.
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        let line = Line::new(settings.format, SystemTime::now(), metadata, event);
+        if settings.stderr {
+            // There is nowhere to tell that standard error cannot be written.
+            let _ = std::io::stderr().write_all(line.whole().as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, fmt};
+
+    use tracing::{debug, info, subscriber::with_default};
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    /// Counts how often it is formatted.
+    #[derive(Default)]
+    struct Told(Cell<u32>);
+
+    impl fmt::Display for Told {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.set(self.0.get() + 1);
+            Ok(())
+        }
+    }
+
+    fn settings(level: &str, stderr: bool) -> Arc<ArcSwap<Settings>> {
+        let config = Config {
+            log_level: level.parse().unwrap(),
+            log_stderr: stderr,
+            ..Config::default()
+        };
+        Arc::new(ArcSwap::from_pointee(Settings::new(&config)))
+    }
+
+    #[test]
+    fn an_event_whose_level_is_off_is_not_formatted() {
+        let log = Log::new(settings("info", true));
+        let told = Told::default();
+        with_default(tracing_subscriber::registry().with(log), || {
+            debug!("{told}");
+            assert_eq!(told.0.get(), 0);
+            info!("{told}");
+            assert_eq!(told.0.get(), 1);
+        });
+    }
+
+    #[test]
+    fn an_event_that_goes_nowhere_is_counted_and_not_formatted() {
+        for (level, stderr) in [("info", false), ("error", true)] {
+            let log = Log::new(settings(level, stderr));
+            let told = Told::default();
+            let before = lines(Priority::Informational);
+            with_default(tracing_subscriber::registry().with(log), || info!("{told}"));
+            assert!(lines(Priority::Informational) > before);
+            assert_eq!(told.0.get(), 0, "{level}");
+        }
+    }
+
+    #[test]
+    fn other_settings_count_for_the_next_event() {
+        let shared = settings("info", true);
+        let log = Log::new(Arc::clone(&shared));
+        let told = Told::default();
+        with_default(tracing_subscriber::registry().with(log), || {
+            for (level, times) in [("debug", 1), ("info", 1), ("info,sensor=debug", 2)] {
+                shared.store(settings(level, true).load_full());
+                tracing::callsite::rebuild_interest_cache();
+                debug!("{told}");
+                assert_eq!(told.0.get(), times, "{level}");
+            }
+        });
     }
 }

@@ -1,71 +1,83 @@
-//! Levels: Falco's eight priorities, and the five of `tracing`.
+//! Which events are wanted.
 
-use config::Priority;
-use tracing::{Level, level_filters::LevelFilter};
+use config::LogLevel;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
-/// What the targets of the sensor's own events begin with.
-pub(super) const OWN: &str = "sensor";
+/// The project's crates: what the targets of their events begin with.
+const OWN: &[&str] = &[
+    "config",
+    "events",
+    "falco_rules",
+    "metadata",
+    "outputs",
+    "sensor",
+    "telemetry",
+    "yaml",
+];
 
-/// The priority that an event of a level has.
-pub(super) fn priority(level: Level) -> Priority {
-    match level {
-        Level::ERROR => Priority::Error,
-        Level::WARN => Priority::Warning,
-        Level::INFO => Priority::Informational,
-        Level::DEBUG | Level::TRACE => Priority::Debug,
-    }
+/// Whether an event is the project's own, by its target.
+pub(super) fn is_own(target: &str) -> bool {
+    let name = target.split("::").next().unwrap_or(target);
+    OWN.contains(&name)
 }
 
-/// The events that are wanted if the sensor's own are to be as urgent as `level` or more, and
-/// none without one. Those of libraries are warnings at least.
-pub(super) fn targets(level: Option<Priority>) -> Targets {
-    let level = level.map_or(LevelFilter::OFF, filter);
+/// The events that a `log_level` wants. Libraries are heard from warnings on, if it does not
+/// name them: what they do in detail is not what the sensor's user has asked for.
+pub(super) fn targets(level: &LogLevel) -> Targets {
     Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
-        .with_target(OWN, level)
+        .with_default(level.own.min(LevelFilter::WARN))
+        .with_targets(OWN.iter().map(|name| (*name, level.own)))
+        .with_targets(level.targets.iter().cloned())
 }
 
-/// The levels that are as urgent as a priority or more. What is more urgent than `error` has
-/// no level of its own.
-fn filter(priority: Priority) -> LevelFilter {
-    match priority {
-        Priority::Emergency | Priority::Alert | Priority::Critical | Priority::Error => {
-            LevelFilter::ERROR
-        }
-        Priority::Warning | Priority::Notice => LevelFilter::WARN,
-        Priority::Informational => LevelFilter::INFO,
-        Priority::Debug => LevelFilter::DEBUG,
-    }
+/// No events.
+pub(super) fn none() -> Targets {
+    Targets::new().with_default(LevelFilter::OFF)
 }
 
 #[cfg(test)]
 mod tests {
+    use tracing::Level;
+
     use super::*;
 
-    #[test]
-    fn a_priority_of_falco_is_the_nearest_level() {
-        let level = |name: &str| filter(name.parse().unwrap());
-        for name in ["emergency", "alert", "critical", "error"] {
-            assert_eq!(level(name), LevelFilter::ERROR, "{name}");
-        }
-        for name in ["warning", "notice"] {
-            assert_eq!(level(name), LevelFilter::WARN, "{name}");
-        }
-        for name in ["informational", "info"] {
-            assert_eq!(level(name), LevelFilter::INFO, "{name}");
-        }
-        assert_eq!(level("debug"), LevelFilter::DEBUG);
+    fn wanted(level: &str) -> impl Fn(&str, Level) -> bool {
+        let targets = targets(&level.parse().unwrap());
+        move |target, level| targets.would_enable(target, &level)
     }
 
     #[test]
     fn libraries_are_heard_from_warnings_on() {
-        let wanted = targets(Some(Priority::Debug));
-        assert!(wanted.would_enable("sensor::run", &Level::DEBUG));
-        assert!(wanted.would_enable("kube_client::client", &Level::WARN));
-        assert!(!wanted.would_enable("kube_client::client", &Level::INFO));
-        let wanted = targets(Some(Priority::Error));
-        assert!(!wanted.would_enable("kube_client::client", &Level::WARN));
-        assert!(!targets(None).would_enable("sensor::run", &Level::ERROR));
+        let debug = wanted("debug");
+        assert!(debug("sensor::run", Level::DEBUG));
+        assert!(debug("kube_client::client", Level::WARN));
+        assert!(!debug("kube_client::client", Level::INFO));
+        assert!(!wanted("error")("kube_client::client", Level::WARN));
+    }
+
+    #[test]
+    fn a_target_that_is_named_has_its_own_level_and_so_has_what_is_in_it() {
+        let mixed = wanted("warning,metadata=debug,kube_client=info");
+        assert!(mixed("metadata::kube", Level::DEBUG));
+        assert!(!mixed("sensor::run", Level::INFO));
+        assert!(mixed("kube_client::client", Level::INFO));
+        assert!(!mixed("h2::client", Level::INFO));
+    }
+
+    #[test]
+    fn each_crate_of_the_project_is_heard_as_one_of_its_own() {
+        let crates = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates");
+        for entry in std::fs::read_dir(crates).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let target = format!("{}::x", name.replace('-', "_"));
+            assert!(is_own(&target), "{target}");
+            assert!(wanted("debug")(&target, Level::DEBUG), "{target}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_wanted_of_a_log_that_goes_nowhere() {
+        assert!(!none().would_enable("sensor", &Level::ERROR));
     }
 }

@@ -15,7 +15,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 pub use layer::lines;
 
-use config::Priority;
+use config::Config;
 
 use self::layer::{Log, Settings};
 
@@ -34,10 +34,10 @@ pub fn start() {
     }
 }
 
-/// Prints lines as urgent as `level` or more; none at all without one.
-pub fn set_level(level: Option<Priority>) {
+/// From now on the log is as a configuration says.
+pub fn apply(config: &Config) {
     if let Some(settings) = SETTINGS.get() {
-        settings.store(Arc::new(Settings::new(level)));
+        settings.store(Arc::new(Settings::new(config)));
         tracing::callsite::rebuild_interest_cache();
     }
 }

@@ -48,7 +48,7 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     let mut watch = Watch::default();
     let loaded = &configuration(args, &mut watch)?;
     let config = &loaded.config;
-    logging::set_level(config.log_stderr.then_some(config.log_level));
+    logging::apply(config);
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
@@ -296,6 +296,7 @@ impl Running {
         });
         result.recv().context("the capture thread has ended")??;
         self.outputs.set_timeout(loaded.config.output_timeout.0);
+        logging::apply(&loaded.config);
         self.identity.set_loaded(Loaded {
             rules: digest,
             config: loaded.digest.clone(),
