@@ -3,7 +3,7 @@
 
 use std::{fs, io, path::Path};
 
-use sensor::event::builder::RecordBuilder;
+use sensor::sources::syscall::event::builder::RecordBuilder;
 
 const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 

@@ -6,7 +6,7 @@ use bumpalo::Bump;
 use config::WantedEnv;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use metadata::{ContainerState, Users};
-use sensor::{
+use sensor::sources::syscall::{
     event::{Event, builder::RecordBuilder},
     fields::{Context, Memo, Template},
     lineage::Lineage,

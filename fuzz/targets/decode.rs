@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::{Corpus, fuzz_target};
 use metadata::container_id;
-use sensor::event::Event;
+use sensor::sources::syscall::event::Event;
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
     let Ok(event) = Event::decode(bytes) else {

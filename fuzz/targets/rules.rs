@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use sensor::rules::{Options, RuleFile, compile};
+use sensor::sources::syscall::rules::{Options, RuleFile, compile};
 
 fuzz_target!(|text: &str| -> Corpus {
     let compilation = compile(&[RuleFile::new("fuzz.yaml", text)], &Options::default());

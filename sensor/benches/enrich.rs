@@ -14,11 +14,13 @@ use metadata::{
     UsersOptions,
 };
 use sensor::{
-    agent::{Cgroups, Node, Parts, Pending, Pipeline, Sink, ledger},
-    event::{Event, builder::RecordBuilder},
-    lineage::Lineage,
     output::{AlertOptions, Identity},
-    rules::{Options, RuleFile, compile},
+    sources::syscall::{
+        event::{Event, builder::RecordBuilder},
+        lineage::Lineage,
+        pipeline::{Cgroups, Node, Parts, Pending, Pipeline, Sink, ledger},
+        rules::{Options, RuleFile, compile},
+    },
 };
 use telemetry::Telemetry;
 

@@ -10,7 +10,7 @@ use bumpalo::Bump;
 use config::WantedEnv;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use metadata::{Container, ContainerId, ContainerState, Users};
-use sensor::{
+use sensor::sources::syscall::{
     event::{Event, builder::RecordBuilder},
     fields::{Context, Memo},
     lineage::Lineage,

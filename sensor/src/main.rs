@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 
 use sensor::{
+    app,
     cli::{Action, Args, configuration},
-    logging, output, run, self_test,
+    logging, output,
+    sources::syscall::self_test,
 };
 use tracing::error;
 
@@ -31,10 +33,10 @@ fn main() -> ExitCode {
         };
     }
     let done = match args.action() {
-        Action::Run => run::run(&args),
+        Action::Run => app::run(&args),
         action => configuration(&args)
             .map_err(anyhow::Error::from)
-            .and_then(|loaded| run::inspect(&action, &loaded)),
+            .and_then(|loaded| app::inspect(&action, &loaded)),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Result, ensure};
 use config::{Inputs, Loaded, load};
-use sensor::fields;
+use sensor::sources::syscall::fields;
 
 /// What runs in the cluster: the shipped file and the container's environment.
 fn shipped() -> Result<Loaded> {

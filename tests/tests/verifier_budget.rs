@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use sensor::capture::{
+use sensor::sources::syscall::capture::{
     BPF_OBJECT, Capture, HookMode, Options, ProgramFacts, Started, TreeMode, Wants,
 };
 use sensor_ebpf::Kinds;

@@ -31,7 +31,7 @@ pub fn print(config: &Config) -> String {
 pub fn markdown() -> String {
     let default = Config::default();
     let mut out = String::from(
-        "<!-- Generated from the table of keys (sensor/src/config/keys.rs); a test holds it true. -->\n\
+        "<!-- Generated from the table of keys (crates/config/src/keys.rs); a test holds it true. -->\n\
          # Configuration\n\n\
          One YAML file: `-c FILE`, else `/etc/falco/falco.yaml` if it is there; then `config_files`, the \
          environment, `-o key=value`, each over the former; only `-o config_files=…` comes earlier, as it says what is \

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::json;
 
 use super::ListFormat;
-use crate::{
+use crate::sources::syscall::{
     event::Kind,
     fields::{ArgumentKind, Field, Type, all, class},
 };

@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn libraries_are_heard_from_warnings_on() {
         let debug = wanted("debug");
-        assert!(debug("sensor::run", Level::DEBUG));
+        assert!(debug("sensor::app", Level::DEBUG));
         assert!(debug("kube_client::client", Level::WARN));
         assert!(!debug("kube_client::client", Level::INFO));
         assert!(!wanted("error")("kube_client::client", Level::WARN));
@@ -60,7 +60,7 @@ mod tests {
     fn a_target_that_is_named_has_its_own_level_and_so_has_what_is_in_it() {
         let mixed = wanted("warning,metadata=debug,kube_client=info");
         assert!(mixed("metadata::kube", Level::DEBUG));
-        assert!(!mixed("sensor::run", Level::INFO));
+        assert!(!mixed("sensor::app", Level::INFO));
         assert!(mixed("kube_client::client", Level::INFO));
         assert!(!mixed("h2::client", Level::INFO));
     }

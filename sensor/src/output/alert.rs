@@ -3,7 +3,7 @@
 //! What does not depend on the event (names, tags, the order of the keys) is
 //! put together once, when the rules are loaded.
 
-use crate::{
+use crate::sources::syscall::{
     fields::{Context, TimeForm, Value, write_time},
     rules::{ExtraField, Rule},
 };

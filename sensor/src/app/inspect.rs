@@ -1,0 +1,99 @@
+//! What only looks: lists, checks, the configuration.
+
+use std::io::{self, Write};
+
+use anyhow::bail;
+use config::{Config, Loaded};
+
+use super::{needs, rules};
+use crate::{
+    cli::{self, Action},
+    sources::syscall::{
+        options,
+        rules::{Compilation, Report, RuleSet, compile, read},
+    },
+};
+
+/// Does what an action other than [`Action::Run`] asks for. False if what was
+/// checked is not valid.
+///
+/// # Errors
+/// If it cannot be done; of rules that are to be listed also if they are not valid.
+pub fn inspect(action: &Action, loaded: &Loaded) -> anyhow::Result<bool> {
+    let config = &loaded.config;
+    let mut out = io::stdout().lock();
+    if cli::run(action, loaded, &mut out)? {
+        return Ok(true);
+    }
+    match action {
+        Action::Validate(files) => {
+            let report = match read(files) {
+                Ok(files) => compile(&files, &options::rules(config)).report,
+                Err(problems) => Report::unreadable(problems),
+            };
+            validated(&report, config, &mut out)
+        }
+        Action::DryRun => {
+            for warning in &loaded.warnings {
+                eprintln!("{warning}");
+            }
+            let report = match rules::load(config) {
+                Ok(compilation) => compilation.report,
+                Err(report) => report,
+            };
+            validated(&report, config, &mut out)
+        }
+        Action::ListRules => {
+            let set = set(config)?;
+            let requirements = set.requirements();
+            let wants = options::wants(config, requirements);
+            if config.json_output {
+                let mut list = set.list_json();
+                list["derived"] = needs::object(&wants, requirements);
+                writeln!(out, "{list}")?;
+            } else {
+                write!(out, "{}", set.list_text())?;
+                write!(out, "{}", needs::text(&wants, requirements))?;
+            }
+            Ok(true)
+        }
+        Action::DescribeRule(name) => {
+            let set = set(config)?;
+            let text = if config.json_output {
+                set.describe_json(name).map(|json| format!("{json}\n"))
+            } else {
+                set.describe_text(name)
+            };
+            let Some(text) = text else {
+                bail!("no rule is named '{name}'; `-L` lists them all");
+            };
+            write!(out, "{text}")?;
+            Ok(true)
+        }
+        _ => Ok(true),
+    }
+}
+
+/// Prints a report as Falco does: to standard output, and of an invalid file as
+/// text to standard error too.
+fn validated(report: &Report, config: &Config, out: &mut impl Write) -> anyhow::Result<bool> {
+    if config.json_output {
+        writeln!(out, "{}", report.json())?;
+    } else {
+        write!(out, "{}", report.text())?;
+    }
+    if !report.is_ok() {
+        eprintln!("Error: {}", report.text());
+    }
+    Ok(report.is_ok())
+}
+
+fn set(config: &Config) -> anyhow::Result<RuleSet> {
+    match rules::load(config) {
+        Ok(Compilation {
+            set: Some(set),
+            report: _,
+        }) => Ok(set),
+        Ok(Compilation { report, set: None }) | Err(report) => bail!("{}", report.text()),
+    }
+}

@@ -1,0 +1,181 @@
+//! What was derived from the rules: which events the kernel sends, and with what.
+
+use std::fmt::Write as _;
+
+use sensor_ebpf::Kind;
+use serde_json::{Value, json};
+
+use crate::sources::syscall::{capture::Wants, fields::Needs, rules::Requirements};
+
+/// Name, as a key of JSON and for people; and what it is.
+type Row = (&'static str, &'static str, Value);
+
+/// As a table behind that of the rules.
+pub(super) fn text(wants: &Wants, requirements: &Requirements) -> String {
+    let mut out = format!("\n{:<50} Value\n{:<50} -----\n", "Derived", "-------");
+    for (_, name, value) in rows(wants, requirements) {
+        let value = match value {
+            Value::Array(parts) if parts.is_empty() => "none".to_owned(),
+            Value::Array(parts) => {
+                let parts: Vec<_> = parts.iter().filter_map(Value::as_str).collect();
+                parts.join(", ")
+            }
+            value => value.to_string(),
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{name:<50} {value}");
+    }
+    out
+}
+
+/// The same as JSON.
+pub(super) fn object(wants: &Wants, requirements: &Requirements) -> Value {
+    let rows = rows(wants, requirements).into_iter();
+    Value::Object(
+        rows.map(|(key, _, value)| (key.to_owned(), value))
+            .collect(),
+    )
+}
+
+fn rows(wants: &Wants, requirements: &Requirements) -> [Row; 8] {
+    let reach = |kind: Kind| {
+        let wanted = wants.kinds.contains(kind);
+        names([
+            (wanted && wants.container.contains(kind), "containers"),
+            (wanted && wants.host.contains(kind), "host"),
+        ])
+    };
+    let connects = |is: bool| wants.kinds.contains(Kind::Connect) && is;
+    let needs = requirements.needs;
+    [
+        ("exec", "Execs of", reach(Kind::Exec)),
+        ("exec_failed", "Failed execs of", reach(Kind::ExecFailed)),
+        ("connect", "Connects of", reach(Kind::Connect)),
+        (
+            "peers",
+            "Connects to",
+            names([
+                (connects(wants.inet), "IPv4 and IPv6"),
+                (connects(wants.loopback), "loopback"),
+                (connects(wants.unix), "unix sockets"),
+                (connects(wants.other_families), "other families"),
+            ]),
+        ),
+        ("ancestors", "Ancestors", json!(wants.ancestors)),
+        ("argv_bytes", "Bytes of argv", json!(wants.argv_limit)),
+        (
+            "env_bytes",
+            "Bytes of the environment",
+            json!(wants.env_limit),
+        ),
+        (
+            "metadata",
+            "Metadata",
+            names([
+                (needs.contains(Needs::CONTAINER), "containers"),
+                (needs.contains(Needs::POD), "pods"),
+                (needs.contains(Needs::USERS), "users and groups"),
+            ]),
+        ),
+    ]
+}
+
+fn names<const N: usize>(choices: [(bool, &str); N]) -> Value {
+    let chosen = choices.into_iter().filter(|(is, _)| *is);
+    chosen.map(|(_, name)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use config::Config;
+
+    use super::*;
+    use crate::sources::syscall::{
+        options,
+        rules::{Options, RuleFile, compile},
+    };
+
+    /// What is derived from a rule of that condition and output.
+    fn derived(condition: &str, output: &str) -> (String, Value) {
+        let text = format!(
+            "- rule: r\n  desc: d\n  condition: {condition}\n  output: '{output}'\n  priority: DEBUG\n"
+        );
+        let compilation = compile(&[RuleFile::new("r.yaml", text)], &Options::default());
+        let set = compilation.set.unwrap();
+        let mut config = Config::default();
+        config.engine.modern_ebpf.drop_failed_exit = false;
+        let wants = options::wants(&config, set.requirements());
+        (
+            super::text(&wants, set.requirements()),
+            object(&wants, set.requirements()),
+        )
+    }
+
+    #[test]
+    fn an_exec_rule_needs_no_connects() {
+        let (text, json) = derived(
+            "evt.type = execve and evt.failed = false and container.id != host",
+            "%proc.aname[3] %k8s.pod.name",
+        );
+        let line = |name: &str, value: &str| format!("{name:<50} {value}\n");
+        assert_eq!(
+            text,
+            [
+                "\n".to_owned(),
+                line("Derived", "Value"),
+                line("-------", "-----"),
+                line("Execs of", "containers"),
+                line("Failed execs of", "none"),
+                line("Connects of", "none"),
+                line("Connects to", "none"),
+                line("Ancestors", "3"),
+                line("Bytes of argv", "32768"),
+                line("Bytes of the environment", "0"),
+                line("Metadata", "containers"),
+            ]
+            .concat()
+        );
+        assert_eq!(json["exec"], json!(["containers"]));
+        assert_eq!(json["ancestors"], 3);
+    }
+
+    #[test]
+    fn what_a_rule_looks_at_is_derived() {
+        let (_, json) = derived("evt.type = execve and evt.failed = true", "%proc.env[A]");
+        assert_eq!(json["exec_failed"], json!(["containers", "host"]));
+        assert!(json["env_bytes"].as_u64() > Some(0));
+        let (_, json) = derived(
+            "evt.type = connect and fd.typechar = 4 and container.id != host",
+            "%user.name %container.name",
+        );
+        assert_eq!(json["connect"], json!(["containers"]));
+        assert_eq!(json["peers"], json!(["IPv4 and IPv6", "loopback"]));
+        assert_eq!(json["metadata"], json!(["containers", "users and groups"]));
+    }
+
+    #[test]
+    fn who_is_asked_for_its_program_is_watched_when_it_executes() {
+        let containers = "evt.type = connect and container.id != host";
+        let failed = "evt.type = execve and evt.failed = true";
+        for (condition, output, execs) in [
+            (containers, "%proc.name %proc.pcmdline", json!([])),
+            (containers, "%proc.cmdline", json!(["containers"])),
+            (containers, "%proc.acmdline[0]", json!(["containers"])),
+            (
+                "evt.type = connect",
+                "%proc.cwd",
+                json!(["containers", "host"]),
+            ),
+            (
+                "evt.type = connect and proc.args contains x",
+                "x",
+                json!(["containers", "host"]),
+            ),
+            (failed, "%proc.name", json!([])),
+            (failed, "%proc.exe", json!(["containers", "host"])),
+        ] {
+            let (_, json) = derived(condition, output);
+            assert_eq!(json["exec"], execs, "{condition}: {output}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Rules as the configuration names them.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use config::Config;
+use yaml::{Diagnostic, Source};
+
+use crate::sources::syscall::{
+    options,
+    rules::{Code, Compilation, FileReport, Problem, Report, RuleFile, compile, read},
+};
+
+/// The rules that are in force where none are configured.
+const BUILT_IN: &[(&str, &str)] = &[
+    (
+        "built-in/execve.yaml",
+        include_str!("../../../deploy/rules/execve.yaml"),
+    ),
+    (
+        "built-in/connect.yaml",
+        include_str!("../../../deploy/rules/connect.yaml"),
+    ),
+];
+
+/// Loads and compiles the configured rules, or the built-in ones. The report names what
+/// was left out.
+///
+/// # Errors
+/// The report, if a file cannot be read or the configuration comes to no file at all.
+pub(super) fn load(config: &Config) -> Result<Compilation, Report> {
+    let options = options::rules(config);
+    if config.rules_files.is_empty() {
+        let file = |(name, text): &(&str, &str)| RuleFile::new(*name, *text);
+        let files: Vec<_> = BUILT_IN.iter().map(file).collect();
+        return Ok(compile(&files, &options));
+    }
+    let optional = |path: &PathBuf| config.optional_rules_files.contains(path);
+    let (missing, paths): (Vec<_>, Vec<_>) = config
+        .rules_files
+        .iter()
+        .cloned()
+        .partition(|path| optional(path) && is_missing(path));
+    let files = read(&paths).map_err(Report::unreadable)?;
+    if files.is_empty() {
+        let problems = config.rules_files.iter().map(|path| nothing(path));
+        return Err(Report::unreadable(problems.collect()));
+    }
+    let mut compilation = compile(&files, &options);
+    let told = missing.iter().map(|path| left_out(path));
+    compilation.report.files.splice(0..0, told);
+    Ok(compilation)
+}
+
+fn is_missing(path: &Path) -> bool {
+    fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+/// What is said about a path that is not there, and need not be.
+fn left_out(path: &Path) -> FileReport {
+    let source = Source::new(path.to_string_lossy(), "");
+    let message = "no such file or directory: left out of the rules";
+    let diagnostic = Diagnostic::warning(&source, source.position(0), message);
+    FileReport {
+        name: diagnostic.file.clone(),
+        problems: vec![Problem::new(Code::FileRead, diagnostic)],
+    }
+}
+
+/// What is said about each path where all of them come to no file.
+fn nothing(path: &Path) -> Problem {
+    let source = Source::new(path.to_string_lossy(), "");
+    let message = if is_missing(path) {
+        "no rules: no such file or directory"
+    } else {
+        "no rules: the directory has no .yaml or .yml file"
+    };
+    Problem::new(
+        Code::FileRead,
+        Diagnostic::error(&source, source.position(0), message).hint(
+            "name one file that is there by rules_files or -r, or none at all for the built-in rules",
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cli::{Args, configuration},
+        lifecycle::Watch,
+    };
+
+    const RULE: &str =
+        "- {rule: r, desc: d, condition: evt.type = execve, output: o, priority: INFO}\n";
+
+    /// A directory with a configuration that names these paths in it.
+    fn scene(rules_files: &[&str]) -> (tempfile::TempDir, Args) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &&str| directory.path().join(name).display().to_string();
+        let paths: Vec<_> = rules_files.iter().map(path).collect();
+        let file = directory.path().join("falco.yaml");
+        let text = format!("config_files: []\nrules_files: [{}]\n", paths.join(", "));
+        fs::write(&file, text).unwrap();
+        let args = Args {
+            config: Some(file),
+            ..Args::default()
+        };
+        (directory, args)
+    }
+
+    fn load_with(args: &Args) -> Result<Compilation, Report> {
+        load(&configuration(args).unwrap().config)
+    }
+
+    #[test]
+    fn configured_rules_that_are_missing_are_left_out_with_a_warning() {
+        let (directory, args) = scene(&["falco_rules.yaml", "local.yaml", "rules.d"]);
+        fs::write(directory.path().join("local.yaml"), RULE).unwrap();
+        let Compilation { set, report } = load_with(&args).unwrap();
+        assert_eq!(set.unwrap().rules().len(), 1);
+        let told: Vec<_> = report.problems().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        for (told, name) in told.iter().zip(["falco_rules.yaml", "rules.d"]) {
+            let path = directory.path().join(name);
+            let path = path.display();
+            let expected = format!("{path}:1:1: warning: no such file or directory");
+            assert!(told.starts_with(&expected), "{told}");
+        }
+    }
+
+    #[test]
+    fn configured_rules_of_which_none_is_there_are_an_error_that_names_each() {
+        let (directory, args) = scene(&["falco_rules.yaml", "rules.d"]);
+        fs::create_dir(directory.path().join("rules.d")).unwrap();
+        let told = load_with(&args).unwrap_err().text();
+        for text in [
+            "falco_rules.yaml: Invalid",
+            "no rules: no such file",
+            "rules.d: Invalid",
+            "the directory has no .yaml",
+            "built-in rules",
+        ] {
+            assert!(told.contains(text), "no {text} in {told}");
+        }
+    }
+
+    #[test]
+    fn rules_that_take_the_place_of_the_configured_ones_must_be_there() {
+        let (directory, mut args) = scene(&["local.yaml"]);
+        let there = directory.path().join("there.yaml");
+        fs::write(&there, RULE).unwrap();
+        args.rules = vec![there.clone(), directory.path().join("gone.yaml")];
+        let told = load_with(&args).unwrap_err().text();
+        assert!(told.contains("gone.yaml: Invalid"), "{told}");
+        args.rules = vec![there];
+        let report = load_with(&args).unwrap().report;
+        assert_eq!(report.problems().count(), 0, "local.yaml does not matter");
+    }
+
+    #[test]
+    fn configured_rules_that_appear_are_noticed_and_read() {
+        let (directory, args) = scene(&["local.yaml", "rules.d"]);
+        fs::write(directory.path().join("local.yaml"), "[]\n").unwrap();
+        let config = configuration(&args).unwrap().config;
+        let mut watch = Watch::default();
+        watch.add(&config.rules_files);
+        assert!(!watch.changed());
+        fs::create_dir(directory.path().join("rules.d")).unwrap();
+        fs::write(directory.path().join("rules.d/mine.yaml"), RULE).unwrap();
+        assert!(watch.changed());
+        let set = load(&config).unwrap().set.unwrap();
+        assert_eq!(set.rules().len(), 1);
+    }
+
+    #[test]
+    fn where_no_rules_are_configured_the_built_in_ones_are_in_force() {
+        let (_directory, args) = scene(&[]);
+        let set = load_with(&args).unwrap().set.unwrap();
+        assert_eq!(set.files().len(), BUILT_IN.len());
+    }
+}

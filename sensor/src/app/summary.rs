@@ -1,0 +1,77 @@
+//! What is said at the end: what happened to every event.
+
+use std::fmt::Write as _;
+
+use telemetry::{KindTotals, Meaning, SourceTotals};
+
+use crate::{
+    output::Counts,
+    sources::syscall::{capture::ProgramFigures, pipeline::Snapshot},
+};
+
+/// The last words, for standard error: how many events were seen, and what
+/// became of each.
+pub(super) fn text(
+    totals: &SourceTotals,
+    snapshot: &Snapshot,
+    outputs: &[(&'static str, Counts)],
+) -> String {
+    let mut out = String::new();
+    for kind in &totals.kinds {
+        let _ = write!(out, "kernel {}:", kind.kind.name);
+        for count in &kind.counts {
+            // Losses behind the kernel's side follow below.
+            if count.name != "undecodable" {
+                let prefix = if count.meaning == Meaning::Filtered {
+                    "filtered_"
+                } else {
+                    ""
+                };
+                let _ = write!(out, " {prefix}{}={}", count.name, count.events);
+            }
+        }
+        out.push('\n');
+    }
+    let sum = |of: fn(&KindTotals) -> u64| totals.sum(of);
+    let _ = writeln!(
+        out,
+        "events: received={} undecodable={} filtered={} unmatched={} matched={} held={} lines={}",
+        sum(|kind| kind.received),
+        sum(|kind| kind.named(Meaning::Lost, "undecodable")),
+        sum(|kind| kind.passed_over),
+        sum(|kind| kind.unmatched),
+        sum(|kind| kind.matched),
+        snapshot.held,
+        sum(|kind| kind.lines),
+    );
+    let _ = writeln!(
+        out,
+        "hold: released={} median_us={} max_us={}",
+        snapshot.hold.released,
+        snapshot.hold.median / 1000,
+        snapshot.hold.max / 1000,
+    );
+    for (name, counts) in outputs {
+        let _ = writeln!(
+            out,
+            "output {name}: offered={} written={} spooled={} dropped={}",
+            counts.offered,
+            counts.written,
+            counts.spooled,
+            counts.dropped_total(),
+        );
+    }
+    out
+}
+
+/// Runs of programs that the kernel skipped, if there are any: these events are
+/// not among those seen.
+pub(super) fn skipped(programs: &[ProgramFigures]) -> String {
+    let mut out = String::new();
+    for figures in programs {
+        if let Some(skipped @ 1..) = figures.skipped {
+            let _ = writeln!(out, "skipped by the kernel: {}={skipped}", figures.program);
+        }
+    }
+    out
+}

@@ -1,0 +1,3 @@
+//! Where events come from: a folder for each source.
+
+pub mod syscall;

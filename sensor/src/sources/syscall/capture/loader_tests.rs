@@ -1,0 +1,378 @@
+//! The programs on this kernel.
+
+use std::{
+    iter,
+    process::{Command, Stdio},
+    ptr::null,
+    sync::mpsc::{Sender, channel},
+    thread::{self, JoinHandle},
+};
+
+use rustix::thread::gettid;
+use sensor_ebpf::{Counter, Kind, Kinds};
+
+use super::{Budget, Capture, HookMode, Options, Started, TreeMode, Wants};
+use crate::sources::syscall::event::Event;
+
+#[test]
+fn an_exec_of_a_child_arrives_with_argv_exe_and_cwd() {
+    exec_arrives(true);
+}
+
+#[test]
+fn it_arrives_where_the_verifier_follows_no_types() {
+    exec_arrives(false);
+}
+
+fn exec_arrives(typed: bool) {
+    let options = Options {
+        typed,
+        tree: TreeMode::Only(std::process::id()),
+        ..Options::default()
+    };
+    let Started {
+        capture: _capture,
+        mut ring,
+        counts,
+        ..
+    } = Capture::start(&options, &Wants::default()).expect("the programs run");
+    let dir = tempfile::tempdir().expect("a directory");
+    let child = Command::new("/bin/ls")
+        .args(["-d", "two words", ""])
+        .current_dir(dir.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("ls runs");
+    let pid = child.id();
+    child.wait_with_output().expect("ls ends");
+    let mut found = false;
+    ring.drain(10_000, |bytes| {
+        let event = Event::decode(bytes).expect("a whole record");
+        if event.task.tgid != pid {
+            return;
+        }
+        found = true;
+        let exec = event.exec().expect("an exec");
+        let argv: Vec<_> = exec.argv.iter().collect();
+        assert_eq!(argv, [b"/bin/ls".as_slice(), b"-d", b"two words", b""]);
+        let mut path = Vec::new();
+        exec.cwd.write_path(&mut path);
+        assert_eq!(path, dir.path().as_os_str().as_encoded_bytes());
+        path.clear();
+        exec.exe.write_path(&mut path);
+        assert!(path.ends_with(b"/bin/ls"));
+        assert_eq!(exec.filename, b"/bin/ls");
+        assert_eq!(event.task.ppid, std::process::id());
+        assert_eq!(
+            event.ancestors().next().map(|a| a.tgid),
+            Some(std::process::id())
+        );
+    });
+    assert!(found);
+    assert!(counts.get(Kind::Exec, Counter::Written) >= 1);
+}
+
+fn failed_exec_arrives(hooks: HookMode) {
+    let options = Options {
+        tree: TreeMode::Only(std::process::id()),
+        hooks,
+        ..Options::default()
+    };
+    let wants = Wants {
+        kinds: Kinds::NONE.with(Kind::Exec).with(Kind::ExecFailed),
+        ..Wants::default()
+    };
+    let Started {
+        capture,
+        mut ring,
+        counts,
+        ..
+    } = Capture::start(&options, &wants).expect("the programs run");
+    assert_eq!(capture.mode(), hooks);
+    // Tests run side by side in one process: each has a name of its own.
+    let program = format!("/nonexistent/{hooks:?}");
+    Command::new(&program)
+        .args(["one", "", "three"])
+        .spawn()
+        .expect_err("there is no such file");
+    let mut found = 0;
+    ring.drain(10_000, |bytes| {
+        let event = Event::decode(bytes).expect("a whole record");
+        let Some(exec) = event.exec().filter(|_| event.kind == Kind::ExecFailed) else {
+            return;
+        };
+        if exec.filename != program.as_bytes() {
+            return;
+        }
+        found += 1;
+        assert_eq!(exec.fixed.result, -2);
+        let argv: Vec<_> = exec.argv.iter().collect();
+        assert_eq!(argv, [program.as_bytes(), b"one", b"", b"three"]);
+    });
+    assert_eq!(found, 1);
+    assert!(counts.get(Kind::ExecFailed, Counter::Written) >= 1);
+}
+
+#[test]
+fn a_failed_exec_arrives_through_perf_tracepoints() {
+    failed_exec_arrives(HookMode::Perf);
+}
+
+#[test]
+fn a_failed_exec_arrives_through_the_raw_tracepoint() {
+    failed_exec_arrives(HookMode::Raw);
+}
+
+fn connects(hooks: HookMode) -> Vec<(crate::sources::syscall::event::Connect, Vec<u8>)> {
+    let options = Options {
+        tree: TreeMode::Only(std::process::id()),
+        hooks,
+        ..Options::default()
+    };
+    let wants = Wants {
+        kinds: Kinds::NONE.with(Kind::Exec).with(Kind::Connect),
+        ..Wants::default()
+    };
+    let Started {
+        capture: _capture,
+        mut ring,
+        ..
+    } = Capture::start(&options, &wants).expect("the programs run");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let stream = std::net::TcpStream::connect(address).expect("it listens");
+    let ends = (stream.local_addr().expect("bound").port(), address.port());
+    drop((stream, listener));
+    std::net::TcpStream::connect(address).expect_err("nobody listens any more");
+    let path = format!("/nonexistent/{hooks:?}.sock");
+    std::os::unix::net::UnixStream::connect(&path).expect_err("no such path");
+    let mut out = Vec::new();
+    let me = std::process::id();
+    ring.drain(10_000, |bytes| {
+        let event = Event::decode(bytes).expect("a whole record");
+        if let Some(connect) = event.connect()
+            && event.task.tgid == me
+            && (connect.fixed.given_port == ends.1 || connect.path.starts_with(path.as_bytes()))
+        {
+            out.push((connect.fixed, connect.path.to_vec()));
+        }
+    });
+    assert_eq!(out.len(), 3, "{out:?}");
+    assert_eq!(
+        (out[0].0.local_port, out[0].0.remote_port),
+        ends,
+        "{:?}",
+        out[0].0
+    );
+    out
+}
+
+fn connects_arrive(hooks: HookMode) {
+    let seen = connects(hooks);
+    let local = [127, 0, 0, 1];
+    assert_eq!(seen[0].0.result, 0);
+    assert_eq!(
+        (&seen[0].0.remote[..4], &seen[0].0.local[..4]),
+        (&local[..], &local[..])
+    );
+    assert_eq!(seen[1].0.result, i64::from(-libc::ECONNREFUSED));
+    assert_eq!(&seen[1].0.remote[..4], local);
+    assert_eq!(seen[1].0.remote_port, seen[0].0.remote_port);
+    assert_ne!(
+        seen[1].0.flags & sensor_ebpf::connect_flag::REMOTE_FROM_KERNEL,
+        0
+    );
+    assert_eq!(seen[2].0.result, i64::from(-libc::ENOENT));
+}
+
+/// Starts everything with backups, which this kernel may not need.
+fn with_backups(hooks: HookMode) -> Started {
+    let options = Options {
+        tree: TreeMode::Only(std::process::id()),
+        hooks,
+        backups: Some(true),
+        ..Options::default()
+    };
+    let wants = Wants {
+        kinds: Kinds::ALL,
+        ..Wants::default()
+    };
+    Capture::start(&options, &wants).expect("the programs run")
+}
+
+/// The same, and takes the first programs away, as if the kernel skipped them all.
+fn only_backups(hooks: HookMode) -> Started {
+    let mut started = with_backups(hooks);
+    started.capture.detach_all_but_backups();
+    started
+}
+
+/// How many events a program of that name made, and of which kind.
+fn events_of(ring: &mut super::Ring, is_it: impl Fn(&Event<'_>) -> bool) -> Vec<Kind> {
+    let mut kinds = Vec::new();
+    ring.drain(10_000, |bytes| {
+        let event = Event::decode(bytes).expect("a whole record");
+        if is_it(&event) {
+            kinds.push(event.kind);
+        }
+    });
+    kinds
+}
+
+/// An exec, one that fails, and a refused connect, by this process and a child.
+fn do_everything(name: &str) {
+    let program = format!("/nonexistent/{name}");
+    Command::new(&program).spawn().expect_err("no such file");
+    Command::new("/bin/true")
+        .arg(name)
+        .status()
+        .expect("it runs");
+    let path = format!("/nonexistent/{name}.sock");
+    std::os::unix::net::UnixStream::connect(path).expect_err("no such path");
+}
+
+fn is_of(name: &str) -> impl Fn(&Event<'_>) -> bool {
+    let file = format!("/nonexistent/{name}");
+    let name = name.to_owned();
+    move |event| {
+        let connect = event
+            .connect()
+            .is_some_and(|c| c.path.starts_with(file.as_bytes()));
+        let exec = event.exec().is_some_and(|exec| {
+            exec.filename == file.as_bytes() || exec.argv.iter().any(|a| a == name.as_bytes())
+        });
+        connect || exec
+    }
+}
+
+/// Does everything, under each kind of hooks, and checks that each event comes once.
+fn each_event_comes_once(what: &str, start: fn(HookMode) -> Started) {
+    for hooks in [HookMode::Perf, HookMode::Raw] {
+        let mut started = start(hooks);
+        let name = format!("{what}-{hooks:?}");
+        do_everything(&name);
+        assert_eq!(
+            events_of(&mut started.ring, is_of(&name)),
+            [Kind::ExecFailed, Kind::Exec, Kind::Connect],
+            "{hooks:?}"
+        );
+    }
+}
+
+#[test]
+fn backups_take_what_the_first_programs_are_skipped_for() {
+    each_event_comes_once("backed_up", only_backups);
+}
+
+#[test]
+fn backups_do_not_take_what_the_first_programs_have_done() {
+    each_event_comes_once("once", with_backups);
+}
+
+/// A thread that makes as many failing connects as it is told to.
+struct Connecting {
+    tid: u32,
+    count: Sender<usize>,
+    thread: JoinHandle<()>,
+}
+
+impl Connecting {
+    fn new() -> Self {
+        let ((told, tid), (count, counts)) = (channel(), channel());
+        let thread = thread::spawn(move || {
+            told.send(gettid().as_raw_nonzero().get().cast_unsigned())
+                .expect("it is waited for");
+            for _ in 0..counts.recv().unwrap_or(0) {
+                // SAFETY: neither a descriptor nor an address.
+                unsafe { libc::connect(-1, null(), 0) };
+            }
+        });
+        let tid = tid.recv().expect("the thread runs");
+        Self { tid, count, thread }
+    }
+}
+
+#[test]
+fn events_of_threads_whose_ids_are_much_alike_come_once_each() {
+    const EACH: usize = 2000;
+    // Not by perf's tracepoints, which other tests' system calls on maps hold up.
+    let mut started = with_backups(HookMode::Raw);
+    let first = Connecting::new();
+    // Ids are given in turn, so some thread has one with the same last bits.
+    let alike = |thread: &Connecting| thread.tid % 1024 == first.tid % 1024;
+    let second = iter::repeat_with(Connecting::new).find(alike);
+    let threads = [first, second.expect("it is repeated for ever")];
+    let tids = threads.each_ref().map(|thread| thread.tid);
+    for Connecting { count, .. } in &threads {
+        count.send(EACH).expect("the thread waits");
+    }
+    for Connecting { thread, .. } in threads {
+        thread.join().expect("the thread ends");
+    }
+    let mut seen = [0; 2];
+    started.ring.drain(100_000, |bytes| {
+        let event = Event::decode(bytes).expect("a whole record");
+        for (seen, tid) in seen.iter_mut().zip(tids) {
+            *seen += usize::from(event.task.tid == tid);
+        }
+    });
+    assert_eq!(seen, [EACH; 2]);
+}
+
+#[test]
+fn a_cgroup_whose_throttling_is_over_can_be_forgotten() {
+    // Nobody else makes events of this tree, so nothing is counted after its end.
+    let mut shell = Command::new("/bin/sh")
+        .args(["-c", "read go; for n in 1 2 3 4 5; do /bin/true; done"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("a shell runs");
+    let options = Options {
+        tree: TreeMode::Only(shell.id()),
+        ..Options::default()
+    };
+    let wants = Wants {
+        budget: Budget { rate: 1, burst: 1 },
+        ..Wants::default()
+    };
+    let Started {
+        capture: _capture,
+        mut throttled,
+        ..
+    } = Capture::start(&options, &wants).expect("the programs run");
+    drop(shell.stdin.take());
+    shell.wait().expect("the shell ends");
+    let counts = throttled.read().expect("the map can be read");
+    let [(key, refused)] = counts.as_slice() else {
+        panic!("one cgroup is over its budget: {counts:?}");
+    };
+    assert!(refused[Kind::Exec as usize] >= 3, "{refused:?}");
+    // What is gone already may be removed again.
+    for _ in 0..2 {
+        throttled.remove(*key).expect("the map can be written");
+        assert_eq!(throttled.read().expect("as before"), []);
+    }
+}
+
+#[test]
+fn settings_that_nobody_has_changed_are_no_tampering() {
+    let options = Options {
+        tree: TreeMode::Only(std::process::id()),
+        ..Options::default()
+    };
+    let started = Capture::start(&options, &Wants::default()).expect("the programs run");
+    let mut capture = started.capture;
+    let found = capture.restore_settings().expect("the map can be read");
+    assert!(!found.is_any());
+}
+
+#[test]
+fn connects_arrive_through_perf_tracepoints() {
+    connects_arrive(HookMode::Perf);
+}
+
+#[test]
+fn connects_arrive_through_the_raw_tracepoint() {
+    connects_arrive(HookMode::Raw);
+}

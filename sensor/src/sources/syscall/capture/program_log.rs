@@ -1,0 +1,87 @@
+//! The log of the programs themselves, in the sensor's: where the feature `bpf-log` compiles
+//! their lines in.
+
+use aya::Ebpf;
+use aya_log::EbpfLogger;
+use log::{Level, Log, Metadata, Record};
+use tracing::{debug, error, info, warn};
+
+use super::CaptureError;
+
+/// The map in which the lines come.
+const MAP: &str = "AYA_LOGS";
+
+/// What the programs have logged and nobody has taken over yet.
+pub(super) struct ProgramLog(EbpfLogger<SensorLog>);
+
+impl ProgramLog {
+    /// That of an object that is loaded.
+    pub(super) fn of(bpf: &mut Ebpf) -> Result<Self, CaptureError> {
+        let logger = EbpfLogger::init_with_logger(bpf, SensorLog);
+        logger.map(Self).map_err(|error| match error {
+            aya_log::Error::MapError(source) => CaptureError::Map { map: MAP, source },
+            _ => CaptureError::Missing {
+                what: "map",
+                name: MAP,
+            },
+        })
+    }
+
+    /// Takes over the lines that there are.
+    pub(super) fn take_over(&mut self) {
+        self.0.flush();
+    }
+}
+
+/// The sensor's log as aya writes to it.
+struct SensorLog;
+
+impl Log for SensorLog {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true // the sensor's log has a level of its own
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let message = record.args();
+        match record.level() {
+            Level::Error => error!("eBPF: {message}"),
+            Level::Warn => warn!("eBPF: {message}"),
+            Level::Info => info!("eBPF: {message}"),
+            Level::Debug | Level::Trace => debug!("eBPF: {message}"),
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use config::{Config, Priority};
+
+    use crate::{
+        logging,
+        sources::syscall::capture::{Capture, Options, TreeMode, Wants},
+    };
+
+    #[test]
+    fn a_line_of_a_program_comes_to_the_sensors_log() {
+        logging::start();
+        let config = Config {
+            log_level: "debug".parse().expect("a level"),
+            ..Config::default()
+        };
+        logging::apply(&config);
+        let options = Options {
+            tree: TreeMode::Only(std::process::id()),
+            ..Options::default()
+        };
+        let mut started = Capture::start(&options, &Wants::default()).expect("the programs run");
+        let before = logging::lines(Priority::Debug);
+        let status = Command::new("/bin/true").status().expect("it runs");
+        assert!(status.success());
+        started.capture.take_over_log();
+        assert!(logging::lines(Priority::Debug) > before);
+    }
+}

@@ -1,0 +1,71 @@
+//! `user.*` and `group.*`: as whom it was done.
+
+use super::{Argument, Context, Field, Needs, Type, Value};
+use crate::sources::syscall::event::Task;
+
+const fn field(
+    name: &'static str,
+    ty: Type,
+    needs: Needs,
+    doc: &'static str,
+    get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
+) -> Field {
+    Field::new(name, ty, needs, doc, get)
+}
+
+/// Rows of the registry.
+pub(super) static FIELDS: &[Field] = &[
+    field(
+        "user.uid",
+        Type::Number,
+        Needs::NOTHING,
+        "Effective user, as the initial user namespace numbers it.",
+        |c, _| Value::Uint(c.event.task.euid.into()),
+    ),
+    field(
+        "user.name",
+        Type::String,
+        Needs::USERS,
+        "Name of the effective user, in a container by the container's passwd; `<NA>` if it has none.",
+        |c, _| Value::Str(c.users.user_name(c.container_id(), c.event.task.euid)),
+    ),
+    field(
+        "user.loginuid",
+        Type::Number,
+        Needs::NOTHING,
+        "Audit login user, -1 if unset.",
+        |c, _| Value::Int(loginuid(&c.event.task)),
+    ),
+    field(
+        "user.loginname",
+        Type::String,
+        Needs::USERS,
+        "Name of the audit login user; `<NA>` if it has none or is unset.",
+        |c, _| match c.event.task.loginuid {
+            u32::MAX => Value::Str("<NA>"),
+            uid => Value::Str(c.users.user_name(None, uid)),
+        },
+    ),
+    field(
+        "group.gid",
+        Type::Number,
+        Needs::NOTHING,
+        "Effective group, as the initial user namespace numbers it.",
+        |c, _| Value::Uint(c.event.task.egid.into()),
+    ),
+    field(
+        "group.name",
+        Type::String,
+        Needs::USERS,
+        "Name of the effective group, in a container by the container's group file; `<NA>` if it has none.",
+        |c, _| Value::Str(c.users.group_name(c.container_id(), c.event.task.egid)),
+    ),
+];
+
+/// The audit login user, -1 if unset.
+pub(super) fn loginuid(task: &Task) -> i64 {
+    match task.loginuid {
+        u32::MAX => -1,
+        uid => uid.into(),
+    }
+}

@@ -1,0 +1,97 @@
+//! The event path as a whole, without a kernel.
+
+use std::sync::Arc;
+
+use config::Config;
+use events::PendingOptions;
+use metadata::{Counters, Metadata, Users, UsersOptions};
+use sensor_ebpf::task_flag;
+use telemetry::{Cache, Telemetry};
+
+use super::{Cgroups, Node, Parts, Pending, Pipeline, ledger};
+use crate::{
+    output::{AlertOptions, Identity},
+    sources::syscall::{
+        event::builder::RecordBuilder,
+        lineage::Lineage,
+        rules::{Options, RuleFile, compile},
+    },
+};
+
+const RULE: &str = include_str!("../../../../../deploy/rules/execve.yaml");
+
+/// A pipeline that knows no container, and nobody to ask.
+fn pipeline(telemetry: &Arc<Telemetry>) -> Pipeline {
+    let rules = compile(&[RuleFile::new("r.yaml", RULE)], &Options::default());
+    let counters = Arc::new(Counters::default());
+    let nowhere = tempfile::tempdir().unwrap();
+    let users = UsersOptions {
+        proc: nowhere.path().to_owned(),
+        host_root: nowhere.path().to_owned(),
+        ..UsersOptions::default()
+    };
+    Pipeline::new(Parts {
+        marker: Arc::default(),
+        rules: Arc::new(rules.set.unwrap()),
+        alerts: AlertOptions::default(),
+        node: Node::new("node", "boot"),
+        metadata: Metadata::fixed([]).unwrap(),
+        pending: Pending::new(PendingOptions::default(), Arc::default()),
+        users: Users::new(users, counters),
+        lineage: Lineage::new(),
+        cgroups: Cgroups::new(vec!["k8s.io".into()]),
+        ledger: Arc::new(ledger()),
+        telemetry: Arc::clone(telemetry),
+    })
+}
+
+/// An exec in the container of that number.
+fn exec(n: u32) -> Vec<u8> {
+    let mut record = RecordBuilder::exec("/usr/bin/true", &["true", "x"]);
+    record = record.in_cgroup(&format!("/kubepods/burstable/pod{n}/{n:064x}"));
+    record.time = 1_000_000 * u64::from(n);
+    record.task.cgroup_id = u64::from(n);
+    record.task.image_time = record.time;
+    record.build()
+}
+
+#[test]
+fn a_cgroup_whose_names_end_below_the_root_is_not_the_hosts() {
+    let telemetry = Arc::new(Telemetry::new(Arc::new(Identity::new(&Config::default()))));
+    let mut pipeline = pipeline(&telemetry);
+    // It looks like another container's.
+    let mut record = RecordBuilder::exec("/usr/bin/true", &["true"]);
+    record = record.in_cgroup(&format!("/d/{:064x}", 7));
+    record.task.flags &= !task_flag::CGROUP_COMPLETE;
+    for _ in 0..2 {
+        let mut lines = Vec::new();
+        pipeline.process(&record.build(), &mut lines);
+        let line = String::from_utf8(lines).unwrap();
+        assert!(line.contains(r#""container.id":"unknown""#), "{line}");
+    }
+    assert_eq!(pipeline.take_classes().count(), 0);
+}
+
+#[test]
+fn a_hundred_thousand_containers_leave_bounded_caches() {
+    let telemetry = Arc::new(Telemetry::new(Arc::new(Identity::new(&Config::default()))));
+    let mut pipeline = pipeline(&telemetry);
+    let mut lines = Vec::new();
+    let mut most = [0; Cache::ALL.len()];
+    for n in 1..=100_000 {
+        lines.clear();
+        pipeline.process(&exec(n), &mut lines);
+        assert!(!lines.is_empty(), "{n}");
+        pipeline.tell_caches();
+        for cache in Cache::ALL {
+            let most = &mut most[cache as usize];
+            *most = telemetry.caches.entries(cache).max(*most);
+        }
+    }
+    assert_eq!(pipeline.ledger().totals().kinds[0].matched, 100_000);
+    let [cgroups, containers, pods, programs, users] = most;
+    assert_eq!((containers, pods), (0, 0));
+    assert!(programs <= 8192, "{most:?}");
+    assert!(users <= 2048, "{most:?}");
+    assert!(cgroups <= 16_384, "{most:?}");
+}

@@ -1,0 +1,338 @@
+//! What rules need, and which can never match here.
+
+use metadata::ContainerState;
+
+use super::{rule, rules};
+use crate::sources::syscall::{
+    event::builder::RecordBuilder,
+    fields::{FieldRef, Needs},
+    rules::{Activity, Reach},
+};
+
+const CONTAINER: Reach = Reach {
+    container: true,
+    host: false,
+};
+const EVERYWHERE: Reach = Reach {
+    container: true,
+    host: true,
+};
+const NOWHERE: Reach = Reach {
+    container: false,
+    host: false,
+};
+
+#[test]
+fn the_condition_says_which_events_are_wanted() {
+    for (condition, exec, failed, connect) in [
+        (
+            "evt.type = execve and container.id != host",
+            CONTAINER,
+            CONTAINER,
+            NOWHERE,
+        ),
+        (
+            "evt.type in (execve, execveat) and not container.id = host",
+            CONTAINER,
+            CONTAINER,
+            NOWHERE,
+        ),
+        ("evt.type = execve", EVERYWHERE, EVERYWHERE, NOWHERE),
+        (
+            "evt.type = execve and evt.failed = false",
+            EVERYWHERE,
+            NOWHERE,
+            NOWHERE,
+        ),
+        (
+            "evt.type = execve and evt.rawres >= 0",
+            EVERYWHERE,
+            NOWHERE,
+            NOWHERE,
+        ),
+        ("evt.type = execveat", NOWHERE, EVERYWHERE, NOWHERE),
+        (
+            "evt.type = connect and container.id != host",
+            NOWHERE,
+            NOWHERE,
+            CONTAINER,
+        ),
+        (
+            "evt.type = connect and (container.id != host or proc.name = x)",
+            NOWHERE,
+            NOWHERE,
+            EVERYWHERE,
+        ),
+        (
+            "evt.type = execve and k8s.ns.name = default",
+            CONTAINER,
+            CONTAINER,
+            NOWHERE,
+        ),
+        (
+            "evt.type = execve and container.image.repository endswith x",
+            CONTAINER,
+            CONTAINER,
+            NOWHERE,
+        ),
+        ("fd.sport = 80", NOWHERE, NOWHERE, EVERYWHERE),
+        ("evt.type = openat", NOWHERE, NOWHERE, NOWHERE),
+    ] {
+        let set = rules(&rule("r", condition));
+        let r = set.requirements();
+        assert_eq!(
+            (r.exec, r.exec_failed, r.connect),
+            (exec, failed, connect),
+            "{condition}"
+        );
+    }
+}
+
+#[test]
+fn the_condition_says_whose_connects_are_wanted_by_name() {
+    let every = None;
+    let one = Some(vec!["curl"]);
+    let two = Some(vec!["curl", "wget"]);
+    for (condition, names) in [
+        ("evt.type = connect", &every),
+        ("evt.type = connect and proc.name != curl", &every),
+        ("evt.type = connect and not proc.name = curl", &every),
+        ("evt.type = connect and proc.pname = curl", &every),
+        ("evt.type = connect and toupper(proc.name) = CURL", &every),
+        ("evt.type = connect and proc.name startswith cu", &every),
+        (
+            "evt.type = connect and (proc.name = curl or fd.sport = 80)",
+            &every,
+        ),
+        ("evt.type = connect and proc.name = curl", &one),
+        (
+            "evt.type = connect and fd.sport = 80 and proc.name = curl",
+            &one,
+        ),
+        ("evt.type = connect and proc.name in (curl, wget)", &two),
+        (
+            "evt.type = connect and (proc.name = curl or proc.name = wget)",
+            &two,
+        ),
+        (
+            "evt.type = connect and proc.name in (curl, a-name-of-more-than-15-bytes)",
+            &one,
+        ),
+        (
+            "(evt.type = connect and proc.name = curl) or evt.type = execve",
+            &one,
+        ),
+        ("evt.type = execve and proc.name = curl", &every),
+    ] {
+        let set = rules(&rule("r", condition));
+        let found = set.requirements().connect_names.as_ref().map(|names| {
+            let text = |name: &[u8; 16]| String::from_utf8_lossy(name).replace('\0', "");
+            names.iter().map(text).collect::<Vec<_>>()
+        });
+        let names = names
+            .as_ref()
+            .map(|names| names.iter().map(ToString::to_string).collect());
+        assert_eq!(found, names, "{condition}");
+    }
+}
+
+#[test]
+fn the_condition_says_which_peers_are_wanted() {
+    for (condition, unix, loopback, other) in [
+        ("evt.type = connect", true, true, true),
+        ("evt.type = execve", false, false, false),
+        (
+            "evt.type = connect and fd.typechar in (4, 6)",
+            false,
+            true,
+            false,
+        ),
+        ("evt.type = connect and fd.typechar = u", true, false, false),
+        ("evt.type = connect and fd.sport = 80", false, true, false),
+        (
+            "evt.type = connect and not fd.typechar in (4, 6, u)",
+            false,
+            false,
+            true,
+        ),
+        (
+            "evt.type = connect and fd.typechar in (4, 6) and not fd.snet in (127.0.0.0/8, ::1/128)",
+            false,
+            false,
+            false,
+        ),
+        (
+            "evt.type = connect and fd.typechar in (4, 6) and fd.sip != 127.0.0.1",
+            false,
+            true,
+            false,
+        ),
+    ] {
+        let set = rules(&rule("r", condition));
+        let r = set.requirements();
+        assert_eq!(
+            (r.unix, r.loopback, r.other_families),
+            (unix, loopback, other),
+            "{condition}"
+        );
+    }
+}
+
+#[test]
+fn rules_that_are_off_need_nothing() {
+    let set = rules(&(rule("r", "evt.type = execve and proc.env[A] = x") + "  enabled: false\n"));
+    assert_eq!(
+        set.requirements(),
+        &crate::sources::syscall::rules::Requirements::default()
+    );
+}
+
+#[test]
+fn conditions_and_outputs_say_what_must_be_gathered() {
+    let need = |condition: &str| rules(&rule("r", condition)).requirements().needs;
+    assert!(need("evt.type = execve and proc.env[HOME] = /root").contains(Needs::ENV));
+    assert!(!need("evt.type = execve and proc.name = x").contains(Needs::ENV));
+    let set =
+        rules(&rule("r", "evt.type = execve").replace("output: o", "output: '%proc.aname[3]'"));
+    assert!(set.requirements().needs.contains(Needs::ANCESTORS));
+    assert_eq!(set.requirements().ancestors, 3);
+    assert_eq!(
+        rules(&rule("r", "proc.aname in (x)"))
+            .requirements()
+            .ancestors,
+        16
+    );
+}
+
+#[test]
+fn fields_say_whose_programs_are_asked_for() {
+    for (condition, failed, connect, ancestors) in [
+        ("evt.type = connect and proc.name = x", NOWHERE, NOWHERE, 0),
+        ("proc.exepath = x", EVERYWHERE, EVERYWHERE, 0),
+        (
+            "evt.type = connect and container.id != host and len(proc.args) > 1",
+            NOWHERE,
+            CONTAINER,
+            0,
+        ),
+        (
+            "evt.type = connect and proc.pcmdline = x",
+            NOWHERE,
+            NOWHERE,
+            1,
+        ),
+        (
+            "evt.type = connect and proc.aexe[3] = x",
+            NOWHERE,
+            NOWHERE,
+            3,
+        ),
+        (
+            "evt.type = connect and proc.aname[3] = x",
+            NOWHERE,
+            NOWHERE,
+            0,
+        ),
+        (
+            "evt.type = connect and proc.aexepath = x",
+            NOWHERE,
+            NOWHERE,
+            16,
+        ),
+        (
+            "evt.type = connect and proc.sid.exe = x",
+            NOWHERE,
+            EVERYWHERE,
+            16,
+        ),
+    ] {
+        let set = rules(&rule("r", condition));
+        let r = set.requirements();
+        assert_eq!(
+            (
+                r.exec_failed_program,
+                r.connect_program,
+                r.ancestor_programs
+            ),
+            (failed, connect, ancestors),
+            "{condition}"
+        );
+    }
+}
+
+/// What is assumed of host processes is what the fields give.
+#[test]
+fn the_fields_of_the_host_are_as_assumed() {
+    let record = RecordBuilder::exec("/bin/true", &["true"]);
+    super::with_context(&record, ContainerState::Host, |context| {
+        for (field, value) in crate::sources::syscall::fields::HOST {
+            assert_eq!(
+                FieldRef::parse(field).unwrap().get(context),
+                value,
+                "{field}"
+            );
+        }
+    });
+}
+
+fn activity(condition: &str) -> Activity {
+    rules(&rule("r", condition)).info()[0].activity.clone()
+}
+
+#[test]
+fn rules_that_cannot_match_here_are_inactive_with_the_reason() {
+    let inactive = |reason: &str| Activity::Inactive(Box::new([reason.into()]));
+    let partly = |reason: &str| Activity::Partly(Box::new([reason.into()]));
+    for (condition, expected) in [
+        ("evt.type = execve", Activity::Active),
+        (
+            "evt.type in (open, openat) and fd.name startswith /etc",
+            inactive("no events of types open, openat"),
+        ),
+        (
+            "evt.type in (connect, sendto) and fd.sport = 53",
+            partly("no events of type sendto"),
+        ),
+        (
+            "evt.type = execve and fd.directory = /etc",
+            inactive("no field fd.directory"),
+        ),
+        (
+            "evt.type in (symlink, symlinkat) and evt.arg.target in (/etc, /root)",
+            Activity::Inactive(Box::new([
+                "no events of types symlink, symlinkat".into(),
+                "no field evt.arg.target".into(),
+            ])),
+        ),
+        (
+            "evt.type = execve and evt.arg.cgroups contains x",
+            inactive("no field evt.arg.cgroups"),
+        ),
+        (
+            "evt.type = execve and (fd.directory = /etc or proc.name = x)",
+            partly("no field fd.directory"),
+        ),
+        (
+            "evt.type = execve and not evt.type = openat",
+            Activity::Active,
+        ),
+        ("evt.type = execve and evt.dir = <", Activity::Active),
+        (
+            "evt.type = execve and evt.type = connect",
+            inactive("its condition is never true"),
+        ),
+    ] {
+        assert_eq!(activity(condition), expected, "{condition}");
+    }
+}
+
+#[test]
+fn rules_of_other_sources_are_inactive() {
+    let text = rule("r", "ka.verb = create and jevt.value[/x] = y") + "  source: k8s_audit\n";
+    let set = rules(&text);
+    let reason = "no event source 'k8s_audit'";
+    assert_eq!(
+        set.info()[0].activity,
+        Activity::Inactive(Box::new([reason.into()]))
+    );
+}
