@@ -246,14 +246,16 @@ impl Telemetry {
     }
 
     fn rule_counts(&self, out: &mut Exposition) {
-        for (rule, matches) in self.rules.table().iter().filter(|(_, n)| *n > 0) {
+        let tables = self.rules.tables();
+        let rules = tables.iter().flat_map(|table| table.iter());
+        for (rule, matches) in rules.filter(|(_, matches)| *matches > 0) {
             out.add(&c::RULE_MATCHES, &[&rule.name], matches);
             let priority = (rule.priority as u8).to_string();
             let tags: Vec<String> = rule.tags.iter().map(|tag| format!("tag_{tag}")).collect();
             let mut labels = vec![
                 ("priority", priority.as_str()),
                 ("rule_name", &rule.name),
-                ("source", "syscall"),
+                ("source", rule.source),
             ];
             labels.extend(tags.iter().map(|tag| (tag.as_str(), "true")));
             out.add_with(&c::FALCO_RULES, &labels, matches);
@@ -288,10 +290,11 @@ mod tests {
         let telemetry = telemetry();
         let rule = RuleLabel {
             name: "Log \"x\"".into(),
+            source: "syscall",
             priority: Priority::Notice,
             tags: vec!["a-b".into()],
         };
-        telemetry.rules.load(vec![rule]).matched(0);
+        telemetry.rules.load("syscall", vec![rule]).matched(0);
         let text = telemetry.render();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let name = line.split(['{', ' ']).next().unwrap();

@@ -1,11 +1,12 @@
 //! Matches of each rule.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
-
-use arc_swap::ArcSwap;
 
 use config::Priority;
 
@@ -14,13 +15,15 @@ use config::Priority;
 pub struct RuleLabel {
     /// Its name.
     pub name: String,
+    /// The source for whose events it is.
+    pub source: &'static str,
     /// How urgent it is.
     pub priority: Priority,
     /// Its tags.
     pub tags: Vec<String>,
 }
 
-/// The loaded rules and their matches; by the order in which they were loaded.
+/// The loaded rules of a source and their matches; by the order in which they were loaded.
 #[derive(Debug, Default)]
 pub struct RuleTable(Vec<(RuleLabel, Arc<AtomicU64>)>);
 
@@ -40,14 +43,15 @@ impl RuleTable {
     }
 }
 
-/// The rules that are loaded now.
+/// The rules that are loaded now, by source.
 #[derive(Debug, Default)]
-pub struct Rules(ArcSwap<RuleTable>);
+pub struct Rules(RwLock<BTreeMap<&'static str, Arc<RuleTable>>>);
 
 impl Rules {
-    /// Other rules are loaded; a rule of the same name goes on counting.
-    pub fn load(&self, rules: Vec<RuleLabel>) -> Arc<RuleTable> {
-        let former = self.0.load();
+    /// Other rules of a source are loaded; a rule of the same name goes on counting.
+    pub fn load(&self, source: &'static str, rules: Vec<RuleLabel>) -> Arc<RuleTable> {
+        let mut tables = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let former = tables.entry(source).or_default();
         let table = rules
             .into_iter()
             .map(|rule| {
@@ -59,14 +63,15 @@ impl Rules {
             })
             .collect();
         let table = Arc::new(RuleTable(table));
-        self.0.store(Arc::clone(&table));
+        *former = Arc::clone(&table);
         table
     }
 
-    /// The table as it is now.
+    /// The table of each source as it is now.
     #[must_use]
-    pub fn table(&self) -> Arc<RuleTable> {
-        self.0.load_full()
+    pub fn tables(&self) -> Vec<Arc<RuleTable>> {
+        let tables = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        tables.values().cloned().collect()
     }
 }
 
@@ -77,6 +82,7 @@ mod tests {
     fn rule(name: &str) -> RuleLabel {
         RuleLabel {
             name: name.into(),
+            source: "a",
             priority: Priority::Debug,
             tags: Vec::new(),
         }
@@ -85,12 +91,22 @@ mod tests {
     #[test]
     fn a_rule_goes_on_counting_after_a_reload() {
         let rules = Rules::default();
-        let table = rules.load(vec![rule("a"), rule("b")]);
+        let table = rules.load("a", vec![rule("a"), rule("b")]);
         table.matched(1);
         table.matched(9);
-        let table = rules.load(vec![rule("b"), rule("c")]);
+        let table = rules.load("a", vec![rule("b"), rule("c")]);
         table.matched(0);
-        let counts: Vec<u64> = rules.table().iter().map(|(_, n)| n).collect();
+        let counts: Vec<u64> = table.iter().map(|(_, n)| n).collect();
         assert_eq!(counts, [2, 0]);
+    }
+
+    #[test]
+    fn each_source_has_rules_of_its_own() {
+        let rules = Rules::default();
+        rules.load("a", vec![rule("x")]).matched(0);
+        rules.load("b", vec![rule("x")]);
+        let tables = rules.tables();
+        let counts: Vec<u64> = tables.iter().flat_map(|t| t.iter()).map(|(_, n)| n).collect();
+        assert_eq!(counts, [1, 0]);
     }
 }

@@ -80,11 +80,12 @@ impl Snapshots {
             };
             fields.insert(name, memory.into());
         }
-        let table = telemetry.rules.table();
+        let tables = telemetry.rules.tables();
+        let rules = || tables.iter().flat_map(|table| table.iter());
         if config.rules_counters_enabled {
-            let matches: u64 = table.iter().map(|(_, n)| n).sum();
+            let matches: u64 = rules().map(|(_, n)| n).sum();
             fields.insert("falco.rules.matches_total", matches.into());
-            for (rule, matches) in table.iter() {
+            for (rule, matches) in rules() {
                 let name = rule.name.replace([' ', '.'], "_");
                 record = record.field(&format!("falco.rules.{name}"), matches);
             }
@@ -130,8 +131,9 @@ fn severity(priority: Priority) -> String {
 /// What Falco prints to standard output at its end.
 #[must_use]
 pub fn summary(telemetry: &Telemetry) -> String {
-    let table = telemetry.rules.table();
-    let hit: Vec<_> = table.iter().filter(|(_, n)| *n > 0).collect();
+    let tables = telemetry.rules.tables();
+    let rules = tables.iter().flat_map(|table| table.iter());
+    let hit: Vec<_> = rules.filter(|(_, n)| *n > 0).collect();
     let total: u64 = hit.iter().map(|(_, n)| n).sum();
     let mut out = format!("Events detected: {total}\nRule counts by severity:\n");
     for priority in Priority::ALL {
@@ -203,10 +205,11 @@ mod tests {
         let telemetry = Telemetry::new(Arc::new(Identity::new(&Config::default())));
         let rule = |name: &str, priority| RuleLabel {
             name: name.into(),
+            source: "syscall",
             priority,
             tags: Vec::new(),
         };
-        let table = telemetry.rules.load(vec![
+        let table = telemetry.rules.load("syscall", vec![
             rule("A b", Priority::Informational),
             rule("C", Priority::Notice),
             rule("D", Priority::Debug),

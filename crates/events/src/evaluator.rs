@@ -1,0 +1,103 @@
+//! An event and what is known of it → the lines of the rules that match.
+
+use std::sync::Arc;
+
+use falco_rules::{RuleSet, Scratch, Timed};
+use outputs::{AlertFormat, AlertOptions, AlertScratch, Form};
+use telemetry::{RuleLabel, RuleTable, Telemetry};
+
+use crate::Lines;
+
+/// The forms of a rule's alerts: as configured, and as text for a terminal.
+#[derive(Debug)]
+struct Formats {
+    line: AlertFormat,
+    text: AlertFormat,
+}
+
+impl Formats {
+    fn of(&self, form: Form) -> &AlertFormat {
+        match form {
+            Form::Configured => &self.line,
+            Form::Terminal => &self.text,
+        }
+    }
+}
+
+/// Asks the rules of a source about its events, and writes the alerts.
+#[derive(Debug)]
+pub struct Evaluator<S: Timed> {
+    formats: Vec<Formats>,
+    telemetry: Arc<Telemetry>,
+    matches: Arc<RuleTable>,
+    hostname: String,
+    evaluation: Scratch,
+    alert: AlertScratch,
+    source: std::marker::PhantomData<S>,
+}
+
+impl<S: Timed> Evaluator<S> {
+    /// An evaluator for those rules.
+    #[must_use]
+    pub fn new(rules: &RuleSet<S>, alerts: AlertOptions, telemetry: &Arc<Telemetry>) -> Self {
+        let mut this = Self {
+            formats: Vec::new(),
+            telemetry: Arc::clone(telemetry),
+            matches: Arc::default(),
+            hostname: telemetry.identity.hostname.clone(),
+            evaluation: Scratch::default(),
+            alert: AlertScratch::default(),
+            source: std::marker::PhantomData,
+        };
+        this.set_rules(rules, alerts);
+        this
+    }
+
+    /// Goes over to other rules: those are given from the next event on.
+    pub fn set_rules(&mut self, rules: &RuleSet<S>, alerts: AlertOptions) {
+        let text = AlertOptions {
+            json: false,
+            ..alerts
+        };
+        let formats = rules.rules().iter().map(|rule| Formats {
+            line: AlertFormat::new(rule, alerts, &self.hostname),
+            text: AlertFormat::new(rule, text, &self.hostname),
+        });
+        self.formats = formats.collect();
+        let labels = rules.rules().iter().map(|rule| RuleLabel {
+            name: rule.name.to_string(),
+            source: S::NAME,
+            priority: rule.priority,
+            tags: rule.tags.iter().map(ToString::to_string).collect(),
+        });
+        self.matches = self.telemetry.rules.load(S::NAME, labels.collect());
+    }
+
+    /// Gives the lines for an event to `lines`; their number.
+    pub fn evaluate<'e>(
+        &mut self,
+        rules: &RuleSet<S>,
+        event: &'e S::Event<'e>,
+        lines: &mut impl Lines,
+    ) -> u64 {
+        let Self {
+            formats,
+            matches,
+            evaluation,
+            alert,
+            ..
+        } = self;
+        let mut made = 0;
+        rules.evaluate(evaluation, event, &mut |rule| {
+            let Some(formats) = formats.get(rule.index) else {
+                return;
+            };
+            lines.line(rule.priority, |form, out| {
+                formats.of(form).write(rule, event, alert, out);
+            });
+            matches.matched(rule.index);
+            made += 1;
+        });
+        made
+    }
+}

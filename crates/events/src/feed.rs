@@ -1,0 +1,260 @@
+//! The thread that drives a source.
+
+use std::{
+    any::Any,
+    fmt,
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use bytes::BytesMut;
+use outputs::{Change, Outputs, internal::Record};
+use rustix::{
+    event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
+    io::{read, write},
+};
+use telemetry::Identity;
+
+use crate::{EventSource, Next};
+
+/// Most events of a pass.
+const BATCH: usize = 1024;
+/// Longest sleep: figures stay fresh.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// Other rules for a source, and what goes with them.
+pub struct Reload<S: EventSource> {
+    /// The rules.
+    pub rules: S::Rules,
+    /// What they ask of the source.
+    pub demand: S::Demand,
+    /// Other outputs, which have started.
+    pub outputs: Change,
+    /// Is told how it went. The former rules stay where the source cannot give what the new ones
+    /// demand.
+    pub done: Sender<Result<(), S::Error>>,
+}
+
+enum Command<S: EventSource> {
+    Reload(Box<Reload<S>>),
+    Record(Box<Record>),
+    HandOver(u64),
+    Stop,
+}
+
+/// What is left when the thread has ended.
+pub struct Finished<S: EventSource> {
+    /// The last figures.
+    pub figures: S::Figures,
+    /// The outputs, to be stopped.
+    pub outputs: Outputs,
+    /// Why the thread ended before it was asked to.
+    pub error: Option<io::Error>,
+}
+
+/// A source in its thread, as others see it.
+pub struct Feed<S: EventSource> {
+    thread: JoinHandle<Finished<S>>,
+    commands: Sender<Command<S>>,
+    wakeup: Arc<OwnedFd>,
+    figures: Arc<Mutex<S::Figures>>,
+}
+
+impl<S: EventSource> fmt::Debug for Feed<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").finish_non_exhaustive()
+    }
+}
+
+impl<S: EventSource> Feed<S> {
+    /// Starts the thread, under that name.
+    ///
+    /// # Errors
+    /// If the kernel refuses a thread or a descriptor.
+    pub fn start(
+        name: &str,
+        source: S,
+        outputs: Outputs,
+        identity: Arc<Identity>,
+    ) -> io::Result<Self> {
+        let wakeup = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let (commands, received) = channel();
+        let figures = Arc::<Mutex<S::Figures>>::default();
+        let driver = Driver {
+            source,
+            outputs,
+            identity,
+            commands: received,
+            wakeup: Arc::clone(&wakeup),
+            figures: Arc::clone(&figures),
+            stop: false,
+        };
+        let thread = std::thread::Builder::new()
+            .name(name.into())
+            .spawn(move || driver.run())?;
+        Ok(Self {
+            thread,
+            commands,
+            wakeup,
+            figures,
+        })
+    }
+
+    /// Gives figures, at most a second old.
+    pub fn figures(&self) -> impl Fn() -> S::Figures + Send + Sync + 'static {
+        let figures = Arc::clone(&self.figures);
+        move || {
+            let figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
+            figures.clone()
+        }
+    }
+
+    /// Whether the thread has ended, which it does unasked only after an error.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Hands over other rules; they count from the next event on.
+    pub fn reload(&self, reload: Reload<S>) {
+        self.command(Command::Reload(Box::new(reload)));
+    }
+
+    /// Puts a record that the sensor made about itself into the stream.
+    pub fn record(&self, record: Record) {
+        self.command(Command::Record(Box::new(record)));
+    }
+
+    /// Leaves events of that time and later to another process, see [`EventSource::hand_over`].
+    pub fn hand_over(&self, time: u64) {
+        self.command(Command::HandOver(time));
+    }
+
+    /// Takes every event that has come, lets waiting events go, and ends.
+    ///
+    /// # Errors
+    /// If the thread panicked.
+    pub fn stop(self) -> Result<Finished<S>, Box<dyn Any + Send>> {
+        self.command(Command::Stop);
+        self.thread.join()
+    }
+
+    fn command(&self, command: Command<S>) {
+        // A thread that has ended takes no commands: `stop` tells why.
+        let _ = self.commands.send(command);
+        let _ = write(&*self.wakeup, &1_u64.to_ne_bytes());
+    }
+}
+
+struct Driver<S: EventSource> {
+    source: S,
+    outputs: Outputs,
+    identity: Arc<Identity>,
+    commands: Receiver<Command<S>>,
+    wakeup: Arc<OwnedFd>,
+    figures: Arc<Mutex<S::Figures>>,
+    stop: bool,
+}
+
+impl<S: EventSource> Driver<S> {
+    fn run(mut self) -> Finished<S> {
+        self.source.begin();
+        let error = self.pass_until_stopped().err();
+        self.source.finish(&mut self.outputs);
+        self.outputs.flush();
+        self.source.flushed();
+        let figures = self.source.figures();
+        // Nothing more is counted from here on.
+        let Self {
+            source, outputs, ..
+        } = self;
+        drop(source);
+        Finished {
+            figures,
+            outputs,
+            error,
+        }
+    }
+
+    fn pass_until_stopped(&mut self) -> io::Result<()> {
+        let mut published = Instant::now();
+        loop {
+            self.commands();
+            let stopping = self.stop;
+            if stopping {
+                // What happens from here on is not taken, and not counted as seen.
+                self.source.detach();
+            }
+            let next = self.source.pass(BATCH, &mut self.outputs)?;
+            self.outputs.flush();
+            self.source.flushed();
+            if published.elapsed() >= LONGEST_SLEEP {
+                published = Instant::now();
+                let figures = self.source.figures();
+                *self.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+            }
+            match next {
+                Next::Now => {}
+                _ if stopping => return Ok(()),
+                Next::After(pause) => std::thread::sleep(pause),
+                Next::Wakeup => self.sleep()?,
+            }
+        }
+    }
+
+    fn commands(&mut self) {
+        let mut count = [0; 8];
+        // Nothing to read: the thread woke for something else.
+        let _ = read(&*self.wakeup, &mut count);
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Stop => self.stop = true,
+                Command::HandOver(time) => self.source.hand_over(time),
+                Command::Record(record) => {
+                    let line = record.line(&self.identity);
+                    let write = |_, out: &mut BytesMut| out.extend_from_slice(&line);
+                    self.outputs.line(record.priority, write);
+                }
+                Command::Reload(reload) => {
+                    let Reload {
+                        rules,
+                        demand,
+                        outputs,
+                        done,
+                    } = *reload;
+                    let applied = self.source.reload(rules, demand);
+                    if applied.is_ok() {
+                        self.outputs.apply(outputs);
+                    }
+                    // Whoever asked may have gone.
+                    let _ = done.send(applied);
+                }
+            }
+        }
+    }
+
+    /// Waits for events, for commands, or for the source's patience to end.
+    fn sleep(&mut self) -> io::Result<()> {
+        let timeout = self.source.patience().min(LONGEST_SLEEP);
+        let timeout = Timespec {
+            tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(1),
+            tv_nsec: timeout.subsec_nanos().into(),
+        };
+        let sources = self.source.wakeups();
+        let mut descriptors: Vec<_> = sources
+            .iter()
+            .map(|descriptor| PollFd::from_borrowed_fd(*descriptor, PollFlags::IN))
+            .chain([PollFd::from_borrowed_fd(self.wakeup.as_fd(), PollFlags::IN)])
+            .collect();
+        match poll(&mut descriptors, Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

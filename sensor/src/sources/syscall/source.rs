@@ -1,0 +1,236 @@
+//! The kernel's ring buffer as a source of events.
+
+use std::{
+    io,
+    os::fd::{AsFd as _, BorrowedFd},
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use events::{EventSource, Lines, Next, PendingStatistics};
+use metadata::boot_now;
+use outputs::{AlertOptions, internal::Record};
+use sensor_ebpf::{Counter, Kind};
+use telemetry::{Condition, Telemetry};
+use tracing::{info, warn};
+
+use super::{
+    capture::{Capture, CaptureError, KernelCounts, Ring, Throttled, Wants, rest},
+    fields::Syscall,
+    pipeline::{BEGUN, Guard, Parts, Pipeline, Throttlings},
+    rules::RuleSet,
+};
+
+/// Events that wait for their container.
+#[derive(Clone, Debug, Default)]
+pub struct Waiting {
+    /// How many.
+    pub events: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// How long events waited so far.
+    pub statistics: PendingStatistics,
+}
+
+/// The rules of system calls, and how their alerts are written.
+pub struct Rules {
+    /// The rules.
+    pub set: Arc<RuleSet>,
+    /// The form of their alerts.
+    pub alerts: AlertOptions,
+}
+
+/// The kernel side, and what turns its records into lines.
+pub struct SystemCalls {
+    capture: Capture,
+    ring: Ring,
+    kernel: Arc<KernelCounts>,
+    pipeline: Pipeline,
+    guard: Guard,
+    throttlings: Throttlings,
+    telemetry: Arc<Telemetry>,
+}
+
+impl SystemCalls {
+    /// Puts a capture that has started and the parts of a pipeline together.
+    #[must_use]
+    pub fn new(
+        capture: Capture,
+        ring: Ring,
+        kernel: Arc<KernelCounts>,
+        throttled: Throttled,
+        parts: Parts,
+    ) -> Self {
+        let telemetry = Arc::clone(&parts.telemetry);
+        Self {
+            capture,
+            ring,
+            kernel,
+            pipeline: Pipeline::new(parts),
+            guard: Guard::new(Arc::clone(&telemetry)),
+            throttlings: Throttlings::new(throttled),
+            telemetry,
+        }
+    }
+
+    fn look_at_throttlings(&mut self, lines: &mut impl Lines) {
+        let kernel = &self.kernel;
+        let refused = Kind::ALL.map(|kind| kernel.get(kind, Counter::Throttled));
+        let records = self
+            .throttlings
+            .look(refused, |key| self.pipeline.place_of(key));
+        let begun = records.iter().filter(|record| record.rule == BEGUN);
+        let begun = u64::try_from(begun.count()).unwrap_or(u64::MAX);
+        self.telemetry.throttlings.fetch_add(begun, Relaxed);
+        self.announce(&records, lines);
+    }
+
+    /// Puts records into the stream, and says them.
+    fn announce(&self, records: &[Record], lines: &mut impl Lines) {
+        for record in records {
+            warn!("{}", record.message);
+            self.write(record, lines);
+        }
+    }
+
+    /// Puts a record about the sensor itself into the stream.
+    fn write(&self, record: &Record, lines: &mut impl Lines) {
+        let line = record.line(&self.telemetry.identity);
+        lines.line(record.priority, |_, out: &mut BytesMut| {
+            out.extend_from_slice(&line);
+        });
+    }
+}
+
+impl EventSource for SystemCalls {
+    type Language = Syscall;
+    type Rules = Rules;
+    type Demand = Wants;
+    type Error = CaptureError;
+    type Figures = Waiting;
+
+    const CAUSES: &'static [&'static str] = &["undecodable"];
+    const RIGHTS: &'static [&'static str] = &["CAP_BPF", "CAP_PERFMON"];
+    const CONDITIONS: &'static [Condition] = &[Condition::ProgramsAttached];
+
+    fn kinds() -> Vec<telemetry::Kind> {
+        let kinds = Kind::ALL.into_iter().map(|kind| telemetry::Kind {
+            name: kind.name(),
+            buffer: match kind {
+                Kind::Exec | Kind::ExecFailed => "execve",
+                Kind::Connect => "connect",
+            },
+        });
+        kinds.collect()
+    }
+
+    fn begin(&mut self) {
+        prefer_this_thread();
+    }
+
+    fn pass(&mut self, most: usize, lines: &mut impl Lines) -> io::Result<Next> {
+        self.pipeline.begin_batch(lines);
+        let Self { ring, pipeline, .. } = self;
+        let drained = ring.drain(most, |record| pipeline.process(record, lines));
+        #[cfg(feature = "bpf-log")]
+        self.capture.take_over_log();
+        for (key, class) in self.pipeline.take_classes() {
+            self.capture
+                .classify(key, class)
+                .map_err(io::Error::other)?;
+        }
+        if self.throttlings.due() {
+            self.look_at_throttlings(lines);
+            self.pipeline.tell_caches();
+        }
+        if let Some(record) = self.guard.check(&mut self.capture) {
+            self.write(&record, lines);
+        }
+        Ok(match rest(drained) {
+            Some(Duration::ZERO) => Next::Now,
+            Some(pause) => Next::After(pause),
+            None => Next::Wakeup,
+        })
+    }
+
+    fn wakeups(&self) -> Vec<BorrowedFd<'_>> {
+        vec![self.ring.as_fd(), self.pipeline.wakeup()]
+    }
+
+    /// Until the next waiting event's time is up.
+    fn patience(&mut self) -> Duration {
+        let deadline = self.pipeline.deadline();
+        deadline.map_or(Duration::MAX, |deadline| {
+            Duration::from_nanos(deadline.saturating_sub(boot_now()))
+        })
+    }
+
+    fn flushed(&mut self) {
+        self.pipeline.flushed();
+    }
+
+    fn reload(&mut self, rules: Rules, demand: Wants) -> Result<(), CaptureError> {
+        self.capture.apply(&demand)?;
+        say_attached(&self.capture);
+        self.pipeline.set_rules(rules.set, rules.alerts);
+        Ok(())
+    }
+
+    fn hand_over(&mut self, time: u64) {
+        self.pipeline.hand_over(time);
+    }
+
+    fn detach(&mut self) {
+        self.capture.detach();
+    }
+
+    fn finish(&mut self, lines: &mut impl Lines) {
+        self.pipeline.finish(lines);
+        self.look_at_throttlings(lines);
+        let ended = self.throttlings.finish();
+        self.announce(&ended, lines);
+    }
+
+    fn figures(&mut self) -> Waiting {
+        let (events, bytes) = self.pipeline.waiting();
+        Waiting {
+            events,
+            bytes,
+            statistics: self.pipeline.waits(),
+        }
+    }
+}
+
+/// Logs what the kernel runs for us, and whether it costs more than it should.
+pub fn say_attached(capture: &Capture) {
+    let mut attached: Vec<_> = capture.attached().collect();
+    attached.dedup(); // a program on two hooks
+    info!("programs attached: {}", attached.join(", "));
+    if let Some(refused) = capture.refused() {
+        warn!("system calls are hooked raw, which costs every one of them: {refused}");
+    }
+}
+
+/// Niceness of the capture thread: where every CPU is busy, the ring buffer would
+/// fill while its reader waits for its turn. It runs a few per cent of the time.
+const NICENESS: i32 = -10;
+
+/// Asks for more of the CPU than others get; without `CAP_SYS_NICE` it is refused,
+/// and then the thread is one among others.
+fn prefer_this_thread() {
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lifecycle::KEPT;
+
+    #[test]
+    fn the_rights_that_the_source_needs_are_kept() {
+        for right in SystemCalls::RIGHTS {
+            assert!(KEPT.iter().any(|(name, ..)| name == right), "{right}");
+        }
+    }
+}
