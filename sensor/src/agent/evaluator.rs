@@ -8,11 +8,10 @@ use rustc_hash::FxHasher;
 use super::Sink;
 use crate::{
     capture::Clock,
-    config,
     enrich::{ContainerState, Lineage, Users},
     event::Event,
     fields::{Context, Memo},
-    output::{AlertFormat, AlertOptions, AlertScratch},
+    output::{AlertFormat, AlertOptions, AlertScratch, Form},
     rules::{RuleSet, Scratch},
     telemetry::{RuleLabel, RuleTable, Telemetry},
 };
@@ -45,6 +44,15 @@ struct Formats {
     text: AlertFormat,
 }
 
+impl Formats {
+    fn of(&self, form: Form) -> &AlertFormat {
+        match form {
+            Form::Configured => &self.line,
+            Form::Terminal => &self.text,
+        }
+    }
+}
+
 /// Evaluates the rules and formats their alerts.
 pub(super) struct Evaluator {
     rules: Arc<RuleSet>,
@@ -57,8 +65,6 @@ pub(super) struct Evaluator {
     arena: Bump,
     evaluation: Scratch,
     scratch: AlertScratch,
-    line: Vec<u8>,
-    text: Vec<u8>,
     /// The programs of processes.
     pub(super) lineage: Lineage,
     /// Names of users and groups.
@@ -77,7 +83,7 @@ impl Evaluator {
         telemetry: Arc<Telemetry>,
     ) -> Self {
         Self {
-            formats: formats(&rules, options),
+            formats: formats(&rules, options, &node.hostname),
             matches: telemetry.rules.load(labels(&rules)),
             telemetry,
             rules,
@@ -86,8 +92,6 @@ impl Evaluator {
             arena: Bump::new(),
             evaluation: Scratch::default(),
             scratch: AlertScratch::default(),
-            line: Vec::new(),
-            text: Vec::new(),
             lineage,
             users,
             clock: Clock::new(),
@@ -96,7 +100,7 @@ impl Evaluator {
 
     /// Takes other rules, from the next event on.
     pub(super) fn set_rules(&mut self, rules: Arc<RuleSet>, options: AlertOptions) {
-        self.formats = formats(&rules, options);
+        self.formats = formats(&rules, options, &self.node.hostname);
         self.matches = self.telemetry.rules.load(labels(&rules));
         self.options = options;
         self.rules = rules;
@@ -119,8 +123,6 @@ impl Evaluator {
             arena,
             evaluation,
             scratch,
-            line,
-            text,
             lineage,
             users,
             clock,
@@ -147,15 +149,9 @@ impl Evaluator {
             let Some(formats) = formats.get(rule.index) else {
                 return;
             };
-            line.clear();
-            text.clear();
-            if sink.wants_lines() {
-                formats.line.write(rule, &context, scratch, line);
-            }
-            if sink.wants_text() {
-                formats.text.write(rule, &context, scratch, text);
-            }
-            sink.line(line, text, rule.priority.number());
+            sink.line(rule.priority, |form, out| {
+                formats.of(form).write(rule, &context, scratch, out);
+            });
             matches.matched(rule.index);
             lines += 1;
         });
@@ -168,7 +164,7 @@ impl Evaluator {
     }
 }
 
-fn formats(rules: &RuleSet, options: AlertOptions) -> Vec<Formats> {
+fn formats(rules: &RuleSet, options: AlertOptions, hostname: &str) -> Vec<Formats> {
     let text = AlertOptions {
         json: false,
         ..options
@@ -177,8 +173,8 @@ fn formats(rules: &RuleSet, options: AlertOptions) -> Vec<Formats> {
         .rules()
         .iter()
         .map(|rule| Formats {
-            line: AlertFormat::new(rule, options),
-            text: AlertFormat::new(rule, text),
+            line: AlertFormat::new(rule, options, hostname),
+            text: AlertFormat::new(rule, text, hostname),
         })
         .collect()
 }
@@ -190,10 +186,7 @@ fn labels(rules: &RuleSet) -> Vec<RuleLabel> {
         .iter()
         .map(|rule| RuleLabel {
             name: rule.name.to_string(),
-            priority: config::Priority::ALL
-                .into_iter()
-                .find(|priority| *priority as u8 == rule.priority.number())
-                .unwrap_or(config::Priority::Debug),
+            priority: rule.priority,
             tags: rule.tags.iter().map(ToString::to_string).collect(),
         })
         .collect()
