@@ -5,7 +5,8 @@ use std::sync::{Arc, LazyLock};
 
 use config::{Config, Webserver};
 use libfuzzer_sys::fuzz_target;
-use sensor::{output::Identity, reports::serve_stream};
+use sensor::reports::serve_stream;
+use telemetry::Identity;
 use telemetry::Telemetry;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},

@@ -5,6 +5,5 @@ pub mod app;
 pub mod cli;
 pub mod lifecycle;
 pub mod logging;
-pub mod output;
 pub mod reports;
 pub mod sources;

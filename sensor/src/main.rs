@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use sensor::{
     app,
     cli::{Action, Args, configuration},
-    logging, output,
+    logging,
     sources::syscall::self_test,
 };
 use tracing::error;
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Err(code) => return code.into(),
     };
     let helped = if args.program_helper {
-        Some(output::program::run_helper())
+        Some(outputs::program::run_helper())
     } else if args.self_test_helper.is_some() {
         Some(self_test::run_helper())
     } else {

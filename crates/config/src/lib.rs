@@ -23,10 +23,11 @@ mod setting;
 mod values;
 
 pub use config_file::{ConfigFile, Strategy};
+
 pub use engine::{AppendOutput, Engine, ModernEbpf, RuleMatching, RuleSwitch, WhichRules};
 pub use keys::{Key, NOT_APPLICABLE, all as keys};
 pub use load::{ConfigError, Inputs, Loaded, load};
-pub use log::{LogFormat, LogLevel};
+pub use log::{LogFormat, LogLevel, priority_of};
 pub use outputs::{
     FileOutput, HttpOutput, HttpTuning, OutputsQueue, ProgramOutput, Rotate, Spool, StdoutOutput,
     SyslogOutput,
@@ -37,9 +38,11 @@ pub use sensor::{
     TreeMode, WantedEnv,
 };
 pub use service::{DropAction, Metrics, SyscallEventDrops, Webserver};
-pub use values::{ByteSize, Mode, Owner, Priority, Span};
+pub use values::{ByteSize, Mode, Owner, Span};
 
 use std::path::PathBuf;
+
+use falco_rules::Priority;
 
 /// Everything that can be configured. `Config::default()` is what runs with no file at all.
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of falco.yaml")]

@@ -2,9 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
+use falco_rules::Priority;
 use tracing::level_filters::LevelFilter;
 
-use super::{Priority, values::Expected};
+use super::values::Expected;
 
 /// `log_level`: the least urgent lines of the log, of the sensor's own and of some targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl fmt::Display for LogLevel {
 /// The level of a name: one of Falco's priorities, or what else `tracing` knows. There is none
 /// above `error`: what is more urgent is an error, too.
 fn level(name: &str) -> Option<LevelFilter> {
-    let Ok(priority) = name.parse::<Priority>() else {
+    let Some(priority) = Priority::parse(name) else {
         return match name.to_ascii_lowercase().as_str() {
             "warn" => Some(LevelFilter::WARN),
             "trace" => Some(LevelFilter::TRACE),
@@ -93,19 +94,18 @@ fn name(level: LevelFilter) -> &'static str {
     match level.into_level() {
         None => "off",
         Some(tracing::Level::TRACE) => "trace",
-        Some(level) => Priority::from(level).name(),
+        Some(level) => priority_of(level).as_str(),
     }
 }
 
-impl From<tracing::Level> for Priority {
-    /// The priority of a line of that level: there are five levels for eight priorities.
-    fn from(level: tracing::Level) -> Self {
-        match level {
-            tracing::Level::ERROR => Self::Error,
-            tracing::Level::WARN => Self::Warning,
-            tracing::Level::INFO => Self::Informational,
-            tracing::Level::DEBUG | tracing::Level::TRACE => Self::Debug,
-        }
+/// The priority of a line of that level: there are five levels for eight priorities.
+#[must_use]
+pub const fn priority_of(level: tracing::Level) -> Priority {
+    match level {
+        tracing::Level::ERROR => Priority::Error,
+        tracing::Level::WARN => Priority::Warning,
+        tracing::Level::INFO => Priority::Informational,
+        tracing::Level::DEBUG | tracing::Level::TRACE => Priority::Debug,
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::{net::IpAddr, path::PathBuf, str::FromStr};
 
+use falco_rules::Priority;
 use yaml::Node;
 
 use super::{
-    AppendOutput, ByteSize, DropAction, Hooks, LogFormat, LogLevel, Mode, Owner, Priority,
-    RuleMatching, RuleSwitch, Span, Strategy, Toggle, TreeMode, WantedEnv, WhichRules,
+    AppendOutput, ByteSize, DropAction, Hooks, LogFormat, LogLevel, Mode, Owner, RuleMatching,
+    RuleSwitch, Span, Strategy, Toggle, TreeMode, WantedEnv, WhichRules,
 };
 
 /// A type of value that a key can have.
@@ -137,11 +138,23 @@ fn parse<T: FromStr>(node: &Node) -> Option<T> {
 parsed! {
     ByteSize: "a number of bytes like 4096, 32KiB, 100MiB or 1GiB",
     Span: "a span of time like 500ms, 2s, 15m, 1h or 0",
-    Priority: "emergency, alert, critical, error, warning, notice, informational or debug",
     LogLevel: LogLevel::TYPE,
     IpAddr: "an IP address",
     Mode: "permissions in octal like 0640",
     Owner: "user and group in numbers like 1000:1000",
+}
+
+impl Setting for Priority {
+    const TYPE: &'static str =
+        "emergency, alert, critical, error, warning, notice, informational or debug";
+
+    fn read(node: &Node) -> Option<Self> {
+        Self::parse(node.as_str()?)
+    }
+
+    fn show(&self) -> String {
+        quote(self.as_str())
+    }
 }
 
 /// Settings with a fixed set of names.

@@ -2,8 +2,7 @@
 
 use std::{
     any::Any,
-    fmt,
-    io,
+    fmt, io,
     os::fd::{AsFd as _, OwnedFd},
     sync::{
         Arc, Mutex, PoisonError,

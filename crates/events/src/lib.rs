@@ -1,7 +1,23 @@
 //! What every source of events stands on.
+//!
+//! ```text
+//! EventSource ──event──▶ Evaluator ──line──▶ Outputs
+//!      ▲                    rules, Ledger
+//!    Feed: the source's thread, its commands and its sleep
+//! ```
+//!
+//! A source implements [`EventSource`]; `examples/json_lines.rs` is a whole one.
 
+mod evaluator;
+mod feed;
+mod lines;
 mod pending;
+mod source;
 
+pub use evaluator::Evaluator;
+pub use feed::{Feed, Finished, Reload};
+pub use lines::Lines;
 pub use pending::{
     PendingEvents, PendingOptions, PendingStatistics, Release, ReleaseCounts, Released,
 };
+pub use source::{EventSource, Next};

@@ -277,9 +277,11 @@ impl Telemetry {
 
 #[cfg(test)]
 mod tests {
+    use config::Config;
+    use falco_rules::Priority;
+
     use super::*;
     use crate::{RuleLabel, catalog::ALL};
-    use config::{Config, Priority};
 
     fn telemetry() -> Telemetry {
         Telemetry::new(Arc::new(Identity::new(&Config::default())))

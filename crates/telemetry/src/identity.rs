@@ -103,8 +103,9 @@ impl Identity {
 mod tests {
     use std::path::Path;
 
-    use super::*;
     use config::{Inputs, load};
+
+    use super::*;
 
     #[test]
     fn in_a_cluster_records_carry_the_nodes_name_and_not_the_pods() {

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use config::Priority;
+use falco_rules::Priority;
 
 /// A loaded rule, as far as metrics tell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +106,11 @@ mod tests {
         rules.load("a", vec![rule("x")]).matched(0);
         rules.load("b", vec![rule("x")]);
         let tables = rules.tables();
-        let counts: Vec<u64> = tables.iter().flat_map(|t| t.iter()).map(|(_, n)| n).collect();
+        let counts: Vec<u64> = tables
+            .iter()
+            .flat_map(|t| t.iter())
+            .map(|(_, n)| n)
+            .collect();
         assert_eq!(counts, [1, 0]);
     }
 }

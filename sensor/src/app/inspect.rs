@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use anyhow::bail;
 use config::{Config, Loaded};
 
-use super::{needs, rules};
+use super::{needs, options, rules};
 use crate::{
     cli::{self, Action},
     sources::syscall::{
-        options,
+        self,
         rules::{Compilation, Report, RuleSet, compile, read},
     },
 };
@@ -46,7 +46,7 @@ pub fn inspect(action: &Action, loaded: &Loaded) -> anyhow::Result<bool> {
         Action::ListRules => {
             let set = set(config)?;
             let requirements = set.requirements();
-            let wants = options::wants(config, requirements);
+            let wants = syscall::options::wants(config, requirements);
             if config.json_output {
                 let mut list = set.list_json();
                 list["derived"] = needs::object(&wants, requirements);

@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use config::Priority;
 use events::ReleaseCounts;
+use falco_rules::Priority;
 use metadata::Counters;
 use serde_json::Value;
 use telemetry::{Exposition, Ledger, Meaning, Telemetry, catalog};
@@ -15,8 +15,8 @@ use telemetry::{Exposition, Ledger, Meaning, Telemetry, catalog};
 use crate::{
     logging,
     sources::syscall::{
+        Waiting,
         capture::{KernelCounts, Programs, RingFill},
-        pipeline::Snapshot,
         self_test::Marker,
     },
 };
@@ -94,7 +94,7 @@ pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
         for priority in Priority::ALL {
             let lines = logging::lines(priority);
             if lines > 0 {
-                out.add(&catalog::LOG_LINES, &[priority.name()], lines);
+                out.add(&catalog::LOG_LINES, &[priority.as_str()], lines);
             }
         }
     }));
@@ -108,15 +108,19 @@ pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
 /// Tells the telemetry where the figures of the capture thread are: what waits.
 pub(super) fn figures(
     telemetry: &Telemetry,
-    figures: impl Fn() -> Snapshot + Send + Sync + 'static,
+    figures: impl Fn() -> Waiting + Send + Sync + 'static,
 ) {
     let seconds = |nanos: u64| Duration::from_nanos(nanos).as_secs_f64();
     telemetry.collect(Box::new(move |out| {
         let figures = figures();
-        out.add(&catalog::HOLD_EVENTS, &[], figures.held as u64);
-        out.add(&catalog::HOLD_BYTES, &[], figures.held_bytes as u64);
-        out.add(&catalog::HOLD_MEDIAN, &[], seconds(figures.hold.median));
-        out.add(&catalog::HOLD_MAX, &[], seconds(figures.hold.max));
+        out.add(&catalog::HOLD_EVENTS, &[], figures.events as u64);
+        out.add(&catalog::HOLD_BYTES, &[], figures.bytes as u64);
+        out.add(
+            &catalog::HOLD_MEDIAN,
+            &[],
+            seconds(figures.statistics.median),
+        );
+        out.add(&catalog::HOLD_MAX, &[], seconds(figures.statistics.max));
     }));
 }
 

@@ -5,8 +5,10 @@ mod metrics;
 mod monitor;
 mod needs;
 mod observe;
+mod options;
 mod rights;
 mod rules;
+mod start;
 mod summary;
 
 pub use inspect::inspect;

@@ -5,15 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use config::{Config, Priority};
+use config::Config;
+use events::Feed;
+use falco_rules::Priority;
+use outputs::internal::Record;
 use telemetry::{Condition, Ledger, Telemetry};
 use tracing::error;
 
 use crate::{
-    output::{Identity, internal::Record},
     reports::{DropMonitor, OutputReport, SnapshotFile, Snapshots},
     sources::syscall::{
-        pipeline::Agent,
+        SystemCalls,
         self_test::{SelfTest, Verdict},
     },
 };
@@ -26,8 +28,6 @@ pub(super) struct Observed<'a> {
     pub(super) ledger: &'a Ledger,
     /// What becomes of lines.
     pub(super) outputs: &'a OutputReport,
-    /// Who writes the records.
-    pub(super) identity: &'a Identity,
 }
 
 /// Watches losses and makes the records that the sensor writes about itself.
@@ -63,12 +63,16 @@ impl Monitor {
     }
 
     /// Does what is due. True if the sensor is to stop because of losses.
-    pub(super) fn tick(&mut self, observed: &Observed<'_>, config: &Config, agent: &Agent) -> bool {
+    pub(super) fn tick(
+        &mut self,
+        observed: &Observed<'_>,
+        config: &Config,
+        feed: &Feed<SystemCalls>,
+    ) -> bool {
         let Observed {
             telemetry,
             ledger,
             outputs,
-            identity,
         } = *observed;
         let now = Instant::now();
         let mut exit = false;
@@ -77,7 +81,7 @@ impl Monitor {
             let reaction = self.drops.check(now, &ledger.totals());
             exit = reaction.exit;
             if let Some(record) = reaction.record {
-                write(agent, identity, &record);
+                feed.record(record);
             }
         }
         let metrics = &config.metrics;
@@ -89,13 +93,13 @@ impl Monitor {
                 file.write(self.snapshots.sample(&record));
             }
             if metrics.output_rule {
-                write(agent, identity, &record);
+                feed.record(record);
             }
         }
         if let Some(verdict) = self.self_test.as_mut().and_then(|test| test.tick(now))
             && let Some(record) = judge(verdict, telemetry)
         {
-            write(agent, identity, &record);
+            feed.record(record);
         }
         exit
     }
@@ -121,10 +125,6 @@ fn judge(verdict: Verdict, telemetry: &Telemetry) -> Option<Record> {
             Some(Record::new(rule, Priority::Critical, message))
         }
     }
-}
-
-fn write(agent: &Agent, identity: &Identity, record: &Record) {
-    agent.line(record.line(identity), record.priority as u8);
 }
 
 fn interval(config: &Config) -> Duration {

@@ -8,31 +8,30 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use config::{Config, ConfigError, WantedEnv};
-use events::ReleaseCounts;
-use metadata::{Counters, MetadataTasks, Notice, Users};
-use telemetry::{Condition, Ledger, Telemetry};
+use events::{Feed, Reload};
+use metadata::MetadataTasks;
+use outputs::Control;
+use telemetry::{Condition, Identity, Ledger, Loaded, Telemetry};
 use tokio::runtime::Runtime;
 use tracing::{error, info, warn};
 
 use super::{
-    metrics,
     monitor::{Monitor, Observed},
-    rights, rules, summary,
+    options, rules,
+    start::start,
+    summary,
 };
 use crate::{
     cli::{self, Args},
     lifecycle::{self, Instance, PidFile, Request, Signals, Watch},
     logging,
-    output::{Control, Identity, Loaded, Outputs},
-    reports::{self, OutputReport, Server},
+    reports::{self, OutputReport},
     sources::syscall::{
-        capture::{self, Capture, Programs},
+        self, Rules, SystemCalls,
+        capture::Programs,
         fields::Needs,
-        lineage::Lineage,
-        options,
-        pipeline::{Agent, Cgroups, Node, Parts, Pending, Reload, ledger, tell_attached},
         rules::{Code, Compilation, RuleSet},
-        self_test::{Marker, SelfTest},
+        self_test::SelfTest,
     },
 };
 
@@ -74,130 +73,19 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
 }
 
 /// The running sensor.
-struct Running {
-    agent: Agent,
-    telemetry: Arc<Telemetry>,
-    ledger: Arc<Ledger>,
-    outputs: OutputReport,
-    control: Control,
-    identity: Arc<Identity>,
-    metadata: MetadataTasks,
-    self_test: Option<SelfTest>,
-    programs: Programs,
-    requests: mpsc::Receiver<Request>,
-    _signals: Signals,
-    _runtime: Runtime,
-}
-
-fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running> {
-    let config = &loaded.config;
-    let identity = Arc::new(Identity::new(config));
-    identity.set_loaded(Loaded {
-        rules: rules.digest().to_owned(),
-        config: loaded.digest.clone(),
-    });
-    let telemetry = Arc::new(Telemetry::new(Arc::clone(&identity)));
-    let (sender, requests) = mpsc::channel();
-    let signals = {
-        let sender = sender.clone();
-        Signals::listen(move |request| sender.send(request).is_ok())
-            .context("cannot receive signals")?
-    };
-    {
-        let telemetry = Arc::clone(&telemetry);
-        lifecycle::install_panic_hook(config.sensor.stop_deadline.0, move || {
-            telemetry.panics.fetch_add(1, Relaxed);
-            // Whoever waits for requests may be the one that panicked.
-            let _ = sender.send(Request::Stop);
-        });
-    }
-    let outputs = Outputs::start(config, &identity)?;
-    let control = outputs.control();
-    let report = OutputReport::new(control.clone());
-    report.connect(&telemetry);
-    report.set_timeout(config.output_timeout.0);
-    telemetry.health.require(Condition::OutputsWritable);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("metadata")
-        .enable_all()
-        .build()
-        .context("cannot start the threads for containerd and the API server")?;
-    let counters = Arc::new(Counters::default());
-    let metadata_options = options::metadata(config);
-    let namespaces = metadata_options.containerd.namespaces.clone();
-    if metadata_options.containerd.enabled {
-        telemetry.health.require(Condition::ContainerdAnswered);
-    }
-    let (caches, metadata) = metadata::start(
-        metadata_options,
-        runtime.handle(),
-        &counters,
-        Arc::new(|notice| announce(&notice)),
-    )
-    .context("cannot start the metadata tasks")?;
-    let wants = options::wants(config, rules.requirements());
-    let marker = Arc::<Marker>::default();
-    let self_test = start_self_test(config, &telemetry, &marker);
-    let capture::Started {
-        capture,
-        ring,
-        counts,
-        throttled,
-        fill,
-        programs,
-    } = start_capture(&options::capture(config, &marker), &wants, &telemetry)?;
-    let lineage = Lineage::scan(&config.sensor.proc_root, Arc::clone(&counters));
-    let kernel = Arc::new(counts);
-    let ledger = Arc::new(ledger());
-    let releases = Arc::<ReleaseCounts>::default();
-    let sources = metrics::Sources {
-        ledger: Arc::clone(&ledger),
-        kernel: Arc::clone(&kernel),
-        fill,
-        programs: programs.clone(),
-        enrichment: Arc::clone(&counters),
-        releases: Arc::clone(&releases),
-        marker: Arc::clone(&marker),
-    };
-    metrics::connect(&telemetry, sources);
-    let parts = Parts {
-        rules,
-        alerts: options::alerts(config),
-        node: Node::new(&identity.hostname, &identity.boot_id),
-        metadata: caches,
-        pending: Pending::new(options::hold(config), Arc::clone(&releases)),
-        users: Users::new(options::users(config), Arc::clone(&counters)),
-        lineage,
-        cgroups: Cgroups::new(namespaces),
-        ledger: Arc::clone(&ledger),
-        telemetry: Arc::clone(&telemetry),
-        marker,
-    };
-    if config.webserver.enabled {
-        let server = runtime.block_on(Server::bind(&config.webserver))?;
-        info!("webserver listens at {}", server.address());
-        runtime.spawn(server.run(Arc::clone(&telemetry)));
-    }
-    let agent = Agent::start(capture, ring, kernel, throttled, parts, outputs)
-        .context("cannot start the capture thread")?;
-    metrics::figures(&telemetry, agent.figures());
-    rights::give_up(config, &identity);
-    lifecycle::give_back();
-    Ok(Running {
-        agent,
-        telemetry,
-        ledger,
-        outputs: report,
-        control,
-        identity,
-        metadata,
-        self_test,
-        programs,
-        requests,
-        _signals: signals,
-        _runtime: runtime,
-    })
+pub(super) struct Running {
+    pub(super) feed: Feed<SystemCalls>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) outputs: OutputReport,
+    pub(super) control: Control,
+    pub(super) identity: Arc<Identity>,
+    pub(super) metadata: MetadataTasks,
+    pub(super) self_test: Option<SelfTest>,
+    pub(super) programs: Programs,
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) _signals: Signals,
+    pub(super) _runtime: Runtime,
 }
 
 impl Running {
@@ -219,7 +107,7 @@ impl Running {
                 Ok(Request::Reopen) => self.control.reopen(),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
             }
-            if self.agent.has_ended() || end.is_some_and(|end| Instant::now() >= end) {
+            if self.feed.has_ended() || end.is_some_and(|end| Instant::now() >= end) {
                 break;
             }
             if looked.elapsed() >= Duration::from_secs(1) {
@@ -239,9 +127,8 @@ impl Running {
                 telemetry: &self.telemetry,
                 ledger: &self.ledger,
                 outputs: &self.outputs,
-                identity: &self.identity,
             };
-            if monitor.tick(&observed, &config, &self.agent) {
+            if monitor.tick(&observed, &config, &self.feed) {
                 error!("events are lost, and syscall_event_drops.actions says to stop then");
                 break;
             }
@@ -290,11 +177,13 @@ impl Running {
         let digest = rules.digest().to_owned();
         let outputs = self.control.prepare(&loaded.config, &self.identity)?;
         let (done, result) = mpsc::channel();
-        self.agent.reload(Reload {
-            wants: options::wants(&loaded.config, rules.requirements()),
-            alerts: options::alerts(&loaded.config),
+        self.feed.reload(Reload {
+            demand: syscall::options::wants(&loaded.config, rules.requirements()),
+            rules: Rules {
+                set: rules,
+                alerts: options::alerts(&loaded.config),
+            },
             outputs,
-            rules,
             done,
         });
         result.recv().context("the capture thread has ended")??;
@@ -308,7 +197,7 @@ impl Running {
     }
 
     fn stop(self, config: &Config, drops: (u64, u64)) -> anyhow::Result<bool> {
-        let Ok(finished) = self.agent.stop() else {
+        let Ok(finished) = self.feed.stop() else {
             bail!("the capture thread panicked");
         };
         let counts = finished.outputs.stop(config.sensor.stop_deadline.0);
@@ -318,7 +207,7 @@ impl Running {
         );
         eprint!(
             "{}",
-            summary::text(&self.ledger.totals(), &finished.snapshot, &counts)
+            summary::text(&self.ledger.totals(), &finished.figures, &counts)
         );
         eprint!("{}", summary::skipped(&self.programs.read()));
         if let Some(error) = finished.error {
@@ -326,41 +215,6 @@ impl Running {
             return Ok(false);
         }
         Ok(!lifecycle::panicked())
-    }
-}
-
-/// Loads and attaches the programs, and says which.
-fn start_capture(
-    options: &capture::Options,
-    wants: &capture::Wants,
-    telemetry: &Telemetry,
-) -> anyhow::Result<capture::Started> {
-    telemetry.health.require(Condition::ProgramsAttached);
-    let started = Capture::start(options, wants)?;
-    tell_attached(&started.capture);
-    telemetry.health.hold(Condition::ProgramsAttached);
-    Ok(started)
-}
-
-/// The self-test, where there can be one: readiness then waits for it.
-fn start_self_test(
-    config: &Config,
-    telemetry: &Telemetry,
-    marker: &Arc<Marker>,
-) -> Option<SelfTest> {
-    let config = &config.sensor.self_test;
-    if !config.enabled {
-        return None;
-    }
-    match SelfTest::start(config, marker) {
-        Ok(test) => {
-            telemetry.health.require(Condition::SelfTestPassed);
-            Some(test)
-        }
-        Err(error) => {
-            warn!("no self-test: {error}");
-            None
-        }
     }
 }
 
@@ -409,12 +263,5 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
             Ok(set)
         }
         Ok(Compilation { set: None, report }) | Err(report) => bail!("{}", report.text()),
-    }
-}
-
-fn announce(notice: &Notice) {
-    match notice {
-        Notice::ContainerdUp { .. } | Notice::KubeUp { .. } => info!("{notice}"),
-        _ => warn!("{notice}"),
     }
 }

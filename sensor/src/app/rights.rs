@@ -7,12 +7,10 @@ use std::{
 };
 
 use config::Config;
+use telemetry::Identity;
 use tracing::{info, warn};
 
-use crate::{
-    lifecycle::{self, Needs},
-    output::Identity,
-};
+use crate::lifecycle::{self, Needs};
 
 /// Gives up what is not needed any more. A kernel that refuses is no reason not to
 /// observe: it is said, and the sensor goes on with more rights than it needs.

@@ -9,9 +9,9 @@ use std::{
 use config::Config;
 use yaml::{Diagnostic, Source};
 
-use crate::sources::syscall::{
-    options,
-    rules::{Code, Compilation, FileReport, Problem, Report, RuleFile, compile, read},
+use super::options;
+use crate::sources::syscall::rules::{
+    Code, Compilation, FileReport, Problem, Report, RuleFile, compile, read,
 };
 
 /// The rules that are in force where none are configured.

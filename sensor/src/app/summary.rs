@@ -2,18 +2,16 @@
 
 use std::fmt::Write as _;
 
+use outputs::Counts;
 use telemetry::{KindTotals, Meaning, SourceTotals};
 
-use crate::{
-    output::Counts,
-    sources::syscall::{capture::ProgramFigures, pipeline::Snapshot},
-};
+use crate::sources::syscall::{Waiting, capture::ProgramFigures};
 
 /// The last words, for standard error: how many events were seen, and what
 /// became of each.
 pub(super) fn text(
     totals: &SourceTotals,
-    snapshot: &Snapshot,
+    waiting: &Waiting,
     outputs: &[(&'static str, Counts)],
 ) -> String {
     let mut out = String::new();
@@ -41,15 +39,15 @@ pub(super) fn text(
         sum(|kind| kind.passed_over),
         sum(|kind| kind.unmatched),
         sum(|kind| kind.matched),
-        snapshot.held,
+        waiting.events,
         sum(|kind| kind.lines),
     );
     let _ = writeln!(
         out,
         "hold: released={} median_us={} max_us={}",
-        snapshot.hold.released,
-        snapshot.hold.median / 1000,
-        snapshot.hold.max / 1000,
+        waiting.statistics.released,
+        waiting.statistics.median / 1000,
+        waiting.statistics.max / 1000,
     );
     for (name, counts) in outputs {
         let _ = writeln!(

@@ -10,7 +10,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use config::{Config, LogFormat, LogLevel, Priority};
+use config::{Config, LogFormat, LogLevel, priority_of};
+use falco_rules::Priority;
 use tracing::{Event, Metadata, Subscriber, level_filters::LevelFilter, subscriber::Interest};
 use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::{
@@ -107,7 +108,7 @@ impl<S: Subscriber> Layer<S> for Log {
         // An event of the crate `log` has a target of its own only in here.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
-        let priority = Priority::from(*metadata.level());
+        let priority = priority_of(*metadata.level());
         LINES[priority as usize].fetch_add(1, Relaxed);
         let settings = self.settings.load();
         if !settings

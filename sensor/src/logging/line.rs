@@ -2,7 +2,8 @@
 
 use std::{error::Error, fmt, fmt::Write as _, time::SystemTime};
 
-use config::{LogFormat, Priority};
+use config::{LogFormat, priority_of};
+use falco_rules::Priority;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -33,7 +34,7 @@ impl Line {
     ) -> Self {
         Self {
             time,
-            priority: (*metadata.level()).into(),
+            priority: priority_of(*metadata.level()),
             body: match format {
                 LogFormat::Text => text(metadata, event),
                 LogFormat::Json => json(time, metadata, event),
@@ -96,7 +97,7 @@ fn json(time: SystemTime, metadata: &Metadata<'_>, event: &Event<'_>) -> String 
     event.record(&mut parts);
     let line = Line {
         time: format!("{}.{:09}Z", seconds(t), t.nanosecond()),
-        level: Priority::from(*metadata.level()).name(),
+        level: priority_of(*metadata.level()).as_str(),
         target: metadata.target(),
         message: parts.message,
         fields: parts.fields,

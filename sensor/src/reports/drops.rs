@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use config::{DropAction, Priority, SyscallEventDrops};
+use config::{DropAction, SyscallEventDrops};
+use falco_rules::Priority;
+use outputs::internal::Record;
 use telemetry::{KindTotals, Meaning, SourceTotals};
 use tracing::warn;
-
-use crate::output::internal::Record;
 
 /// Nothing is done in less time after the last look.
 const INTERVAL: Duration = Duration::from_millis(900);

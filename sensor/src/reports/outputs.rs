@@ -8,10 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use outputs::{Control, DropCause};
 use telemetry::{Condition, Exposition, Health, Metric, Telemetry, catalog as c};
 
 use super::{Finding, Stalls};
-use crate::output::{Control, DropCause};
 
 /// Watches all outputs, and tells their figures.
 #[derive(Clone, Debug, Default)]

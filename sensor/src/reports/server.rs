@@ -78,7 +78,7 @@ impl Server {
     pub async fn bind(config: &Webserver) -> Result<Self, ServerError> {
         let tls = if config.ssl_enabled {
             let path = &config.ssl_certificate;
-            let acceptor = crate::output::tls::acceptor(path);
+            let acceptor = outputs::tls::acceptor(path);
             Some(acceptor.map_err(|what| ServerError::Certificate {
                 path: path.clone(),
                 what,

@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use config::{Metrics, Priority};
+use config::Metrics;
+use falco_rules::Priority;
+use outputs::internal::{Record, nanoseconds};
 use serde_json::{Value, json};
 use telemetry::{Cache, KindTotals, Resources, SourceTotals, Telemetry};
 
 use super::OutputReport;
-use crate::output::internal::{Record, nanoseconds};
 
 /// Makes a record of the metrics, at intervals.
 #[derive(Debug, Default)]
@@ -124,7 +125,7 @@ fn cpus() -> u64 {
 fn severity(priority: Priority) -> String {
     match priority {
         Priority::Informational => "INFO".into(),
-        other => other.name().to_ascii_uppercase(),
+        other => other.as_str().to_ascii_uppercase(),
     }
 }
 
@@ -209,11 +210,14 @@ mod tests {
             priority,
             tags: Vec::new(),
         };
-        let table = telemetry.rules.load("syscall", vec![
-            rule("A b", Priority::Informational),
-            rule("C", Priority::Notice),
-            rule("D", Priority::Debug),
-        ]);
+        let table = telemetry.rules.load(
+            "syscall",
+            vec![
+                rule("A b", Priority::Informational),
+                rule("C", Priority::Notice),
+                rule("D", Priority::Debug),
+            ],
+        );
         table.matched(0);
         table.matched(1);
         table.matched(1);

@@ -12,10 +12,9 @@ use std::{
 };
 
 use config::{Config, Mode, Owner};
+use outputs::file::append;
 use telemetry::{Identity, Telemetry};
 use tracing::{error, info};
-
-use crate::output::file::append;
 
 /// Lines that may wait for a file that stalls.
 const WAITING: usize = 16;

@@ -5,9 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use outputs::Counts;
 use tracing::{error, info};
-
-use crate::output::Counts;
 
 /// Lines may wait as long as this to be written together.
 const GATHER: Duration = Duration::from_millis(1500);

@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use sensor::output::OutputError;
+use outputs::OutputError;
 
 use super::support::{Bench, eventually, file_config, files, held_up, read};
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use config::{ByteSize, Config};
-use sensor::output::{Counts, DropCause};
+use outputs::{Counts, DropCause};
 use tests::{Scene, Setup, figures::anonymous_memory, programs, sensor::wait_for};
 
 use super::support::{Bench, eventually, file_config, files, held_up, read};

@@ -12,7 +12,7 @@ use std::{
 };
 
 use config::ByteSize;
-use sensor::output::OutputError;
+use outputs::OutputError;
 
 use super::support::{Bench, Content, eventually, file_config, files, inode, read};
 
@@ -284,8 +284,8 @@ fn a_symbolic_link_is_an_error_at_the_start() {
     let dir = temp();
     std::os::unix::fs::symlink("elsewhere", log(&dir)).unwrap();
     let config = file_config(dir.path());
-    let identity = Arc::new(sensor::output::Identity::new(&config));
-    let error = sensor::output::Outputs::start(&config, &identity).unwrap_err();
+    let identity = Arc::new(telemetry::Identity::new(&config));
+    let error = outputs::Outputs::start(&config, &identity).unwrap_err();
     assert!(matches!(error, OutputError::File { .. }));
     assert!(
         error.to_string().contains("must not be a symbolic link"),
@@ -297,8 +297,8 @@ fn a_symbolic_link_is_an_error_at_the_start() {
 fn no_output_at_all_is_an_error() {
     let mut config = file_config(Path::new("/tmp"));
     config.file_output.enabled = false;
-    let identity = Arc::new(sensor::output::Identity::new(&config));
-    let error = sensor::output::Outputs::start(&config, &identity).unwrap_err();
+    let identity = Arc::new(telemetry::Identity::new(&config));
+    let error = outputs::Outputs::start(&config, &identity).unwrap_err();
     assert!(matches!(error, OutputError::None));
 }
 

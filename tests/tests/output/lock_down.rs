@@ -8,7 +8,6 @@ use std::{
 };
 
 use sensor::lifecycle::{KEPT, Needs, lock_down};
-
 use tests::{Scene, Setup, programs, sensor::wait_for};
 
 /// Not a test: the process that gives its rights up.

@@ -11,13 +11,13 @@ use std::{
 };
 
 use config::Config;
+use outputs::{Counts, DropCause};
 use rustls::{
     RootCertStore, ServerConfig, ServerConnection, StreamOwned,
     crypto::ring::default_provider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::WebPkiClientVerifier,
 };
-use sensor::output::{Counts, DropCause};
 
 use super::{http::certificates, support::Bench};
 

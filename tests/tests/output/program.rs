@@ -3,7 +3,8 @@
 use std::{fs, path::Path};
 
 use config::Config;
-use sensor::output::{DropCause, Identity, OutputError, Outputs, program};
+use outputs::{DropCause, OutputError, Outputs, program};
+use telemetry::Identity;
 
 use super::support::Bench;
 

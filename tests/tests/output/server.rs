@@ -8,11 +8,8 @@ use std::{
 };
 
 use config::{Config, Webserver};
-use sensor::{
-    output::Identity,
-    reports::{Server, ServerError},
-};
-use telemetry::{Condition, Telemetry};
+use sensor::reports::{Server, ServerError};
+use telemetry::{Condition, Identity, Telemetry};
 use tokio::net::TcpSocket;
 
 fn config() -> Webserver {

@@ -3,11 +3,12 @@
 use std::{os::unix::net::UnixDatagram, path::Path, sync::Arc, time::Duration};
 
 use config::Config;
+use outputs::{DropCause, Outputs};
 use rustix::{
     mount::{MountFlags, MountPropagationFlags, mount, mount_change},
     thread::{UnshareFlags, unshare_unsafe},
 };
-use sensor::output::{DropCause, Identity, Meta, Outputs};
+use telemetry::Identity;
 
 use super::support::Bench;
 
@@ -94,7 +95,7 @@ fn a_line_that_no_datagram_holds_is_counted_and_the_next_one_goes_on() {
         let log = listen();
         let mut bench = Bench::start(&config());
         let huge = format!("{{\"a\":\"{}\"}}\n", "x".repeat(1 << 20));
-        bench.outputs.push(huge.as_bytes(), Meta::default());
+        bench.add(&huge);
         bench.lines(1);
         assert!(receive(&log).contains("\"evt.num\":0"));
         let counts = bench.settle("syslog");

@@ -14,3 +14,6 @@ pub mod options;
 pub mod pipeline;
 pub mod rules;
 pub mod self_test;
+mod source;
+
+pub use source::{Rules, SystemCalls, Waiting, say_attached};

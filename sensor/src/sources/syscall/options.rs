@@ -1,20 +1,13 @@
-//! The configuration, as each part wants it.
+//! The configuration, as the capture wants it.
 
-use config::{Config, Hooks, Toggle, WantedEnv, WhichRules};
-use events::PendingOptions;
-use metadata::{
-    CacheOptions, ContainerdOptions, KubeAccess, KubeOptions, MetadataOptions, UsersOptions,
-};
+use config::{Config, Hooks, WantedEnv};
 use sensor_ebpf::{Kind, Kinds};
 
-use crate::{
-    output::AlertOptions,
-    sources::syscall::{
-        capture::{self, Budget, HookMode, Wants},
-        fields::Needs,
-        rules::{self, Reach, Requirements, SUGGESTED_OUTPUT, Select, Selection},
-        self_test::Marker,
-    },
+use crate::sources::syscall::{
+    capture::{self, Budget, HookMode, Wants},
+    fields::Needs,
+    rules::{Reach, Requirements},
+    self_test::Marker,
 };
 
 /// For the kernel side, fixed at start.
@@ -109,134 +102,4 @@ fn budget(config: &Config) -> Budget {
 
 fn limit(size: config::ByteSize) -> u32 {
     u32::try_from(size.0).unwrap_or(u32::MAX)
-}
-
-/// For containerd and the API server.
-#[must_use]
-pub fn metadata(config: &Config) -> MetadataOptions {
-    let sensor = &config.sensor;
-    let containerd = &sensor.containerd;
-    let kube = &sensor.kube;
-    let defaults = ContainerdOptions::default();
-    let or = |list: &Vec<String>, default: Vec<String>| {
-        if list.is_empty() {
-            default
-        } else {
-            list.clone()
-        }
-    };
-    MetadataOptions {
-        containerd: ContainerdOptions {
-            enabled: containerd.enabled,
-            // The known ones stand under the host's root, wherever that is mounted.
-            sockets: if containerd.sockets.is_empty() {
-                defaults.sockets
-            } else {
-                containerd.sockets.clone()
-            },
-            host_root: Some(sensor.host_root.clone()).filter(|root| root.as_os_str() != "/"),
-            namespaces: or(&containerd.namespaces, defaults.namespaces),
-            ..ContainerdOptions::default()
-        },
-        kube: KubeOptions {
-            enabled: kube.enabled != Toggle::Off,
-            access: match &kube.kubeconfig {
-                Some(file) => KubeAccess::Kubeconfig(file.clone()),
-                None if kube.enabled == Toggle::On => KubeAccess::InCluster,
-                None => KubeAccess::Auto,
-            },
-            node: kube.node.clone().or_else(|| sensor.node.clone()),
-            annotations: kube.annotations.clone(),
-            ..KubeOptions::default()
-        },
-        cache: CacheOptions {
-            deleted: kube.deletion_delay.0,
-            ..CacheOptions::default()
-        },
-    }
-}
-
-/// For the events that wait.
-#[must_use]
-pub fn hold(config: &Config) -> PendingOptions {
-    let hold = &config.sensor.hold;
-    PendingOptions {
-        time: hold.timeout.0,
-        events: usize::try_from(hold.max_events).unwrap_or(usize::MAX),
-        bytes: usize::try_from(hold.max_bytes.0).unwrap_or(usize::MAX),
-    }
-}
-
-/// For the names of users and groups.
-#[must_use]
-pub fn users(config: &Config) -> UsersOptions {
-    UsersOptions {
-        proc: config.sensor.proc_root.clone(),
-        host_root: config.sensor.host_root.clone(),
-        ..UsersOptions::default()
-    }
-}
-
-/// For the lines.
-#[must_use]
-pub fn alerts(config: &Config) -> AlertOptions {
-    AlertOptions {
-        json: config.json_output,
-        include_output: config.json_include_output_property,
-        include_message: config.json_include_message_property,
-        include_output_fields: config.json_include_output_fields_property,
-        include_tags: config.json_include_tags_property,
-        iso_time: config.time_format_iso_8601,
-    }
-}
-
-/// For the rules.
-#[must_use]
-pub fn rules(config: &Config) -> rules::Options {
-    rules::Options {
-        rules: falco_rules::Options {
-            matching: match config.rule_matching {
-                config::RuleMatching::First => rules::Matching::First,
-                config::RuleMatching::All => rules::Matching::All,
-            },
-            priority: priority(config.priority),
-            selection: config.rules.iter().map(selection).collect(),
-            append_output: config.append_output.iter().map(append).collect(),
-        },
-        env: config.sensor.capture.env.clone(),
-    }
-}
-
-fn selection(switch: &config::RuleSwitch) -> Selection {
-    Selection {
-        enable: switch.enable,
-        select: match &switch.rules {
-            WhichRules::Named(name) => Select::Name(name.as_str().into()),
-            WhichRules::Tagged(tag) => Select::Tag(tag.as_str().into()),
-        },
-    }
-}
-
-fn append(entry: &config::AppendOutput) -> rules::AppendOutput {
-    let text = |text: &String| -> Box<str> { text.as_str().into() };
-    let bare = entry.extra_fields.iter().map(|field| (text(field), None));
-    let templates = entry.extra_templates.iter();
-    let templates = templates.map(|(key, template)| (text(key), Some(text(template))));
-    let extra = entry.extra_output.iter().map(text);
-    let suggested = entry.suggested_output.then(|| SUGGESTED_OUTPUT.into());
-    rules::AppendOutput {
-        source: entry.source.as_ref().map(text),
-        tags: entry.tags.iter().map(text).collect(),
-        rule: entry.rule.as_ref().map(text),
-        extra_output: extra.chain(suggested).collect(),
-        extra_fields: bare.chain(templates).collect(),
-    }
-}
-
-fn priority(priority: config::Priority) -> rules::Priority {
-    let number = priority as usize;
-    rules::Priority::ALL
-        .get(number)
-        .copied()
-        .unwrap_or(rules::Priority::Debug)
 }

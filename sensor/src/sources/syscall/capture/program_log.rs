@@ -58,7 +58,8 @@ impl Log for SensorLog {
 mod tests {
     use std::process::Command;
 
-    use config::{Config, Priority};
+    use config::Config;
+    use falco_rules::Priority;
 
     use crate::{
         logging,

@@ -3,20 +3,18 @@
 use std::{hash::Hasher as _, sync::Arc};
 
 use bumpalo::Bump;
+use events::Lines;
 use metadata::{ContainerState, Users};
+use outputs::AlertOptions;
 use rustc_hash::FxHasher;
-use telemetry::{RuleLabel, RuleTable, Telemetry};
+use telemetry::Telemetry;
 
-use super::Sink;
-use crate::{
-    output::{AlertFormat, AlertOptions, AlertScratch},
-    sources::syscall::{
-        capture::Clock,
-        event::Event,
-        fields::{Context, Memo},
-        lineage::Lineage,
-        rules::{RuleSet, Scratch},
-    },
+use crate::sources::syscall::{
+    capture::Clock,
+    event::Event,
+    fields::{Context, Memo, Syscall},
+    lineage::Lineage,
+    rules::RuleSet,
 };
 
 /// Who the sensor is.
@@ -41,26 +39,12 @@ impl Node {
     }
 }
 
-/// The forms of a rule's alerts: as configured, and as text for a terminal.
-struct Formats {
-    line: AlertFormat,
-    text: AlertFormat,
-}
-
-/// Evaluates the rules and formats their alerts.
+/// Gathers what fields may look at, and asks the rules.
 pub(super) struct Evaluator {
     rules: Arc<RuleSet>,
-    formats: Vec<Formats>,
-    telemetry: Arc<Telemetry>,
-    /// Where matches are counted.
-    matches: Arc<RuleTable>,
-    options: AlertOptions,
+    engine: events::Evaluator<Syscall>,
     node: Node,
     arena: Bump,
-    evaluation: Scratch,
-    scratch: AlertScratch,
-    line: Vec<u8>,
-    text: Vec<u8>,
     /// The programs of processes.
     pub(super) lineage: Lineage,
     /// Names of users and groups.
@@ -72,24 +56,17 @@ pub(super) struct Evaluator {
 impl Evaluator {
     pub(super) fn new(
         rules: Arc<RuleSet>,
-        options: AlertOptions,
+        alerts: AlertOptions,
         node: Node,
         lineage: Lineage,
         users: Users,
-        telemetry: Arc<Telemetry>,
+        telemetry: &Arc<Telemetry>,
     ) -> Self {
         Self {
-            formats: formats(&rules, options),
-            matches: telemetry.rules.load(labels(&rules)),
-            telemetry,
+            engine: events::Evaluator::new(&rules, alerts, telemetry),
             rules,
-            options,
             node,
             arena: Bump::new(),
-            evaluation: Scratch::default(),
-            scratch: AlertScratch::default(),
-            line: Vec::new(),
-            text: Vec::new(),
             lineage,
             users,
             clock: Clock::new(),
@@ -97,32 +74,23 @@ impl Evaluator {
     }
 
     /// Takes other rules, from the next event on.
-    pub(super) fn set_rules(&mut self, rules: Arc<RuleSet>, options: AlertOptions) {
-        self.formats = formats(&rules, options);
-        self.matches = self.telemetry.rules.load(labels(&rules));
-        self.options = options;
+    pub(super) fn set_rules(&mut self, rules: Arc<RuleSet>, alerts: AlertOptions) {
+        self.engine.set_rules(&rules, alerts);
         self.rules = rules;
     }
 
-    /// Gives the lines for an event to `sink`, and counts it; their number.
+    /// Gives the lines for an event to `lines`; their number.
     pub(super) fn evaluate(
         &mut self,
         event: &Event<'_>,
         container: ContainerState<'_>,
-        sink: &mut impl Sink,
+        lines: &mut impl Lines,
     ) -> u64 {
         let Self {
             rules,
-            formats,
-            telemetry: _,
-            matches,
-            options: _,
+            engine,
             node,
             arena,
-            evaluation,
-            scratch,
-            line,
-            text,
             lineage,
             users,
             clock,
@@ -144,54 +112,6 @@ impl Evaluator {
             users,
             memo: Memo::default(),
         };
-        let mut lines = 0;
-        rules.evaluate(evaluation, &context, &mut |rule| {
-            let Some(formats) = formats.get(rule.index) else {
-                return;
-            };
-            line.clear();
-            text.clear();
-            if sink.wants_lines() {
-                formats.line.write(rule, &context, scratch, line);
-            }
-            if sink.wants_text() {
-                formats.text.write(rule, &context, scratch, text);
-            }
-            sink.line(line, text, rule.priority.number());
-            matches.matched(rule.index);
-            lines += 1;
-        });
-        lines
+        engine.evaluate(rules, &context, lines)
     }
-}
-
-fn formats(rules: &RuleSet, options: AlertOptions) -> Vec<Formats> {
-    let text = AlertOptions {
-        json: false,
-        ..options
-    };
-    rules
-        .rules()
-        .iter()
-        .map(|rule| Formats {
-            line: AlertFormat::new(rule, options),
-            text: AlertFormat::new(rule, text),
-        })
-        .collect()
-}
-
-/// What metrics tell of each rule.
-fn labels(rules: &RuleSet) -> Vec<RuleLabel> {
-    rules
-        .rules()
-        .iter()
-        .map(|rule| RuleLabel {
-            name: rule.name.to_string(),
-            priority: config::Priority::ALL
-                .into_iter()
-                .find(|priority| *priority as u8 == rule.priority.number())
-                .unwrap_or(config::Priority::Debug),
-            tags: rule.tags.iter().map(ToString::to_string).collect(),
-        })
-        .collect()
 }

@@ -5,14 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use config::Priority;
+use falco_rules::Priority;
+use outputs::internal::Record;
 use telemetry::{Condition, Telemetry};
 use tracing::error;
 
-use crate::{
-    output::internal::Record,
-    sources::syscall::capture::{Capture, CaptureError, Tampering},
-};
+use crate::sources::syscall::capture::{Capture, CaptureError, Tampering};
 
 /// How often the settings are looked at.
 const SETTINGS: Duration = Duration::from_secs(1);
@@ -20,7 +18,7 @@ const SETTINGS: Duration = Duration::from_secs(1);
 const CGROUPS: Duration = Duration::from_secs(30);
 
 /// When was looked at what.
-pub(super) struct Guard {
+pub(crate) struct Guard {
     telemetry: Arc<Telemetry>,
     settings: Instant,
     cgroups: Instant,
@@ -28,7 +26,7 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub(super) fn new(telemetry: Arc<Telemetry>) -> Self {
+    pub(crate) fn new(telemetry: Arc<Telemetry>) -> Self {
         let now = Instant::now();
         Self {
             telemetry,
@@ -39,7 +37,7 @@ impl Guard {
     }
 
     /// Does what is due. A record for the stream, if something was found.
-    pub(super) fn check(&mut self, capture: &mut Capture) -> Option<Record> {
+    pub(crate) fn check(&mut self, capture: &mut Capture) -> Option<Record> {
         let now = Instant::now();
         if now.duration_since(self.settings) < SETTINGS {
             return None;

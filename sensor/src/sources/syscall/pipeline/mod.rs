@@ -1,24 +1,20 @@
-//! The capture thread: records in, lines out.
+//! From a record to lines.
 //!
 //! ```text
-//! Ring ──record──▶ Pipeline: decode, identify, enrich, hold, evaluate, format ──line──▶ Outputs
-//!                      ▲ updates of metadata           ▲ other rules
+//! record ──▶ decode, identify, enrich, wait, evaluate, format ──line──▶ outputs
+//!                 ▲ updates of metadata      ▲ other rules
 //! ```
 
 mod cgroups;
 mod evaluator;
+mod event_path;
 mod guard;
-mod ledger;
-mod pipeline;
-mod sink;
 #[cfg(test)]
 mod tests;
-mod thread;
 mod throttling;
 
 pub use cgroups::Cgroups;
 pub use evaluator::Node;
-pub use ledger::{Loss, ledger};
-pub use pipeline::{Parts, Pending, Pipeline, WaitingRecord};
-pub use sink::Sink;
-pub use thread::{Agent, Finished, Reload, Snapshot, tell_attached};
+pub use event_path::{Parts, Pending, Pipeline, WaitingRecord};
+pub(crate) use guard::Guard;
+pub(crate) use throttling::{BEGUN, Throttlings};

@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use config::Config;
-use events::PendingOptions;
+use events::{EventSource as _, PendingOptions};
 use metadata::{Counters, Metadata, Users, UsersOptions};
+use outputs::AlertOptions;
 use sensor_ebpf::task_flag;
-use telemetry::{Cache, Telemetry};
+use telemetry::{Cache, Identity, Telemetry};
 
-use super::{Cgroups, Node, Parts, Pending, Pipeline, ledger};
-use crate::{
-    output::{AlertOptions, Identity},
-    sources::syscall::{
-        event::builder::RecordBuilder,
-        lineage::Lineage,
-        rules::{Options, RuleFile, compile},
-    },
+use super::{super::SystemCalls, Cgroups, Node, Parts, Pending, Pipeline};
+use crate::sources::syscall::{
+    event::builder::RecordBuilder,
+    lineage::Lineage,
+    rules::{Options, RuleFile, compile},
 };
 
 const RULE: &str = include_str!("../../../../../deploy/rules/execve.yaml");
@@ -40,7 +39,7 @@ fn pipeline(telemetry: &Arc<Telemetry>) -> Pipeline {
         users: Users::new(users, counters),
         lineage: Lineage::new(),
         cgroups: Cgroups::new(vec!["k8s.io".into()]),
-        ledger: Arc::new(ledger()),
+        ledger: Arc::new(SystemCalls::ledger()),
         telemetry: Arc::clone(telemetry),
     })
 }
@@ -64,9 +63,9 @@ fn a_cgroup_whose_names_end_below_the_root_is_not_the_hosts() {
     record = record.in_cgroup(&format!("/d/{:064x}", 7));
     record.task.flags &= !task_flag::CGROUP_COMPLETE;
     for _ in 0..2 {
-        let mut lines = Vec::new();
+        let mut lines = BytesMut::new();
         pipeline.process(&record.build(), &mut lines);
-        let line = String::from_utf8(lines).unwrap();
+        let line = String::from_utf8(lines.to_vec()).unwrap();
         assert!(line.contains(r#""container.id":"unknown""#), "{line}");
     }
     assert_eq!(pipeline.take_classes().count(), 0);
@@ -76,7 +75,7 @@ fn a_cgroup_whose_names_end_below_the_root_is_not_the_hosts() {
 fn a_hundred_thousand_containers_leave_bounded_caches() {
     let telemetry = Arc::new(Telemetry::new(Arc::new(Identity::new(&Config::default()))));
     let mut pipeline = pipeline(&telemetry);
-    let mut lines = Vec::new();
+    let mut lines = BytesMut::new();
     let mut most = [0; Cache::ALL.len()];
     for n in 1..=100_000 {
         lines.clear();

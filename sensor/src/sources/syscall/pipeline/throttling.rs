@@ -6,17 +6,15 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use config::Priority;
+use falco_rules::Priority;
 use metadata::ContainerId;
+use outputs::internal::{Record, nanoseconds};
 use rustc_hash::FxHashMap;
 use sensor_ebpf::{CgroupKey, KINDS, Kind};
 use tracing::warn;
 
 use super::cgroups::Place;
-use crate::{
-    output::internal::{Record, nanoseconds},
-    sources::syscall::capture::Throttled,
-};
+use crate::sources::syscall::capture::Throttled;
 
 /// How often is looked.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -27,7 +25,7 @@ const QUIET: Duration = Duration::from_secs(5);
 const MANY: usize = 512;
 
 /// Name of the record that a throttling has begun.
-pub(super) const BEGUN: &str = "Sensor internal: throttling";
+pub(crate) const BEGUN: &str = "Sensor internal: throttling";
 const ENDED: &str = "Sensor internal: throttling ended";
 
 /// Events refused, by kind.
@@ -191,7 +189,7 @@ impl Ledger {
 }
 
 /// Watches the kernel side's counters of refused events.
-pub(super) struct Throttlings {
+pub(crate) struct Throttlings {
     source: Throttled,
     ledger: Ledger,
     looked: Instant,
@@ -202,7 +200,7 @@ pub(super) struct Throttlings {
 }
 
 impl Throttlings {
-    pub(super) fn new(source: Throttled) -> Self {
+    pub(crate) fn new(source: Throttled) -> Self {
         Self {
             source,
             ledger: Ledger::default(),
@@ -213,13 +211,13 @@ impl Throttlings {
     }
 
     /// Whether it is time to look again.
-    pub(super) fn due(&self) -> bool {
+    pub(crate) fn due(&self) -> bool {
         self.looked.elapsed() >= INTERVAL
     }
 
     /// What has begun and what is over. `total` are the events refused since the
     /// start; the map of cgroups is read only if there are more of them.
-    pub(super) fn look(
+    pub(crate) fn look(
         &mut self,
         total: Refused,
         place: impl Fn(&CgroupKey) -> Option<Place>,
@@ -245,7 +243,7 @@ impl Throttlings {
     }
 
     /// At the end: every throttling is over.
-    pub(super) fn finish(&mut self) -> Vec<Record> {
+    pub(crate) fn finish(&mut self) -> Vec<Record> {
         self.ledger.close(|_| true)
     }
 

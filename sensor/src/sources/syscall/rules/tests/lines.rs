@@ -1,10 +1,10 @@
 //! Whole alerts of whole rules.
 
 use metadata::ContainerState;
+use outputs::{AlertFormat, AlertOptions, AlertScratch};
 use serde_json::{Value, json};
 
 use super::{container, netcat, rules, with_context};
-use crate::output::{AlertFormat, AlertOptions, AlertScratch};
 
 /// The alert of a rule of those keys about `netcat`.
 fn alert(keys: &str) -> Value {
@@ -15,7 +15,7 @@ fn alert(keys: &str) -> Value {
     let container = container();
     with_context(&netcat(), ContainerState::Known(&container), |context| {
         let mut out = Vec::new();
-        let format = AlertFormat::new(rule, AlertOptions::default());
+        let format = AlertFormat::new(rule, AlertOptions::default(), context.hostname);
         format.write(rule, context, &mut AlertScratch::default(), &mut out);
         serde_json::from_slice(&out).unwrap()
     })

@@ -1,0 +1,155 @@
+//! One stream of lines to all outputs.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::BytesMut;
+use config::Config;
+use falco_rules::Priority;
+use telemetry::Identity;
+
+use super::{
+    Batch, Change, Control, Counts, DropCause, OutputError,
+    batch::Builder,
+    progress::{Producers, Progress},
+    service::Service,
+};
+
+/// The form of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As it is configured: JSON or text.
+    Configured,
+    /// As text, for somebody at a terminal.
+    Terminal,
+}
+
+/// The outputs that want lines in the same form, and the lines that were added for them.
+#[derive(Debug)]
+struct Stream {
+    form: Form,
+    /// None: nobody wants that form, and no line is written in it.
+    services: Vec<Arc<Service>>,
+    lines: Builder,
+}
+
+/// All outputs. Belongs to the capture thread; nothing in here waits for an output,
+/// but for [`Self::start`] and [`Self::stop`].
+#[derive(Debug)]
+pub struct Outputs {
+    streams: [Stream; 2],
+    producers: Producers,
+    control: Control,
+}
+
+impl Default for Outputs {
+    fn default() -> Self {
+        Self {
+            streams: [Form::Configured, Form::Terminal].map(|form| Stream {
+                form,
+                services: Vec::new(),
+                lines: Builder::default(),
+            }),
+            producers: Producers::default(),
+            control: Control::default(),
+        }
+    }
+}
+
+impl Outputs {
+    /// Starts the outputs that the configuration enables.
+    ///
+    /// # Errors
+    /// If none is enabled, or one cannot work for a reason that does not go away.
+    pub fn start(config: &Config, identity: &Arc<Identity>) -> Result<Self, OutputError> {
+        let mut outputs = Self::default();
+        let change = outputs.control.prepare(config, identity)?;
+        outputs.apply(change);
+        Ok(outputs)
+    }
+
+    /// Goes over to other outputs: those that the change replaces end by themselves,
+    /// the others go on. Counts go on in any case.
+    pub fn apply(&mut self, mut change: Change) {
+        self.flush();
+        let running = self.control.take(&mut change);
+        for stream in &mut self.streams {
+            let wanting = running.iter().filter(|output| output.form == stream.form);
+            stream.services = wanting.cloned().collect();
+        }
+    }
+
+    /// For a producer that knows where it is, and wants to know how far the outputs are.
+    #[must_use]
+    pub fn track(&mut self) -> Progress {
+        self.producers.track()
+    }
+
+    /// A handle for other threads.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Adds a line: `write` appends it, newline included, in each form that an output wants, to the
+    /// buffer that the outputs read. What no buffer holds any more is handed out before the end
+    /// of a drain pass.
+    pub fn line(&mut self, priority: Priority, mut write: impl FnMut(Form, &mut BytesMut)) {
+        let wanted = |stream: &&Stream| !stream.services.is_empty();
+        let mut streams = self.streams.iter().filter(wanted);
+        if !streams.all(|stream| stream.lines.has_room()) {
+            self.flush();
+        }
+        let streams = self.streams.iter_mut();
+        for stream in streams.filter(|stream| !stream.services.is_empty()) {
+            let form = stream.form;
+            stream.lines.line(priority, |out| write(form, out));
+        }
+        if self.streams.iter().any(|stream| stream.lines.is_too_long()) {
+            self.hand_out(Builder::take_before_last);
+        }
+    }
+
+    /// Hands what was added to each output: at the end of each drain pass.
+    pub fn flush(&mut self) {
+        if self.streams.iter().all(|stream| stream.lines.is_empty()) {
+            return self.producers.pass();
+        }
+        self.hand_out(Builder::take);
+    }
+
+    fn hand_out(&mut self, take: fn(&mut Builder) -> Batch) {
+        let receipt = self.producers.receipt();
+        let streams = self.streams.iter_mut();
+        for stream in streams.filter(|stream| !stream.lines.is_empty()) {
+            let batch = take(&mut stream.lines).with_receipt(receipt.as_ref());
+            for output in &stream.services {
+                output.queue.push(batch.clone());
+            }
+        }
+    }
+
+    /// Writes what waits and stops; what is not written by the deadline is counted
+    /// as lost. Name and final counts of each output.
+    #[must_use = "the counts tell what was lost"]
+    pub fn stop(mut self, deadline: Duration) -> Vec<(&'static str, Counts)> {
+        self.flush();
+        let deadline = Instant::now() + deadline;
+        let mut outputs = self.control.all();
+        for output in &outputs {
+            output.close(deadline);
+        }
+        outputs.retain(|output| !output.finish(deadline));
+        // Lines that nobody else has any more are in the hands of those that are stuck.
+        for output in outputs {
+            let account = output.queue.account();
+            account.give_up(DropCause::Stopped, account.counts().spooled);
+        }
+        let accounts = self.control.accounts().into_iter();
+        accounts
+            .map(|(name, account)| (name, account.counts()))
+            .collect()
+    }
+}

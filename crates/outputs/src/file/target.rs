@@ -1,0 +1,400 @@
+//! The file being written: opened, checked, written, confirmed, put aside.
+
+use std::{
+    io,
+    os::unix::fs::{FileExt, MetadataExt},
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant, SystemTime},
+};
+
+use falco_rules::Priority;
+use rustix::io::Errno;
+use telemetry::Identity;
+use tracing::{info, warn};
+
+use super::{
+    Options, closing,
+    header::{self, Beginning},
+    home::Home,
+    open::{FileId, Opened, create_directory, open},
+    paths::Paths,
+    previous::Previous,
+    window::Window,
+};
+use crate::{Account, Batch};
+
+/// Bytes that are written without being confirmed: what they keep in memory is bounded.
+const UNCONFIRMED_MAX: usize = 4 << 20;
+/// How often the path is compared with the open file.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// Pause after a file could not be put aside.
+pub(super) const ROTATE_AGAIN: Duration = Duration::from_secs(10);
+/// No page of the page cache is longer (x86-64, and arm64 with pages of 4 KiB).
+const LARGEST_PAGE: u64 = 2 << 20;
+/// Pieces of one `writev`.
+const PIECES: usize = 512;
+
+/// The open file.
+#[derive(Debug)]
+pub(super) struct Open {
+    file: std::fs::File,
+    pub(super) id: FileId,
+    /// Where in the file the window begins.
+    pub(super) base: u64,
+    /// When it was begun.
+    pub(super) created: SystemTime,
+    pub(super) number: u64,
+    checked: Instant,
+    synced: Instant,
+}
+
+/// The file that is to be written, open or not.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) window: Window,
+    pub(super) paths: Paths,
+    pub(super) options: Options,
+    identity: Arc<Identity>,
+    pub(super) account: Arc<Account>,
+    pub(super) open: Option<Open>,
+    /// The file that was open last, and where in it the window begins.
+    pub(super) last: Option<(FileId, u64)>,
+    /// Number of the newest file.
+    pub(super) number: u64,
+    /// Lines that this run has confirmed.
+    lines: u64,
+    started: bool,
+    pub(super) home: Option<Home>,
+    pub(super) rotate_from: Instant,
+    directory_gone: bool,
+    /// The last line that was in the file when this run began.
+    pub(super) found: Option<Vec<u8>>,
+}
+
+impl Target {
+    pub(super) fn new(
+        paths: Paths,
+        options: Options,
+        identity: Arc<Identity>,
+        account: Arc<Account>,
+    ) -> Self {
+        Self {
+            window: Window::default(),
+            paths,
+            options,
+            identity,
+            account,
+            open: None,
+            last: None,
+            number: 0,
+            lines: 0,
+            started: false,
+            home: None,
+            rotate_from: Instant::now(),
+            directory_gone: false,
+            found: None,
+        }
+    }
+
+    /// Opens the file if it is not open.
+    pub(super) fn ensure_open(&mut self) -> io::Result<()> {
+        if self.open.is_some() {
+            return Ok(());
+        }
+        if let Some(home) = &mut self.home {
+            home.check(self.paths.directory())?;
+        } else {
+            create_directory(self.paths.directory())?;
+            self.home = Some(Home::of(self.paths.directory())?);
+        }
+        let opened = match open(&self.paths.path, self.options.mode, self.options.owner) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                create_directory(self.paths.directory())?;
+                open(&self.paths.path, self.options.mode, self.options.owner)?
+            }
+            other => other?,
+        };
+        self.begin(opened, "reopened")
+    }
+
+    /// Takes an open file into service: goes on where it was left, or begins it.
+    pub(super) fn begin(&mut self, opened: Opened, reason: &'static str) -> io::Result<()> {
+        let now = Instant::now();
+        let size = opened.size;
+        let mut open = Open {
+            file: opened.file,
+            id: opened.id,
+            base: size,
+            created: SystemTime::now(),
+            number: self.number,
+            checked: now,
+            synced: now,
+        };
+        let again = self.last.is_some();
+        if again && self.resume(&mut open, size)? {
+            self.account.reopens.fetch_add(1, Relaxed);
+            self.open = Some(open);
+            return Ok(());
+        }
+        self.window.rewind();
+        let mut previous = (size > 0)
+            .then(|| Previous::read(&open.file, size))
+            .transpose()?;
+        let mut head = Vec::new();
+        if let Some(previous) = &previous {
+            if !previous.half.is_empty() {
+                head = closing::closing(&previous.half);
+            }
+            open.created = previous.created.unwrap_or(open.created);
+        }
+        let newest = self.paths.numbers()?.last().copied().unwrap_or(0);
+        let own = previous.as_ref().and_then(|previous| previous.number);
+        open.number = own.unwrap_or(newest.max(self.number) + 1);
+        self.number = open.number.max(newest);
+        let start = !self.started;
+        // A run that ended while it rotated has left its last line in the file before.
+        if start
+            && previous.as_ref().is_none_or(Previous::is_without_time)
+            && let Some(before) = self.put_aside(newest)
+        {
+            previous = Some(before.followed_by(previous));
+        }
+        let beginning = Beginning {
+            number: open.number,
+            created: open.created,
+            lines: self.lines,
+            reason: if start { "start" } else { reason },
+            previous: previous.as_ref().filter(|_| start),
+            start,
+        };
+        head.extend_from_slice(beginning.batch(&self.identity).bytes());
+        self.window
+            .set_header(Batch::own(head, Priority::Informational));
+        if start {
+            self.found = self.last_line(previous.map(|previous| previous.last), newest);
+        } else if again {
+            self.account.reopens.fetch_add(1, Relaxed);
+        }
+        self.started = true;
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// The last line in the file, or in the newest one put aside if it has none.
+    fn last_line(&self, last: Option<Vec<u8>>, newest: u64) -> Option<Vec<u8>> {
+        last.filter(|last| !last.is_empty())
+            .or_else(|| Some(self.put_aside(newest)?.last))
+    }
+
+    /// What a file tells that was put aside.
+    fn put_aside(&self, number: u64) -> Option<Previous> {
+        let file = std::fs::File::open(self.paths.aside(number)).ok()?;
+        let size = file.metadata().ok()?.len();
+        Previous::read(&file, size).ok()
+    }
+
+    /// Finds how much of the window is in the file already. False if it is another file.
+    fn resume(&mut self, open: &mut Open, size: u64) -> io::Result<bool> {
+        let Some((id, base)) = self.last else {
+            return Ok(false);
+        };
+        if size < base {
+            return Ok(false);
+        }
+        // What the page cache holds is not what is on the disk after a failed sync. A
+        // page that is named in part stays, so it begins where the one of `base` does.
+        let from = base - base % LARGEST_PAGE;
+        let _ = rustix::fs::fadvise(&open.file, from, None, rustix::fs::Advice::DontNeed);
+        let mut same = 0;
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let n = open.file.read_at(&mut buffer, base + same as u64)?;
+            let common = self.window.common(same, &buffer[..n]);
+            same += common;
+            if n == 0 || common < n {
+                break;
+            }
+        }
+        if same == 0 && open.id != id {
+            return Ok(false);
+        }
+        self.window.set_written(same);
+        open.base = base;
+        if base + (same as u64) < size {
+            // Something else stands behind: a hole that a crash of the file system
+            // left, or another writer. Whole lines count; a half one is written again.
+            let (lines, _) = self.window.confirm();
+            self.confirmed(lines);
+            self.window.rewind();
+            let mut last = [0];
+            open.file.read_exact_at(&mut last, size - 1)?;
+            if last != *b"\n" {
+                self.window
+                    .set_header(Batch::own(b"\n".to_vec(), Priority::Informational));
+            }
+            open.base = size;
+        }
+        Ok(true)
+    }
+
+    /// Writes all of the window, and confirms it when it is time.
+    pub(super) fn write(&mut self) -> io::Result<()> {
+        self.ensure_open()?;
+        self.check()?;
+        self.rotate_if_due()?;
+        while self.window.unwritten() > 0 {
+            let Some(open) = &mut self.open else {
+                return self.ensure_open();
+            };
+            let slices = self.window.slices(PIECES);
+            match rustix::io::writev(&open.file, &slices) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    drop(slices);
+                    self.window.advance(n);
+                    self.account.bytes.fetch_add(n as u64, Relaxed);
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if self.window.written() >= UNCONFIRMED_MAX {
+                self.sync()?;
+                self.rotate_if_due()?;
+            }
+        }
+        self.sync_if_due()
+    }
+
+    /// When there is something to do without new lines; none if there is nothing.
+    pub(super) fn next_timer(&self) -> Option<Instant> {
+        let open = self.open.as_ref()?;
+        let sync = self.options.sync.unwrap_or(CHECK_EVERY);
+        (self.window.written() > 0).then(|| open.synced + sync)
+    }
+
+    fn sync_if_due(&mut self) -> io::Result<()> {
+        let Some(open) = &self.open else {
+            return Ok(());
+        };
+        match self.options.sync {
+            None => self.sync(),
+            Some(every) if open.synced.elapsed() >= every && self.window.written() > 0 => {
+                self.sync()
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Makes sure that what is written is in the file for good.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        if self.options.sync.is_some() {
+            rustix::fs::fdatasync(&open.file)?;
+        }
+        open.synced = Instant::now();
+        if open.file.metadata()?.nlink() == 0 {
+            // Somebody deleted the file: what is not confirmed goes into the next one.
+            self.abandon_file();
+            return Ok(());
+        }
+        let (lines, bytes) = self.window.confirm();
+        open.base += bytes as u64;
+        self.confirmed(lines);
+        Ok(())
+    }
+
+    fn confirmed(&mut self, lines: u64) {
+        self.lines += lines;
+        self.account.wrote(lines);
+    }
+
+    /// The open file is lost with what is not confirmed.
+    fn abandon_file(&mut self) {
+        self.window.rewind();
+        self.open = None;
+        // Nothing to go on with, but not the first file either.
+        self.last = None;
+    }
+
+    /// Closes the file; the next attempt opens it again and goes on.
+    pub(super) fn close(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.last = Some((open.id, open.base));
+        }
+    }
+
+    /// On request: closes the file, so that the path is opened anew, wherever it is.
+    pub(super) fn reopen(&mut self) -> io::Result<()> {
+        self.home = None;
+        if self.window.at_line_start() {
+            self.sync()?;
+        }
+        self.close();
+        Ok(())
+    }
+
+    /// Whether the path is still the open file; if not, closes it.
+    fn check(&mut self) -> io::Result<()> {
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        if open.checked.elapsed() < CHECK_EVERY || !self.window.at_line_start() {
+            return Ok(());
+        }
+        open.checked = Instant::now();
+        match std::fs::symlink_metadata(&self.paths.path) {
+            Ok(meta) if FileId::of(&meta) == open.id => {
+                self.directory_gone = false;
+                if meta.len() < open.base {
+                    // Truncated by somebody (logrotate's copytruncate).
+                    self.sync()?;
+                    self.abandon_file();
+                    self.ensure_open()?;
+                }
+                return Ok(());
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let moved = open.file.metadata()?.nlink() > 0;
+                if moved && !self.paths.directory().exists() {
+                    // The directory was moved: the file is as good as before.
+                    if !std::mem::replace(&mut self.directory_gone, true) {
+                        warn!(
+                            "{}: the directory is gone; going on with the file that is open",
+                            self.paths.path.display()
+                        );
+                    }
+                    return Ok(());
+                }
+            }
+            Ok(_) => {}
+            Err(error) => return Err(error),
+        }
+        self.sync()?;
+        self.close();
+        self.last = None;
+        self.account.reopens.fetch_add(1, Relaxed);
+        info!(
+            "{}: was renamed or deleted, a new file is begun",
+            self.paths.path.display()
+        );
+        self.ensure_open()
+    }
+
+    /// Appends the record of an orderly stop.
+    pub(super) fn write_stop(&mut self) -> io::Result<()> {
+        let lines = self.lines + self.window.lines();
+        let dropped = self.account.counts().dropped_total();
+        self.window
+            .push(header::stop(&self.identity, self.number, lines, dropped));
+        self.rotate_from = Instant::now() + ROTATE_AGAIN;
+        self.write()?;
+        self.sync()
+    }
+
+    /// The path, for messages.
+    pub(super) fn path(&self) -> &std::path::Path {
+        &self.paths.path
+    }
+}

@@ -1,0 +1,134 @@
+//! The kinds of outputs: one row each, and a module that starts it.
+
+use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc};
+
+use config::Config;
+use telemetry::Identity;
+
+use super::{
+    Form, Limit, OutputError, Queue, file, http, program, stdout, syslog, terminal, worker::Worker,
+};
+
+/// Most bytes that wait before an output that is not a file.
+const QUEUE_BYTES: u64 = 64 << 20;
+
+/// A kind of output.
+#[derive(Debug)]
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    pub(super) enabled: fn(&Config) -> bool,
+    /// How it wants lines.
+    pub(super) form: fn() -> Form,
+    pub(super) limit: fn(&Config) -> Limit,
+    /// Waits for a stalled system call at the end: it cannot be left behind.
+    pub(super) patient: bool,
+    /// What only one output at a time may write to.
+    pub(super) places: fn(&Config, &Identity) -> Vec<PathBuf>,
+    /// Whether it must be started anew for another configuration that enables it too.
+    differs: fn(&Config, &Config) -> bool,
+    pub(super) start: Start,
+}
+
+type Start = fn(&Config, &Arc<Identity>, &Arc<Queue>) -> Result<Vec<Worker>, OutputError>;
+
+pub(super) const KINDS: &[Kind] = &[
+    Kind {
+        name: "stdout",
+        enabled: |config| config.stdout_output.enabled,
+        form: terminal::form,
+        limit: queue_limit,
+        patient: false,
+        places: |_, _| vec!["/dev/stdout".into()],
+        differs: |a, b| a.outputs_queue != b.outputs_queue,
+        start: |_, identity, queue| {
+            let fd = duplicate_stdout()?;
+            stdout::start(fd, terminal::wants_colour(), identity, queue)
+        },
+    },
+    Kind {
+        name: "file",
+        enabled: |config| config.file_output.enabled,
+        form: || Form::Configured,
+        limit: |config| Limit {
+            lines: config.outputs_queue.capacity,
+            bytes: config.sensor.file_output.spool.memory.0,
+        },
+        patient: true,
+        places: |config, identity| {
+            let log = identity.expand(&config.file_output.filename);
+            let spool = config.sensor.file_output.spool.directory.as_deref();
+            let spool = spool
+                .zip(log.file_name())
+                .map(|(directory, name)| identity.expand(directory).join(name));
+            spool.into_iter().chain([log]).collect()
+        },
+        differs: |a, b| {
+            a.file_output != b.file_output
+                || a.sensor.file_output != b.sensor.file_output
+                || a.outputs_queue != b.outputs_queue
+                || a.buffered_outputs != b.buffered_outputs
+        },
+        start: file::start,
+    },
+    Kind {
+        name: "http",
+        enabled: |config| config.http_output.enabled,
+        form: || Form::Configured,
+        limit: queue_limit,
+        patient: false,
+        places: |_, _| Vec::new(),
+        differs: |a, b| {
+            a.http_output != b.http_output
+                || a.sensor.http_output != b.sensor.http_output
+                || a.outputs_queue != b.outputs_queue
+        },
+        start: http::start,
+    },
+    Kind {
+        name: "syslog",
+        enabled: |config| config.syslog_output.enabled,
+        form: || Form::Configured,
+        limit: queue_limit,
+        patient: false,
+        places: |_, _| Vec::new(),
+        differs: |a, b| a.outputs_queue != b.outputs_queue,
+        start: |_, identity, queue| syslog::start(syslog::SOCKET, identity, queue),
+    },
+    Kind {
+        name: "program",
+        enabled: |config| config.program_output.enabled,
+        form: || Form::Configured,
+        limit: queue_limit,
+        patient: false,
+        places: |_, _| Vec::new(),
+        // Not for the queue's length: a sensor that has started begins no more processes.
+        differs: |a, b| a.program_output != b.program_output,
+        start: program::start,
+    },
+];
+
+impl Kind {
+    /// Whether another configuration stops it, starts it, or both.
+    pub(super) fn changes(&self, former: Option<&Config>, next: &Config) -> bool {
+        let enabled = (self.enabled)(next);
+        match former.filter(|former| (self.enabled)(former)) {
+            Some(former) => !enabled || (self.differs)(former, next),
+            None => enabled,
+        }
+    }
+}
+
+fn queue_limit(config: &Config) -> Limit {
+    Limit {
+        lines: config.outputs_queue.capacity,
+        bytes: QUEUE_BYTES,
+    }
+}
+
+fn duplicate_stdout() -> Result<OwnedFd, OutputError> {
+    rustix::io::fcntl_dupfd_cloexec(std::io::stdout(), 3).map_err(|error| OutputError::File {
+        path: "/dev/stdout".into(),
+        source: error.into(),
+        hint: "open standard output, or set stdout_output.enabled to false",
+    })
+}

@@ -1,0 +1,40 @@
+//! Whole lines to where they are wanted.
+//!
+//! ```text
+//! capture thread: line, line, …, flush ──▶ Batch ──▶ Queue ──▶ thread of an output
+//!                                            │        bounded, counted
+//!                                            └─────▶ Queue ──▶ thread of another one
+//! ```
+//!
+//! Each output has its own bounded queue and its own thread, so that a slow one
+//! holds up neither another nor the capture; see [`Account`] for what is counted.
+
+mod account;
+mod alert;
+mod batch;
+mod control;
+mod error;
+mod fan_out;
+pub mod file;
+mod http;
+pub mod internal;
+mod kinds;
+pub mod program;
+mod progress;
+mod queue;
+mod service;
+mod stdout;
+mod syslog;
+mod terminal;
+pub mod tls;
+mod worker;
+
+pub use account::{Account, Counts, DropCause};
+pub use alert::{AlertFormat, AlertOptions, AlertScratch};
+pub use batch::{Batch, Builder};
+pub use control::{Change, Control};
+pub use error::OutputError;
+pub use fan_out::{Form, Outputs};
+pub use progress::Progress;
+pub use queue::{Entry, Found, Gap, Limit, Queue};
+pub use terminal::{paint, wants_colour};

@@ -1,0 +1,216 @@
+//! TLS for the HTTP output and for the web server: rustls with ring.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use config::HttpOutput;
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, ring},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+};
+use tokio_rustls::TlsAcceptor;
+use tracing::info;
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let wrong = |what: String| format!("{}: {what}", path.display());
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
+        .map_err(|error| wrong(error.to_string()))?
+        .collect::<Result<_, _>>()
+        .map_err(|error| wrong(error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(wrong("there is no certificate in it".into()));
+    }
+    Ok(certificates)
+}
+
+fn key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// For a server: one PEM file with the certificate and its key.
+///
+/// # Errors
+/// A sentence, if the file has no good pair.
+pub fn acceptor(path: &Path) -> Result<TlsAcceptor, String> {
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_no_client_auth()
+        .with_single_cert(certificates(path)?, key(path)?)
+        .map_err(|error| error.to_string())?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// For the HTTP output: whom to trust, and whom to be.
+pub(super) fn client(config: &HttpOutput) -> Result<ClientConfig, String> {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    let builder = if config.insecure {
+        builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anybody(provider())))
+    } else {
+        builder.with_root_certificates(roots(config, System::load)?)
+    };
+    if config.mtls {
+        let chain = certificates(&config.client_cert)?;
+        builder
+            .with_client_auth_cert(chain, key(&config.client_key)?)
+            .map_err(|error| format!("{}: {error}", config.client_cert.display()))
+    } else {
+        Ok(builder.with_no_client_auth())
+    }
+}
+
+/// What falco.yaml has as `ca_path`: the system's certificates, wherever they are here.
+const SYSTEM: &str = "/etc/ssl/certs";
+
+/// The system's certificates.
+struct System {
+    certificates: Vec<CertificateDer<'static>>,
+    /// Whether the environment says where they are, so that nobody else is to be trusted.
+    named: bool,
+}
+
+impl System {
+    fn load() -> Self {
+        let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(std::env::var_os);
+        Self {
+            certificates: rustls_native_certs::load_native_certs().certs,
+            named: named.iter().any(Option::is_some),
+        }
+    }
+}
+
+/// Whom to trust: who is configured, else whom the system trusts, else whom Mozilla trusts.
+fn roots(config: &HttpOutput, system: fn() -> System) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let mut files: Vec<PathBuf> = Vec::new();
+    files.extend(config.ca_cert.clone());
+    files.extend(config.ca_bundle.clone());
+    let directory = config.ca_path.as_deref();
+    let directory = directory.filter(|path| *path != Path::new(SYSTEM));
+    let is_configured = directory.is_some() || !files.is_empty();
+    if let Some(directory) = directory {
+        let entries = std::fs::read_dir(directory)
+            .map_err(|error| format!("{}: {error}", directory.display()))?;
+        files.extend(entries.flatten().map(|entry| entry.path()).filter(|path| {
+            path.extension()
+                .is_some_and(|ext| ext == "pem" || ext == "crt")
+        }));
+    }
+    for file in &files {
+        for certificate in certificates(file)? {
+            roots
+                .add(certificate)
+                .map_err(|error| format!("{}: {error}", file.display()))?;
+        }
+    }
+    if !is_configured {
+        // What is unusable among the system's certificates is left out, as elsewhere.
+        let system = system();
+        roots.add_parsable_certificates(system.certificates);
+        if roots.is_empty() && !system.named {
+            info!(
+                "http_output trusts the authorities that Mozilla trusts: the system has no certificates"
+            );
+            let built_in = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
+            roots.add_parsable_certificates(built_in.iter().cloned());
+        }
+    }
+    if roots.is_empty() {
+        return Err(
+            "there is no certificate to trust where ca_*, SSL_CERT_FILE or SSL_CERT_DIR say".into(),
+        );
+    }
+    Ok(roots)
+}
+
+/// `insecure: true`: trusts whoever answers.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn system(certificates: &[CertificateDer<'static>], named: bool) -> System {
+        System {
+            certificates: certificates.to_vec(),
+            named,
+        }
+    }
+
+    #[test]
+    fn without_certificates_of_the_system_those_that_are_built_in_are_trusted() {
+        let config = HttpOutput::default();
+        let built_in = roots(&config, || system(&[], false)).unwrap();
+        assert_eq!(
+            built_in.len(),
+            webpki_root_certs::TLS_SERVER_ROOT_CERTS.len()
+        );
+    }
+
+    #[test]
+    fn certificates_of_the_system_are_the_only_ones() {
+        let one = || system(&webpki_root_certs::TLS_SERVER_ROOT_CERTS[..1], false);
+        assert_eq!(roots(&HttpOutput::default(), one).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn where_certificates_are_named_nobody_else_is_trusted() {
+        roots(&HttpOutput::default(), || system(&[], true)).unwrap_err();
+        let empty = tempfile::tempdir().unwrap();
+        let config = HttpOutput {
+            ca_path: Some(empty.path().to_owned()),
+            ..HttpOutput::default()
+        };
+        roots(&config, || system(&[], false)).unwrap_err();
+    }
+}

@@ -1,0 +1,210 @@
+//! Starting the parts of the process, each before those that use it.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed, mpsc};
+
+use anyhow::Context as _;
+use config::Config;
+use events::{EventSource as _, Feed, ReleaseCounts};
+use metadata::{Counters, Metadata, MetadataTasks, Notice, Users};
+use outputs::Outputs;
+use telemetry::{Condition, Identity, Loaded, Telemetry};
+use tokio::runtime::Runtime;
+use tracing::{info, warn};
+
+use super::{metrics, observe::Running, options, rights};
+use crate::{
+    lifecycle::{self, Request, Signals},
+    reports::{OutputReport, Server},
+    sources::syscall::{
+        self, SystemCalls,
+        capture::{self, Capture},
+        lineage::Lineage,
+        pipeline::{Cgroups, Node, Parts, Pending},
+        rules::RuleSet,
+        say_attached,
+        self_test::{Marker, SelfTest},
+    },
+};
+
+/// Starts all parts.
+///
+/// # Errors
+/// If one cannot start.
+pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running> {
+    let config = &loaded.config;
+    let identity = Arc::new(Identity::new(config));
+    identity.set_loaded(Loaded {
+        rules: rules.digest().to_owned(),
+        config: loaded.digest.clone(),
+    });
+    let telemetry = Arc::new(Telemetry::new(Arc::clone(&identity)));
+    let (sender, requests) = mpsc::channel();
+    let signals = {
+        let sender = sender.clone();
+        Signals::listen(move |request| sender.send(request).is_ok())
+            .context("cannot receive signals")?
+    };
+    {
+        let telemetry = Arc::clone(&telemetry);
+        lifecycle::install_panic_hook(config.sensor.stop_deadline.0, move || {
+            telemetry.panics.fetch_add(1, Relaxed);
+            // Whoever waits for requests may be the one that panicked.
+            let _ = sender.send(Request::Stop);
+        });
+    }
+    let outputs = Outputs::start(config, &identity)?;
+    let control = outputs.control();
+    let report = OutputReport::new(control.clone());
+    report.connect(&telemetry);
+    report.set_timeout(config.output_timeout.0);
+    telemetry.health.require(Condition::OutputsWritable);
+    let runtime = runtime()?;
+    let counters = Arc::new(Counters::default());
+    let (caches, metadata) = start_metadata(config, &runtime, &counters, &telemetry)?;
+    let wants = syscall::options::wants(config, rules.requirements());
+    let marker = Arc::<Marker>::default();
+    let self_test = start_self_test(config, &telemetry, &marker);
+    let capture::Started {
+        capture,
+        ring,
+        counts,
+        throttled,
+        fill,
+        programs,
+    } = start_capture(
+        &syscall::options::capture(config, &marker),
+        &wants,
+        &telemetry,
+    )?;
+    let lineage = Lineage::scan(&config.sensor.proc_root, Arc::clone(&counters));
+    let kernel = Arc::new(counts);
+    let ledger = Arc::new(SystemCalls::ledger());
+    let releases = Arc::<ReleaseCounts>::default();
+    let sources = metrics::Sources {
+        ledger: Arc::clone(&ledger),
+        kernel: Arc::clone(&kernel),
+        fill,
+        programs: programs.clone(),
+        enrichment: Arc::clone(&counters),
+        releases: Arc::clone(&releases),
+        marker: Arc::clone(&marker),
+    };
+    metrics::connect(&telemetry, sources);
+    let parts = Parts {
+        rules,
+        alerts: options::alerts(config),
+        node: Node::new(&identity.hostname, &identity.boot_id),
+        metadata: caches,
+        pending: Pending::new(options::hold(config), Arc::clone(&releases)),
+        users: Users::new(options::users(config), Arc::clone(&counters)),
+        lineage,
+        cgroups: Cgroups::new(options::metadata(config).containerd.namespaces),
+        ledger: Arc::clone(&ledger),
+        telemetry: Arc::clone(&telemetry),
+        marker,
+    };
+    start_server(config, &runtime, &telemetry)?;
+    let source = SystemCalls::new(capture, ring, kernel, throttled, parts);
+    let feed = Feed::start("capture", source, outputs, Arc::clone(&identity))
+        .context("cannot start the capture thread")?;
+    metrics::figures(&telemetry, feed.figures());
+    rights::give_up(config, &identity);
+    lifecycle::give_back();
+    Ok(Running {
+        feed,
+        telemetry,
+        ledger,
+        outputs: report,
+        control,
+        identity,
+        metadata,
+        self_test,
+        programs,
+        requests,
+        _signals: signals,
+        _runtime: runtime,
+    })
+}
+
+/// The threads of the tasks that ask containerd and the API server, and of the web server.
+fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("metadata")
+        .enable_all()
+        .build()
+        .context("cannot start the threads for containerd and the API server")
+}
+
+/// The caches of containers and pods, and the tasks that fill them.
+fn start_metadata(
+    config: &Config,
+    runtime: &Runtime,
+    counters: &Arc<Counters>,
+    telemetry: &Telemetry,
+) -> anyhow::Result<(Metadata, MetadataTasks)> {
+    let options = options::metadata(config);
+    if options.containerd.enabled {
+        telemetry.health.require(Condition::ContainerdAnswered);
+    }
+    let notify = Arc::new(|notice| announce(&notice));
+    metadata::start(options, runtime.handle(), counters, notify)
+        .context("cannot start the metadata tasks")
+}
+
+/// The web server, where it is enabled.
+fn start_server(
+    config: &Config,
+    runtime: &Runtime,
+    telemetry: &Arc<Telemetry>,
+) -> anyhow::Result<()> {
+    if config.webserver.enabled {
+        let server = runtime.block_on(Server::bind(&config.webserver))?;
+        info!("webserver listens at {}", server.address());
+        runtime.spawn(server.run(Arc::clone(telemetry)));
+    }
+    Ok(())
+}
+
+/// Loads and attaches the programs, and says which.
+fn start_capture(
+    options: &capture::Options,
+    wants: &capture::Wants,
+    telemetry: &Telemetry,
+) -> anyhow::Result<capture::Started> {
+    let conditions = SystemCalls::CONDITIONS.iter();
+    conditions.for_each(|condition| telemetry.health.require(*condition));
+    let started = Capture::start(options, wants)?;
+    say_attached(&started.capture);
+    telemetry.health.hold(Condition::ProgramsAttached);
+    Ok(started)
+}
+
+/// The self-test, where there can be one: readiness then waits for it.
+fn start_self_test(
+    config: &Config,
+    telemetry: &Telemetry,
+    marker: &Arc<Marker>,
+) -> Option<SelfTest> {
+    let config = &config.sensor.self_test;
+    if !config.enabled {
+        return None;
+    }
+    match SelfTest::start(config, marker) {
+        Ok(test) => {
+            telemetry.health.require(Condition::SelfTestPassed);
+            Some(test)
+        }
+        Err(error) => {
+            warn!("no self-test: {error}");
+            None
+        }
+    }
+}
+
+fn announce(notice: &Notice) {
+    match notice {
+        Notice::ContainerdUp { .. } | Notice::KubeUp { .. } => info!("{notice}"),
+        _ => warn!("{notice}"),
+    }
+}
