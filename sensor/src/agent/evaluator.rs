@@ -8,7 +8,6 @@ use rustc_hash::FxHasher;
 use super::Sink;
 use crate::{
     capture::Clock,
-    config,
     enrich::{ContainerState, Lineage, Users},
     event::Event,
     fields::{Context, Memo},
@@ -190,10 +189,7 @@ fn labels(rules: &RuleSet) -> Vec<RuleLabel> {
         .iter()
         .map(|rule| RuleLabel {
             name: rule.name.to_string(),
-            priority: config::Priority::ALL
-                .into_iter()
-                .find(|priority| *priority as u8 == rule.priority.number())
-                .unwrap_or(config::Priority::Debug),
+            priority: rule.priority,
             tags: rule.tags.iter().map(ToString::to_string).collect(),
         })
         .collect()

@@ -197,7 +197,7 @@ pub fn rules(config: &Config) -> rules::Options {
                 config::RuleMatching::First => rules::Matching::First,
                 config::RuleMatching::All => rules::Matching::All,
             },
-            priority: priority(config.priority),
+            priority: config.priority,
             selection: config.rules.iter().map(selection).collect(),
             append_output: config.append_output.iter().map(append).collect(),
         },
@@ -229,12 +229,4 @@ fn append(entry: &config::AppendOutput) -> rules::AppendOutput {
         extra_output: extra.chain(suggested).collect(),
         extra_fields: bare.chain(templates).collect(),
     }
-}
-
-fn priority(priority: config::Priority) -> rules::Priority {
-    let number = priority as usize;
-    rules::Priority::ALL
-        .get(number)
-        .copied()
-        .unwrap_or(rules::Priority::Debug)
 }

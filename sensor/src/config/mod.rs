@@ -22,6 +22,8 @@ mod setting;
 mod values;
 
 pub use config_file::{ConfigFile, Strategy};
+pub use falco_rules::Priority;
+
 pub use engine::{AppendOutput, Engine, ModernEbpf, RuleMatching, RuleSwitch, WhichRules};
 pub use keys::{Key, NOT_APPLICABLE, all as keys};
 pub use load::{ConfigError, Inputs, Loaded, load};
@@ -35,7 +37,7 @@ pub use sensor::{
     TreeMode, WantedEnv,
 };
 pub use service::{DropAction, Metrics, SyscallEventDrops, Webserver};
-pub use values::{ByteSize, Mode, Owner, Priority, Span};
+pub use values::{ByteSize, Mode, Owner, Span};
 
 use std::path::PathBuf;
 

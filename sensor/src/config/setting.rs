@@ -137,10 +137,22 @@ fn parse<T: FromStr>(node: &Node) -> Option<T> {
 parsed! {
     ByteSize: "a number of bytes like 4096, 32KiB, 100MiB or 1GiB",
     Span: "a span of time like 500ms, 2s, 15m, 1h or 0",
-    Priority: "emergency, alert, critical, error, warning, notice, informational or debug",
     IpAddr: "an IP address",
     Mode: "permissions in octal like 0640",
     Owner: "user and group in numbers like 1000:1000",
+}
+
+impl Setting for Priority {
+    const TYPE: &'static str =
+        "emergency, alert, critical, error, warning, notice, informational or debug";
+
+    fn read(node: &Node) -> Option<Self> {
+        Self::parse(node.as_str()?)
+    }
+
+    fn show(&self) -> String {
+        quote(self.as_str())
+    }
 }
 
 /// Settings with a fixed set of names.

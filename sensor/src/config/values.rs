@@ -7,79 +7,6 @@ use std::{fmt, str::FromStr, time::Duration};
 #[error("expected {0}")]
 pub struct Expected(pub &'static str);
 
-/// How urgent a rule or a log line is, as Falco counts.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Priority {
-    /// 0
-    Emergency = 0,
-    /// 1
-    Alert = 1,
-    /// 2
-    Critical = 2,
-    /// 3
-    Error = 3,
-    /// 4
-    Warning = 4,
-    /// 5
-    Notice = 5,
-    /// 6
-    Informational = 6,
-    /// 7
-    #[default]
-    Debug = 7,
-}
-
-impl Priority {
-    /// All, most urgent first.
-    pub const ALL: [Self; 8] = [
-        Self::Emergency,
-        Self::Alert,
-        Self::Critical,
-        Self::Error,
-        Self::Warning,
-        Self::Notice,
-        Self::Informational,
-        Self::Debug,
-    ];
-
-    /// Its name in records.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Emergency => "Emergency",
-            Self::Alert => "Alert",
-            Self::Critical => "Critical",
-            Self::Error => "Error",
-            Self::Warning => "Warning",
-            Self::Notice => "Notice",
-            Self::Informational => "Informational",
-            Self::Debug => "Debug",
-        }
-    }
-}
-
-impl fmt::Display for Priority {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Priority {
-    type Err = Expected;
-
-    fn from_str(text: &str) -> Result<Self, Expected> {
-        let lower = text.to_ascii_lowercase();
-        Self::ALL
-            .into_iter()
-            .find(|p| p.name().to_ascii_lowercase() == lower)
-            .or((lower == "info").then_some(Self::Informational))
-            .ok_or(Expected(
-                "emergency, alert, critical, error, warning, notice, informational or debug",
-            ))
-    }
-}
-
 /// A number of bytes: `4096`, `32KiB`, `100MiB`, `1GiB` (`k`, `M`, `G` and `KB`,
 /// `MB`, `GB` are the same).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -336,12 +263,5 @@ mod tests {
         assert_eq!(":10".parse(), owner(None, Some(10)));
         assert!("root".parse::<Owner>().is_err());
         assert!(":".parse::<Owner>().is_err());
-    }
-
-    #[test]
-    fn priorities_have_falcos_names() {
-        assert_eq!("INFO".parse(), Ok(Priority::Informational));
-        assert_eq!("debug".parse(), Ok(Priority::Debug));
-        assert!("trace".parse::<Priority>().is_err());
     }
 }

@@ -81,7 +81,7 @@ impl Record {
             ("hostname", identity.hostname.clone().into()),
             ("output", self.message.clone().into()),
             ("output_fields", self.fields.clone().into_iter().collect()),
-            ("priority", self.priority.name().into()),
+            ("priority", self.priority.as_str().into()),
             ("rule", self.rule.into()),
             ("source", "internal".into()),
             ("time", utc(self.time).into()),

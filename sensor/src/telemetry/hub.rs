@@ -247,7 +247,7 @@ impl Telemetry {
         for priority in Priority::ALL {
             let lines = super::lines(priority);
             if lines > 0 {
-                out.add(&c::LOG_LINES, &[priority.name()], lines);
+                out.add(&c::LOG_LINES, &[priority.as_str()], lines);
             }
         }
         let seconds = self.since.elapsed().as_secs_f64();

@@ -121,7 +121,7 @@ fn cpus() -> u64 {
 fn severity(priority: Priority) -> String {
     match priority {
         Priority::Informational => "INFO".into(),
-        other => other.name().to_ascii_uppercase(),
+        other => other.as_str().to_ascii_uppercase(),
     }
 }
 
