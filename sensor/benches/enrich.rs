@@ -4,18 +4,20 @@
 //! `cargo xtask bench enrich`; promised: 500,000 events a second in one thread with
 //! the default rule and its output.
 
-use std::{fs, hint::black_box, sync::Arc};
+use std::{fs, hint::black_box, sync::Arc, time::Duration};
 
+use bytes::BytesMut;
 use criterion::{Criterion, Throughput, criterion_group};
+use rustix::time::{ClockId, clock_gettime};
 use sensor::{
     agent::{Cgroups, Node, Parts, Pipeline, Sink},
-    config::Config,
+    config::{ByteSize, Config, Priority},
     enrich::{
         Container, ContainerKind, ContainerState, Counters, Hold, HoldOptions, Lineage, Lookup,
         Metadata, Pod, Users, UsersOptions,
     },
     event::{ContainerId, Event, builder::RecordBuilder},
-    output::{AlertOptions, Identity},
+    output::{AlertOptions, Form, Identity, Outputs},
     rules::{Options, RuleFile, compile},
     telemetry::Telemetry,
 };
@@ -97,22 +99,17 @@ fn uuid(number: u128) -> String {
 /// Takes lines, and looks only at their size.
 #[derive(Default)]
 struct Lines {
+    line: BytesMut,
     bytes: usize,
-    lines: usize,
+    count: usize,
 }
 
 impl Sink for Lines {
-    fn wants_lines(&self) -> bool {
-        true
-    }
-
-    fn wants_text(&self) -> bool {
-        false
-    }
-
-    fn line(&mut self, line: &[u8], _text: &[u8], _priority: u8) {
-        self.bytes += black_box(line).len();
-        self.lines += 1;
+    fn line(&mut self, _priority: Priority, mut write: impl FnMut(Form, &mut BytesMut)) {
+        self.line.clear();
+        write(Form::Configured, &mut self.line);
+        self.bytes += black_box(&self.line).len();
+        self.count += 1;
     }
 }
 
@@ -158,11 +155,63 @@ fn events(c: &mut Criterion) {
         });
         let counts = pipeline.counts();
         assert_eq!(counts.matched, counts.lines, "each event makes one line");
-        if let Some(bytes) = lines.bytes.checked_div(lines.lines) {
+        if let Some(bytes) = lines.bytes.checked_div(lines.count) {
             println!("{bytes} bytes a line");
         }
     }
     group.finish();
+}
+
+/// Events between two hand-outs to the outputs.
+const PASS: u64 = 64;
+
+/// The capture thread's part of the way to a file that another thread writes: its CPU time, so
+/// that neither that thread nor others on the machine are in the figure.
+fn to_a_file(c: &mut Criterion) {
+    let directory = tempfile::tempdir().expect("a directory is made");
+    let mut config = Config::default();
+    config.stdout_output.enabled = false;
+    config.file_output.enabled = true;
+    config.file_output.filename = directory.path().join("log");
+    config.sensor.file_output.rotate.size = ByteSize::mib(64);
+    config.sensor.file_output.rotate.keep = 1;
+    let identity = Arc::new(Identity::new(&config));
+    let mut outputs = Outputs::start(&config, &identity).expect("a file can be written");
+    let mut pipeline = pipeline(RULE);
+    let records = records();
+    let mut next = 0;
+    let mut group = c.benchmark_group("event");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("default rule, to a file", |b| {
+        b.iter_custom(|events| {
+            let began = thread_time();
+            for event in 1..=events {
+                next = (next + 1) % PODS;
+                pipeline.process(black_box(&records[next]), &mut outputs);
+                if event % PASS == 0 || event == events {
+                    outputs.flush();
+                    pipeline.flushed();
+                }
+            }
+            thread_time().saturating_sub(began)
+        });
+    });
+    group.finish();
+    let [(_, counts)] = outputs.stop(Duration::from_secs(10))[..] else {
+        panic!("there is one output");
+    };
+    assert_eq!(counts.offered, pipeline.counts().lines);
+    println!(
+        "{} of {} lines dropped",
+        counts.dropped_total(),
+        counts.offered
+    );
+}
+
+/// CPU time of this thread.
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("a CPU time is not negative")
 }
 
 fn enrich(c: &mut Criterion) {
@@ -227,11 +276,11 @@ fn memory() {
     let grown = anonymous_kib().saturating_sub(before);
     println!(
         "memory with {PODS} pods after {} events: {grown} KiB (RSS anon)",
-        lines.lines
+        lines.count
     );
 }
 
-criterion_group!(benches, events, enrich);
+criterion_group!(benches, events, to_a_file, enrich);
 
 fn main() {
     memory();

@@ -90,8 +90,8 @@ pub use classes::Classes;
 pub use evaluate::Scratch;
 pub use facts::{Fact, Facts};
 pub use fields::{
-    Argument, ArgumentKind, Field, FieldError, FieldRef, Getter, ParseError, Template, TimeForm,
-    Type, Value, sanitize, write_time,
+    Argument, ArgumentKind, Buffer, Field, FieldError, FieldRef, Getter, ParseError, Template,
+    TimeForm, Type, Value, sanitize, write_time,
 };
 pub use load::{RuleFile, read};
 pub use options::{AppendOutput, Matching, Options, Select, Selection};

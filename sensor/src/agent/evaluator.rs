@@ -11,7 +11,7 @@ use crate::{
     enrich::{ContainerState, Lineage, Users},
     event::Event,
     fields::{Context, Memo},
-    output::{AlertFormat, AlertOptions, AlertScratch},
+    output::{AlertFormat, AlertOptions, AlertScratch, Form},
     rules::{RuleSet, Scratch},
     telemetry::{RuleLabel, RuleTable, Telemetry},
 };
@@ -44,6 +44,15 @@ struct Formats {
     text: AlertFormat,
 }
 
+impl Formats {
+    fn of(&self, form: Form) -> &AlertFormat {
+        match form {
+            Form::Configured => &self.line,
+            Form::Terminal => &self.text,
+        }
+    }
+}
+
 /// Evaluates the rules and formats their alerts.
 pub(super) struct Evaluator {
     rules: Arc<RuleSet>,
@@ -56,8 +65,6 @@ pub(super) struct Evaluator {
     arena: Bump,
     evaluation: Scratch,
     scratch: AlertScratch,
-    line: Vec<u8>,
-    text: Vec<u8>,
     /// The programs of processes.
     pub(super) lineage: Lineage,
     /// Names of users and groups.
@@ -85,8 +92,6 @@ impl Evaluator {
             arena: Bump::new(),
             evaluation: Scratch::default(),
             scratch: AlertScratch::default(),
-            line: Vec::new(),
-            text: Vec::new(),
             lineage,
             users,
             clock: Clock::new(),
@@ -118,8 +123,6 @@ impl Evaluator {
             arena,
             evaluation,
             scratch,
-            line,
-            text,
             lineage,
             users,
             clock,
@@ -146,15 +149,9 @@ impl Evaluator {
             let Some(formats) = formats.get(rule.index) else {
                 return;
             };
-            line.clear();
-            text.clear();
-            if sink.wants_lines() {
-                formats.line.write(rule, &context, scratch, line);
-            }
-            if sink.wants_text() {
-                formats.text.write(rule, &context, scratch, text);
-            }
-            sink.line(line, text, rule.priority.number());
+            sink.line(rule.priority, |form, out| {
+                formats.of(form).write(rule, &context, scratch, out);
+            });
             matches.matched(rule.index);
             lines += 1;
         });

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use sensor_ebpf::task_flag;
 
 use super::{Cgroups, Node, Parts, Pipeline};
@@ -59,9 +60,9 @@ fn a_cgroup_whose_names_end_below_the_root_is_not_the_hosts() {
     record = record.in_cgroup(&format!("/d/{:064x}", 7));
     record.task.flags &= !task_flag::CGROUP_COMPLETE;
     for _ in 0..2 {
-        let mut lines = Vec::new();
+        let mut lines = BytesMut::new();
         pipeline.process(&record.build(), &mut lines);
-        let line = String::from_utf8(lines).unwrap();
+        let line = String::from_utf8(lines.to_vec()).unwrap();
         assert!(line.contains(r#""container.id":"unknown""#), "{line}");
     }
     assert_eq!(pipeline.take_classes().count(), 0);
@@ -71,7 +72,7 @@ fn a_cgroup_whose_names_end_below_the_root_is_not_the_hosts() {
 fn a_hundred_thousand_containers_leave_bounded_caches() {
     let telemetry = Arc::new(Telemetry::new(Arc::new(Identity::new(&Config::default()))));
     let mut pipeline = pipeline(&telemetry);
-    let mut lines = Vec::new();
+    let mut lines = BytesMut::new();
     let mut most = [0; Cache::ALL.len()];
     for n in 1..=100_000 {
         lines.clear();

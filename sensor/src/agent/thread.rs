@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use falco_rules::Priority;
 use rustix::{
     event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
     io::{read, write},
@@ -28,7 +29,7 @@ use crate::{
     capture::{Capture, CaptureError, KernelCounts, Ring, Throttled, Totals, Wants, rest},
     enrich::{HoldStatistics, boot_now},
     log_info, log_warning,
-    output::{AlertOptions, Change, Meta, Outputs, internal::Record},
+    output::{AlertOptions, Change, Outputs, internal::Record},
     rules::RuleSet,
     telemetry::Telemetry,
 };
@@ -70,7 +71,7 @@ pub struct Reload {
 
 enum Command {
     Reload(Box<Reload>),
-    Line(Vec<u8>, u8),
+    Line(Vec<u8>, Priority),
     Stop,
 }
 
@@ -155,7 +156,7 @@ impl Agent {
     }
 
     /// Puts a line that the sensor made about itself into the stream.
-    pub fn line(&self, line: Vec<u8>, priority: u8) {
+    pub fn line(&self, line: Vec<u8>, priority: Priority) {
         self.command(Command::Line(line, priority));
     }
 
@@ -289,12 +290,12 @@ impl Worker {
     /// Puts a record about the sensor itself into the stream.
     fn write(&mut self, record: &Record) {
         let line = record.line(&self.telemetry.identity);
-        self.push(&line, record.priority as u8);
+        self.push(&line, record.priority);
     }
 
-    fn push(&mut self, line: &[u8], priority: u8) {
-        let terminal = self.outputs.wants_terminal_text().then_some(line);
-        self.outputs.push(line, Meta { priority, terminal });
+    fn push(&mut self, line: &[u8], priority: Priority) {
+        self.outputs
+            .line(priority, |_, out| out.extend_from_slice(line));
     }
 
     fn commands(&mut self) {

@@ -3,6 +3,10 @@
 //! What does not depend on the event (names, tags, the order of the keys) is
 //! put together once, when the rules are loaded.
 
+use std::io;
+
+use falco_rules::Buffer;
+
 use crate::{
     fields::{Context, TimeForm, Value, write_time},
     rules::{ExtraField, Rule},
@@ -127,16 +131,16 @@ impl AlertFormat {
         rule: &Rule,
         context: &'a Context<'a>,
         scratch: &mut AlertScratch,
-        out: &mut Vec<u8>,
+        out: &mut impl Buffer,
     ) {
         let values = rule.output.values(context);
         if !self.options.json {
             self.write_prefix(context, out);
             rule.output.render_values(values, context, out);
-            out.push(b'\n');
+            out.append_byte(b'\n');
             return;
         }
-        out.extend_from_slice(b"{\"hostname\":");
+        out.append(b"{\"hostname\":");
         write_str(out, context.hostname);
         if self.options.include_output || self.options.include_message {
             let text = &mut scratch.text;
@@ -145,21 +149,21 @@ impl AlertFormat {
             let message = text.len();
             rule.output.render_values(values, context, text);
             if self.options.include_message {
-                out.extend_from_slice(b",\"message\":");
+                out.append(b",\"message\":");
                 write_bytes(out, &text[message..]);
             }
             if self.options.include_output {
-                out.extend_from_slice(b",\"output\":");
+                out.append(b",\"output\":");
                 write_bytes(out, text);
             }
         }
         if self.options.include_output_fields {
-            out.extend_from_slice(b",\"output_fields\":{");
+            out.append(b",\"output_fields\":{");
             for (i, (key, source)) in self.keys.iter().enumerate() {
                 if i > 0 {
-                    out.push(b',');
+                    out.append_byte(b',');
                 }
-                out.extend_from_slice(key);
+                out.append(key);
                 match source {
                     Source::Time => write_number(out, context.time),
                     Source::Output(index) => {
@@ -170,27 +174,27 @@ impl AlertFormat {
                     }
                 }
             }
-            out.push(b'}');
+            out.append_byte(b'}');
         }
-        out.extend_from_slice(&self.tail);
+        out.append(&self.tail);
         write_time(out, context.time, TimeForm::Iso8601);
         out.truncate(out.len() - "+0000".len());
-        out.extend_from_slice(b"Z\"}\n");
+        out.append(b"Z\"}\n");
     }
 
-    fn write_prefix(&self, context: &Context<'_>, out: &mut Vec<u8>) {
+    fn write_prefix(&self, context: &Context<'_>, out: &mut impl Buffer) {
         let form = if self.options.iso_time {
             TimeForm::Iso8601
         } else {
             TimeForm::Clock
         };
         write_time(out, context.time, form);
-        out.extend_from_slice(&self.prefix);
+        out.append(&self.prefix);
     }
 }
 
 fn write_extra<'a>(
-    out: &mut Vec<u8>,
+    out: &mut impl Buffer,
     extra: Option<&ExtraField>,
     context: &'a Context<'a>,
     text: &mut Vec<u8>,
@@ -207,46 +211,60 @@ fn write_extra<'a>(
 }
 
 /// Appends a value as JSON. A list is an array.
-fn write_value(out: &mut Vec<u8>, value: &Value<'_>) {
+fn write_value(out: &mut impl Buffer, value: &Value<'_>) {
     match *value {
-        Value::Absent => out.extend_from_slice(b"null"),
-        Value::Bool(true) => out.extend_from_slice(b"true"),
-        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Absent => out.append(b"null"),
+        Value::Bool(true) => out.append(b"true"),
+        Value::Bool(false) => out.append(b"false"),
         Value::Int(_) | Value::Uint(_) => value.write_text(out),
         Value::Time(time, _) => write_number(out, time),
         Value::Str(text) => write_str(out, text),
         Value::Ip(_) => {
-            out.push(b'"');
+            out.append_byte(b'"');
             value.write_text(out);
-            out.push(b'"');
+            out.append_byte(b'"');
         }
         Value::List(values) => {
-            out.push(b'[');
+            out.append_byte(b'[');
             for (i, value) in values.iter().enumerate() {
                 if i > 0 {
-                    out.push(b',');
+                    out.append_byte(b',');
                 }
                 write_value(out, value);
             }
-            out.push(b']');
+            out.append_byte(b']');
         }
     }
 }
 
-fn write_number(out: &mut Vec<u8>, number: u64) {
+fn write_number(out: &mut impl Buffer, number: u64) {
     Value::Uint(number).write_text(out);
 }
 
 /// Appends a string as JSON. Nearly none has anything to be escaped, and to see
-/// that is much faster than to look for what. Writing to a vector cannot fail.
-fn write_str(out: &mut Vec<u8>, text: &str) {
+/// that is much faster than to look for what. A buffer takes whatever comes.
+fn write_str(out: &mut impl Buffer, text: &str) {
     if text.as_bytes().chunks(32).any(is_to_be_escaped) {
-        let _ = serde_json::to_writer(out, text);
+        let _ = serde_json::to_writer(Escaped(out), text);
         return;
     }
-    out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
-    out.push(b'"');
+    out.append_byte(b'"');
+    out.append(text.as_bytes());
+    out.append_byte(b'"');
+}
+
+/// A buffer for what writes in pieces.
+struct Escaped<'a, B>(&'a mut B);
+
+impl<B: Buffer> io::Write for Escaped<'_, B> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.append(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Whether a byte has to be escaped. Looks at all of them, so that it can be done
@@ -257,7 +275,7 @@ fn is_to_be_escaped(bytes: &[u8]) -> bool {
 }
 
 /// The same of bytes that are text, as everything rendered is.
-fn write_bytes(out: &mut Vec<u8>, text: &[u8]) {
+fn write_bytes(out: &mut impl Buffer, text: &[u8]) {
     match std::str::from_utf8(text) {
         Ok(text) => write_str(out, text),
         Err(_) => write_str(out, &String::from_utf8_lossy(text)),

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use falco_rules::Priority;
 
 /// A line of a [`Batch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Line {
     end: u32,
-    priority: u8,
+    priority: Priority,
 }
 
 /// Some whole lines, each ended by a newline; cheap to clone, so that each
@@ -24,7 +25,7 @@ pub struct Batch {
 impl Batch {
     /// A record that an output writes on its own account; not counted.
     #[must_use]
-    pub fn own(line: Vec<u8>, priority: u8) -> Self {
+    pub fn own(line: Vec<u8>, priority: Priority) -> Self {
         let end = u32::try_from(line.len()).unwrap_or(u32::MAX);
         Self {
             bytes: line.into(),
@@ -40,7 +41,10 @@ impl Batch {
         let mut lines = Vec::new();
         for end in memchr::memchr_iter(b'\n', bytes) {
             let end = u32::try_from(end + 1).unwrap_or(u32::MAX);
-            lines.push(Line { end, priority: 7 });
+            lines.push(Line {
+                end,
+                priority: Priority::Debug,
+            });
         }
         let len = lines.last().map_or(0, |line| line.end as usize);
         Self {
@@ -69,8 +73,8 @@ impl Batch {
         if self.own { 0 } else { self.lines.len() as u64 }
     }
 
-    /// Each line with its newline, and its priority (0 Emergency … 7 Debug).
-    pub fn lines(&self) -> impl Iterator<Item = (&[u8], u8)> {
+    /// Each line with its newline, and its priority.
+    pub fn lines(&self) -> impl Iterator<Item = (&[u8], Priority)> {
         let mut start = 0;
         self.lines.iter().map(move |line| {
             let text = &self.bytes[start..line.end as usize];
@@ -137,28 +141,37 @@ impl Builder {
     /// Most full buffers that are kept; more go back to the kernel when their lines are written.
     const KEPT: usize = 8;
 
-    /// Whether a line can be added without another buffer. If not, what was collected is best
-    /// taken before, or it will be copied.
+    /// Room that a buffer must have for another line: nearly all lines are shorter. A longer one
+    /// moves to a larger buffer while it is written.
+    const LINE: usize = 8 << 10;
+
+    /// Whether another line can begin in the buffer. If not, what was collected is best taken
+    /// before, or it will be copied.
     #[must_use]
-    pub fn has_room(&self, line: &[u8]) -> bool {
-        self.bytes.capacity() - self.bytes.len() >= line.len()
+    pub fn has_room(&self) -> bool {
+        self.bytes.capacity() - self.bytes.len() >= Self::LINE
     }
 
-    /// Appends a line, which must end with its only newline.
-    pub fn push(&mut self, line: &[u8], priority: u8) {
-        debug_assert!(memchr::memchr(b'\n', line) == Some(line.len().wrapping_sub(1)));
-        if !self.has_room(line) {
-            self.change_buffer(line.len());
+    /// Adds a line: what `write` appends, which must end with its only newline.
+    pub fn line(&mut self, priority: Priority, write: impl FnOnce(&mut BytesMut)) {
+        if !self.has_room() {
+            self.change_buffer();
         }
-        self.bytes.extend_from_slice(line);
+        let (start, capacity) = (self.bytes.len(), self.bytes.capacity());
+        write(&mut self.bytes);
+        debug_assert!({
+            let line = &self.bytes[start..];
+            memchr::memchr(b'\n', line) == Some(line.len().wrapping_sub(1))
+        });
+        self.usual &= self.bytes.capacity() == capacity;
         let end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         self.lines.push(Line { end, priority });
     }
 
-    /// Goes over to a buffer with room for as many bytes more.
-    fn change_buffer(&mut self, more: usize) {
+    /// Goes over to a buffer with room for another line.
+    fn change_buffer(&mut self) {
         let collected = self.bytes.split();
-        let room = collected.len() + more;
+        let room = collected.len() + Self::LINE;
         let last = std::mem::take(&mut self.bytes);
         if self.usual && self.full.len() < Self::KEPT {
             self.full.push(last);
@@ -178,6 +191,27 @@ impl Builder {
         self.lines.is_empty()
     }
 
+    /// Whether the last line has made a batch longer than a buffer: those before it are a batch
+    /// of their own then.
+    #[must_use]
+    pub fn is_too_long(&self) -> bool {
+        self.lines.len() > 1 && self.bytes.len() > Self::BUFFER
+    }
+
+    /// Hands out what was collected, but for the last line.
+    pub fn take_before_last(&mut self) -> Batch {
+        let last = self.lines.pop();
+        let start = self.lines.last().map_or(0, |line| line.end);
+        let rest = self.bytes.split_off(start as usize);
+        let batch = self.take();
+        self.bytes = rest;
+        self.lines.extend(last.map(|line| Line {
+            end: line.end - start,
+            ..line
+        }));
+        batch
+    }
+
     /// Hands out what was collected.
     pub fn take(&mut self) -> Batch {
         let batch = Batch {
@@ -192,13 +226,35 @@ impl Builder {
 }
 
 #[cfg(test)]
+impl Builder {
+    /// Adds a line that is there already.
+    pub(super) fn push(&mut self, line: &[u8], priority: Priority) {
+        self.line(priority, |out| out.extend_from_slice(line));
+    }
+}
+
+#[cfg(test)]
+impl Batch {
+    /// Lines that are there already.
+    pub(super) fn of(lines: &[&str]) -> Self {
+        let mut builder = Builder::default();
+        for line in lines {
+            builder.push(line.as_bytes(), Priority::Debug);
+        }
+        builder.take()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    const DEBUG: Priority = Priority::Debug;
+
     fn batch() -> Batch {
         let mut builder = Builder::default();
-        builder.push(b"one\n", 7);
-        builder.push(b"two2\n", 3);
+        builder.push(b"one\n", DEBUG);
+        builder.push(b"two2\n", Priority::Error);
         builder.take()
     }
 
@@ -206,7 +262,10 @@ mod tests {
     fn lines_come_back_with_their_priorities() {
         let batch = batch();
         let lines: Vec<_> = batch.lines().collect();
-        assert_eq!(lines, [(b"one\n".as_slice(), 7), (b"two2\n", 3)]);
+        assert_eq!(
+            lines,
+            [(b"one\n".as_slice(), DEBUG), (b"two2\n", Priority::Error)]
+        );
     }
 
     /// A line of that many bytes.
@@ -220,7 +279,7 @@ mod tests {
     fn a_buffer_is_used_again_when_its_lines_are_written() {
         let mut builder = Builder::default();
         let mut take_full = || {
-            builder.push(&line(Builder::BUFFER), 5);
+            builder.push(&line(Builder::BUFFER), DEBUG);
             builder.take()
         };
         let (first, second) = (take_full(), take_full());
@@ -240,7 +299,7 @@ mod tests {
         let mut builder = Builder::default();
         let batches: Vec<_> = (0..3)
             .map(|_| {
-                builder.push(&line(1000), 5);
+                builder.push(&line(1000), DEBUG);
                 builder.take()
             })
             .collect();
@@ -252,9 +311,9 @@ mod tests {
     #[test]
     fn buffers_of_an_unusual_size_are_not_kept() {
         let mut builder = Builder::default();
-        builder.push(&line(4 * Builder::BUFFER), 5);
+        builder.push(&line(4 * Builder::BUFFER), DEBUG);
         drop(builder.take());
-        builder.push(&line(10), 5);
+        builder.push(&line(10), DEBUG);
         assert!(builder.full.is_empty());
         assert_eq!(builder.bytes.capacity(), Builder::BUFFER);
     }
@@ -264,7 +323,7 @@ mod tests {
         let mut builder = Builder::default();
         let mut batches = Vec::new();
         for _ in 0..3 * Builder::KEPT {
-            builder.push(&line(Builder::BUFFER), 5);
+            builder.push(&line(Builder::BUFFER), DEBUG);
             batches.push(builder.take());
         }
         assert_eq!(builder.full.len(), Builder::KEPT);
@@ -273,14 +332,43 @@ mod tests {
     #[test]
     fn what_was_collected_goes_over_to_the_next_buffer() {
         let mut builder = Builder::default();
-        builder.push(b"one\n", 5);
-        let long = line(Builder::BUFFER);
-        builder.push(&long, 4);
+        let near_the_end = line(Builder::BUFFER - Builder::LINE + 1);
+        builder.push(&near_the_end, DEBUG);
+        assert!(!builder.has_room());
+        builder.push(b"one\n", Priority::Error);
         let batch = builder.take();
         assert_eq!(
             batch.lines().collect::<Vec<_>>(),
-            [(&b"one\n"[..], 5), (&long[..], 4)]
+            [(&near_the_end[..], DEBUG), (&b"one\n"[..], Priority::Error)]
         );
+    }
+
+    #[test]
+    fn the_lines_before_one_that_outgrows_the_buffer_are_a_batch_of_their_own() {
+        let mut builder = Builder::default();
+        builder.push(b"one\n", DEBUG);
+        builder.push(b"two\n", DEBUG);
+        assert!(!builder.is_too_long());
+        let long = line(Builder::BUFFER);
+        builder.push(&long, Priority::Error);
+        assert!(builder.is_too_long());
+        assert_eq!(builder.take_before_last().bytes().as_ref(), b"one\ntwo\n");
+        assert!(!builder.is_too_long());
+        let batch = builder.take();
+        let lines: Vec<_> = batch.lines().collect();
+        assert_eq!(lines, [(&long[..], Priority::Error)]);
+    }
+
+    #[test]
+    fn a_line_is_written_where_the_outputs_read_it() {
+        let mut builder = Builder::default();
+        builder.push(b"one\n", DEBUG);
+        let mut at = std::ptr::null();
+        builder.line(DEBUG, |out| {
+            out.extend_from_slice(b"two\n");
+            at = out[4..].as_ptr();
+        });
+        assert_eq!(builder.take().bytes()[4..].as_ptr(), at);
     }
 
     #[test]
@@ -303,7 +391,7 @@ mod tests {
 
     #[test]
     fn an_own_record_is_not_counted() {
-        let own = Batch::own(b"{}\n".to_vec(), 6);
+        let own = Batch::own(b"{}\n".to_vec(), DEBUG);
         assert_eq!((own.count(), own.count_within(3)), (0, 0));
     }
 

@@ -5,30 +5,61 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::BytesMut;
+use falco_rules::Priority;
+
 use super::{
     Batch, Change, Control, Counts, DropCause, Identity, OutputError, batch::Builder,
     service::Service,
 };
 use crate::config::Config;
 
-/// What is known of a line beside its text.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Meta<'a> {
-    /// 0 Emergency … 7 Debug.
-    pub priority: u8,
-    /// The same event as a readable line for a terminal, newline included; used
-    /// where [`Outputs::wants_terminal_text`].
-    pub terminal: Option<&'a [u8]>,
+/// The form of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As it is configured: JSON or text.
+    Configured,
+    /// As text, for somebody at a terminal.
+    Terminal,
+}
+
+/// The outputs that want lines in the same form, and the lines that were added for them.
+#[derive(Debug)]
+struct Stream {
+    form: Form,
+    /// None: nobody wants that form, and no line is written in it.
+    services: Vec<Arc<Service>>,
+    lines: Builder,
 }
 
 /// All outputs. Belongs to the capture thread; nothing in here waits for an output,
 /// but for [`Self::start`] and [`Self::stop`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outputs {
-    running: Vec<Arc<Service>>,
-    lines: Builder,
-    terminal_lines: Builder,
+    streams: [Stream; 2],
     control: Control,
+}
+
+impl Default for Outputs {
+    fn default() -> Self {
+        Self {
+            streams: [Form::Configured, Form::Terminal].map(|form| Stream {
+                form,
+                services: Vec::new(),
+                lines: Builder::default(),
+            }),
+            control: Control::default(),
+        }
+    }
+}
+
+impl Stream {
+    fn hand_out(&mut self, take: fn(&mut Builder) -> Batch) {
+        let batch = take(&mut self.lines);
+        for output in &self.services {
+            output.queue.push(batch.clone());
+        }
+    }
 }
 
 impl Outputs {
@@ -47,19 +78,11 @@ impl Outputs {
     /// the others go on. Counts go on in any case.
     pub fn apply(&mut self, mut change: Change) {
         self.flush();
-        self.running = self.control.take(&mut change);
-    }
-
-    /// Whether [`Meta::terminal`] is used: standard output is a terminal.
-    #[must_use]
-    pub fn wants_terminal_text(&self) -> bool {
-        self.running.iter().any(|output| output.terminal)
-    }
-
-    /// Whether lines are used at all: not if the terminal is the only output.
-    #[must_use]
-    pub fn wants_lines(&self) -> bool {
-        self.running.iter().any(|output| !output.terminal)
+        let running = self.control.take(&mut change);
+        for stream in &mut self.streams {
+            let wanting = running.iter().filter(|output| output.form == stream.form);
+            stream.services = wanting.cloned().collect();
+        }
     }
 
     /// A handle for other threads.
@@ -68,39 +91,30 @@ impl Outputs {
         self.control.clone()
     }
 
-    /// Adds one whole line, newline included. What no buffer holds any more is handed out before the
-    /// end of a drain pass.
-    pub fn push(&mut self, line: &[u8], meta: Meta<'_>) {
-        let line_wanted = self.wants_lines();
-        let text = meta.terminal.unwrap_or(line);
-        let text_wanted = self.wants_terminal_text();
-        if line_wanted && !self.lines.has_room(line)
-            || text_wanted && !self.terminal_lines.has_room(text)
-        {
+    /// Adds a line: `write` appends it, newline included, in each form that an output wants, to the
+    /// buffer that the outputs read. What no buffer holds any more is handed out before the end
+    /// of a drain pass.
+    pub fn line(&mut self, priority: Priority, mut write: impl FnMut(Form, &mut BytesMut)) {
+        let wanted = |stream: &&Stream| !stream.services.is_empty();
+        let mut streams = self.streams.iter().filter(wanted);
+        if !streams.all(|stream| stream.lines.has_room()) {
             self.flush();
         }
-        if line_wanted {
-            self.lines.push(line, meta.priority);
-        }
-        if text_wanted {
-            self.terminal_lines.push(text, meta.priority);
+        let streams = self.streams.iter_mut();
+        for stream in streams.filter(|stream| !stream.services.is_empty()) {
+            let form = stream.form;
+            stream.lines.line(priority, |out| write(form, out));
+            if stream.lines.is_too_long() {
+                stream.hand_out(Builder::take_before_last);
+            }
         }
     }
 
     /// Hands what was added to each output: at the end of each drain pass.
     pub fn flush(&mut self) {
-        for terminal in [false, true] {
-            let builder = if terminal {
-                &mut self.terminal_lines
-            } else {
-                &mut self.lines
-            };
-            if builder.is_empty() {
-                continue;
-            }
-            let batch: Batch = builder.take();
-            for output in self.running.iter().filter(|o| o.terminal == terminal) {
-                output.queue.push(batch.clone());
+        for stream in &mut self.streams {
+            if !stream.lines.is_empty() {
+                stream.hand_out(Builder::take);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc};
 
 use super::{
-    Identity, Limit, OutputError, Queue, file, http, program, stdout, syslog, terminal,
+    Form, Identity, Limit, OutputError, Queue, file, http, program, stdout, syslog, terminal,
     worker::Worker,
 };
 use crate::config::Config;
@@ -16,6 +16,8 @@ const QUEUE_BYTES: u64 = 64 << 20;
 pub(super) struct Kind {
     pub(super) name: &'static str,
     pub(super) enabled: fn(&Config) -> bool,
+    /// How it wants lines.
+    pub(super) form: fn() -> Form,
     pub(super) limit: fn(&Config) -> Limit,
     /// Waits for a stalled system call at the end: it cannot be left behind.
     pub(super) patient: bool,
@@ -32,6 +34,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind {
         name: "stdout",
         enabled: |config| config.stdout_output.enabled,
+        form: terminal::form,
         limit: queue_limit,
         patient: false,
         places: |_, _| vec!["/dev/stdout".into()],
@@ -44,6 +47,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind {
         name: "file",
         enabled: |config| config.file_output.enabled,
+        form: || Form::Configured,
         limit: |config| Limit {
             lines: config.outputs_queue.capacity,
             bytes: config.sensor.file_output.spool.memory.0,
@@ -68,6 +72,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind {
         name: "http",
         enabled: |config| config.http_output.enabled,
+        form: || Form::Configured,
         limit: queue_limit,
         patient: false,
         places: |_, _| Vec::new(),
@@ -81,6 +86,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind {
         name: "syslog",
         enabled: |config| config.syslog_output.enabled,
+        form: || Form::Configured,
         limit: queue_limit,
         patient: false,
         places: |_, _| Vec::new(),
@@ -90,6 +96,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind {
         name: "program",
         enabled: |config| config.program_output.enabled,
+        form: || Form::Configured,
         limit: queue_limit,
         patient: false,
         places: |_, _| Vec::new(),

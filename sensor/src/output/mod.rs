@@ -1,7 +1,7 @@
 //! Whole lines to where they are wanted.
 //!
 //! ```text
-//! capture thread: push, push, …, flush ──▶ Batch ──▶ Queue ──▶ thread of an output
+//! capture thread: line, line, …, flush ──▶ Batch ──▶ Queue ──▶ thread of an output
 //!                                            │        bounded, counted
 //!                                            └─────▶ Queue ──▶ thread of another one
 //! ```
@@ -34,7 +34,7 @@ pub use alert::{AlertFormat, AlertOptions, AlertScratch};
 pub use batch::{Batch, Builder};
 pub use control::{Change, Control};
 pub use error::OutputError;
-pub use fan_out::{Meta, Outputs};
+pub use fan_out::{Form, Outputs};
 pub use identity::{Identity, Loaded};
 pub use queue::{Entry, Found, Gap, Limit, Queue};
 pub use terminal::{paint, wants_colour};

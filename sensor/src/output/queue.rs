@@ -339,14 +339,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::output::batch::Builder;
 
     fn lines(n: u64) -> Batch {
-        let mut builder = Builder::default();
-        for _ in 0..n {
-            builder.push(b"0123456\n", 7);
-        }
-        builder.take()
+        Batch::of(&vec!["0123456\n"; usize::try_from(n).unwrap()])
     }
 
     fn queue(lines: u64, bytes: u64) -> Queue {

@@ -7,9 +7,8 @@ use std::{
 };
 
 use super::{
-    Account, Identity, OutputError, Queue,
+    Account, Form, Identity, OutputError, Queue,
     kinds::Kind,
-    terminal,
     worker::{Worker, expired},
 };
 use crate::{config::Config, log_error};
@@ -24,8 +23,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Service {
     pub(super) name: &'static str,
     pub(super) queue: Arc<Queue>,
-    /// Gets the lines for a terminal.
-    pub(super) terminal: bool,
+    /// How it wants lines.
+    pub(super) form: Form,
     workers: Vec<Worker>,
     /// Waits for a stalled system call at the end: it cannot be left behind.
     patient: bool,
@@ -61,7 +60,7 @@ impl Service {
         Ok(Self {
             name: kind.name,
             queue,
-            terminal: kind.name == "stdout" && terminal::wants_colour(),
+            form: (kind.form)(),
             workers,
             patient: kind.patient,
             places,

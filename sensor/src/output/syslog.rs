@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use falco_rules::Priority;
 use time::OffsetDateTime;
 
 use super::{
@@ -70,7 +71,7 @@ impl Syslog {
     }
 
     /// `<14>Nov 21 05:01:46 sensor[42]: text`
-    fn format(&mut self, line: &[u8], priority: u8) {
+    fn format(&mut self, line: &[u8], priority: Priority) {
         let t = OffsetDateTime::from(SystemTime::now()).to_offset(self.identity.offset);
         let month = &t.month().to_string()[..3];
         self.message.clear();
@@ -78,7 +79,7 @@ impl Syslog {
         let _ = write!(
             self.message,
             "<{}>{month} {:2} {:02}:{:02}:{:02} sensor[{}]: ",
-            FACILITY * 8 + priority.min(7),
+            FACILITY * 8 + priority.number(),
             t.day(),
             t.hour(),
             t.minute(),

@@ -2,6 +2,10 @@
 
 use std::{ffi::OsStr, io::IsTerminal};
 
+use falco_rules::Priority;
+
+use super::Form;
+
 /// Whether standard output is a terminal on which colours are welcome.
 #[must_use]
 pub fn wants_colour() -> bool {
@@ -10,21 +14,30 @@ pub fn wants_colour() -> bool {
         && std::env::var_os("TERM").as_deref() != Some(OsStr::new("dumb"))
 }
 
-/// Escape sequence of a priority (0 Emergency … 7 Debug).
-fn colour(priority: u8) -> &'static str {
+/// How lines are wanted on standard output.
+pub(super) fn form() -> Form {
+    if wants_colour() {
+        Form::Terminal
+    } else {
+        Form::Configured
+    }
+}
+
+/// Escape sequence of a priority.
+fn colour(priority: Priority) -> &'static str {
     match priority {
-        0..=2 => "\x1b[1;31m",
-        3 => "\x1b[31m",
-        4 => "\x1b[33m",
-        5 => "\x1b[36m",
-        6 => "\x1b[32m",
-        _ => "\x1b[2m",
+        Priority::Emergency | Priority::Alert | Priority::Critical => "\x1b[1;31m",
+        Priority::Error => "\x1b[31m",
+        Priority::Warning => "\x1b[33m",
+        Priority::Notice => "\x1b[36m",
+        Priority::Informational => "\x1b[32m",
+        Priority::Debug => "\x1b[2m",
     }
 }
 
 /// Appends a line, the time and priority before the first two blanks coloured:
 /// `18:10:12.1: Debug` is what tells lines apart at a glance.
-pub fn paint(line: &[u8], priority: u8, out: &mut Vec<u8>) {
+pub fn paint(line: &[u8], priority: Priority, out: &mut Vec<u8>) {
     let head = memchr::memchr_iter(b' ', line).nth(1).unwrap_or(0);
     out.extend_from_slice(colour(priority).as_bytes());
     out.extend_from_slice(&line[..head]);
@@ -39,14 +52,18 @@ mod tests {
     #[test]
     fn time_and_priority_are_coloured() {
         let mut out = Vec::new();
-        paint(b"18:10:12.1: Warning user=root\n", 4, &mut out);
+        paint(
+            b"18:10:12.1: Warning user=root\n",
+            Priority::Warning,
+            &mut out,
+        );
         assert_eq!(out, b"\x1b[33m18:10:12.1: Warning\x1b[0m user=root\n");
     }
 
     #[test]
     fn a_line_without_blanks_is_kept() {
         let mut out = Vec::new();
-        paint(b"x\n", 7, &mut out);
+        paint(b"x\n", Priority::Debug, &mut out);
         assert_eq!(out, b"\x1b[2m\x1b[0mx\n");
     }
 }

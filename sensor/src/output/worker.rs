@@ -81,7 +81,7 @@ pub(super) fn run(mut receiver: impl Deliver, name: &str, queue: &Arc<Queue>, id
                 Entry::Batch(batch) => batch,
                 Entry::Gap(gap) => {
                     let record = Record::gap(name, gap);
-                    Batch::own(record.line(identity), record.priority as u8)
+                    Batch::own(record.line(identity), record.priority)
                 }
             };
             let Delivered(lines) = if expired(queue) {

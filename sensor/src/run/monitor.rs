@@ -108,7 +108,7 @@ fn judge(verdict: Verdict, telemetry: &Telemetry) -> Option<Record> {
 }
 
 fn write(agent: &Agent, identity: &Identity, record: &Record) {
-    agent.line(record.line(identity), record.priority as u8);
+    agent.line(record.line(identity), record.priority);
 }
 
 fn interval(config: &Config) -> Duration {

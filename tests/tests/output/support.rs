@@ -10,8 +10,8 @@ use std::{
 };
 
 use sensor::{
-    config::Config,
-    output::{Counts, Identity, Meta, OutputError, Outputs},
+    config::{Config, Priority},
+    output::{Counts, Identity, OutputError, Outputs},
 };
 use serde_json::Value;
 
@@ -59,11 +59,14 @@ impl Bench {
             self.next % 1_000_000_000
         );
         self.next += 1;
-        let meta = Meta {
-            priority: 7,
-            terminal: None,
-        };
-        self.outputs.push(line.as_bytes(), meta);
+        self.add(&line);
+    }
+
+    /// One line.
+    pub(crate) fn add(&mut self, line: &str) {
+        self.outputs.line(Priority::Debug, |_, out| {
+            out.extend_from_slice(line.as_bytes());
+        });
     }
 
     /// Some lines, as one drain pass.

@@ -8,7 +8,7 @@ use rustix::{
 };
 use sensor::{
     config::Config,
-    output::{DropCause, Identity, Meta, Outputs},
+    output::{DropCause, Identity, Outputs},
 };
 
 use super::support::Bench;
@@ -96,7 +96,7 @@ fn a_line_that_no_datagram_holds_is_counted_and_the_next_one_goes_on() {
         let log = listen();
         let mut bench = Bench::start(&config());
         let huge = format!("{{\"a\":\"{}\"}}\n", "x".repeat(1 << 20));
-        bench.outputs.push(huge.as_bytes(), Meta::default());
+        bench.add(&huge);
         bench.lines(1);
         assert!(receive(&log).contains("\"evt.num\":0"));
         let counts = bench.settle("syslog");

@@ -1,43 +1,43 @@
 //! Times as text, without allocating.
 
-use std::{cell::Cell, io::Write as _, sync::Once};
+use std::{cell::Cell, sync::Once};
 
-use super::TimeForm;
+use super::{Buffer, TimeForm, text::write_digits};
 
 const NANOS: u64 = 1_000_000_000;
 const DAY: i64 = 86_400;
 
 /// Appends a time (nanoseconds since the epoch) in one of its forms.
-pub fn write_time(out: &mut Vec<u8>, time: u64, form: TimeForm) {
+pub fn write_time<B: Buffer>(out: &mut B, time: u64, form: TimeForm) {
     let seconds = i64::try_from(time / NANOS).unwrap_or(i64::MAX);
     let nanos = time % NANOS;
     let local = match form {
         TimeForm::Raw => {
-            let _ = write!(out, "{time}");
+            write_digits(out, time);
             return;
         }
         TimeForm::Iso8601 => seconds,
         _ => seconds + offset_to_local(seconds, ask_for_offset),
     };
-    let date = |out: &mut Vec<u8>| {
+    let date = |out: &mut B| {
         let (year, month, day) = civil(local.div_euclid(DAY));
         digits(out, year, 4);
-        out.push(b'-');
+        out.append_byte(b'-');
         digits(out, month, 2);
-        out.push(b'-');
+        out.append_byte(b'-');
         digits(out, day, 2);
     };
-    let clock = |out: &mut Vec<u8>| {
+    let clock = |out: &mut B| {
         let second = local.rem_euclid(DAY);
         let (h, m, s) = (second / 3600, second / 60 % 60, second % 60);
         digits(out, h, 2);
-        out.push(b':');
+        out.append_byte(b':');
         digits(out, m, 2);
-        out.push(b':');
+        out.append_byte(b':');
         digits(out, s, 2);
     };
-    let fraction = |out: &mut Vec<u8>| {
-        out.push(b'.');
+    let fraction = |out: &mut B| {
+        out.append_byte(b'.');
         digits(out, i64::try_from(nanos).unwrap_or(0), 9);
     };
     match form {
@@ -48,14 +48,14 @@ pub fn write_time(out: &mut Vec<u8>, time: u64, form: TimeForm) {
         TimeForm::ClockSeconds => clock(out),
         TimeForm::Iso8601 => {
             date(out);
-            out.push(b'T');
+            out.append_byte(b'T');
             clock(out);
             fraction(out);
-            out.extend_from_slice(b"+0000");
+            out.append(b"+0000");
         }
         TimeForm::DateTime | TimeForm::DateTimeSeconds => {
             date(out);
-            out.push(b' ');
+            out.append_byte(b' ');
             clock(out);
             if form == TimeForm::DateTime {
                 fraction(out);
@@ -67,14 +67,14 @@ pub fn write_time(out: &mut Vec<u8>, time: u64, form: TimeForm) {
 
 /// Appends the last `width` (at most 9) digits of a number that is not negative.
 /// Each line has two times, and `write!` is slow for so little.
-fn digits(out: &mut Vec<u8>, number: i64, width: usize) {
+fn digits(out: &mut impl Buffer, number: i64, width: usize) {
     let mut text = [b'0'; 9];
     let mut rest = number.unsigned_abs();
     for digit in text[..width].iter_mut().rev() {
         *digit += (rest % 10) as u8;
         rest /= 10;
     }
-    out.extend_from_slice(&text[..width]);
+    out.append(&text[..width]);
 }
 
 /// Year, month and day of a number of days since the epoch (Howard Hinnant,

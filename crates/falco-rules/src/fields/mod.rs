@@ -1,5 +1,6 @@
 //! Fields: their values, how they are written, and what outputs make of them.
 
+mod buffer;
 mod clock;
 mod field;
 mod operand;
@@ -12,6 +13,7 @@ mod text;
 mod transform;
 mod value;
 
+pub use buffer::Buffer;
 pub use clock::write_time;
 pub use field::{ArgumentKind, Field, Getter};
 pub(crate) use operand::{Operand, field_name, is_transformer};

@@ -2,7 +2,7 @@
 
 use bumpalo::collections::Vec as BumpVec;
 
-use super::{FieldRef, Operand, ParseError, Value, is_transformer};
+use super::{Buffer, FieldRef, Operand, ParseError, Value, is_transformer};
 use crate::Source;
 
 /// Widest column.
@@ -138,7 +138,7 @@ impl<S: Source> Template<S> {
     }
 
     /// Appends the text for an event.
-    pub fn render<'e>(&self, event: &'e S::Event<'e>, out: &mut Vec<u8>) {
+    pub fn render<'e>(&self, event: &'e S::Event<'e>, out: &mut impl Buffer) {
         self.render_values(self.values(event), event, out);
     }
 
@@ -147,12 +147,12 @@ impl<S: Source> Template<S> {
         &self,
         values: &[Value<'e>],
         event: &'e S::Event<'e>,
-        out: &mut Vec<u8>,
+        out: &mut impl Buffer,
     ) {
         for piece in &self.pieces {
             let start = out.len();
             match &piece.content {
-                Content::Literal(text) => out.extend_from_slice(text.as_bytes()),
+                Content::Literal(text) => out.append(text.as_bytes()),
                 Content::Field(index) => match values.get(*index) {
                     Some(value) => value.write_text(out),
                     None => Value::Absent.write_text(out),
@@ -187,7 +187,7 @@ fn width(text: &str) -> Result<(Option<usize>, usize), ParseError> {
 
 /// Pads or cuts what was appended since `start` to `width` bytes, never in the
 /// middle of a character.
-fn fit(out: &mut Vec<u8>, start: usize, width: usize) {
+fn fit(out: &mut impl Buffer, start: usize, width: usize) {
     let end = start + width;
     if out.len() > end {
         let mut cut = end;
@@ -196,5 +196,7 @@ fn fit(out: &mut Vec<u8>, start: usize, width: usize) {
         }
         out.truncate(cut);
     }
-    out.resize(end, b' ');
+    while out.len() < end {
+        out.append_byte(b' ');
+    }
 }

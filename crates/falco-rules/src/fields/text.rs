@@ -1,32 +1,33 @@
 //! Values as text.
 
-use std::io::Write as _;
+use std::fmt::Write as _;
 
-use super::{Value, clock::write_time};
+use super::{Buffer, Value, buffer::Formatted, clock::write_time};
 
 impl Value<'_> {
     /// Appends the value as it stands in an output line; an absent one is `<NA>`.
-    pub fn write_text(&self, out: &mut Vec<u8>) {
+    pub fn write_text(&self, out: &mut impl Buffer) {
         match *self {
-            Self::Absent => out.extend_from_slice(b"<NA>"),
-            Self::Bool(true) => out.extend_from_slice(b"true"),
-            Self::Bool(false) => out.extend_from_slice(b"false"),
+            Self::Absent => out.append(b"<NA>"),
+            Self::Bool(true) => out.append(b"true"),
+            Self::Bool(false) => out.append(b"false"),
             Self::Int(number) => {
                 if number < 0 {
-                    out.push(b'-');
+                    out.append_byte(b'-');
                 }
                 write_digits(out, number.unsigned_abs());
             }
             Self::Uint(number) => write_digits(out, number),
-            Self::Str(text) => out.extend_from_slice(text.as_bytes()),
+            Self::Str(text) => out.append(text.as_bytes()),
             Self::Ip(ip) => {
-                let _ = write!(out, "{ip}");
+                // A buffer takes whatever comes.
+                let _ = write!(Formatted(out), "{ip}");
             }
             Self::Time(time, form) => write_time(out, time, form),
             Self::List(values) => {
                 for (index, value) in values.iter().enumerate() {
                     if index > 0 {
-                        out.push(b' ');
+                        out.append_byte(b' ');
                     }
                     value.write_text(out);
                 }
@@ -35,7 +36,7 @@ impl Value<'_> {
     }
 }
 
-fn write_digits(out: &mut Vec<u8>, mut number: u64) {
+pub(super) fn write_digits(out: &mut impl Buffer, mut number: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     loop {
@@ -46,7 +47,7 @@ fn write_digits(out: &mut Vec<u8>, mut number: u64) {
             break;
         }
     }
-    out.extend_from_slice(&digits[at..]);
+    out.append(&digits[at..]);
 }
 
 #[cfg(test)]

@@ -286,7 +286,7 @@ mod tests {
     use std::{sync::Arc, time::Instant};
 
     use super::*;
-    use crate::output::{Account, Builder, Limit};
+    use crate::output::{Account, Limit};
 
     fn disk(dir: &tempfile::TempDir) -> Disk {
         let paths = Paths::new("log".into()).unwrap();
@@ -298,17 +298,9 @@ mod tests {
         Queue::new(limit, Arc::clone(account))
     }
 
-    fn lines(lines: &[&str]) -> Batch {
-        let mut builder = Builder::default();
-        for line in lines {
-            builder.push(line.as_bytes(), 7);
-        }
-        builder.take()
-    }
-
     /// Moves lines of a queue to disk, as the spooler does.
     fn spool(disk: &Disk, queue: &Queue, text: &[&str]) {
-        queue.push(lines(text));
+        queue.push(Batch::of(text));
         let entries = queue.wait_to_move(0, u64::MAX).unwrap();
         queue.moved(disk.append(&entries).unwrap(), Vec::new());
     }
@@ -362,9 +354,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let disk = disk(&dir);
         let queue = queue(&Arc::default());
-        queue.push(lines(&["a\n"]));
+        queue.push(Batch::of(&["a\n"]));
         let moving = queue.wait_to_move(0, u64::MAX).unwrap();
-        queue.push(lines(&["b\n"]));
+        queue.push(Batch::of(&["b\n"]));
         disk.adopt(&queue, None);
         let found = queue.wait(1, Some(Instant::now()), u64::MAX);
         assert!(found.entries.is_empty());
@@ -377,7 +369,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let account = Arc::<Account>::default();
         let first = queue(&account);
-        first.push(lines(&["a\n", "b\n", "c\n"]));
+        first.push(Batch::of(&["a\n", "b\n", "c\n"]));
         let Some(Entry::Batch(kept)) = first.drain().pop() else {
             panic!("no lines");
         };

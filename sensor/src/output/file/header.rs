@@ -43,13 +43,13 @@ impl Beginning<'_> {
         let mut record = self.record(identity);
         let line = record.line(identity);
         if line.len() >= LENGTH {
-            return Batch::own(line, record.priority as u8);
+            return Batch::own(line, record.priority);
         }
         record = record.field("sensor.padding", "");
         let short = record.line(identity).len();
         let padding = ".".repeat(LENGTH.saturating_sub(short));
         record = record.field("sensor.padding", padding);
-        Batch::own(record.line(identity), record.priority as u8)
+        Batch::own(record.line(identity), record.priority)
     }
 
     fn record(&self, identity: &Identity) -> Record {
@@ -130,7 +130,7 @@ pub(super) fn stop(identity: &Identity, number: u64, lines: u64, dropped: u64) -
         .field("sensor.file.number", number)
         .field("sensor.lines", lines)
         .field("sensor.node", Value::from(identity.node.as_str()));
-    Batch::own(record.line(identity), record.priority as u8)
+    Batch::own(record.line(identity), record.priority)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use falco_rules::Priority;
 use rustix::io::Errno;
 
 use super::{
@@ -168,7 +169,8 @@ impl Target {
             start,
         };
         head.extend_from_slice(beginning.batch(&self.identity).bytes());
-        self.window.set_header(Batch::own(head, 6));
+        self.window
+            .set_header(Batch::own(head, Priority::Informational));
         if start {
             self.found = self.last_line(previous.map(|previous| previous.last), newest);
         } else if again {
@@ -228,7 +230,8 @@ impl Target {
             let mut last = [0];
             open.file.read_exact_at(&mut last, size - 1)?;
             if last != *b"\n" {
-                self.window.set_header(Batch::own(b"\n".to_vec(), 6));
+                self.window
+                    .set_header(Batch::own(b"\n".to_vec(), Priority::Informational));
             }
             open.base = size;
         }

@@ -180,21 +180,18 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::output::batch::Builder;
+    use falco_rules::Priority;
 
-    fn batch(lines: &[&str]) -> Batch {
-        let mut builder = Builder::default();
-        for line in lines {
-            builder.push(line.as_bytes(), 7);
-        }
-        builder.take()
+    use super::*;
+
+    fn header(line: &str) -> Batch {
+        Batch::own(line.into(), Priority::Informational)
     }
 
     fn window() -> Window {
         let mut window = Window::default();
-        window.push(batch(&["one\n", "two\n"]));
-        window.push(batch(&["three\n"]));
+        window.push(Batch::of(&["one\n", "two\n"]));
+        window.push(Batch::of(&["three\n"]));
         window
     }
 
@@ -220,8 +217,8 @@ mod tests {
     #[test]
     fn a_header_is_written_first_and_not_counted() {
         let mut window = window();
-        window.set_header(Batch::own(b"head\n".to_vec(), 6));
-        window.set_header(Batch::own(b"HEAD\n".to_vec(), 6));
+        window.set_header(header("head\n"));
+        window.set_header(header("HEAD\n"));
         assert_eq!(rest(&window), b"HEAD\none\ntwo\nthree\n");
         window.advance(9);
         assert_eq!(window.confirm(), (1, 9));
@@ -230,7 +227,7 @@ mod tests {
     #[test]
     fn a_header_is_not_written_again_into_another_file() {
         let mut window = window();
-        window.set_header(Batch::own(b"head\n".to_vec(), 6));
+        window.set_header(header("head\n"));
         window.advance(7);
         window.rewind();
         assert_eq!(rest(&window), b"one\ntwo\nthree\n");

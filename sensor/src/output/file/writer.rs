@@ -167,7 +167,7 @@ impl Writer {
             Entry::Batch(batch) => batch,
             Entry::Gap(gap) => {
                 let record = Record::gap("file", gap);
-                Batch::own(record.line(&self.identity), record.priority as u8)
+                Batch::own(record.line(&self.identity), record.priority)
             }
         });
     }
@@ -303,10 +303,7 @@ mod tests {
     use rustix::io::Errno;
 
     use super::{super::home::Home, *};
-    use crate::{
-        config::Config,
-        output::{Builder, Limit},
-    };
+    use crate::{config::Config, output::Limit};
 
     fn queue() -> Arc<Queue> {
         let limit = Limit { lines: 0, bytes: 0 };
@@ -332,11 +329,7 @@ mod tests {
     }
 
     fn push(queue: &Queue, lines: &[&str]) {
-        let mut builder = Builder::default();
-        for line in lines {
-            builder.push(line.as_bytes(), 7);
-        }
-        queue.push(builder.take());
+        queue.push(Batch::of(lines));
     }
 
     #[test]
