@@ -100,5 +100,5 @@ pub use problem::{Code, ItemKind, Problem};
 pub use report::{FileReport, Report};
 pub use rule::{ExtraField, Rule};
 pub use set::{Activity, RuleInfo, RuleSet};
-pub use source::{Help, Obsolete, Source};
+pub use source::{Help, Obsolete, Source, Timed};
 pub use yaml;

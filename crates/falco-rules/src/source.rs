@@ -80,6 +80,13 @@ pub trait Source: Copy + fmt::Debug + Send + Sync + 'static {
     }
 }
 
+/// A source whose events have a time, as each line begins or ends with one.
+pub trait Timed: Source {
+    /// When the event happened, nanoseconds since the epoch.
+    #[must_use]
+    fn time(event: &Self::Event<'_>) -> u64;
+}
+
 /// The types of events of some classes, as far as facts tell them.
 pub(crate) fn types<S: Source>(classes: Classes) -> Vec<&'static str> {
     let mut types = Vec::new();

@@ -83,7 +83,7 @@ impl Evaluator {
         telemetry: Arc<Telemetry>,
     ) -> Self {
         Self {
-            formats: formats(&rules, options),
+            formats: formats(&rules, options, &node.hostname),
             matches: telemetry.rules.load(labels(&rules)),
             telemetry,
             rules,
@@ -100,7 +100,7 @@ impl Evaluator {
 
     /// Takes other rules, from the next event on.
     pub(super) fn set_rules(&mut self, rules: Arc<RuleSet>, options: AlertOptions) {
-        self.formats = formats(&rules, options);
+        self.formats = formats(&rules, options, &self.node.hostname);
         self.matches = self.telemetry.rules.load(labels(&rules));
         self.options = options;
         self.rules = rules;
@@ -164,7 +164,7 @@ impl Evaluator {
     }
 }
 
-fn formats(rules: &RuleSet, options: AlertOptions) -> Vec<Formats> {
+fn formats(rules: &RuleSet, options: AlertOptions, hostname: &str) -> Vec<Formats> {
     let text = AlertOptions {
         json: false,
         ..options
@@ -173,8 +173,8 @@ fn formats(rules: &RuleSet, options: AlertOptions) -> Vec<Formats> {
         .rules()
         .iter()
         .map(|rule| Formats {
-            line: AlertFormat::new(rule, options),
-            text: AlertFormat::new(rule, text),
+            line: AlertFormat::new(rule, options, hostname),
+            text: AlertFormat::new(rule, text, hostname),
         })
         .collect()
 }

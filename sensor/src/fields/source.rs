@@ -1,7 +1,7 @@
 //! Falco's source `syscall`, as far as this sensor sees it.
 
 use bumpalo::Bump;
-use falco_rules::{Facts, Help, Obsolete, Source};
+use falco_rules::{Facts, Help, Obsolete, Source, Timed};
 
 use super::{Context, Field, Needs, class, foreign, registry};
 
@@ -56,5 +56,12 @@ impl Source for Syscall {
 
     fn is_event_type(name: &str) -> bool {
         foreign::is_event_type(name)
+    }
+}
+
+impl Timed for Syscall {
+    #[inline]
+    fn time(context: &Context<'_>) -> u64 {
+        context.time
     }
 }

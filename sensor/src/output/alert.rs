@@ -5,12 +5,7 @@
 
 use std::io;
 
-use falco_rules::Buffer;
-
-use crate::{
-    fields::{Context, TimeForm, Value, write_time},
-    rules::{ExtraField, Rule},
-};
+use falco_rules::{Buffer, ExtraField, Rule, Source, TimeForm, Timed, Value, write_time};
 
 /// How alerts are written; falco.yaml's keys of the same names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +43,7 @@ impl Default for AlertOptions {
 
 /// What is the value of a key of `output_fields`.
 #[derive(Clone, Copy, Debug)]
-enum Source {
+enum Origin {
     /// The field of the rule's output with that index.
     Output(usize),
     /// The extra field of the rule with that index.
@@ -61,8 +56,10 @@ enum Source {
 #[derive(Debug)]
 pub struct AlertFormat {
     options: AlertOptions,
+    /// `{"hostname":…`.
+    head: Vec<u8>,
     /// `"key":` and where its value comes from, sorted by key.
-    keys: Vec<(Vec<u8>, Source)>,
+    keys: Vec<(Vec<u8>, Origin)>,
     /// `,"priority":…,"rule":…,"source":…,"tags":…,"time":"`.
     tail: Vec<u8>,
     /// `: Priority `, which follows the time.
@@ -76,36 +73,38 @@ pub struct AlertScratch {
 }
 
 impl AlertFormat {
-    /// The form of a rule's alerts.
+    /// The form of a rule's alerts, on a host of that name.
     #[must_use]
-    pub fn new(rule: &Rule, options: AlertOptions) -> Self {
+    pub fn new<S: Source>(rule: &Rule<S>, options: AlertOptions, hostname: &str) -> Self {
         let time_key = if options.iso_time {
             "evt.time.iso8601"
         } else {
             "evt.time"
         };
-        let mut keys: Vec<(&str, Source)> = vec![(time_key, Source::Time)];
+        let mut keys: Vec<(&str, Origin)> = vec![(time_key, Origin::Time)];
         let extra = rule.extra.iter().enumerate();
-        keys.extend(extra.map(|(i, field)| (field.key(), Source::Extra(i))));
+        keys.extend(extra.map(|(i, field)| (field.key(), Origin::Extra(i))));
         let output = rule.output.fields().iter().enumerate();
-        keys.extend(output.map(|(i, field)| (&*field.key, Source::Output(i))));
+        keys.extend(output.map(|(i, field)| (&*field.key, Origin::Output(i))));
         keys.sort_by_key(|(key, _)| *key);
         keys.dedup_by_key(|(key, _)| *key);
         let keys = keys
             .into_iter()
-            .map(|(key, source)| {
+            .map(|(key, origin)| {
                 let mut name = Vec::new();
                 write_str(&mut name, key);
                 name.push(b':');
-                (name, source)
+                (name, origin)
             })
             .collect();
+        let mut head = b"{\"hostname\":".to_vec();
+        write_str(&mut head, hostname);
         let mut tail = b",\"priority\":".to_vec();
         write_str(&mut tail, rule.priority.as_str());
         tail.extend_from_slice(b",\"rule\":");
         write_str(&mut tail, &rule.name);
         tail.extend_from_slice(b",\"source\":");
-        write_str(&mut tail, &rule.source);
+        write_str(&mut tail, S::NAME);
         if options.include_tags {
             tail.extend_from_slice(b",\"tags\":[");
             for (i, tag) in rule.tags.iter().enumerate() {
@@ -119,35 +118,35 @@ impl AlertFormat {
         tail.extend_from_slice(b",\"time\":\"");
         Self {
             options,
+            head,
             keys,
             tail,
             prefix: format!(": {} ", rule.priority.as_str()).into_bytes(),
         }
     }
 
-    /// Appends the alert of an event, with its newline.
-    pub fn write<'a>(
+    /// Appends the alert of an event that the rule has matched, with its newline.
+    pub fn write<'e, S: Timed>(
         &self,
-        rule: &Rule,
-        context: &'a Context<'a>,
+        rule: &Rule<S>,
+        event: &'e S::Event<'e>,
         scratch: &mut AlertScratch,
         out: &mut impl Buffer,
     ) {
-        let values = rule.output.values(context);
+        let (time, values) = (S::time(event), rule.output.values(event));
         if !self.options.json {
-            self.write_prefix(context, out);
-            rule.output.render_values(values, context, out);
+            self.write_prefix(time, out);
+            rule.output.render_values(values, event, out);
             out.append_byte(b'\n');
             return;
         }
-        out.append(b"{\"hostname\":");
-        write_str(out, context.hostname);
+        out.append(&self.head);
         if self.options.include_output || self.options.include_message {
             let text = &mut scratch.text;
             text.clear();
-            self.write_prefix(context, text);
+            self.write_prefix(time, text);
             let message = text.len();
-            rule.output.render_values(values, context, text);
+            rule.output.render_values(values, event, text);
             if self.options.include_message {
                 out.append(b",\"message\":");
                 write_bytes(out, &text[message..]);
@@ -159,51 +158,51 @@ impl AlertFormat {
         }
         if self.options.include_output_fields {
             out.append(b",\"output_fields\":{");
-            for (i, (key, source)) in self.keys.iter().enumerate() {
+            for (i, (key, origin)) in self.keys.iter().enumerate() {
                 if i > 0 {
                     out.append_byte(b',');
                 }
                 out.append(key);
-                match source {
-                    Source::Time => write_number(out, context.time),
-                    Source::Output(index) => {
+                match origin {
+                    Origin::Time => write_number(out, time),
+                    Origin::Output(index) => {
                         write_value(out, values.get(*index).unwrap_or(&Value::Absent));
                     }
-                    Source::Extra(index) => {
-                        write_extra(out, rule.extra.get(*index), context, &mut scratch.text);
+                    Origin::Extra(index) => {
+                        write_extra(out, rule.extra.get(*index), event, &mut scratch.text);
                     }
                 }
             }
             out.append_byte(b'}');
         }
         out.append(&self.tail);
-        write_time(out, context.time, TimeForm::Iso8601);
+        write_time(out, time, TimeForm::Iso8601);
         out.truncate(out.len() - "+0000".len());
         out.append(b"Z\"}\n");
     }
 
-    fn write_prefix(&self, context: &Context<'_>, out: &mut impl Buffer) {
+    fn write_prefix(&self, time: u64, out: &mut impl Buffer) {
         let form = if self.options.iso_time {
             TimeForm::Iso8601
         } else {
             TimeForm::Clock
         };
-        write_time(out, context.time, form);
+        write_time(out, time, form);
         out.append(&self.prefix);
     }
 }
 
-fn write_extra<'a>(
+fn write_extra<'e, S: Source>(
     out: &mut impl Buffer,
-    extra: Option<&ExtraField>,
-    context: &'a Context<'a>,
+    extra: Option<&ExtraField<S>>,
+    event: &'e S::Event<'e>,
     text: &mut Vec<u8>,
 ) {
     match extra {
-        Some(ExtraField::Field(field)) => write_value(out, &field.output(context)),
+        Some(ExtraField::Field(field)) => write_value(out, &field.output(event)),
         Some(ExtraField::Text(_, template)) => {
             text.clear();
-            template.render(context, text);
+            template.render(event, text);
             write_bytes(out, text);
         }
         None => write_value(out, &Value::Absent),
@@ -284,7 +283,103 @@ fn write_bytes(out: &mut impl Buffer, text: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use bumpalo::Bump;
+    use falco_rules::{Field, Options, RuleFile, Scratch, Type, compile};
+
     use super::*;
+
+    /// A source of one's own: requests of an API.
+    #[derive(Clone, Copy, Debug)]
+    enum Requests {}
+
+    struct Request<'e> {
+        verb: &'e str,
+        time: u64,
+        arena: &'e Bump,
+    }
+
+    static FIELDS: &[Field<Requests>] = &[Field::new(
+        "ka.verb",
+        Type::String,
+        (),
+        "What was asked for.",
+        |request, _| Value::Str(request.verb),
+    )];
+
+    impl Source for Requests {
+        const NAME: &'static str = "k8s_audit";
+        type Event<'e> = Request<'e>;
+        type Needs = ();
+
+        fn arena<'e>(request: &'e Request<'e>) -> &'e Bump {
+            request.arena
+        }
+
+        fn fields() -> impl Iterator<Item = &'static Field<Self>> {
+            FIELDS.iter()
+        }
+    }
+
+    impl Timed for Requests {
+        fn time(request: &Request<'_>) -> u64 {
+            request.time
+        }
+    }
+
+    /// The alert of a request.
+    fn alert(options: AlertOptions) -> String {
+        let rules = "- {rule: Deleted, desc: d, condition: ka.verb = delete, output: 'verb=%ka.verb', \
+                     priority: INFO, source: k8s_audit, tags: [k8s]}";
+        let files = [RuleFile::new("rules.yaml", rules)];
+        let set = compile::<Requests>(&files, &Options::default())
+            .set
+            .unwrap();
+        let arena = Bump::new();
+        let request = Request {
+            verb: "delete",
+            time: 1_795_233_338_582_871_057,
+            arena: &arena,
+        };
+        let mut line = Vec::new();
+        set.evaluate(&mut Scratch::default(), &request, &mut |rule| {
+            let format = AlertFormat::new(rule, options, "n\"1");
+            format.write(rule, &request, &mut AlertScratch::default(), &mut line);
+        });
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn events_of_any_source_are_written_under_its_name() {
+        let options = AlertOptions {
+            iso_time: true,
+            include_message: true,
+            ..AlertOptions::default()
+        };
+        assert_eq!(
+            alert(options),
+            concat!(
+                r#"{"hostname":"n\"1","message":"verb=delete","#,
+                r#""output":"2026-11-21T03:55:38.582871057+0000: Informational verb=delete","#,
+                r#""output_fields":{"evt.time.iso8601":1795233338582871057,"ka.verb":"delete"},"#,
+                r#""priority":"Informational","rule":"Deleted","source":"k8s_audit","tags":["k8s"],"#,
+                r#""time":"2026-11-21T03:55:38.582871057Z"}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn an_alert_as_text_is_its_time_its_priority_and_its_output() {
+        let options = AlertOptions {
+            json: false,
+            iso_time: true,
+            ..AlertOptions::default()
+        };
+        assert_eq!(
+            alert(options),
+            "2026-11-21T03:55:38.582871057+0000: Informational verb=delete\n"
+        );
+    }
 
     #[test]
     fn strings_are_escaped_wherever_it_is_needed() {

@@ -17,7 +17,7 @@ fn alert(keys: &str) -> Value {
     let container = container();
     with_context(&netcat(), ContainerState::Known(&container), |context| {
         let mut out = Vec::new();
-        let format = AlertFormat::new(rule, AlertOptions::default());
+        let format = AlertFormat::new(rule, AlertOptions::default(), context.hostname);
         format.write(rule, context, &mut AlertScratch::default(), &mut out);
         serde_json::from_slice(&out).unwrap()
     })
