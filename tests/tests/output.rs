@@ -14,6 +14,7 @@ mod output {
     mod lock_down;
     mod mtls;
     mod program;
+    mod progress;
     mod server;
     mod stdout;
     mod support;

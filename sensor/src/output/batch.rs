@@ -5,6 +5,8 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use falco_rules::Priority;
 
+use super::progress::Receipt;
+
 /// A line of a [`Batch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Line {
@@ -20,6 +22,8 @@ pub struct Batch {
     lines: Arc<[Line]>,
     own: bool,
     spooled: Option<u64>,
+    /// For producers that want to know when all outputs are done with it.
+    receipt: Option<Arc<Receipt>>,
 }
 
 impl Batch {
@@ -32,6 +36,7 @@ impl Batch {
             lines: Arc::new([Line { end, priority }]),
             own: true,
             spooled: None,
+            receipt: None,
         }
     }
 
@@ -52,6 +57,7 @@ impl Batch {
             lines: lines.into(),
             own: false,
             spooled: Some(segment),
+            receipt: None,
         }
     }
 
@@ -59,6 +65,19 @@ impl Batch {
     #[must_use]
     pub fn segment(&self) -> Option<u64> {
         self.spooled
+    }
+
+    /// With a receipt, whose last copy is dropped with the batch's.
+    #[must_use]
+    pub(super) fn with_receipt(mut self, receipt: Option<&Arc<Receipt>>) -> Self {
+        self.receipt = receipt.cloned();
+        self
+    }
+
+    /// Whether a producer learns when the last copy is dropped.
+    #[must_use]
+    pub fn has_receipt(&self) -> bool {
+        self.receipt.is_some()
     }
 
     /// The lines back to back.
@@ -117,6 +136,7 @@ impl Batch {
                 .collect(),
             own: self.own,
             spooled: self.spooled,
+            receipt: self.receipt.clone(),
         }
     }
 }
@@ -219,6 +239,7 @@ impl Builder {
             lines: self.lines.as_slice().into(),
             own: false,
             spooled: None,
+            receipt: None,
         };
         self.lines.clear();
         batch

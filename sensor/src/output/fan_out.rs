@@ -9,7 +9,9 @@ use bytes::BytesMut;
 use falco_rules::Priority;
 
 use super::{
-    Batch, Change, Control, Counts, DropCause, Identity, OutputError, batch::Builder,
+    Batch, Change, Control, Counts, DropCause, Identity, OutputError,
+    batch::Builder,
+    progress::{Producers, Progress},
     service::Service,
 };
 use crate::config::Config;
@@ -37,6 +39,7 @@ struct Stream {
 #[derive(Debug)]
 pub struct Outputs {
     streams: [Stream; 2],
+    producers: Producers,
     control: Control,
 }
 
@@ -48,16 +51,8 @@ impl Default for Outputs {
                 services: Vec::new(),
                 lines: Builder::default(),
             }),
+            producers: Producers::default(),
             control: Control::default(),
-        }
-    }
-}
-
-impl Stream {
-    fn hand_out(&mut self, take: fn(&mut Builder) -> Batch) {
-        let batch = take(&mut self.lines);
-        for output in &self.services {
-            output.queue.push(batch.clone());
         }
     }
 }
@@ -85,6 +80,12 @@ impl Outputs {
         }
     }
 
+    /// For a producer that knows where it is, and wants to know how far the outputs are.
+    #[must_use]
+    pub fn track(&mut self) -> Progress {
+        self.producers.track()
+    }
+
     /// A handle for other threads.
     #[must_use]
     pub fn control(&self) -> Control {
@@ -104,17 +105,27 @@ impl Outputs {
         for stream in streams.filter(|stream| !stream.services.is_empty()) {
             let form = stream.form;
             stream.lines.line(priority, |out| write(form, out));
-            if stream.lines.is_too_long() {
-                stream.hand_out(Builder::take_before_last);
-            }
+        }
+        if self.streams.iter().any(|stream| stream.lines.is_too_long()) {
+            self.hand_out(Builder::take_before_last);
         }
     }
 
     /// Hands what was added to each output: at the end of each drain pass.
     pub fn flush(&mut self) {
-        for stream in &mut self.streams {
-            if !stream.lines.is_empty() {
-                stream.hand_out(Builder::take);
+        if self.streams.iter().all(|stream| stream.lines.is_empty()) {
+            return self.producers.pass();
+        }
+        self.hand_out(Builder::take);
+    }
+
+    fn hand_out(&mut self, take: fn(&mut Builder) -> Batch) {
+        let receipt = self.producers.receipt();
+        let streams = self.streams.iter_mut();
+        for stream in streams.filter(|stream| !stream.lines.is_empty()) {
+            let batch = take(&mut stream.lines).with_receipt(receipt.as_ref());
+            for output in &stream.services {
+                output.queue.push(batch.clone());
             }
         }
     }

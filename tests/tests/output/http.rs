@@ -20,7 +20,7 @@ use super::support::{Bench, eventually, file_config, files, read};
 
 /// How the server answers.
 #[derive(Clone, Copy, PartialEq)]
-enum Manner {
+pub(crate) enum Manner {
     Good,
     Slow,
     Status(u16),
@@ -30,7 +30,7 @@ enum Manner {
     Close,
 }
 
-struct Sidekick {
+pub(crate) struct Sidekick {
     port: u16,
     manner: Arc<Mutex<Manner>>,
     bodies: Arc<Mutex<Vec<String>>>,
@@ -39,7 +39,7 @@ struct Sidekick {
 }
 
 impl Sidekick {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let sidekick = Self {
             port: listener.local_addr().unwrap().port(),
@@ -66,7 +66,7 @@ impl Sidekick {
         sidekick
     }
 
-    fn be(&self, manner: Manner) {
+    pub(crate) fn be(&self, manner: Manner) {
         *self.manner.lock().unwrap() = manner;
     }
 
@@ -74,7 +74,7 @@ impl Sidekick {
         self.bodies.lock().unwrap().len()
     }
 
-    fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         let mut config = Config::default();
         config.stdout_output.enabled = false;
         config.http_output.enabled = true;

@@ -73,11 +73,13 @@ impl Segment {
     pub(super) fn append(&mut self, entries: &[Entry]) -> io::Result<u64> {
         let mut bytes = Vec::new();
         let mut lines = 0;
+        let mut safe = false;
         for entry in entries {
             match entry {
                 Entry::Batch(batch) => {
                     bytes.extend_from_slice(batch.bytes());
                     lines += batch.count();
+                    safe |= batch.has_receipt();
                 }
                 Entry::Gap(gap) => {
                     bytes.push(GAP);
@@ -86,7 +88,12 @@ impl Segment {
                 }
             }
         }
-        if let Err(error) = self.file.write_all(&bytes) {
+        let mut written = self.file.write_all(&bytes);
+        if safe {
+            // The producer forgets the lines when it learns that they are done.
+            written = written.and_then(|()| self.file.sync_data());
+        }
+        if let Err(error) = written {
             // Behind `len` there is nothing that anybody has been promised.
             self.file.set_len(self.len)?;
             return Err(error);
