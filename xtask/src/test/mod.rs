@@ -158,7 +158,13 @@ fn no_host_names() -> Result<()> {
 
 fn unit(red: &mut Vec<Red>) -> Result<()> {
     // Binaries by name: those of the fuzz targets would begin to fuzz.
-    let targets = ["--no-fail-fast", "--lib", "--bin=xtask", "--bin=sensor"];
+    let targets = [
+        "--no-fail-fast",
+        "--lib",
+        "--bin=xtask",
+        "--bin=sensor",
+        "--test=allocations",
+    ];
     let test = workspace_cargo("test", &targets);
     run_tests(test, red)?;
     let examples = workspace_cargo("test", &["--no-fail-fast", "--doc"]);
