@@ -2,6 +2,7 @@
 //! pages agree with the files.
 
 mod folders;
+mod glossary;
 mod links;
 
 use std::{collections::BTreeSet, fs, path::Path};
