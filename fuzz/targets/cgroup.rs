@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sensor::event::{Names, container_id};
+use metadata::{Names, container_id};
 
 fuzz_target!(|bytes: &[u8]| {
     let names = Names(bytes);

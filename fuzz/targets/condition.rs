@@ -3,12 +3,13 @@
 #![no_main]
 
 use bumpalo::Bump;
+use config::WantedEnv;
 use libfuzzer_sys::{Corpus, fuzz_target};
+use metadata::{ContainerState, Users};
 use sensor::{
-    config::WantedEnv,
-    enrich::{ContainerState, Lineage, Users},
     event::{Event, builder::RecordBuilder},
     fields::{Context, Memo, Template},
+    lineage::Lineage,
     rules::{Options, RuleFile, Scratch, compile},
 };
 

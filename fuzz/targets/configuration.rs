@@ -4,8 +4,8 @@
 
 use std::{collections::BTreeMap, fs, path::Path, sync::LazyLock};
 
+use config::{Inputs, Loaded, load, print};
 use libfuzzer_sys::{Corpus, fuzz_target};
-use sensor::config::{Inputs, Loaded, load, print};
 use tempfile::TempDir;
 
 static DIRECTORY: LazyLock<TempDir> =

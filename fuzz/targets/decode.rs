@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use sensor::event::{Event, container_id};
+use metadata::container_id;
+use sensor::event::Event;
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
     let Ok(event) = Event::decode(bytes) else {

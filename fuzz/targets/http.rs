@@ -3,12 +3,10 @@
 
 use std::sync::{Arc, LazyLock};
 
+use config::{Config, Webserver};
 use libfuzzer_sys::fuzz_target;
-use sensor::{
-    config::{Config, Webserver},
-    output::Identity,
-    telemetry::{Telemetry, serve_stream},
-};
+use sensor::{output::Identity, reports::serve_stream};
+use telemetry::Telemetry;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},
     runtime::{Builder, Runtime},

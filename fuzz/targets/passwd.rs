@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sensor::enrich::foreign::name_of;
+use metadata::foreign::name_of;
 
 fuzz_target!(|bytes: &[u8]| {
     for number in [0, 1, 1000, u32::MAX] {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use sensor::enrich::foreign::oci_spec;
+use metadata::foreign::oci_spec;
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
     let Some(facts) = oci_spec(bytes) else {

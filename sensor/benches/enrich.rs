@@ -6,19 +6,21 @@
 
 use std::{fs, hint::black_box, sync::Arc};
 
+use config::Config;
 use criterion::{Criterion, Throughput, criterion_group};
+use events::{PendingEvents, PendingOptions};
+use metadata::{
+    Container, ContainerId, ContainerKind, ContainerState, Counters, Lookup, Metadata, Pod, Users,
+    UsersOptions,
+};
 use sensor::{
-    agent::{Cgroups, Node, Parts, Pipeline, Sink},
-    config::Config,
-    enrich::{
-        Container, ContainerKind, ContainerState, Counters, Hold, HoldOptions, Lineage, Lookup,
-        Metadata, Pod, Users, UsersOptions,
-    },
-    event::{ContainerId, Event, builder::RecordBuilder},
+    agent::{Cgroups, Node, Parts, Pending, Pipeline, Sink, ledger},
+    event::{Event, builder::RecordBuilder},
+    lineage::Lineage,
     output::{AlertOptions, Identity},
     rules::{Options, RuleFile, compile},
-    telemetry::Telemetry,
 };
+use telemetry::Telemetry;
 
 /// Pods of a full node.
 const PODS: usize = 500;
@@ -126,10 +128,11 @@ fn pipeline(rules: &str) -> Pipeline {
         alerts: AlertOptions::default(),
         node: Node::new("node", "7d21bbb7-8b53-4e6f-8d2c-3a77a1f5b8f4"),
         metadata: Metadata::fixed(containers()).expect("an eventfd is made"),
-        hold: Hold::new(HoldOptions::default(), Arc::clone(&counters)),
+        pending: Pending::new(PendingOptions::default(), Arc::default()),
         users: Users::new(UsersOptions::default(), counters),
         lineage: Lineage::new(),
         cgroups: Cgroups::new(vec!["k8s.io".into()]),
+        ledger: Arc::new(ledger()),
         telemetry: Arc::new(Telemetry::new(identity)),
         marker: Arc::default(),
     })
@@ -156,8 +159,12 @@ fn events(c: &mut Criterion) {
                 pipeline.process(black_box(&records[next]), &mut lines);
             });
         });
-        let counts = pipeline.counts();
-        assert_eq!(counts.matched, counts.lines, "each event makes one line");
+        let totals = pipeline.ledger().totals();
+        let (matched, lines_made) = (
+            totals.sum(|kind| kind.matched),
+            totals.sum(|kind| kind.lines),
+        );
+        assert_eq!(matched, lines_made, "each event makes one line");
         if let Some(bytes) = lines.bytes.checked_div(lines.lines) {
             println!("{bytes} bytes a line");
         }
@@ -193,13 +200,12 @@ fn enrich(c: &mut Criterion) {
         });
     });
 
-    let mut hold = Hold::new(HoldOptions::default(), Arc::new(Counters::default()));
-    let record = bytes::Bytes::from(vec![0; 1024]);
+    let mut pending = PendingEvents::new(PendingOptions::default(), Arc::default());
     group.bench_function("hold and release", |b| {
         b.iter(|| {
-            hold.push(ids[0], record.clone(), 1);
-            hold.resolve(&ids[0], 2);
-            hold.pop()
+            pending.push(ids[0], 0_u64, 1024, 1);
+            pending.resolve(&ids[0], 2);
+            pending.pop()
         });
     });
     group.finish();

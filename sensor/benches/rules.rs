@@ -7,12 +7,13 @@
 use std::{fmt::Write as _, hint::black_box};
 
 use bumpalo::Bump;
+use config::WantedEnv;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use metadata::{Container, ContainerId, ContainerState, Users};
 use sensor::{
-    config::WantedEnv,
-    enrich::{Container, ContainerState, Lineage, Users},
-    event::{ContainerId, Event, builder::RecordBuilder},
+    event::{Event, builder::RecordBuilder},
     fields::{Context, Memo},
+    lineage::Lineage,
     rules::{Options, RuleFile, RuleSet, Scratch, compile},
 };
 

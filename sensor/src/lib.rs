@@ -10,13 +10,13 @@
 pub mod agent;
 pub mod capture;
 pub mod cli;
-pub mod config;
-pub mod enrich;
 pub mod event;
 pub mod fields;
 pub mod lifecycle;
+pub mod lineage;
+pub mod logging;
 pub mod output;
+pub mod reports;
 pub mod rules;
 pub mod run;
 pub mod self_test;
-pub mod telemetry;

@@ -4,10 +4,12 @@ use std::process::ExitCode;
 
 use sensor::{
     cli::{Action, Args, configuration},
-    log_error, output, run, self_test,
+    logging, output, run, self_test,
 };
+use tracing::error;
 
 fn main() -> ExitCode {
+    logging::start();
     let args = match Args::from_command_line() {
         Ok(args) => args,
         Err(code) => return code.into(),
@@ -23,7 +25,7 @@ fn main() -> ExitCode {
         return match helped {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                log_error!("{error}");
+                error!("{error}");
                 ExitCode::FAILURE
             }
         };
@@ -38,7 +40,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            log_error!("{error:#}");
+            error!("{error:#}");
             ExitCode::FAILURE
         }
     }

@@ -15,12 +15,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sensor::{
-    enrich::{
-        Container, Counters, Health, Hold, HoldOptions, HoldOutcome, HoldStatistics, Lookup,
-        Metadata, MetadataOptions, Notice, boot_now, start,
-    },
-    event::ContainerId,
+use events::{PendingEvents, PendingOptions, PendingStatistics, Release, ReleaseCounts};
+use metadata::{
+    Container, ContainerId, Counters, Health, Lookup, Metadata, MetadataOptions, Notice, boot_now,
+    start,
 };
 
 /// Events that each container gives.
@@ -36,13 +34,13 @@ pub struct Enriched {
     /// What was known.
     pub container: Option<Container>,
     /// Why it was released, if it was held.
-    pub outcome: Option<HoldOutcome>,
+    pub outcome: Option<Release>,
 }
 
 #[derive(Default)]
 struct Shared {
     out: Vec<Enriched>,
-    statistics: HoldStatistics,
+    statistics: PendingStatistics,
     notices: Vec<Notice>,
 }
 
@@ -57,6 +55,8 @@ pub struct Enricher {
     thread: Option<JoinHandle<()>>,
     /// What was counted.
     pub counters: Arc<Counters>,
+    /// What became of events that waited.
+    pub releases: Arc<ReleaseCounts>,
     /// What the tasks tell.
     pub health: Arc<Health>,
     _runtime: tokio::runtime::Runtime,
@@ -86,6 +86,7 @@ impl Enricher {
             .build()
             .expect("runtime starts");
         let counters = Arc::new(Counters::default());
+        let releases = Arc::<ReleaseCounts>::default();
         let shared = Arc::new(Mutex::new(Shared::default()));
         let notices = Arc::clone(&shared);
         let notify = Arc::new(move |notice| {
@@ -103,7 +104,7 @@ impl Enricher {
         let pipeline = Pipeline {
             asked,
             metadata,
-            hold: Hold::new(HoldOptions::default(), Arc::clone(&counters)),
+            pending: PendingEvents::new(PendingOptions::default(), Arc::clone(&releases)),
             shared: Arc::clone(&shared),
             given: HashMap::new(),
             places: places(cgroup),
@@ -119,6 +120,7 @@ impl Enricher {
             stop,
             thread: Some(thread),
             counters,
+            releases,
             health,
             _runtime: runtime,
         }
@@ -166,7 +168,7 @@ impl Enricher {
     /// # Panics
     /// If the enrichment's thread panicked.
     #[must_use]
-    pub fn statistics(&self) -> HoldStatistics {
+    pub fn statistics(&self) -> PendingStatistics {
         self.shared
             .lock()
             .expect("no holder of this lock panicked")
@@ -225,7 +227,8 @@ fn places(cgroup: &str) -> Vec<PathBuf> {
 struct Pipeline {
     asked: Receiver<Question>,
     metadata: Metadata,
-    hold: Hold,
+    /// Number and time of each event that waits.
+    pending: PendingEvents<ContainerId, (u64, u64)>,
     shared: Arc<Mutex<Shared>>,
     given: HashMap<ContainerId, Given>,
     places: Vec<PathBuf>,
@@ -255,18 +258,12 @@ impl Pipeline {
             }
             let now = boot_now();
             for id in self.metadata.apply_updates(now) {
-                self.hold.resolve(id, now);
+                self.pending.resolve(id, now);
             }
-            self.hold.expire(now);
-            while let Some(released) = self.hold.pop() {
-                let mut head = [0; 16];
-                head.copy_from_slice(&released.record);
-                let [number, happened] = [0, 8].map(|at| {
-                    let mut bytes = [0; 8];
-                    bytes.copy_from_slice(&head[at..at + 8]);
-                    u64::from_le_bytes(bytes)
-                });
-                self.finish(released.id, number, happened, Some(released.outcome));
+            self.pending.expire(now);
+            while let Some(released) = self.pending.pop() {
+                let (number, happened) = released.event;
+                self.finish(released.key, number, happened, Some(released.outcome));
             }
             thread::sleep(Duration::from_micros(500));
         }
@@ -308,23 +305,16 @@ impl Pipeline {
     }
 
     fn event(&mut self, id: ContainerId, number: u64, happened: u64) {
-        let must_wait = self.hold.is_waiting(&id)
+        let must_wait = self.pending.is_waiting(&id)
             || matches!(self.metadata.lookup(&id, happened), Lookup::Pending);
         if must_wait {
-            let record = [number.to_le_bytes(), happened.to_le_bytes()].concat();
-            self.hold.push(id, record.into(), happened);
+            self.pending.push(id, (number, happened), 16, happened);
         } else {
             self.finish(id, number, happened, None);
         }
     }
 
-    fn finish(
-        &mut self,
-        id: ContainerId,
-        number: u64,
-        happened: u64,
-        outcome: Option<HoldOutcome>,
-    ) {
+    fn finish(&mut self, id: ContainerId, number: u64, happened: u64, outcome: Option<Release>) {
         let container = match self.metadata.lookup(&id, happened) {
             Lookup::Known(container) => Some(container.clone()),
             Lookup::Pending | Lookup::Unknown => None,
@@ -336,6 +326,6 @@ impl Pipeline {
             container,
             outcome,
         });
-        shared.statistics = self.hold.statistics();
+        shared.statistics = self.pending.statistics();
     }
 }

@@ -3,10 +3,8 @@
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Result, ensure};
-use sensor::{
-    config::{Inputs, Loaded, load},
-    fields,
-};
+use config::{Inputs, Loaded, load};
+use sensor::fields;
 
 /// What runs in the cluster: the shipped file and the container's environment.
 fn shipped() -> Result<Loaded> {

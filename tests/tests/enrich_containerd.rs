@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
-use sensor::enrich::{
-    Container, ContainerState, ContainerdOptions, HoldOutcome, KubeOptions, MetadataOptions, Users,
+use events::Release;
+use metadata::{
+    Container, ContainerState, ContainerdOptions, KubeOptions, MetadataOptions, Users,
     UsersOptions, boot_now,
 };
 use tests::{
@@ -92,7 +93,7 @@ fn pods_one_after_another_and_ten_at_a_time_are_complete() {
             bed.remove(&pod);
         }
     }
-    assert_eq!(value(&enricher.counters.hold_timeout_total), 0);
+    assert_eq!(value(&enricher.releases.timeout), 0);
     let held = enricher.statistics();
     println!(
         "{} events held: median {:?}, maximum {:?}",
@@ -202,7 +203,7 @@ fn a_socket_that_stalls_for_a_second_costs_nothing_but_time() {
     for (name, pod) in begun {
         assert_complete(&enricher, &pod, &name);
     }
-    assert_eq!(value(&enricher.counters.hold_timeout_total), 0);
+    assert_eq!(value(&enricher.releases.timeout), 0);
 }
 
 #[test]
@@ -218,13 +219,13 @@ fn a_socket_that_stalls_for_ten_seconds_loses_no_event_and_what_waited_too_long_
             let is_late = |e: &&Enriched| e.container.is_none();
             for event in events.iter().filter(is_late) {
                 let told = || format!("{event:?}: {:#?}", enricher.notices());
-                assert_eq!(event.outcome, Some(HoldOutcome::Timeout), "{}", told());
+                assert_eq!(event.outcome, Some(Release::Timeout), "{}", told());
                 late += 1;
             }
         }
     }
     assert!(late > 0);
-    assert_eq!(value(&enricher.counters.hold_timeout_total), late);
+    assert_eq!(value(&enricher.releases.timeout), late);
     // Pods are made faster than in ten seconds where nothing else runs.
     proxy.wait_until_it_flows();
     enricher.wait("answers after the stall", |e| e.health.containerd_ready());
@@ -323,7 +324,7 @@ fn a_name_used_again_is_given_to_each_of_its_containers_in_turn() {
         let container = enricher
             .look_at("again", happened)
             .expect("the test set this up");
-        let label = sensor::enrich::label(&container.labels, "turn");
+        let label = metadata::label(&container.labels, "turn");
         assert_eq!(label, Some(*turn));
     }
     assert_eq!(enricher.look_at("again", lived[0] - 2_000_000_000), None);

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sensor::enrich::{
+use metadata::{
     CacheOptions, ContainerdOptions, Counters, KubeAccess, KubeOptions, Metadata, MetadataOptions,
     MetadataTasks, Notice, Pod, boot_now, start,
 };

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sensor::lifecycle;
+use sensor::{lifecycle, logging};
 use tests::{Setup, programs, sensor::wait_for};
 
 #[test]
@@ -51,6 +51,7 @@ fn panicking_process() {
     let Ok(manner) = std::env::var("SENSOR_TEST_PANIC") else {
         return;
     };
+    logging::start();
     lifecycle::install_panic_hook(Duration::from_secs(1), || ASKED.store(true, Relaxed));
     // As a task of the metadata threads would: nobody looks at its result.
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -14,8 +14,8 @@ use std::{
     time::Duration,
 };
 
-use sensor::telemetry::catalog;
 use serde_json::Value;
+use telemetry::catalog;
 use tests::{
     Act, Event, Sensor, Setup, Statistics,
     connects::tcp,

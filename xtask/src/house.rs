@@ -10,7 +10,16 @@ use std::{collections::BTreeSet, fs, path::Path};
 use crate::shell::{cargo, command, output, root};
 
 /// The crates of this repository, each after what it may stand on.
-const ORDER: &[&str] = &["yaml", "falco-rules", "sensor-ebpf", "sensor"];
+const ORDER: &[&str] = &[
+    "yaml",
+    "falco-rules",
+    "sensor-ebpf",
+    "config",
+    "telemetry",
+    "metadata",
+    "events",
+    "sensor",
+];
 
 /// The files of the repository, committed or to be.
 fn tracked() -> Vec<String> {

@@ -1,13 +1,12 @@
 //! Which container each cgroup belongs to, so that names are parsed once a
 //! cgroup and not once an event.
 
+use metadata::{ContainerId, container_id};
 use rustc_hash::FxHashMap;
 use sensor_ebpf::{CgroupKey, task_flag};
+use telemetry::Lookups;
 
-use crate::{
-    enrich::Lookups,
-    event::{ContainerId, Event, container_id},
-};
+use crate::event::Event;
 
 /// Most cgroups that are remembered.
 const MOST: usize = 16_384;

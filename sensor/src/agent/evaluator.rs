@@ -3,18 +3,18 @@
 use std::{hash::Hasher as _, sync::Arc};
 
 use bumpalo::Bump;
+use metadata::{ContainerState, Users};
 use rustc_hash::FxHasher;
+use telemetry::{RuleLabel, RuleTable, Telemetry};
 
 use super::Sink;
 use crate::{
     capture::Clock,
-    config,
-    enrich::{ContainerState, Lineage, Users},
     event::Event,
     fields::{Context, Memo},
+    lineage::Lineage,
     output::{AlertFormat, AlertOptions, AlertScratch},
     rules::{RuleSet, Scratch},
-    telemetry::{RuleLabel, RuleTable, Telemetry},
 };
 
 /// Who the sensor is.
@@ -112,7 +112,7 @@ impl Evaluator {
         let Self {
             rules,
             formats,
-            telemetry,
+            telemetry: _,
             matches,
             options: _,
             node,
@@ -159,11 +159,6 @@ impl Evaluator {
             matches.matched(rule.index);
             lines += 1;
         });
-        if lines == 0 {
-            telemetry.events.unmatched(event.kind);
-        } else {
-            telemetry.events.matched(event.kind);
-        }
         lines
     }
 }

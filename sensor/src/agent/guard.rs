@@ -5,12 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use config::Priority;
+use telemetry::{Condition, Telemetry};
+use tracing::error;
+
 use crate::{
     capture::{Capture, CaptureError, Tampering},
-    config::Priority,
-    log_error,
     output::internal::Record,
-    telemetry::{Condition, Telemetry},
 };
 
 /// How often the settings are looked at.
@@ -75,7 +76,7 @@ impl Guard {
             if settings { "the settings, " } else { "" },
             cgroups
         );
-        log_error!("{message}");
+        error!("{message}");
         Record::new("Sensor internal: tampering", Priority::Critical, message)
             .field("sensor.tampering.settings", settings)
             .field("sensor.tampering.cgroups", cgroups)
@@ -90,7 +91,7 @@ impl Guard {
         if std::mem::replace(&mut self.refused, true) {
             return None;
         }
-        log_error!("{reason}");
+        error!("{reason}");
         let message = format!("Sensor internal: tampering. {reason}");
         Some(Record::new(
             "Sensor internal: tampering",

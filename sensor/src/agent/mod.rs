@@ -8,6 +8,7 @@
 mod cgroups;
 mod evaluator;
 mod guard;
+mod ledger;
 mod pipeline;
 pub mod settings;
 mod sink;
@@ -18,6 +19,7 @@ mod throttling;
 
 pub use cgroups::Cgroups;
 pub use evaluator::Node;
-pub use pipeline::{Counts, Parts, Pipeline};
+pub use ledger::{Loss, ledger};
+pub use pipeline::{Parts, Pending, Pipeline, WaitingRecord};
 pub use sink::Sink;
 pub use thread::{Agent, Finished, Reload, Snapshot, tell_attached};

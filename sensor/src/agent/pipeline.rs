@@ -2,41 +2,20 @@
 
 use std::{os::fd::BorrowedFd, sync::Arc, time::Duration};
 
-use bytes::Bytes;
+use events::{PendingEvents, PendingStatistics, Release};
+use metadata::{ContainerId, ContainerState, Lookup, Metadata, Users, boot_now};
 use sensor_ebpf::{CgroupClass, CgroupKey, Header};
+use telemetry::{Cache, Ledger, Lookups, Telemetry};
 
-use super::{Cgroups, Node, Sink, cgroups::Place, evaluator::Evaluator};
+use super::{Cgroups, Loss, Node, Sink, cgroups::Place, evaluator::Evaluator};
 use crate::{
-    enrich::{
-        ContainerState, Hold, HoldOutcome, HoldStatistics, Lineage, Lookup, Lookups, Metadata,
-        Users, boot_now,
-    },
-    event::{ContainerId, Event, Kind},
+    event::{Event, Kind},
     fields::Needs,
+    lineage::Lineage,
     output::AlertOptions,
     rules::{Requirements, RuleSet},
     self_test::Marker,
-    telemetry::{Cache, Loss, Telemetry},
 };
-
-/// What became of the records. At rest `received = undecodable + filtered +
-/// unmatched + matched`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Records taken out of the ring buffer.
-    pub received: u64,
-    /// Records that could not be decoded.
-    pub undecodable: u64,
-    /// Of a place that no rule asks about: of a cgroup that the kernel did not know yet, or
-    /// execs that only told which program a process runs; and of the self-test.
-    pub filtered: u64,
-    /// Events that no rule matched.
-    pub unmatched: u64,
-    /// Events that a rule matched.
-    pub matched: u64,
-    /// Lines made of them.
-    pub lines: u64,
-}
 
 /// What the pipeline stands on.
 pub struct Parts {
@@ -49,27 +28,42 @@ pub struct Parts {
     /// Containers and pods.
     pub metadata: Metadata,
     /// Where events of unknown containers wait.
-    pub hold: Hold,
+    pub pending: Pending,
     /// Names of users and groups.
     pub users: Users,
     /// The programs of processes.
     pub lineage: Lineage,
     /// Containers by their cgroups.
     pub cgroups: Cgroups,
-    /// Where it is counted what becomes of events.
+    /// Counts what becomes of events.
+    pub ledger: Arc<Ledger>,
+    /// What else is counted.
     pub telemetry: Arc<Telemetry>,
     /// By which the self-test's execs are known.
     pub marker: Arc<Marker>,
 }
 
+/// A record that waits for its container, as the ring buffer had it.
+#[derive(Debug)]
+pub struct WaitingRecord {
+    /// The event's number.
+    number: u64,
+    bytes: Box<[u8]>,
+}
+
+/// Records that wait for their containers.
+pub type Pending = PendingEvents<ContainerId, WaitingRecord>;
+
 /// Everything that the capture thread owns.
 pub struct Pipeline {
     evaluator: Evaluator,
     metadata: Metadata,
-    hold: Hold,
+    pending: Pending,
     cgroups: Cgroups,
     requirements: Requirements,
-    counts: Counts,
+    /// Number of the last event.
+    number: u64,
+    ledger: Arc<Ledger>,
     telemetry: Arc<Telemetry>,
     marker: Arc<Marker>,
     /// What the kernel is to be told of cgroups.
@@ -90,10 +84,11 @@ impl Pipeline {
             alerts,
             node,
             metadata,
-            hold,
+            pending,
             users,
             lineage,
             cgroups,
+            ledger,
             telemetry,
             marker,
         } = parts;
@@ -101,9 +96,10 @@ impl Pipeline {
             requirements: rules.requirements().clone(),
             evaluator: Evaluator::new(rules, alerts, node, lineage, users, Arc::clone(&telemetry)),
             metadata,
-            hold,
+            pending,
             cgroups,
-            counts: Counts::default(),
+            number: 0,
+            ledger,
             telemetry,
             marker,
             classes: Vec::new(),
@@ -114,20 +110,20 @@ impl Pipeline {
 
     /// What became of the records so far.
     #[must_use]
-    pub fn counts(&self) -> Counts {
-        self.counts
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// How long events were held.
     #[must_use]
-    pub fn hold_statistics(&self) -> HoldStatistics {
-        self.hold.statistics()
+    pub fn hold_statistics(&self) -> PendingStatistics {
+        self.pending.statistics()
     }
 
     /// Events that wait for their container, and their bytes.
     #[must_use]
     pub fn held(&self) -> (usize, usize) {
-        self.hold.waiting()
+        self.pending.waiting()
     }
 
     /// Becomes readable when metadata arrived: time for [`Self::begin_batch`].
@@ -138,7 +134,7 @@ impl Pipeline {
 
     /// When the next held event's time is up, nanoseconds since boot.
     pub fn deadline(&mut self) -> Option<u64> {
-        self.hold.deadline()
+        self.pending.deadline()
     }
 
     /// Takes other rules, from the next event on.
@@ -189,31 +185,31 @@ impl Pipeline {
         self.evaluator.clock.refresh();
         let now = boot_now();
         for id in self.metadata.apply_updates(now) {
-            self.hold.resolve(id, now);
+            self.pending.resolve(id, now);
         }
-        if !self.hold.is_empty() {
-            self.hold.expire(now);
+        if !self.pending.is_empty() {
+            self.pending.expire(now);
             self.release(sink);
         }
     }
 
     /// At the end: lets every held event go on as it is.
     pub fn finish(&mut self, sink: &mut impl Sink) {
-        self.hold.drain(boot_now());
+        self.pending.drain(boot_now());
         self.release(sink);
     }
 
     /// Takes one record; gives the lines that it makes to `sink`.
     pub fn process(&mut self, record: &[u8], sink: &mut impl Sink) {
-        self.counts.received += 1;
+        self.number += 1;
         let Ok(mut event) = Event::decode(record) else {
-            self.counts.undecodable += 1;
-            self.telemetry
-                .events
-                .lost(claimed_kind(record), Loss::Undecodable, 1);
+            let kind = claimed_kind(record) as usize;
+            self.ledger.received(kind);
+            self.ledger.lost(kind, Loss::Undecodable as usize);
             return;
         };
-        event.header.number = self.counts.received;
+        self.ledger.received(event.kind as usize);
+        event.header.number = self.number;
         if self.marker.take(&event) {
             return self.filter(event.kind);
         }
@@ -243,7 +239,7 @@ impl Pipeline {
                 return self.evaluate_in(&event, unknown, sink);
             }
         };
-        if self.hold.is_waiting(&id) {
+        if self.pending.is_waiting(&id) {
             return self.hold(id, &event, sink);
         }
         let waits = self.needs_container();
@@ -267,9 +263,8 @@ impl Pipeline {
     }
 
     /// Counts an event that no rule is asked about.
-    fn filter(&mut self, kind: Kind) {
-        self.counts.filtered += 1;
-        self.telemetry.events.unmatched(kind);
+    fn filter(&self, kind: Kind) {
+        self.ledger.passed_over(kind as usize);
     }
 
     /// Whether any rule looks at what the container's runtime or the API server knows.
@@ -291,51 +286,45 @@ impl Pipeline {
     }
 
     fn count(&mut self, event: &Event<'_>, lines: u64) {
-        self.counts.take(lines);
+        self.ledger.evaluated(event.kind as usize, lines);
         if lines > 0 {
             self.unflushed.push(event.header.time);
         }
     }
 
     fn hold(&mut self, id: ContainerId, event: &Event<'_>, sink: &mut impl Sink) {
-        let mut record = event.bytes.to_vec();
-        let at = std::mem::offset_of!(Header, number);
-        record[at..at + size_of::<u64>()].copy_from_slice(&event.header.number.to_ne_bytes());
-        self.hold.push(id, Bytes::from(record), boot_now());
+        let bytes = event.bytes;
+        let record = WaitingRecord {
+            number: event.header.number,
+            bytes: bytes.into(),
+        };
+        self.pending.push(id, record, bytes.len(), boot_now());
         self.release(sink);
     }
 
     /// Evaluates what no longer waits.
     fn release(&mut self, sink: &mut impl Sink) {
         let mut previous = None;
-        while let Some(released) = self.hold.pop() {
+        while let Some(released) = self.pending.pop() {
             // Events of a container come one after the other, the first one first.
-            if released.outcome == HoldOutcome::Resolved && previous != Some(released.id) {
+            if released.outcome == Release::Resolved && previous != Some(released.key) {
                 let waited = Duration::from_nanos(released.waited);
                 self.telemetry.enrichment.record(waited);
             }
-            previous = Some(released.id);
-            let Ok(event) = Event::decode(&released.record) else {
-                self.counts.undecodable += 1;
+            previous = Some(released.key);
+            let record = released.event;
+            let Ok(mut event) = Event::decode(&record.bytes) else {
+                let kind = claimed_kind(&record.bytes) as usize;
+                self.ledger.lost(kind, Loss::Undecodable as usize);
                 continue;
             };
-            let container = match self.metadata.lookup(&released.id, event.header.time) {
+            event.header.number = record.number;
+            let container = match self.metadata.lookup(&released.key, event.header.time) {
                 Lookup::Known(container) => ContainerState::Known(container),
-                Lookup::Pending | Lookup::Unknown => ContainerState::Unknown(released.id),
+                Lookup::Pending | Lookup::Unknown => ContainerState::Unknown(released.key),
             };
             let lines = self.evaluator.evaluate(&event, container, sink);
             self.count(&event, lines);
-        }
-    }
-}
-
-impl Counts {
-    fn take(&mut self, lines: u64) {
-        if lines == 0 {
-            self.unmatched += 1;
-        } else {
-            self.matched += 1;
-            self.lines += lines;
         }
     }
 }

@@ -1,14 +1,14 @@
 //! The configuration, as each part wants it.
 
+use config::{Config, Hooks, Toggle, WantedEnv, WhichRules};
+use events::PendingOptions;
+use metadata::{
+    CacheOptions, ContainerdOptions, KubeAccess, KubeOptions, MetadataOptions, UsersOptions,
+};
 use sensor_ebpf::{Kind, Kinds};
 
 use crate::{
     capture::{self, Budget, HookMode, Wants},
-    config::{self, Config, Hooks, Toggle, WantedEnv, WhichRules},
-    enrich::{
-        CacheOptions, ContainerdOptions, HoldOptions, KubeAccess, KubeOptions, MetadataOptions,
-        UsersOptions,
-    },
     fields::Needs,
     output::AlertOptions,
     rules::{self, Reach, Requirements, SUGGESTED_OUTPUT, Select, Selection},
@@ -156,9 +156,9 @@ pub fn metadata(config: &Config) -> MetadataOptions {
 
 /// For the events that wait.
 #[must_use]
-pub fn hold(config: &Config) -> HoldOptions {
+pub fn hold(config: &Config) -> PendingOptions {
     let hold = &config.sensor.hold;
-    HoldOptions {
+    PendingOptions {
         time: hold.timeout.0,
         events: usize::try_from(hold.max_events).unwrap_or(usize::MAX),
         bytes: usize::try_from(hold.max_bytes.0).unwrap_or(usize::MAX),

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use config::Config;
+use events::PendingOptions;
+use metadata::{Counters, Metadata, Users, UsersOptions};
 use sensor_ebpf::task_flag;
+use telemetry::{Cache, Telemetry};
 
-use super::{Cgroups, Node, Parts, Pipeline};
+use super::{Cgroups, Node, Parts, Pending, Pipeline, ledger};
 use crate::{
-    config::Config,
-    enrich::{Counters, Hold, HoldOptions, Lineage, Metadata, Users, UsersOptions},
     event::builder::RecordBuilder,
+    lineage::Lineage,
     output::{AlertOptions, Identity},
     rules::{Options, RuleFile, compile},
-    telemetry::{Cache, Telemetry},
 };
 
 const RULE: &str = include_str!("../../../deploy/rules/execve.yaml");
@@ -32,10 +34,11 @@ fn pipeline(telemetry: &Arc<Telemetry>) -> Pipeline {
         alerts: AlertOptions::default(),
         node: Node::new("node", "boot"),
         metadata: Metadata::fixed([]).unwrap(),
-        hold: Hold::new(HoldOptions::default(), Arc::clone(&counters)),
+        pending: Pending::new(PendingOptions::default(), Arc::default()),
         users: Users::new(users, counters),
         lineage: Lineage::new(),
         cgroups: Cgroups::new(vec!["k8s.io".into()]),
+        ledger: Arc::new(ledger()),
         telemetry: Arc::clone(telemetry),
     })
 }
@@ -83,7 +86,7 @@ fn a_hundred_thousand_containers_leave_bounded_caches() {
             *most = telemetry.caches.entries(cache).max(*most);
         }
     }
-    assert_eq!(pipeline.counts().matched, 100_000);
+    assert_eq!(pipeline.ledger().totals().kinds[0].matched, 100_000);
     let [cgroups, containers, pods, programs, users] = most;
     assert_eq!((containers, pods), (0, 0));
     assert!(programs <= 8192, "{most:?}");

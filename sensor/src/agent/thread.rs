@@ -12,25 +12,25 @@ use std::{
     time::{Duration, Instant},
 };
 
+use events::PendingStatistics;
+use metadata::boot_now;
 use rustix::{
     event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
     io::{read, write},
 };
-
 use sensor_ebpf::{Counter, Kind};
+use telemetry::Telemetry;
+use tracing::{info, warn};
 
 use super::{
-    Counts, Parts, Pipeline,
+    Parts, Pipeline,
     guard::Guard,
     throttling::{BEGUN, Throttlings},
 };
 use crate::{
-    capture::{Capture, CaptureError, KernelCounts, Ring, Throttled, Totals, Wants, rest},
-    enrich::{HoldStatistics, boot_now},
-    log_info, log_warning,
+    capture::{Capture, CaptureError, KernelCounts, Ring, Throttled, Wants, rest},
     output::{AlertOptions, Change, Meta, Outputs, internal::Record},
     rules::RuleSet,
-    telemetry::Telemetry,
 };
 
 /// Most records taken before metadata and commands are looked at again.
@@ -41,16 +41,12 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// Figures of a moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// The kernel side's.
-    pub kernel: Totals,
-    /// The pipeline's.
-    pub pipeline: Counts,
     /// Events that wait for their container.
     pub held: usize,
     /// Their bytes.
     pub held_bytes: usize,
     /// How long events waited.
-    pub hold: HoldStatistics,
+    pub hold: PendingStatistics,
 }
 
 /// Other rules, and what goes with them.
@@ -203,12 +199,11 @@ impl Worker {
         // From here on nothing more is counted: what is still attached is detached.
         let Self {
             capture,
-            kernel,
-            mut pipeline,
+            pipeline,
             outputs,
             ..
         } = self;
-        let snapshot = figures(&kernel, &mut pipeline);
+        let snapshot = figures(&pipeline);
         drop(capture);
         Finished {
             snapshot,
@@ -252,7 +247,7 @@ impl Worker {
             self.pipeline.flushed();
             if published.elapsed() >= LONGEST_SLEEP {
                 published = Instant::now();
-                let figures = figures(&self.kernel, &mut self.pipeline);
+                let figures = figures(&self.pipeline);
                 *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = figures;
             }
             if stopping && !drained.more {
@@ -267,8 +262,8 @@ impl Worker {
     }
 
     fn look_at_throttlings(&mut self) {
-        let totals = self.kernel.read();
-        let refused = Kind::ALL.map(|kind| totals.get(kind, Counter::Throttled));
+        let kernel = &self.kernel;
+        let refused = Kind::ALL.map(|kind| kernel.get(kind, Counter::Throttled));
         let records = self
             .throttlings
             .look(refused, |key| self.pipeline.place_of(key));
@@ -281,7 +276,7 @@ impl Worker {
     /// Puts records into the stream, and says them.
     fn announce(&mut self, records: Vec<Record>) {
         for record in records {
-            log_warning!("{}", record.message);
+            warn!("{}", record.message);
             self.write(&record);
         }
     }
@@ -352,9 +347,9 @@ impl Worker {
 pub fn tell_attached(capture: &Capture) {
     let mut attached: Vec<_> = capture.attached().collect();
     attached.dedup(); // a program on two hooks
-    log_info!("programs attached: {}", attached.join(", "));
+    info!("programs attached: {}", attached.join(", "));
     if let Some(refused) = capture.refused() {
-        log_warning!("system calls are hooked raw, which costs every one of them: {refused}");
+        warn!("system calls are hooked raw, which costs every one of them: {refused}");
     }
 }
 
@@ -368,10 +363,8 @@ fn prefer_this_thread() {
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
 }
 
-fn figures(kernel: &KernelCounts, pipeline: &mut Pipeline) -> Snapshot {
+fn figures(pipeline: &Pipeline) -> Snapshot {
     Snapshot {
-        kernel: kernel.read(),
-        pipeline: pipeline.counts(),
         held: pipeline.held().0,
         held_bytes: pipeline.held().1,
         hold: pipeline.hold_statistics(),

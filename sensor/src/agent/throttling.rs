@@ -6,15 +6,15 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use config::Priority;
+use metadata::ContainerId;
 use rustc_hash::FxHashMap;
 use sensor_ebpf::{CgroupKey, KINDS, Kind};
+use tracing::warn;
 
 use super::cgroups::Place;
 use crate::{
     capture::Throttled,
-    config::Priority,
-    event::ContainerId,
-    log_warning,
     output::internal::{Record, nanoseconds},
 };
 
@@ -258,7 +258,7 @@ impl Throttlings {
             return;
         };
         if !std::mem::replace(&mut self.refused, true) {
-            log_warning!("cgroups that are within their budget cannot be forgotten: {error}");
+            warn!("cgroups that are within their budget cannot be forgotten: {error}");
         }
     }
 }

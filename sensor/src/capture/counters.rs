@@ -1,35 +1,26 @@
 //! The kernel side's counters, summed over the CPUs.
 
 use aya::maps::Map;
-use sensor_ebpf::{BackedUp, COUNTERS, Counter, CpuCounts, KINDS, Kind};
+use sensor_ebpf::{BackedUp, Counter, CpuCounts, Kind};
+use telemetry::{Count, Meaning};
 
 use super::{CaptureError, mapped::Mapped};
 
-/// The counters of a moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals([[u64; COUNTERS]; KINDS]);
-
-impl Totals {
-    fn of(read: impl Fn(usize) -> u64) -> Self {
-        let mut totals = Self::default();
-        for kind in Kind::ALL {
-            for counter in Counter::ALL {
-                totals.0[kind as usize][counter as usize] = read(counter.index(kind));
-            }
-        }
-        totals
-    }
-
-    /// One counter.
-    #[must_use]
-    pub fn get(&self, kind: Kind, counter: Counter) -> u64 {
-        self.0[kind as usize][counter as usize]
-    }
-
-    /// All counters, by kind and by number.
-    #[must_use]
-    pub fn raw(&self) -> [[u64; COUNTERS]; KINDS] {
-        self.0
+/// What a counter says of events, and its name in metrics.
+#[must_use]
+pub const fn meaning(counter: Counter) -> (Meaning, &'static str) {
+    match counter {
+        Counter::Seen => (Meaning::Seen, "seen"),
+        Counter::Written => (Meaning::Captured, "written"),
+        Counter::FilteredHost => (Meaning::Filtered, "host"),
+        Counter::FilteredTree => (Meaning::Filtered, "tree"),
+        Counter::FilteredOther => (Meaning::Filtered, "other"),
+        Counter::RingFull => (Meaning::Lost, "ring_full"),
+        Counter::NoScratch => (Meaning::Lost, "no_scratch"),
+        Counter::Throttled => (Meaning::Lost, "throttled"),
+        Counter::Truncated => (Meaning::Incomplete, "truncated"),
+        Counter::Unreadable => (Meaning::Incomplete, "unreadable"),
+        Counter::PathIncomplete => (Meaning::Incomplete, "path"),
     }
 }
 
@@ -49,16 +40,22 @@ impl KernelCounts {
         })
     }
 
-    /// Reads all counters. Programs go on counting meanwhile, so they add up
-    /// exactly only at rest.
+    /// Reads all counters, by kind and in the order of [`Counter::ALL`]. Programs go on counting
+    /// meanwhile, so they add up exactly only at rest.
     #[must_use]
-    pub fn read(&self) -> Totals {
-        Totals::of(|index| self.sum(index))
+    pub fn read(&self) -> Vec<Vec<Count>> {
+        counts(|index| self.sum(index))
     }
 
     /// The same of each CPU.
-    pub fn read_by_cpu(&self) -> impl Iterator<Item = Totals> {
-        (0..self.cpus).map(|cpu| Totals::of(|index| self.of_cpu(cpu, index)))
+    pub fn read_by_cpu(&self) -> impl Iterator<Item = Vec<Vec<Count>>> {
+        (0..self.cpus).map(|cpu| counts(|index| self.of_cpu(cpu, index)))
+    }
+
+    /// One counter.
+    #[must_use]
+    pub fn get(&self, kind: Kind, counter: Counter) -> u64 {
+        self.sum(counter.index(kind))
     }
 
     /// How often the backup of a program did its work.
@@ -75,4 +72,19 @@ impl KernelCounts {
         let of_a_cpu = size_of::<CpuCounts>() / size_of::<u64>();
         self.map.long(cpu * of_a_cpu + index)
     }
+}
+
+fn counts(read: impl Fn(usize) -> u64) -> Vec<Vec<Count>> {
+    let of_kind = |kind| {
+        let count = |counter: Counter| {
+            let (meaning, name) = meaning(counter);
+            Count {
+                meaning,
+                name,
+                events: read(counter.index(kind)),
+            }
+        };
+        Counter::ALL.into_iter().map(count).collect()
+    };
+    Kind::ALL.into_iter().map(of_kind).collect()
 }

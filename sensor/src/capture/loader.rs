@@ -7,6 +7,7 @@ use aya::{
     maps::{Array, HashMap, Map, MapData, RingBuf},
 };
 use sensor_ebpf::{ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, DONE_MAX, Settings};
+use tracing::warn;
 use zerocopy::IntoBytes;
 
 use super::{
@@ -24,7 +25,6 @@ use super::{
     throttled::Throttled,
     tree::mark,
 };
-use crate::log_warning;
 
 /// [`Settings`] as the map takes it.
 pub(super) type SettingsWords = [u32; size_of::<Settings>() / 4];
@@ -91,7 +91,7 @@ impl Capture {
                 program,
                 ..
             }) if typed => {
-                log_warning!(
+                warn!(
                     "the kernel refuses {program} with typed pointers: its structures are read by calls, which takes longer, and it may be preempted"
                 );
                 let plain = Layout {

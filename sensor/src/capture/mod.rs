@@ -18,7 +18,6 @@ mod mapped;
 mod offsets;
 mod options;
 mod preempt;
-mod processes;
 #[cfg(feature = "bpf-log")]
 mod program_log;
 mod programs;
@@ -27,7 +26,7 @@ mod throttled;
 mod tree;
 
 pub use clock::Clock;
-pub use counters::{KernelCounts, Totals};
+pub use counters::{KernelCounts, meaning};
 pub use error::CaptureError;
 pub use facts::ProgramFacts;
 pub use fill::RingFill;
@@ -35,7 +34,6 @@ pub use guard::Tampering;
 pub use hooks::{Hook, HookMode};
 pub use loader::{Capture, Started};
 pub use options::{Budget, Name, Options, TreeMode, Wants};
-pub use processes::{Process, TICK_NS, process, processes};
 pub use programs::{ProgramFigures, Programs};
 pub use ring::{Drained, Ring, rest};
 pub use throttled::Throttled;

@@ -4,9 +4,9 @@
 use aya::Ebpf;
 use aya_log::EbpfLogger;
 use log::{Level, Log, Metadata, Record};
+use tracing::{debug, error, info, warn};
 
 use super::CaptureError;
-use crate::{config::Priority, telemetry};
 
 /// The map in which the lines come.
 const MAP: &str = "AYA_LOGS";
@@ -42,13 +42,13 @@ impl Log for SensorLog {
     }
 
     fn log(&self, record: &Record<'_>) {
-        let priority = match record.level() {
-            Level::Error => Priority::Error,
-            Level::Warn => Priority::Warning,
-            Level::Info => Priority::Informational,
-            Level::Debug | Level::Trace => Priority::Debug,
-        };
-        telemetry::log(priority, format_args!("eBPF: {}", record.args()));
+        let message = record.args();
+        match record.level() {
+            Level::Error => error!("eBPF: {message}"),
+            Level::Warn => warn!("eBPF: {message}"),
+            Level::Info => info!("eBPF: {message}"),
+            Level::Debug | Level::Trace => debug!("eBPF: {message}"),
+        }
     }
 
     fn flush(&self) {}
@@ -58,20 +58,30 @@ impl Log for SensorLog {
 mod tests {
     use std::process::Command;
 
-    use super::*;
-    use crate::capture::{Capture, Options, TreeMode, Wants};
+    use config::{Config, Priority};
+
+    use crate::{
+        capture::{Capture, Options, TreeMode, Wants},
+        logging,
+    };
 
     #[test]
     fn a_line_of_a_program_comes_to_the_sensors_log() {
+        logging::start();
+        let config = Config {
+            log_level: "debug".parse().expect("a level"),
+            ..Config::default()
+        };
+        logging::apply(&config);
         let options = Options {
             tree: TreeMode::Only(std::process::id()),
             ..Options::default()
         };
         let mut started = Capture::start(&options, &Wants::default()).expect("the programs run");
-        let before = telemetry::lines(Priority::Debug);
+        let before = logging::lines(Priority::Debug);
         let status = Command::new("/bin/true").status().expect("it runs");
         assert!(status.success());
         started.capture.take_over_log();
-        assert!(telemetry::lines(Priority::Debug) > before);
+        assert!(logging::lines(Priority::Debug) > before);
     }
 }

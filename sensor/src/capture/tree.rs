@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use aya::{Ebpf, maps::HashMap};
+use metadata::{TICK_NS, processes};
 use sensor_ebpf::Image;
 
-use super::{CaptureError, TICK_NS, TreeMode, processes};
+use super::{CaptureError, TreeMode};
 
 /// Marks the processes of the observed (or excluded) tree that exist already.
 pub(super) fn mark(bpf: &mut Ebpf, tree: TreeMode) -> Result<(), CaptureError> {

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 pub use args::{Action, Args, ListFormat};
 
-use crate::config::{ConfigError, Inputs, Loaded, load, print};
+use config::{ConfigError, Inputs, Loaded, load, print};
 
 /// Reads the configuration that the command line asks for.
 ///
@@ -15,6 +15,10 @@ use crate::config::{ConfigError, Inputs, Loaded, load, print};
 /// If it cannot be read, or anything in it is wrong.
 pub fn configuration(args: &Args) -> Result<Loaded, ConfigError> {
     let mut inputs = Inputs::new(args.config.clone(), args.overrides.clone());
+    if args.verbose {
+        // What is said of the level itself goes before.
+        inputs.overrides.insert(0, "log_level=debug".into());
+    }
     if args.unbuffered {
         inputs.overrides.push("buffered_outputs=false".into());
     }

@@ -1,9 +1,10 @@
 //! Bytes of the ring buffer → [`Event`].
 
+use metadata::{Names, Strings};
 use sensor_ebpf::{ANCESTORS_MAX, Ancestor, Connect, Exec, Header, Kind, Task, WIRE_VERSION};
 use zerocopy::FromBytes;
 
-use super::{ConnectEvent, Detail, ExecEvent, Names, Strings};
+use super::{ConnectEvent, Detail, ExecEvent};
 
 /// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

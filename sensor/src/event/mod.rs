@@ -5,13 +5,11 @@
 //! ```
 
 pub mod builder;
-mod container_id;
 mod decode;
-mod names;
 
-pub use container_id::{ContainerId, Runtime, container_id};
+use metadata::{Names, Strings};
+
 pub use decode::{DecodeError, Event};
-pub use names::{Names, Strings};
 pub use sensor_ebpf::{
     Ancestor, Connect, Exec, Header, Kind, Task, connect_flag, exec_flag, task_flag,
 };

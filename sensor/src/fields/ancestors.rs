@@ -8,8 +8,8 @@ use super::{
     process::{environment, is_container_init, utc},
 };
 use crate::{
-    enrich::comm,
     event::{Ancestor, task_flag},
+    lineage::comm,
 };
 
 /// Most ancestors that an event has, as the number in brackets.

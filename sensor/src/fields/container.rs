@@ -6,9 +6,9 @@
 use std::fmt::Write as _;
 
 use bumpalo::{Bump, collections::String};
+use metadata::{Container, ContainerState, Mount, label};
 
 use super::{Argument, ArgumentKind, Context, Field, Needs, Type, Value};
-use crate::enrich::{Container, ContainerState, Mount, label};
 
 const fn field(
     name: &'static str,

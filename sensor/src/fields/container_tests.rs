@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bumpalo::Bump;
+use config::WantedEnv;
+use metadata::{ContainerId, ContainerKind, Owner, Pod, Users};
 
 use super::*;
 use crate::{
-    config::WantedEnv,
-    enrich::{ContainerKind, Lineage, Owner, Pod, Users},
-    event::{ContainerId, Event, builder::RecordBuilder, task_flag},
+    event::{Event, builder::RecordBuilder, task_flag},
     fields::FieldRef,
+    lineage::Lineage,
 };
 
 const ID: &str = "39998b0e5110ede0c3bdaaec083bd506409f84bd2026a25b0a12b5f736528d21";

@@ -3,11 +3,12 @@
 use std::cell::OnceCell;
 
 use bumpalo::{Bump, collections::Vec};
+use config::WantedEnv;
+use metadata::{ContainerId, ContainerState, Names, Strings, Users};
 
 use crate::{
-    config::WantedEnv,
-    enrich::{ContainerState, Lineage, Program, Users, comm},
-    event::{Ancestor, ContainerId, Detail, Event, Exec, Kind, Names, Strings, exec_flag},
+    event::{Ancestor, Detail, Event, Exec, Kind, exec_flag},
+    lineage::{Lineage, Program, comm},
 };
 
 /// One event with what is known about it, borrowed for as long as it is

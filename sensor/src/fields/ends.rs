@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bumpalo::{collections::Vec, format};
+use metadata::Names;
 
 use super::{Context, Value};
-use crate::event::{Connect, Names, connect_flag};
+use crate::event::{Connect, connect_flag};
 
 pub(super) const AF_UNIX: u16 = 1;
 pub(super) const AF_INET: u16 = 2;

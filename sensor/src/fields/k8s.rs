@@ -4,11 +4,9 @@
 //! server knows (owner, service account, annotations, node, address, labels
 //! changed later) is null without it.
 
+use metadata::{ContainerId, ContainerState, Pod, label};
+
 use super::{Argument, ArgumentKind, Context, Field, Needs, Type, Value, container::known};
-use crate::{
-    enrich::{ContainerState, Pod, label},
-    event::ContainerId,
-};
 
 const fn field(
     name: &'static str,

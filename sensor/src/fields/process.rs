@@ -1,12 +1,10 @@
 //! `proc.*`: the process that did it.
 
 use bumpalo::collections::Vec;
+use config::WantedEnv;
 
 use super::{Argument, ArgumentKind, Context, Field, Needs, Type, Value, class::EXEC};
-use crate::{
-    config::WantedEnv,
-    event::{Exec, Kind, Task, exec_flag, task_flag},
-};
+use crate::event::{Exec, Kind, Task, exec_flag, task_flag};
 
 const fn field(
     name: &'static str,
@@ -371,7 +369,7 @@ pub(super) fn is_writable(c: &Context<'_>) -> bool {
 /// The environment, or one variable of it; as much of it as may be seen.
 pub(super) fn environment<'a>(
     c: &Context<'a>,
-    env: crate::event::Strings<'a>,
+    env: metadata::Strings<'a>,
     argument: &Argument,
 ) -> Value<'a> {
     let mut seen = env.iter().filter(|variable| is_seen(c.env, variable));

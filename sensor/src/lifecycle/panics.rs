@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::log_error;
+use tracing::error;
 
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
@@ -23,7 +23,7 @@ pub fn install(patience: Duration, tell: impl Fn() + Send + Sync + 'static) {
     panic::set_hook(Box::new(move |info| {
         let first = !PANICKED.swap(true, Relaxed);
         let thread = thread::current();
-        log_error!(
+        error!(
             "panic in thread {} at {}: {}; the sensor stops",
             thread.name().unwrap_or("unnamed"),
             info.location()
@@ -38,7 +38,7 @@ pub fn install(patience: Duration, tell: impl Fn() + Send + Sync + 'static) {
             .name("watchdog".into())
             .spawn(move || {
                 thread::sleep(patience);
-                log_error!("not stopped in order after a panic; exiting");
+                error!("not stopped in order after a panic; exiting");
                 std::process::exit(1);
             });
         if watchdog.is_err() {

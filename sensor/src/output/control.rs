@@ -5,12 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use config::Config;
+
 use super::{
     Account, Identity, OutputError,
     kinds::{KINDS, Kind},
     service::Service,
 };
-use crate::config::Config;
 
 /// A handle on the outputs for other threads; cheap to clone.
 #[derive(Clone, Debug, Default)]

@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use config::Config;
+
 use super::{
     Batch, Change, Control, Counts, DropCause, Identity, OutputError, batch::Builder,
     service::Service,
 };
-use crate::config::Config;
 
 /// What is known of a line beside its text.
 #[derive(Clone, Copy, Debug, Default)]

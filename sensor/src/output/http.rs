@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use config::{Config, HttpOutput, HttpTuning};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     Request, StatusCode, Uri,
@@ -22,14 +23,11 @@ use tokio::{
     runtime::Runtime,
 };
 use tokio_rustls::TlsConnector;
+use tracing::{error, info};
 
 use super::{
     Account, Batch, DropCause, Identity, OutputError, Queue, tls,
     worker::{Deliver, Delivered, Worker, expired, run},
-};
-use crate::{
-    config::{Config, HttpOutput, HttpTuning},
-    log_error, log_info,
 };
 
 /// Most bytes of an answer that are read.
@@ -244,7 +242,7 @@ impl Http {
                     account.healthy.store(true, Relaxed);
                     account.bytes.fetch_add(line.len() as u64, Relaxed);
                     if std::mem::replace(&mut self.failing, false) {
-                        log_info!("http_output: {} takes lines again", self.config.url);
+                        info!("http_output: {} takes lines again", self.config.url);
                     }
                     return Some(Ok(()));
                 }
@@ -273,7 +271,7 @@ impl Http {
         account.errors.fetch_add(1, Relaxed);
         account.healthy.store(false, Relaxed);
         if !std::mem::replace(&mut self.failing, true) {
-            log_error!("http_output: {}: {problem}", self.config.url);
+            error!("http_output: {}: {problem}", self.config.url);
         }
     }
 }
@@ -313,7 +311,7 @@ async fn send(
             .take(200)
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
-        log_info!("http_output: {status}: {text}");
+        info!("http_output: {status}: {text}");
     }
     Ok(match status {
         status if status.is_success() => Answer::Taken,

@@ -6,11 +6,11 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use config::Priority;
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{Gap, Identity};
-use crate::config::Priority;
 
 /// A record about the sensor itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,8 +155,9 @@ fn clock(time: SystemTime, identity: &Identity) -> String {
 mod tests {
     use std::time::Duration;
 
+    use config::Config;
+
     use super::*;
-    use crate::config::Config;
 
     fn record() -> Record {
         let mut record = Record::new("Falco internal: test", Priority::Debug, "a\nb")

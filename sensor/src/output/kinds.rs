@@ -2,11 +2,12 @@
 
 use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc};
 
+use config::Config;
+
 use super::{
     Identity, Limit, OutputError, Queue, file, http, program, stdout, syslog, terminal,
     worker::Worker,
 };
-use crate::config::Config;
 
 /// Most bytes that wait before an output that is not a file.
 const QUEUE_BYTES: u64 = 64 << 20;

@@ -6,13 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use config::Config;
+use tracing::error;
+
 use super::{
     Account, Identity, OutputError, Queue,
     kinds::Kind,
     terminal,
     worker::{Worker, expired},
 };
-use crate::{config::Config, log_error};
 
 /// How often it is looked whether those before it have ended.
 const LOOK: Duration = Duration::from_millis(20);
@@ -88,7 +90,7 @@ impl Service {
             let mut until = deadline + grace;
             while !worker.wait(until) {
                 if !self.patient {
-                    log_error!("output {} does not stop; left behind", self.name);
+                    error!("output {} does not stop; left behind", self.name);
                     return false;
                 }
                 until = Instant::now() + grace;
@@ -124,7 +126,7 @@ fn follow(
         account.errors.fetch_add(1, Relaxed);
         account.healthy.store(false, Relaxed);
         if !std::mem::replace(&mut failing, true) {
-            log_error!("{error}; lines wait");
+            error!("{error}; lines wait");
         }
         if queue.sleep(Instant::now() + AGAIN) {
             queue.abandon();

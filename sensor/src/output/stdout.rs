@@ -10,6 +10,7 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec},
     io::Errno,
 };
+use tracing::error;
 
 use super::{
     Batch, DropCause, Identity, OutputError, Queue,
@@ -90,7 +91,7 @@ impl Deliver for Stdout {
                 account.healthy.store(false, Relaxed);
                 self.closed = matches!(error, Errno::PIPE | Errno::BADF);
                 let for_good = if self.closed { "; it is given up" } else { "" };
-                crate::log_error!("standard output cannot be written: {error}{for_good}");
+                error!("standard output cannot be written: {error}{for_good}");
             }
         }
         account.give_up(DropCause::Closed, batch.count() - whole);

@@ -9,12 +9,12 @@ use std::{
 };
 
 use time::OffsetDateTime;
+use tracing::{error, info};
 
 use super::{
     Batch, DropCause, Identity, OutputError, Queue,
     worker::{Deliver, Delivered, Worker, expired, run},
 };
-use crate::{log_error, log_info};
 
 /// Where the system log listens.
 pub(super) const SOCKET: &str = "/dev/log";
@@ -113,14 +113,14 @@ impl Deliver for Syslog {
                     account.bytes.fetch_add(self.message.len() as u64, Relaxed);
                     account.healthy.store(true, Relaxed);
                     if std::mem::replace(&mut self.failing, false) {
-                        log_info!("syslog_output: works again");
+                        info!("syslog_output: works again");
                     }
                     break;
                 };
                 account.errors.fetch_add(1, Relaxed);
                 account.healthy.store(false, Relaxed);
                 if !std::mem::replace(&mut self.failing, true) {
-                    log_error!("syslog_output: {}: {error}", self.path);
+                    error!("syslog_output: {}: {error}", self.path);
                 }
                 // A line that is too long for a datagram never gets through.
                 if error.raw_os_error() == Some(libc::EMSGSIZE) {

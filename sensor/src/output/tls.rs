@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use config::HttpOutput;
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -12,8 +13,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
 use tokio_rustls::TlsAcceptor;
-
-use crate::{config::HttpOutput, log_info};
+use tracing::info;
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
@@ -117,7 +117,7 @@ fn roots(config: &HttpOutput, system: fn() -> System) -> Result<RootCertStore, S
         let system = system();
         roots.add_parsable_certificates(system.certificates);
         if roots.is_empty() && !system.named {
-            log_info!(
+            info!(
                 "http_output trusts the authorities that Mozilla trusts: the system has no certificates"
             );
             let built_in = webpki_root_certs::TLS_SERVER_ROOT_CERTS;

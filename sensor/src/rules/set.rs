@@ -2,10 +2,11 @@
 
 use std::ops::Deref;
 
+use config::WantedEnv;
 use falco_rules::{Report, RuleFile};
 
 use super::Requirements;
-use crate::{config::WantedEnv, fields::Syscall};
+use crate::fields::Syscall;
 
 /// What the configuration says about rules.
 #[derive(Clone, Debug)]

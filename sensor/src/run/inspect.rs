@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 
 use anyhow::bail;
+use config::{Config, Loaded};
 
 use super::{needs, rules};
 use crate::{
     agent::settings,
     cli::{self, Action},
-    config::{Config, Loaded},
     rules::{Compilation, Report, RuleSet, compile, read},
 };
 

@@ -6,18 +6,23 @@ use std::{
     time::Duration,
 };
 
+use config::Priority;
+use events::ReleaseCounts;
+use metadata::Counters;
 use serde_json::Value;
+use telemetry::{Exposition, Ledger, Meaning, Telemetry, catalog};
 
 use crate::{
     agent::Snapshot,
     capture::{KernelCounts, Programs, RingFill},
-    enrich::Counters,
+    logging,
     self_test::Marker,
-    telemetry::{Exposition, Telemetry, Totals, catalog},
 };
 
 /// Parts that count for themselves.
 pub(super) struct Sources {
+    /// What becomes of events.
+    pub(super) ledger: Arc<Ledger>,
     /// What became of events in the kernel.
     pub(super) kernel: Arc<KernelCounts>,
     /// How full the ring buffer is.
@@ -26,6 +31,8 @@ pub(super) struct Sources {
     pub(super) programs: Programs,
     /// What the metadata tasks count.
     pub(super) enrichment: Arc<Counters>,
+    /// What became of events that waited for their container.
+    pub(super) releases: Arc<ReleaseCounts>,
     /// What came of the self-tests.
     pub(super) marker: Arc<Marker>,
 }
@@ -33,26 +40,30 @@ pub(super) struct Sources {
 /// Tells the telemetry where these are.
 pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
     let Sources {
+        ledger,
         kernel,
         fill,
         programs,
         enrichment,
+        releases,
         marker,
     } = sources;
     {
         let kernel = Arc::clone(&kernel);
-        telemetry.set_kernel(Box::new(move || kernel.read().raw()));
+        ledger.set_counts(Box::new(move || kernel.read()));
     }
+    telemetry.add_source(ledger);
     {
         let programs = programs.clone();
         telemetry.describe(Box::new(move |config, fields| {
             if config.kernel_event_counters_per_cpu_enabled {
                 for (cpu, counts) in kernel.read_by_cpu().enumerate() {
-                    let totals = Totals {
-                        kernel: counts.raw(),
-                        ..Totals::default()
+                    let sum = |meaning| -> u64 {
+                        let counts = counts.iter().flatten();
+                        let same = counts.filter(|count| count.meaning == meaning);
+                        same.map(|count| count.events).sum()
                     };
-                    let (seen, lost) = (totals.sum(Totals::seen), totals.sum(Totals::lost));
+                    let (seen, lost) = (sum(Meaning::Seen), sum(Meaning::Lost));
                     fields.insert(format!("scap.n_evts_cpu_{cpu}"), seen.into());
                     fields.insert(format!("scap.n_drops_cpu_{cpu}"), lost.into());
                 }
@@ -66,13 +77,8 @@ pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
         for (name, _, value) in enrichment.each() {
             out.add(&catalog::ENRICHMENT, &[name], value);
         }
-        let released = [
-            ("resolved", &enrichment.hold_resolved_total),
-            ("timeout", &enrichment.hold_timeout_total),
-            ("overflow", &enrichment.hold_overflow_total),
-        ];
-        for (outcome, count) in released {
-            out.add(&catalog::HOLD_RELEASED, &[outcome], count.load(Relaxed));
+        for (outcome, count) in releases.each() {
+            out.add(&catalog::HOLD_RELEASED, &[outcome], count);
         }
     }));
     telemetry.collect(Box::new(move |out| {
@@ -81,6 +87,14 @@ pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
             out.add(&catalog::RING_FILL, &[], unread);
         }
         expose(&programs, out);
+    }));
+    telemetry.collect(Box::new(|out| {
+        for priority in Priority::ALL {
+            let lines = logging::lines(priority);
+            if lines > 0 {
+                out.add(&catalog::LOG_LINES, &[priority.name()], lines);
+            }
+        }
     }));
     telemetry.collect(Box::new(move |out| {
         for (outcome, count) in [("passed", &marker.passed), ("failed", &marker.failed)] {

@@ -5,14 +5,28 @@ use std::{
     time::{Duration, Instant},
 };
 
+use config::{Config, Priority};
+use telemetry::{Condition, Ledger, Telemetry};
+use tracing::error;
+
 use crate::{
     agent::Agent,
-    config::{Config, Priority},
-    log_error,
     output::{Identity, internal::Record},
+    reports::{DropMonitor, OutputReport, SnapshotFile, Snapshots},
     self_test::{SelfTest, Verdict},
-    telemetry::{Condition, DropMonitor, SnapshotFile, Snapshots, Telemetry},
 };
+
+/// What is looked at.
+pub(super) struct Observed<'a> {
+    /// Everything that is counted.
+    pub(super) telemetry: &'a Telemetry,
+    /// What becomes of system calls.
+    pub(super) ledger: &'a Ledger,
+    /// What becomes of lines.
+    pub(super) outputs: &'a OutputReport,
+    /// Who writes the records.
+    pub(super) identity: &'a Identity,
+}
 
 /// Watches losses and makes the records that the sensor writes about itself.
 pub(super) struct Monitor {
@@ -47,18 +61,18 @@ impl Monitor {
     }
 
     /// Does what is due. True if the sensor is to stop because of losses.
-    pub(super) fn tick(
-        &mut self,
-        telemetry: &Telemetry,
-        identity: &Identity,
-        config: &Config,
-        agent: &Agent,
-    ) -> bool {
+    pub(super) fn tick(&mut self, observed: &Observed<'_>, config: &Config, agent: &Agent) -> bool {
+        let Observed {
+            telemetry,
+            ledger,
+            outputs,
+            identity,
+        } = *observed;
         let now = Instant::now();
         let mut exit = false;
         // Reading all counters takes some dozens of system calls.
         if self.drops.due(now) {
-            let reaction = self.drops.check(now, &telemetry.totals());
+            let reaction = self.drops.check(now, &ledger.totals());
             exit = reaction.exit;
             if let Some(record) = reaction.record {
                 write(agent, identity, &record);
@@ -68,7 +82,7 @@ impl Monitor {
         let is_wanted = metrics.output_rule || self.snapshot_file.is_some();
         if metrics.enabled && is_wanted && now >= self.next_snapshot {
             self.next_snapshot = now + interval(config);
-            let record = self.snapshots.record(telemetry, metrics);
+            let record = self.snapshots.record(telemetry, outputs, metrics);
             if let Some(file) = &mut self.snapshot_file {
                 file.write(self.snapshots.sample(&record));
             }
@@ -98,7 +112,7 @@ fn judge(verdict: Verdict, telemetry: &Telemetry) -> Option<Record> {
             None
         }
         Verdict::Failed(reason) => {
-            log_error!("{reason}");
+            error!("{reason}");
             let message = format!("Sensor internal: self-test. {reason}");
             telemetry.health.fail(Condition::SelfTestPassed, reason);
             let rule = "Sensor internal: self-test";

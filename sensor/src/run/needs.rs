@@ -87,10 +87,11 @@ fn names<const N: usize>(choices: [(bool, &str); N]) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use config::Config;
+
     use super::*;
     use crate::{
         agent::settings,
-        config::Config,
         rules::{Options, RuleFile, compile},
     };
 

@@ -7,22 +7,30 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use config::{Config, ConfigError, WantedEnv};
+use events::ReleaseCounts;
+use metadata::{Counters, MetadataTasks, Notice, Users};
+use telemetry::{Condition, Ledger, Telemetry};
 use tokio::runtime::Runtime;
+use tracing::{error, info, warn};
 
-use super::{metrics, monitor::Monitor, rights, rules, summary};
+use super::{
+    metrics,
+    monitor::{Monitor, Observed},
+    rights, rules, summary,
+};
 use crate::{
-    agent::{Agent, Cgroups, Node, Parts, Reload, settings, tell_attached},
+    agent::{Agent, Cgroups, Node, Parts, Pending, Reload, ledger, settings, tell_attached},
     capture::{self, Capture, Programs},
     cli::{self, Args},
-    config::{self, Config, ConfigError, WantedEnv},
-    enrich::{self, Hold, Lineage, MetadataTasks, Notice, Users},
     fields::Needs,
     lifecycle::{self, Instance, PidFile, Request, Signals, Watch},
-    log_error, log_info, log_warning,
+    lineage::Lineage,
+    logging,
     output::{Control, Identity, Loaded, Outputs},
+    reports::{self, OutputReport, Server},
     rules::{Code, Compilation, RuleSet},
     self_test::{Marker, SelfTest},
-    telemetry::{self, Condition, Server, Telemetry},
 };
 
 /// How often the main thread looks whether something is to be done that nobody asks it for.
@@ -40,12 +48,12 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     let mut watch = Watch::default();
     let loaded = &configuration(args, &mut watch)?;
     let config = &loaded.config;
-    telemetry::set_level(config.log_stderr.then_some(config.log_level));
+    logging::apply(config);
     for warning in &loaded.warnings {
-        log_warning!("{warning}");
+        warn!("{warning}");
     }
     let rules = Arc::new(rules_of(loaded)?);
-    log_info!(
+    info!(
         "rules loaded: {} of {} files",
         rules.rules().len(),
         rules.files().len()
@@ -56,9 +64,9 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
         None => None,
     };
     let mut started = start(loaded, rules)?;
-    log_info!("ready");
+    info!("ready");
     let asked = started.wait(args, loaded, watch);
-    log_info!("stopping");
+    info!("stopping");
     started.stop(config, asked)
 }
 
@@ -66,6 +74,8 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
 struct Running {
     agent: Agent,
     telemetry: Arc<Telemetry>,
+    ledger: Arc<Ledger>,
+    outputs: OutputReport,
     control: Control,
     identity: Arc<Identity>,
     metadata: MetadataTasks,
@@ -100,8 +110,9 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     }
     let outputs = Outputs::start(config, &identity)?;
     let control = outputs.control();
-    telemetry.set_outputs(control.clone());
-    telemetry.set_output_timeout(config.output_timeout.0);
+    let report = OutputReport::new(control.clone());
+    report.connect(&telemetry);
+    report.set_timeout(config.output_timeout.0);
     telemetry.health.require(Condition::OutputsWritable);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -109,13 +120,13 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         .enable_all()
         .build()
         .context("cannot start the threads for containerd and the API server")?;
-    let counters = Arc::new(enrich::Counters::default());
+    let counters = Arc::new(Counters::default());
     let options = settings::metadata(config);
     let namespaces = options.containerd.namespaces.clone();
     if options.containerd.enabled {
         telemetry.health.require(Condition::ContainerdAnswered);
     }
-    let (caches, metadata) = enrich::start(
+    let (caches, metadata) = metadata::start(
         options,
         runtime.handle(),
         &counters,
@@ -135,11 +146,15 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     } = start_capture(&settings::capture(config, &marker), &wants, &telemetry)?;
     let lineage = Lineage::scan(&config.sensor.proc_root, Arc::clone(&counters));
     let kernel = Arc::new(counts);
+    let ledger = Arc::new(ledger());
+    let releases = Arc::<ReleaseCounts>::default();
     let sources = metrics::Sources {
+        ledger: Arc::clone(&ledger),
         kernel: Arc::clone(&kernel),
         fill,
         programs: programs.clone(),
         enrichment: Arc::clone(&counters),
+        releases: Arc::clone(&releases),
         marker: Arc::clone(&marker),
     };
     metrics::connect(&telemetry, sources);
@@ -148,16 +163,17 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
         alerts: settings::alerts(config),
         node: Node::new(&identity.hostname, &identity.boot_id),
         metadata: caches,
-        hold: Hold::new(settings::hold(config), Arc::clone(&counters)),
+        pending: Pending::new(settings::hold(config), Arc::clone(&releases)),
         users: Users::new(settings::users(config), Arc::clone(&counters)),
         lineage,
         cgroups: Cgroups::new(namespaces),
+        ledger: Arc::clone(&ledger),
         telemetry: Arc::clone(&telemetry),
         marker,
     };
     if config.webserver.enabled {
         let server = runtime.block_on(Server::bind(&config.webserver))?;
-        log_info!("webserver listens at {}", server.address());
+        info!("webserver listens at {}", server.address());
         runtime.spawn(server.run(Arc::clone(&telemetry)));
     }
     let agent = Agent::start(capture, ring, kernel, throttled, parts, outputs)
@@ -168,6 +184,8 @@ fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running
     Ok(Running {
         agent,
         telemetry,
+        ledger,
+        outputs: report,
         control,
         identity,
         metadata,
@@ -214,8 +232,14 @@ impl Running {
                 monitor.reconfigure(&new.config, &self.telemetry);
                 config = new.config;
             }
-            if monitor.tick(&self.telemetry, &self.identity, &config, &self.agent) {
-                log_error!("events are lost, and syscall_event_drops.actions says to stop then");
+            let observed = Observed {
+                telemetry: &self.telemetry,
+                ledger: &self.ledger,
+                outputs: &self.outputs,
+                identity: &self.identity,
+            };
+            if monitor.tick(&observed, &config, &self.agent) {
+                error!("events are lost, and syscall_event_drops.actions says to stop then");
                 break;
             }
         }
@@ -224,7 +248,7 @@ impl Running {
 
     fn look_at_health(&self) {
         let health = &self.telemetry.health;
-        self.telemetry.check_outputs();
+        self.telemetry.probe();
         if self.metadata.health().containerd_ready() {
             health.hold(Condition::ContainerdAnswered);
         } else {
@@ -242,13 +266,13 @@ impl Running {
         match done {
             Ok(loaded) => {
                 telemetry.reloads.fetch_add(1, Relaxed);
-                log_info!("reloaded");
+                info!("reloaded");
                 watch.keep(watched(&loaded));
                 Some(loaded)
             }
             Err(error) => {
                 telemetry.failed_reloads.fetch_add(1, Relaxed);
-                log_error!("not reloaded, the old configuration and rules stay: {error:#}");
+                error!("not reloaded, the old configuration and rules stay: {error:#}");
                 None
             }
         }
@@ -257,7 +281,7 @@ impl Running {
     fn try_reload(&self, args: &Args, watch: &mut Watch) -> anyhow::Result<config::Loaded> {
         let loaded = configuration(args, watch)?;
         for warning in &loaded.warnings {
-            log_warning!("{warning}");
+            warn!("{warning}");
         }
         let rules = Arc::new(rules_of(&loaded)?);
         let digest = rules.digest().to_owned();
@@ -271,8 +295,8 @@ impl Running {
             done,
         });
         result.recv().context("the capture thread has ended")??;
-        self.telemetry
-            .set_output_timeout(loaded.config.output_timeout.0);
+        self.outputs.set_timeout(loaded.config.output_timeout.0);
+        logging::apply(&loaded.config);
         self.identity.set_loaded(Loaded {
             rules: digest,
             config: loaded.digest.clone(),
@@ -285,11 +309,17 @@ impl Running {
             bail!("the capture thread panicked");
         };
         let counts = finished.outputs.stop(config.sensor.stop_deadline.0);
-        eprint!("{}", telemetry::drop_summary(&self.telemetry, drops));
-        eprint!("{}", summary::text(&finished.snapshot, &counts));
+        eprint!(
+            "{}",
+            reports::drop_summary(&self.telemetry, &self.outputs, drops)
+        );
+        eprint!(
+            "{}",
+            summary::text(&self.ledger.totals(), &finished.snapshot, &counts)
+        );
         eprint!("{}", summary::skipped(&self.programs.read()));
         if let Some(error) = finished.error {
-            log_error!("the capture thread ended: {error}");
+            error!("the capture thread ended: {error}");
             return Ok(false);
         }
         Ok(!lifecycle::panicked())
@@ -325,7 +355,7 @@ fn start_self_test(
             Some(test)
         }
         Err(error) => {
-            log_warning!("no self-test: {error}");
+            warn!("no self-test: {error}");
             None
         }
     }
@@ -362,14 +392,14 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
         }) => {
             for problem in report.problems() {
                 if problem.code == Code::Spelling {
-                    log_info!("{}", problem.diagnostic);
+                    info!("{}", problem.diagnostic);
                 } else {
-                    log_warning!("{}", problem.diagnostic);
+                    warn!("{}", problem.diagnostic);
                 }
             }
             let wants_env = set.requirements().needs.contains(Needs::ENV);
             if wants_env && *set.env() == WantedEnv::None {
-                log_warning!(
+                warn!(
                     "rules look at the environment, of which they see nothing: name variables in sensor.capture.env"
                 );
             }
@@ -381,7 +411,7 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
 
 fn announce(notice: &Notice) {
     match notice {
-        Notice::ContainerdUp { .. } | Notice::KubeUp { .. } => log_info!("{notice}"),
-        _ => log_warning!("{notice}"),
+        Notice::ContainerdUp { .. } | Notice::KubeUp { .. } => info!("{notice}"),
+        _ => warn!("{notice}"),
     }
 }

@@ -6,10 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use config::Config;
+use tracing::{info, warn};
+
 use crate::{
-    config::Config,
     lifecycle::{self, Needs},
-    log_info, log_warning,
     output::Identity,
 };
 
@@ -17,8 +18,8 @@ use crate::{
 /// observe: it is said, and the sensor goes on with more rights than it needs.
 pub(super) fn give_up(config: &Config, identity: &Identity) {
     match lifecycle::lock_down(needs(config, identity)) {
-        Ok(()) => log_info!("rights given up"),
-        Err(error) => log_warning!("not all rights could be given up: {error}"),
+        Ok(()) => info!("rights given up"),
+        Err(error) => warn!("not all rights could be given up: {error}"),
     }
 }
 

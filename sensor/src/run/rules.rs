@@ -6,11 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use config::Config;
 use yaml::{Diagnostic, Source};
 
 use crate::{
     agent::settings,
-    config::Config,
     rules::{Code, Compilation, FileReport, Problem, Report, RuleFile, compile, read},
 };
 

@@ -2,42 +2,44 @@
 
 use std::fmt::Write as _;
 
-use sensor_ebpf::{Counter, Kind};
+use telemetry::{KindTotals, Meaning, SourceTotals};
 
 use crate::{agent::Snapshot, capture::ProgramFigures, output::Counts};
 
 /// The last words, for standard error: how many events were seen, and what
 /// became of each.
-pub(super) fn text(snapshot: &Snapshot, outputs: &[(&'static str, Counts)]) -> String {
+pub(super) fn text(
+    totals: &SourceTotals,
+    snapshot: &Snapshot,
+    outputs: &[(&'static str, Counts)],
+) -> String {
     let mut out = String::new();
-    let kinds = [
-        (Kind::Exec, "exec"),
-        (Kind::ExecFailed, "exec_failed"),
-        (Kind::Connect, "connect"),
-    ];
-    for (kind, name) in kinds {
-        let _ = write!(out, "kernel {name}:");
-        for counter in Counter::ALL {
-            let _ = write!(
-                out,
-                " {}={}",
-                label(counter),
-                snapshot.kernel.get(kind, counter)
-            );
+    for kind in &totals.kinds {
+        let _ = write!(out, "kernel {}:", kind.kind.name);
+        for count in &kind.counts {
+            // Losses behind the kernel's side follow below.
+            if count.name != "undecodable" {
+                let prefix = if count.meaning == Meaning::Filtered {
+                    "filtered_"
+                } else {
+                    ""
+                };
+                let _ = write!(out, " {prefix}{}={}", count.name, count.events);
+            }
         }
         out.push('\n');
     }
-    let counts = snapshot.pipeline;
+    let sum = |of: fn(&KindTotals) -> u64| totals.sum(of);
     let _ = writeln!(
         out,
         "events: received={} undecodable={} filtered={} unmatched={} matched={} held={} lines={}",
-        counts.received,
-        counts.undecodable,
-        counts.filtered,
-        counts.unmatched,
-        counts.matched,
+        sum(|kind| kind.received),
+        sum(|kind| kind.named(Meaning::Lost, "undecodable")),
+        sum(|kind| kind.passed_over),
+        sum(|kind| kind.unmatched),
+        sum(|kind| kind.matched),
         snapshot.held,
-        counts.lines,
+        sum(|kind| kind.lines),
     );
     let _ = writeln!(
         out,
@@ -69,21 +71,4 @@ pub(super) fn skipped(programs: &[ProgramFigures]) -> String {
         }
     }
     out
-}
-
-/// Name of a counter in summaries and metrics.
-fn label(counter: Counter) -> &'static str {
-    match counter {
-        Counter::Seen => "seen",
-        Counter::Written => "written",
-        Counter::FilteredHost => "filtered_host",
-        Counter::FilteredTree => "filtered_tree",
-        Counter::FilteredOther => "filtered_other",
-        Counter::RingFull => "ring_full",
-        Counter::NoScratch => "no_scratch",
-        Counter::Truncated => "truncated",
-        Counter::Unreadable => "unreadable",
-        Counter::PathIncomplete => "path_incomplete",
-        Counter::Throttled => "throttled",
-    }
 }

@@ -11,7 +11,6 @@ use std::{
 };
 
 use super::{HELPER_FLAG, Marker, marker::digits};
-use crate::config;
 
 /// Inode of the first pid namespace, `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
 const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;

@@ -9,11 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sensor::{
-    config::{ByteSize, Config},
-    output::{Counts, DropCause},
-};
-
+use config::{ByteSize, Config};
+use sensor::output::{Counts, DropCause};
 use tests::{Scene, Setup, figures::anonymous_memory, programs, sensor::wait_for};
 
 use super::support::{Bench, eventually, file_config, files, held_up, read};

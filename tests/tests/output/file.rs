@@ -11,7 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sensor::{config::ByteSize, output::OutputError};
+use config::ByteSize;
+use sensor::output::OutputError;
 
 use super::support::{Bench, Content, eventually, file_config, files, inode, read};
 

@@ -11,10 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sensor::{
-    config::Config,
-    output::{DropCause, Identity, OutputError, Outputs},
-};
+use config::Config;
+use sensor::output::{DropCause, Identity, OutputError, Outputs};
 
 use super::support::{Bench, eventually, file_config, files, read};
 
@@ -263,7 +261,7 @@ fn https_is_checked_against_the_given_authority() {
     let dir = tempfile::tempdir().unwrap();
     let (server, authority) = certificates(dir.path());
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let web = sensor::config::Webserver {
+    let web = config::Webserver {
         listen_port: 0,
         listen_address: "127.0.0.1".parse().unwrap(),
         ssl_enabled: true,
@@ -271,11 +269,11 @@ fn https_is_checked_against_the_given_authority() {
         ..Default::default()
     };
     let web = runtime
-        .block_on(sensor::telemetry::Server::bind(&web))
+        .block_on(sensor::reports::Server::bind(&web))
         .unwrap();
     let url = format!("https://localhost:{}/", web.address().port());
     let identity = Arc::new(Identity::new(&Config::default()));
-    let telemetry = Arc::new(sensor::telemetry::Telemetry::new(identity));
+    let telemetry = Arc::new(telemetry::Telemetry::new(identity));
     runtime.spawn(web.run(telemetry));
     let outcome = |change: &dyn Fn(&mut Config)| {
         let mut config = Config::default();

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use sensor::config::ByteSize;
+use config::ByteSize;
 
 use super::support::{Bench, file_config, files, read};
 

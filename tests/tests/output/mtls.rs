@@ -10,16 +10,14 @@ use std::{
     },
 };
 
+use config::Config;
 use rustls::{
     RootCertStore, ServerConfig, ServerConnection, StreamOwned,
     crypto::ring::default_provider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::WebPkiClientVerifier,
 };
-use sensor::{
-    config::Config,
-    output::{Counts, DropCause},
-};
+use sensor::output::{Counts, DropCause};
 
 use super::{http::certificates, support::Bench};
 

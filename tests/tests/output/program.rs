@@ -2,10 +2,8 @@
 
 use std::{fs, path::Path};
 
-use sensor::{
-    config::Config,
-    output::{DropCause, Identity, OutputError, Outputs, program},
-};
+use config::Config;
+use sensor::output::{DropCause, Identity, OutputError, Outputs, program};
 
 use super::support::Bench;
 

@@ -7,11 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use config::{Config, Webserver};
 use sensor::{
-    config::{Config, Webserver},
     output::Identity,
-    telemetry::{Condition, Server, ServerError, Telemetry},
+    reports::{Server, ServerError},
 };
+use telemetry::{Condition, Telemetry};
 use tokio::net::TcpSocket;
 
 fn config() -> Webserver {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use sensor::config::Config;
+use config::Config;
 
 use super::support::Bench;
 

@@ -9,10 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sensor::{
-    config::Config,
-    output::{Counts, Identity, Meta, OutputError, Outputs},
-};
+use config::Config;
+use sensor::output::{Counts, Identity, Meta, OutputError, Outputs};
 use serde_json::Value;
 
 /// Outputs under test, and the number of the next line.

@@ -2,14 +2,12 @@
 
 use std::{os::unix::net::UnixDatagram, path::Path, sync::Arc, time::Duration};
 
+use config::Config;
 use rustix::{
     mount::{MountFlags, MountPropagationFlags, mount, mount_change},
     thread::{UnshareFlags, unshare_unsafe},
 };
-use sensor::{
-    config::Config,
-    output::{DropCause, Identity, Meta, Outputs},
-};
+use sensor::output::{DropCause, Identity, Meta, Outputs};
 
 use super::support::Bench;
 

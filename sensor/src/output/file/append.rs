@@ -6,8 +6,9 @@ use std::{
     path::Path,
 };
 
+use config::{Mode, Owner};
+
 use super::open::{create_directory, open};
-use crate::config::{Mode, Owner};
 
 /// Appends a line, newline included, to a file that is opened (or created) as the log file
 /// is, and closed again. An empty line only tries whether it can be.

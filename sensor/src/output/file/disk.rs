@@ -15,11 +15,10 @@ use std::{
     time::Duration,
 };
 
+use tracing::{error, info};
+
 use super::{paths::Paths, segment::Segment};
-use crate::{
-    log_error, log_info,
-    output::{Batch, DropCause, Entry, Queue},
-};
+use crate::output::{Batch, DropCause, Entry, Queue};
 
 /// A segment that is longer gets a successor.
 const SEGMENT: u64 = 8 << 20;
@@ -108,7 +107,7 @@ impl Disk {
         let former = state.segments.partition_point(|segment| segment.former);
         for segment in state.segments.range_mut(..former) {
             if let Err(error) = segment.count() {
-                log_error!("{}: cannot be read: {error}", segment.path.display());
+                error!("{}: cannot be read: {error}", segment.path.display());
             }
         }
         let found = Unread::of(state.segments.range(..former));
@@ -127,7 +126,7 @@ impl Disk {
         queue.account().adopt(found.lines, left.lines);
         queue.found_on_disk(left.bytes);
         if left.lines > 0 {
-            log_info!(
+            info!(
                 "{} lines of a former run are in the spool and will be written first",
                 left.lines
             );
@@ -147,7 +146,7 @@ impl Disk {
                     queue.moved(0, entries);
                     if !std::mem::replace(&mut self.lock().failing, true) {
                         queue.account().errors.fetch_add(1, Relaxed);
-                        log_error!("spool {}: {error}", self.directory.display());
+                        error!("spool {}: {error}", self.directory.display());
                     }
                     if queue.sleep(std::time::Instant::now() + PAUSE) {
                         return;
@@ -198,7 +197,7 @@ impl Disk {
             return Vec::new();
         };
         let (entries, bytes) = segment.read(most).unwrap_or_else(|error| {
-            log_error!("spool {}: {error}", segment.path.display());
+            error!("spool {}: {error}", segment.path.display());
             queue
                 .account()
                 .give_up(DropCause::SpoolDamaged, segment.lines);
@@ -251,14 +250,14 @@ impl Disk {
             let kept = Segment::create(self.path(number), number)
                 .and_then(|mut segment| segment.append(&entries(&older)));
             if let Err(error) = kept {
-                log_error!("spool {}: {error}", self.directory.display());
+                error!("spool {}: {error}", self.directory.display());
                 lost.extend(older);
             }
         }
         if !newer.is_empty()
             && let Err(error) = self.append(&entries(&newer))
         {
-            log_error!("spool {}: {error}", self.directory.display());
+            error!("spool {}: {error}", self.directory.display());
             lost.extend(newer);
         }
         lost

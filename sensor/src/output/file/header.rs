@@ -2,15 +2,13 @@
 
 use std::time::SystemTime;
 
+use config::Priority;
 use serde_json::Value;
 
 use super::previous::Previous;
-use crate::{
-    config::Priority,
-    output::{
-        Batch, Identity,
-        internal::{Record, nanoseconds, utc},
-    },
+use crate::output::{
+    Batch, Identity,
+    internal::{Record, nanoseconds, utc},
 };
 
 /// Name of the record of an orderly stop.
@@ -135,8 +133,9 @@ pub(super) fn stop(identity: &Identity, number: u64, lines: u64, dropped: u64) -
 
 #[cfg(test)]
 mod tests {
+    use config::Config;
+
     use super::*;
-    use crate::config::Config;
 
     fn beginning(number: u64) -> Beginning<'static> {
         Beginning {

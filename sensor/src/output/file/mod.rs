@@ -31,10 +31,13 @@ use std::{
     time::Duration,
 };
 
+use tracing::warn;
+
 pub(crate) use append::append;
 
+use config::{Config, Mode, Owner, Rotate};
+
 use super::{Identity, OutputError, Queue, worker::Worker};
-use crate::config::{Config, Mode, Owner, Rotate};
 
 /// How long the start waits for the file: a share that stalls does not hold up the sensor.
 const START_PATIENCE: Duration = Duration::from_secs(3);
@@ -122,7 +125,7 @@ pub(super) fn start(
     match outcome.recv_timeout(START_PATIENCE) {
         Ok(Err((source, hint))) => return Err(wrong(source, hint)),
         Ok(Ok(())) => {}
-        Err(_) => crate::log_warning!(
+        Err(_) => warn!(
             "{}: does not answer; lines wait until it does",
             path.display()
         ),

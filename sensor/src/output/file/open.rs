@@ -8,15 +8,12 @@ use std::{
     path::Path,
 };
 
+use config::Owner;
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
 };
-
-use crate::{
-    config::{self, Owner},
-    log_warning,
-};
+use tracing::warn;
 
 /// A file and which one it is.
 #[derive(Debug)]
@@ -82,13 +79,13 @@ pub(super) fn open(path: &Path, mode: config::Mode, owner: Option<Owner>) -> io:
 /// Gives a new file its permissions (whatever the umask) and its owner.
 fn created(file: File, path: &Path, mode: config::Mode, owner: Option<Owner>) -> File {
     if let Err(error) = rustix::fs::fchmod(&file, Mode::from_raw_mode(mode.0)) {
-        log_warning!("{}: cannot set permissions {mode}: {error}", path.display());
+        warn!("{}: cannot set permissions {mode}: {error}", path.display());
     }
     if let Some(owner) = owner {
         let uid = owner.uid.map(rustix::fs::Uid::from_raw);
         let gid = owner.gid.map(rustix::fs::Gid::from_raw);
         if let Err(error) = rustix::fs::fchown(&file, uid, gid) {
-            log_warning!(
+            warn!(
                 "{}: cannot give it to {owner}: {error} (a share with root_squash does not allow it: leave file_output.owner out)",
                 path.display()
             );

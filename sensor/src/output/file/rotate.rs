@@ -6,11 +6,12 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use tracing::warn;
+
 use super::{
     open::{FileId, open},
     target::{ROTATE_AGAIN, Target},
 };
-use crate::log_warning;
 
 impl Target {
     pub(super) fn rotate_if_due(&mut self) -> io::Result<()> {
@@ -38,7 +39,7 @@ impl Target {
         if let Err(error) = self.rotate(if too_big { "size" } else { "age" }) {
             self.rotate_from = now + ROTATE_AGAIN;
             self.account.errors.fetch_add(1, Relaxed);
-            log_warning!(
+            warn!(
                 "{}: cannot be put aside ({error}); going on with it, next attempt in {} s",
                 self.paths.path.display(),
                 ROTATE_AGAIN.as_secs()
@@ -88,7 +89,7 @@ impl Target {
         for number in &numbers[..numbers.len().saturating_sub(keep)] {
             let path = self.paths.aside(*number);
             if let Err(error) = std::fs::remove_file(&path) {
-                log_warning!("{}: cannot be removed: {error}", path.display());
+                warn!("{}: cannot be removed: {error}", path.display());
             }
         }
     }

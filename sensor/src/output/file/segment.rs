@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use rustix::fs::{Mode, OFlags};
+use tracing::warn;
 
 use crate::output::{Batch, Entry, Gap, internal::nanoseconds};
 
@@ -166,7 +167,7 @@ impl Segment {
     /// Removes it.
     pub(super) fn remove(path: &Path) {
         if let Err(error) = std::fs::remove_file(path) {
-            crate::log_warning!("{}: cannot be removed: {error}", path.display());
+            warn!("{}: cannot be removed: {error}", path.display());
         }
     }
 }

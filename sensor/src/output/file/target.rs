@@ -8,6 +8,7 @@ use std::{
 };
 
 use rustix::io::Errno;
+use tracing::{info, warn};
 
 use super::{
     Options, closing,
@@ -18,10 +19,7 @@ use super::{
     previous::Previous,
     window::Window,
 };
-use crate::{
-    log_info, log_warning,
-    output::{Account, Batch, Identity},
-};
+use crate::output::{Account, Batch, Identity};
 
 /// Bytes that are written without being confirmed: what they keep in memory is bounded.
 const UNCONFIRMED_MAX: usize = 4 << 20;
@@ -358,7 +356,7 @@ impl Target {
                 if moved && !self.paths.directory().exists() {
                     // The directory was moved: the file is as good as before.
                     if !std::mem::replace(&mut self.directory_gone, true) {
-                        log_warning!(
+                        warn!(
                             "{}: the directory is gone; going on with the file that is open",
                             self.paths.path.display()
                         );
@@ -373,7 +371,7 @@ impl Target {
         self.close();
         self.last = None;
         self.account.reopens.fetch_add(1, Relaxed);
-        log_info!(
+        info!(
             "{}: was renamed or deleted, a new file is begun",
             self.paths.path.display()
         );

@@ -6,11 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tracing::{error, info};
+
 use super::{Options, disk::Disk, open, paths::Paths, target::Target};
-use crate::{
-    log_error, log_info,
-    output::{Account, Batch, DropCause, Entry, Identity, Queue, internal::Record},
-};
+use crate::output::{Account, Batch, DropCause, Entry, Identity, Queue, internal::Record};
 
 /// Most bytes that are taken from the queue at once.
 const TAKE: usize = 1 << 20;
@@ -228,7 +227,7 @@ impl Writer {
         }
         self.account.healthy.store(true, Relaxed);
         if let Some(since) = self.failing_since.take() {
-            log_info!(
+            info!(
                 "{}: is being written again after {:.1} s",
                 self.target.path().display(),
                 since.elapsed().as_secs_f64()
@@ -241,7 +240,7 @@ impl Writer {
         self.account.healthy.store(false, Relaxed);
         if self.failing_since.is_none() {
             self.failing_since = Some(Instant::now());
-            log_error!(
+            error!(
                 "{}: cannot be written: {error}; lines wait{}",
                 self.target.path().display(),
                 open::remedy(error).map_or(String::new(), |hint| format!("; {hint}"))
@@ -258,7 +257,7 @@ impl Writer {
     fn stop(mut self) {
         if self.target.window.unwritten() == 0 {
             if let Err(error) = self.call(Target::write_stop) {
-                log_error!("{}: no stop record: {error}", self.target.path().display());
+                error!("{}: no stop record: {error}", self.target.path().display());
             }
         } else if self.target.window.written() > 0 {
             // What is known to be in the file counts; an error is counted below.
@@ -300,13 +299,11 @@ impl Writer {
 mod tests {
     use std::path::Path;
 
+    use config::Config;
     use rustix::io::Errno;
 
     use super::{super::home::Home, *};
-    use crate::{
-        config::Config,
-        output::{Builder, Limit},
-    };
+    use crate::output::{Builder, Limit};
 
     fn queue() -> Arc<Queue> {
         let limit = Limit { lines: 0, bytes: 0 };

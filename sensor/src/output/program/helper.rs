@@ -9,6 +9,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use tracing::error;
+
 /// ASCII's ACK: the program has taken the line.
 pub(super) const TAKEN: u8 = 0x06;
 /// ASCII's NAK: it has not.
@@ -42,7 +44,7 @@ pub fn helper(
         let answer = match program.give(&line) {
             Ok(()) => TAKEN,
             Err(error) => {
-                crate::log_error!("program_output: {}: {error}", program.argv[0]);
+                error!("program_output: {}: {error}", program.argv[0]);
                 REFUSED
             }
         };
@@ -88,7 +90,7 @@ impl Program {
         if let Some(mut child) = self.child.take() {
             drop(child.stdin.take());
             if let Err(error) = child.wait() {
-                crate::log_error!("program_output: {}: {error}", self.argv[0]);
+                error!("program_output: {}: {error}", self.argv[0]);
             }
         }
     }

@@ -12,13 +12,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tracing::error;
+
 pub use helper::helper;
+
+use config::Config;
 
 use super::{
     Batch, DropCause, Identity, OutputError, Queue,
     worker::{Deliver, Delivered, Worker, run},
 };
-use crate::{config::Config, log_error};
 
 /// The flag by which the sensor starts itself as the helper.
 pub const HELPER_FLAG: &str = "--program-helper";
@@ -165,7 +168,7 @@ impl Deliver for Program {
                 }
                 Ok(false) => account.give_up(DropCause::Rejected, one),
                 Err(error) => {
-                    log_error!("program_output: the helper process is gone: {error}");
+                    error!("program_output: the helper process is gone: {error}");
                     self.dead = true;
                     account.give_up(DropCause::Closed, one);
                 }

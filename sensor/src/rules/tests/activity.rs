@@ -1,8 +1,9 @@
 //! What rules need, and which can never match here.
 
+use metadata::ContainerState;
+
 use super::{rule, rules};
 use crate::{
-    enrich::ContainerState,
     event::builder::RecordBuilder,
     fields::{FieldRef, Needs},
     rules::{Activity, Reach},

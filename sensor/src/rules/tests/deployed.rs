@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use metadata::ContainerState;
+
 use super::{Options, RuleSet, compile, container, matches, netcat};
 use crate::{
-    enrich::ContainerState,
     event::builder::{RecordBuilder, set_comm},
     rules::{Activity, Code, read},
 };

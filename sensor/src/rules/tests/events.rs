@@ -2,11 +2,10 @@
 
 use std::net::Ipv4Addr;
 
+use metadata::ContainerState;
+
 use super::{netcat, verdict};
-use crate::{
-    enrich::ContainerState,
-    event::{Kind, builder::RecordBuilder},
-};
+use crate::event::{Kind, builder::RecordBuilder};
 
 fn connect_to(address: [u8; 4], port: u16) -> RecordBuilder {
     use sensor_ebpf::Connect;

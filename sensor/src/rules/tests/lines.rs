@@ -1,12 +1,10 @@
 //! Whole alerts of whole rules.
 
+use metadata::ContainerState;
 use serde_json::{Value, json};
 
 use super::{container, netcat, rules, with_context};
-use crate::{
-    enrich::ContainerState,
-    output::{AlertFormat, AlertOptions, AlertScratch},
-};
+use crate::output::{AlertFormat, AlertOptions, AlertScratch};
 
 /// The alert of a rule of those keys about `netcat`.
 fn alert(keys: &str) -> Value {

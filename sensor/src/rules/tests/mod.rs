@@ -8,14 +8,15 @@ mod operators;
 mod render;
 
 use bumpalo::Bump;
+use config::WantedEnv;
 use falco_rules::Options;
+use metadata::{Container, ContainerId, ContainerState, Users};
 
 use super::{Compilation, RuleFile, RuleSet, Scratch};
 use crate::{
-    config::WantedEnv,
-    enrich::{Container, ContainerState, Lineage, Users},
-    event::{ContainerId, Event, builder::RecordBuilder},
+    event::{Event, builder::RecordBuilder},
     fields::{Context, Memo},
+    lineage::Lineage,
 };
 
 /// Calls a function with the context of a record.

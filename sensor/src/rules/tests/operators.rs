@@ -1,7 +1,8 @@
 //! Every operator and every transformer, with Falco's verdict.
 
+use metadata::ContainerState;
+
 use super::{container, netcat, verdict};
-use crate::enrich::ContainerState;
 
 /// Each line: the condition, and whether `netcat` in a container matches it.
 fn check(table: &[(&str, bool)]) {

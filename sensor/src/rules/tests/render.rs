@@ -1,8 +1,9 @@
 //! Outputs of events.
 
+use metadata::ContainerState;
+
 use super::{Options, container, netcat, rule, rules_with, with_context};
 use crate::{
-    enrich::ContainerState,
     fields::Template,
     rules::{AppendOutput, ExtraField, SUGGESTED_OUTPUT},
 };

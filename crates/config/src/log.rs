@@ -1,0 +1,179 @@
+//! What the log tells, and how its lines look.
+
+use std::{fmt, str::FromStr};
+
+use tracing::level_filters::LevelFilter;
+
+use super::{Priority, values::Expected};
+
+/// `log_level`: the least urgent lines of the log, of the sensor's own and of some targets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLevel {
+    /// The level of the sensor's own lines; libraries have it too, but are never less urgent
+    /// than a warning.
+    pub own: LevelFilter,
+    /// Targets (modules of the sensor or of a library, and what is in them), each with a level.
+    pub targets: Vec<(String, LevelFilter)>,
+}
+
+impl LogLevel {
+    /// What is expected, for messages and for the documentation.
+    pub(super) const TYPE: &str = "emergency, alert, critical, error, warning, notice, informational or debug, \
+                                   alone or before targets as in info,sensor::enrich=debug";
+}
+
+impl Default for LogLevel {
+    fn default() -> Self {
+        Self {
+            own: LevelFilter::INFO,
+            targets: Vec::new(),
+        }
+    }
+}
+
+impl FromStr for LogLevel {
+    type Err = Expected;
+
+    /// `LEVEL`, `TARGET=LEVEL`, or both and more targets, with commas between them.
+    fn from_str(text: &str) -> Result<Self, Expected> {
+        let expected = || Expected(Self::TYPE);
+        let (mut own, mut targets) = (None, Vec::new());
+        for part in text.split(',') {
+            let Some((target, name)) = part.split_once('=') else {
+                let level = level(part.trim()).ok_or_else(expected)?;
+                if own.replace(level).is_some() {
+                    return Err(expected());
+                }
+                continue;
+            };
+            let target = target.trim();
+            if target.is_empty() || target.contains(char::is_whitespace) {
+                return Err(expected());
+            }
+            targets.push((target.into(), level(name.trim()).ok_or_else(expected)?));
+        }
+        let own = own.unwrap_or(Self::default().own);
+        Ok(Self { own, targets })
+    }
+}
+
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(name(self.own))?;
+        for (target, level) in &self.targets {
+            write!(f, ",{target}={}", name(*level))?;
+        }
+        Ok(())
+    }
+}
+
+/// The level of a name: one of Falco's priorities, or what else `tracing` knows. There is none
+/// above `error`: what is more urgent is an error, too.
+fn level(name: &str) -> Option<LevelFilter> {
+    let Ok(priority) = name.parse::<Priority>() else {
+        return match name.to_ascii_lowercase().as_str() {
+            "warn" => Some(LevelFilter::WARN),
+            "trace" => Some(LevelFilter::TRACE),
+            "off" => Some(LevelFilter::OFF),
+            _ => None,
+        };
+    };
+    Some(match priority {
+        Priority::Emergency | Priority::Alert | Priority::Critical | Priority::Error => {
+            LevelFilter::ERROR
+        }
+        Priority::Warning | Priority::Notice => LevelFilter::WARN,
+        Priority::Informational => LevelFilter::INFO,
+        Priority::Debug => LevelFilter::DEBUG,
+    })
+}
+
+/// The name that [`level`] reads.
+fn name(level: LevelFilter) -> &'static str {
+    match level.into_level() {
+        None => "off",
+        Some(tracing::Level::TRACE) => "trace",
+        Some(level) => Priority::from(level).name(),
+    }
+}
+
+impl From<tracing::Level> for Priority {
+    /// The priority of a line of that level: there are five levels for eight priorities.
+    fn from(level: tracing::Level) -> Self {
+        match level {
+            tracing::Level::ERROR => Self::Error,
+            tracing::Level::WARN => Self::Warning,
+            tracing::Level::INFO => Self::Informational,
+            tracing::Level::DEBUG | tracing::Level::TRACE => Self::Debug,
+        }
+    }
+}
+
+/// `sensor.log_format`: how the log's lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: each an object of JSON.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> LogLevel {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_priority_of_falco_is_the_nearest_level() {
+        for name in ["emergency", "alert", "critical", "error"] {
+            assert_eq!(parsed(name).own, LevelFilter::ERROR, "{name}");
+        }
+        for name in ["warning", "notice", "warn"] {
+            assert_eq!(parsed(name).own, LevelFilter::WARN, "{name}");
+        }
+        for name in ["informational", "info", "INFO"] {
+            assert_eq!(parsed(name).own, LevelFilter::INFO, "{name}");
+        }
+        assert_eq!(parsed("debug").own, LevelFilter::DEBUG);
+        assert_eq!(parsed("trace").own, LevelFilter::TRACE);
+    }
+
+    #[test]
+    fn targets_have_levels_of_their_own() {
+        let level = parsed("warning, sensor::enrich=debug,h2=off");
+        assert_eq!(level.own, LevelFilter::WARN);
+        let targets = [
+            ("sensor::enrich".into(), LevelFilter::DEBUG),
+            ("h2".into(), LevelFilter::OFF),
+        ];
+        assert_eq!(level.targets, targets);
+        assert_eq!(parsed("kube=trace").own, LogLevel::default().own);
+    }
+
+    #[test]
+    fn what_is_printed_is_read_as_the_same() {
+        for text in ["Informational", "off,h2=trace,kube=Warning"] {
+            assert_eq!(parsed(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_names_no_level_or_two_is_refused() {
+        for text in [
+            "",
+            "loud",
+            "info,",
+            "info,debug",
+            "h2=",
+            "h2=loud",
+            "=debug",
+            "a b=debug",
+        ] {
+            assert!(text.parse::<LogLevel>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! How a value of each type is read from YAML, printed and named.
+
+use std::{net::IpAddr, path::PathBuf, str::FromStr};
+
+use yaml::Node;
+
+use super::{
+    AppendOutput, ByteSize, DropAction, Hooks, LogFormat, LogLevel, Mode, Owner, Priority,
+    RuleMatching, RuleSwitch, Span, Strategy, Toggle, TreeMode, WantedEnv, WhichRules,
+};
+
+/// A type of value that a key can have.
+pub(super) trait Setting: Sized {
+    /// What is expected, for messages and for the documentation.
+    const TYPE: &'static str;
+
+    /// The value of a node; none if it is not of this type.
+    fn read(node: &Node) -> Option<Self>;
+
+    /// The value as YAML, on one line.
+    fn show(&self) -> String;
+}
+
+/// Text as YAML: bare where that is the same.
+pub(super) fn quote(text: &str) -> String {
+    let bare = !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "/._-%+".contains(c))
+        && !text.starts_with(['-', '%'])
+        && text.parse::<f64>().is_err()
+        && !matches!(
+            text.to_ascii_lowercase().as_str(),
+            "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n" | "null"
+        );
+    if bare {
+        text.to_owned()
+    } else {
+        // A JSON string is a YAML string.
+        serde_json::Value::from(text).to_string()
+    }
+}
+
+impl Setting for bool {
+    const TYPE: &'static str = "true or false";
+
+    fn read(node: &Node) -> Option<Self> {
+        node.as_bool()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($type:ty: $name:literal),* $(,)?) => {$(
+        impl Setting for $type {
+            const TYPE: &'static str = $name;
+
+            fn read(node: &Node) -> Option<Self> {
+                node.as_u64()?.try_into().ok()
+            }
+
+            fn show(&self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+
+whole_numbers! {
+    u8: "a whole number from 0 to 255",
+    u16: "a whole number from 0 to 65535",
+    u32: "a whole number from 0 to 4294967295",
+    u64: "a whole number, 0 or more",
+}
+
+impl Setting for f64 {
+    const TYPE: &'static str = "a number";
+
+    fn read(node: &Node) -> Option<Self> {
+        node.as_f64()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for String {
+    const TYPE: &'static str = "a text";
+
+    fn read(node: &Node) -> Option<Self> {
+        node.as_str().map(str::to_owned)
+    }
+
+    fn show(&self) -> String {
+        quote(self)
+    }
+}
+
+impl Setting for PathBuf {
+    const TYPE: &'static str = "a path";
+
+    fn read(node: &Node) -> Option<Self> {
+        node.as_str()
+            .filter(|path| !path.is_empty() && !path.contains('\0'))
+            .map(Self::from)
+    }
+
+    fn show(&self) -> String {
+        quote(&self.to_string_lossy())
+    }
+}
+
+macro_rules! parsed {
+    ($($type:ty: $name:expr),* $(,)?) => {$(
+        impl Setting for $type {
+            const TYPE: &'static str = $name;
+
+            fn read(node: &Node) -> Option<Self> {
+                parse(node)
+            }
+
+            fn show(&self) -> String {
+                quote(&self.to_string())
+            }
+        }
+    )*};
+}
+
+fn parse<T: FromStr>(node: &Node) -> Option<T> {
+    node.as_str()?.parse().ok()
+}
+
+parsed! {
+    ByteSize: "a number of bytes like 4096, 32KiB, 100MiB or 1GiB",
+    Span: "a span of time like 500ms, 2s, 15m, 1h or 0",
+    Priority: "emergency, alert, critical, error, warning, notice, informational or debug",
+    LogLevel: LogLevel::TYPE,
+    IpAddr: "an IP address",
+    Mode: "permissions in octal like 0640",
+    Owner: "user and group in numbers like 1000:1000",
+}
+
+/// Settings with a fixed set of names.
+macro_rules! named {
+    ($($type:ty: $what:literal { $($name:literal => $value:expr),* $(,)? })*) => {$(
+        impl Setting for $type {
+            const TYPE: &'static str = $what;
+
+            fn read(node: &Node) -> Option<Self> {
+                match node.as_str()?.to_ascii_lowercase().as_str() {
+                    $($name => Some($value),)*
+                    _ => None,
+                }
+            }
+
+            fn show(&self) -> String {
+                $(if *self == $value { return $name.to_owned(); })*
+                String::new()
+            }
+        }
+    )*};
+}
+
+named! {
+    RuleMatching: "first or all" { "first" => Self::First, "all" => Self::All }
+    DropAction: "ignore, log, alert or exit" {
+        "ignore" => Self::Ignore, "log" => Self::Log, "alert" => Self::Alert, "exit" => Self::Exit
+    }
+    Strategy: "append, override or add-only" {
+        "append" => Self::Append, "override" => Self::Override, "add-only" => Self::AddOnly
+    }
+    TreeMode: "all, exclude or only" {
+        "all" => Self::All, "exclude" => Self::Exclude, "only" => Self::Only
+    }
+    LogFormat: "text or json" { "text" => Self::Text, "json" => Self::Json }
+    Hooks: "auto, perf or raw" {
+        "auto" => Self::Auto, "perf" => Self::Perf, "raw" => Self::Raw
+    }
+}
+
+impl Setting for Toggle {
+    const TYPE: &'static str = "auto, true or false";
+
+    fn read(node: &Node) -> Option<Self> {
+        match node.as_bool() {
+            Some(true) => Some(Self::On),
+            Some(false) => Some(Self::Off),
+            None => (node.as_str()? == "auto").then_some(Self::Auto),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Auto => "auto",
+            Self::On => "true",
+            Self::Off => "false",
+        }
+        .into()
+    }
+}
+
+impl Setting for WantedEnv {
+    const TYPE: &'static str = "true, false or a list of names";
+
+    fn read(node: &Node) -> Option<Self> {
+        match node.as_bool() {
+            Some(true) => Some(Self::All),
+            Some(false) => Some(Self::None),
+            None => Vec::read(node).map(|names: Vec<String>| {
+                if names.is_empty() {
+                    Self::None
+                } else {
+                    Self::Named(names)
+                }
+            }),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::None => "false".into(),
+            Self::All => "true".into(),
+            Self::Named(names) => names.show(),
+        }
+    }
+}
+
+impl<T: Setting> Setting for Option<T> {
+    const TYPE: &'static str = T::TYPE;
+
+    fn read(node: &Node) -> Option<Self> {
+        if node.is_null() || node.as_str() == Some("") {
+            return Some(None);
+        }
+        T::read(node).map(Some)
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| "null".into(), T::show)
+    }
+}
+
+/// What a list has as elements.
+pub(super) trait Element: Setting {
+    /// What is expected of the list.
+    const LIST: &'static str;
+}
+
+impl Element for String {
+    const LIST: &'static str = "a list of texts";
+}
+
+impl Element for PathBuf {
+    const LIST: &'static str = "a list of paths";
+}
+
+impl Element for DropAction {
+    const LIST: &'static str = "a list of ignore, log, alert or exit";
+}
+
+impl Element for AppendOutput {
+    const LIST: &'static str =
+        "a list of mappings with match, extra_output, extra_fields and suggested_output";
+}
+
+impl Element for RuleSwitch {
+    const LIST: &'static str = "a list of enable or disable with {rule: NAME} or {tag: TAG}";
+}
+
+impl Setting for RuleSwitch {
+    const TYPE: &'static str = "enable or disable with {rule: NAME} or {tag: TAG}";
+
+    fn read(node: &Node) -> Option<Self> {
+        let [(key, which)] = node.as_mapping()? else {
+            return None;
+        };
+        let enable = match key.as_str()? {
+            "enable" => true,
+            "disable" => false,
+            _ => return None,
+        };
+        let [(key, value)] = which.as_mapping()? else {
+            return None;
+        };
+        let value = value.as_str()?.to_owned();
+        let rules = match key.as_str()? {
+            "rule" => WhichRules::Named(value),
+            "tag" => WhichRules::Tagged(value),
+            _ => return None,
+        };
+        Some(Self { enable, rules })
+    }
+
+    fn show(&self) -> String {
+        let (key, value) = match &self.rules {
+            WhichRules::Named(name) => ("rule", name),
+            WhichRules::Tagged(tag) => ("tag", tag),
+        };
+        let switch = if self.enable { "enable" } else { "disable" };
+        format!("{{{switch}: {{{key}: {}}}}}", quote(value))
+    }
+}
+
+impl<T: Element> Setting for Vec<T> {
+    const TYPE: &'static str = T::LIST;
+
+    fn read(node: &Node) -> Option<Self> {
+        if node.is_null() {
+            return Some(Self::new());
+        }
+        node.as_sequence()?.iter().map(T::read).collect()
+    }
+
+    fn show(&self) -> String {
+        let items: Vec<String> = self.iter().map(T::show).collect();
+        format!("[{}]", items.join(", "))
+    }
+}
+
+impl Setting for AppendOutput {
+    const TYPE: &'static str = "a mapping";
+
+    fn read(node: &Node) -> Option<Self> {
+        let mut entry = Self::default();
+        for (key, value) in node.as_mapping()? {
+            match key.as_str()? {
+                "match" => {
+                    for (key, value) in value.as_mapping()? {
+                        match key.as_str()? {
+                            "source" => entry.source = Option::read(value)?,
+                            "rule" => entry.rule = Option::read(value)?,
+                            "tags" => entry.tags = Vec::read(value)?,
+                            _ => return None,
+                        }
+                    }
+                }
+                "extra_output" => entry.extra_output = Option::read(value)?,
+                "suggested_output" => entry.suggested_output = value.as_bool()?,
+                "extra_fields" => {
+                    for field in value.as_sequence()? {
+                        if let Some(name) = field.as_str() {
+                            entry.extra_fields.push(name.to_owned());
+                            continue;
+                        }
+                        for (key, template) in field.as_mapping()? {
+                            let pair = (key.as_str()?.to_owned(), template.as_str()?.to_owned());
+                            entry.extra_templates.push(pair);
+                        }
+                    }
+                }
+                _ => return None,
+            }
+        }
+        Some(entry)
+    }
+
+    fn show(&self) -> String {
+        let mut parts = Vec::new();
+        let mut only = Vec::new();
+        if let Some(source) = &self.source {
+            only.push(format!("source: {}", quote(source)));
+        }
+        if !self.tags.is_empty() {
+            only.push(format!("tags: {}", self.tags.show()));
+        }
+        if let Some(rule) = &self.rule {
+            only.push(format!("rule: {}", quote(rule)));
+        }
+        if !only.is_empty() {
+            parts.push(format!("match: {{{}}}", only.join(", ")));
+        }
+        if let Some(output) = &self.extra_output {
+            parts.push(format!("extra_output: {}", quote(output)));
+        }
+        let mut fields: Vec<String> = self.extra_fields.iter().map(|f| quote(f)).collect();
+        for (key, template) in &self.extra_templates {
+            fields.push(format!("{{{}: {}}}", quote(key), quote(template)));
+        }
+        if !fields.is_empty() {
+            parts.push(format!("extra_fields: [{}]", fields.join(", ")));
+        }
+        parts.push(format!("suggested_output: {}", self.suggested_output));
+        format!("{{{}}}", parts.join(", "))
+    }
+}

@@ -1,0 +1,7 @@
+//! What every source of events stands on.
+
+mod pending;
+
+pub use pending::{
+    PendingEvents, PendingOptions, PendingStatistics, Release, ReleaseCounts, Released,
+};

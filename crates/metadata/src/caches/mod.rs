@@ -1,0 +1,383 @@
+//! The caches of containers and pods, owned by the capture thread.
+//!
+//! ```text
+//! tasks ──updates (bounded channel, eventfd)──▶ Metadata ──lookup──▶ event
+//!   ▲                                              │
+//!   └──────questions (bounded, never waited for)───┘
+//! ```
+//!
+//! An event is given to a container only if the container lived when the event
+//! happened: names of containers can be used again.
+
+mod entry;
+mod pods;
+mod questions;
+mod sources;
+mod updates;
+mod upkeep;
+
+use std::{io, os::fd::BorrowedFd, sync::Arc, time::Duration};
+
+use rustc_hash::FxHashMap;
+use tokio::sync::mpsc;
+
+pub(super) use self::updates::{Origin, Update, Updates};
+use self::{
+    entry::{Entry, Found, Generation, Question},
+    pods::Pods,
+    sources::Sources,
+    updates::Inbox,
+};
+use super::{
+    CacheOptions, Container, ContainerKind, Counters, Pod,
+    clock::SECOND,
+    counters::{add, count},
+};
+use crate::ContainerId;
+
+/// Most updates taken in one go, so that events do not wait for long.
+const ROUND: usize = 512;
+/// Pause between two tidyings.
+const TIDY: u64 = SECOND;
+
+/// What is known of an event's container.
+#[derive(Debug)]
+pub enum Lookup<'a> {
+    /// This.
+    Known(&'a Container),
+    /// It was asked for: hold the event.
+    Pending,
+    /// Nobody knows it, or nobody can be asked.
+    Unknown,
+}
+
+/// All containers and pods. Times are nanoseconds since boot.
+pub struct Metadata {
+    entries: FxHashMap<ContainerId, Entry>,
+    pods: Pods,
+    sources: Sources,
+    inbox: Inbox,
+    /// Became clear since the last [`Self::apply_updates`].
+    resolved: Vec<ContainerId>,
+    /// What the last [`Self::apply_updates`] gave.
+    given: Vec<ContainerId>,
+    options: CacheOptions,
+    counters: Arc<Counters>,
+    now: u64,
+    tidied: u64,
+}
+
+impl Metadata {
+    pub(super) fn new(
+        options: CacheOptions,
+        sources: Vec<mpsc::Sender<ContainerId>>,
+        inbox: Inbox,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            entries: FxHashMap::default(),
+            pods: Pods::default(),
+            sources: Sources::new(sources),
+            inbox,
+            resolved: Vec::new(),
+            given: Vec::new(),
+            options,
+            counters,
+            now: 0,
+            tidied: 0,
+        }
+    }
+
+    /// Containers that are given once and for all, and nobody to ask: for tests
+    /// and benchmarks.
+    ///
+    /// # Errors
+    /// If no event file descriptor can be made.
+    pub fn fixed(containers: impl IntoIterator<Item = Container>) -> io::Result<Self> {
+        let (_, inbox) = Updates::channel()?;
+        let mut new = Self::new(CacheOptions::default(), Vec::new(), inbox, Arc::default());
+        let origin = Origin {
+            source: 0,
+            namespace: 0,
+        };
+        // Sandboxes first: the others take something of theirs.
+        let (sandboxes, others): (Vec<_>, Vec<_>) = containers
+            .into_iter()
+            .partition(|c| c.kind == ContainerKind::Sandbox);
+        for container in sandboxes.into_iter().chain(others) {
+            new.insert(origin, 0, 0, container);
+        }
+        Ok(new)
+    }
+
+    /// Becomes readable when [`Self::apply_updates`] has something to do.
+    #[must_use]
+    pub fn wakeup(&self) -> BorrowedFd<'_> {
+        self.inbox.wakeup()
+    }
+
+    /// Containers and pods in the caches.
+    #[must_use]
+    pub fn len(&self) -> (usize, usize) {
+        (self.entries.len(), self.pods.len())
+    }
+
+    /// A pod by its uid as the runtime knows it.
+    #[must_use]
+    pub fn pod(&self, uid: &str) -> Option<&Pod> {
+        self.pods.get(uid).map(|(pod, _)| &**pod)
+    }
+
+    /// Whether nothing is known at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.pods.len() == 0
+    }
+
+    /// What is known of the container that had this id when something happened.
+    pub fn lookup(&mut self, id: &ContainerId, happened: u64) -> Lookup<'_> {
+        let now = self.now.max(happened);
+        if !self.entries.contains_key(id) {
+            if self.sources.is_empty() {
+                return Lookup::Unknown;
+            }
+            self.make_room();
+            self.entries.insert(*id, Entry::new(now));
+        }
+        let Some(entry) = self.entries.get_mut(id) else {
+            return Lookup::Unknown;
+        };
+        entry.used = now;
+        match entry.at(happened) {
+            Found::One(at) => {
+                let generation = &entry.generations[at];
+                if !generation.complete
+                    && let Some(sandbox) = generation.container.sandbox
+                    && !self.is_answered(sandbox, *id)
+                {
+                    return Lookup::Pending;
+                }
+                // Looked up again, because a borrow returned above would last for the whole function.
+                return match self.entries.get(id).and_then(|e| e.generations.get(at)) {
+                    Some(generation) => Lookup::Known(&generation.container),
+                    None => Lookup::Unknown,
+                };
+            }
+            Found::Ambiguous => {
+                count(&self.counters.containers_ambiguous_total);
+                return Lookup::Unknown;
+            }
+            Found::None => {}
+        }
+        match entry.question {
+            Question::Asked { .. } => Lookup::Pending,
+            Question::Missing { at, waiting } => {
+                if waiting == 0 && now.saturating_sub(at) >= nanoseconds(self.options.missing) {
+                    self.ask(id);
+                }
+                Lookup::Unknown
+            }
+            Question::None if self.sources.is_empty() => Lookup::Unknown,
+            Question::None => {
+                self.ask(id);
+                Lookup::Pending
+            }
+        }
+    }
+
+    /// Takes over what the tasks learned, and forgets what is old. Gives the
+    /// containers of which it became clear what they are, or that nobody knows
+    /// them: their held events go on.
+    pub fn apply_updates(&mut self, now: u64) -> &[ContainerId] {
+        self.now = self.now.max(now);
+        self.inbox.begin();
+        for taken in 0.. {
+            if taken == ROUND {
+                self.inbox.again();
+                break;
+            }
+            match self.inbox.next() {
+                Some(update) => self.apply(update),
+                None => break,
+            }
+        }
+        self.ask_unsent();
+        if self.now.saturating_sub(self.tidied) >= TIDY {
+            self.tidied = self.now;
+            self.tidy();
+        }
+        self.given.clear();
+        std::mem::swap(&mut self.given, &mut self.resolved);
+        &self.given
+    }
+
+    fn apply(&mut self, update: Update) {
+        match update {
+            Update::SourceUp { source } => {
+                self.sources.up(source);
+                self.entries.retain(|_, entry| {
+                    if matches!(entry.question, Question::Missing { .. }) {
+                        entry.question = Question::None;
+                    }
+                    !entry.is_empty()
+                });
+                self.drop_unsent();
+            }
+            Update::SourceDown { source } => {
+                self.sources.down(source, self.now);
+                self.stop_waiting();
+            }
+            Update::SnapshotDone { source, epoch } => self.reconcile(source, epoch),
+            Update::Container {
+                origin,
+                epoch,
+                created,
+                container,
+            } => self.insert(origin, epoch, created, *container),
+            Update::Task { origin, id, init } => {
+                let generations = self.entries.get_mut(&id).map(|e| &mut e.generations);
+                for generation in generations.into_iter().flatten() {
+                    if generation.origin == origin && generation.deleted.is_none() {
+                        generation.container.init = init.or(generation.container.init);
+                    }
+                }
+            }
+            Update::Gone { origin, id, at } => {
+                if let Some(entry) = self.entries.get_mut(&id) {
+                    entry.delete(origin, at);
+                }
+            }
+            Update::Missing { source, id } => self.missing(&id, 1 << source),
+            Update::Pod { key, pod } => {
+                if self.pods.describe(key.clone(), *pod) {
+                    self.tell_members(&key);
+                }
+                add(
+                    &self.counters.pods_evicted_total,
+                    self.pods.bound(self.options.pods),
+                );
+            }
+            Update::PodGone { key } => self.pods.gone(&key, self.now),
+        }
+    }
+
+    fn insert(&mut self, origin: Origin, epoch: u32, created: u64, mut container: Container) {
+        let id = container.id;
+        if !self.entries.contains_key(&id) {
+            self.make_room();
+        }
+        let mut complete = true;
+        let mut tell = None;
+        if let Some(view) = container.pod.take() {
+            let (pod, changed) = self.pods.join(id, &view);
+            tell = changed.then(|| pod.uid.clone());
+            container.pod = Some(pod);
+        }
+        if container.kind == ContainerKind::Container
+            && let Some(sandbox) = container.sandbox
+        {
+            complete = match self.entries.get(&sandbox).and_then(newest_sandbox) {
+                Some(sandbox) => {
+                    inherit(&mut container, sandbox);
+                    true
+                }
+                None => false,
+            };
+        }
+        let now = self.now;
+        let sandbox = container.sandbox;
+        let entry = self.entries.entry(id).or_insert_with(|| Entry::new(now));
+        let was_asked = !matches!(entry.question, Question::None);
+        entry.question = Question::None;
+        entry.insert(Generation {
+            container,
+            origin,
+            epoch,
+            created,
+            deleted: None,
+            complete,
+        });
+        let waiters = std::mem::take(&mut entry.waiters);
+        if let Some(key) = tell {
+            self.tell_members(&key);
+        }
+        if was_asked {
+            match sandbox {
+                // Events wait for it: they go on waiting for its sandbox.
+                Some(sandbox) if !complete && !self.is_answered(sandbox, id) => {}
+                _ => self.resolved.push(id),
+            }
+        }
+        self.complete(id, &waiters);
+    }
+
+    /// The pod has changed: its containers show the new one.
+    fn tell_members(&mut self, key: &str) {
+        let Some((pod, members)) = self.pods.get(key) else {
+            return;
+        };
+        for member in members {
+            let entry = self.entries.get_mut(member);
+            for generation in entry.into_iter().flat_map(|e| &mut e.generations) {
+                if generation
+                    .container
+                    .pod
+                    .as_ref()
+                    .is_some_and(|p| *p.uid == *key)
+                {
+                    generation.container.pod = Some(Arc::clone(pod));
+                }
+            }
+        }
+    }
+
+    /// A sandbox was answered for: those who waited for it are complete.
+    fn complete(&mut self, sandbox: ContainerId, waiters: &[ContainerId]) {
+        for waiter in waiters {
+            let facts = self
+                .entries
+                .get(&sandbox)
+                .and_then(newest_sandbox)
+                .map(|c| (c.host_network, c.host_pid, c.host_ipc));
+            let entry = self.entries.get_mut(waiter);
+            for generation in entry.into_iter().flat_map(|e| &mut e.generations) {
+                if generation.container.sandbox == Some(sandbox) {
+                    generation.complete = true;
+                    if let Some(facts) = facts {
+                        inherit_flags(&mut generation.container, facts);
+                    }
+                }
+            }
+            self.resolved.push(*waiter);
+        }
+    }
+}
+
+fn newest_sandbox(entry: &Entry) -> Option<&Container> {
+    let newest = entry.generations.last()?;
+    (newest.container.kind == ContainerKind::Sandbox).then_some(&newest.container)
+}
+
+/// What a container shares with its sandbox is what the sandbox has.
+fn inherit(container: &mut Container, sandbox: &Container) {
+    inherit_flags(
+        container,
+        (sandbox.host_network, sandbox.host_pid, sandbox.host_ipc),
+    );
+}
+
+fn inherit_flags(
+    container: &mut Container,
+    (network, pid, ipc): (Option<bool>, Option<bool>, Option<bool>),
+) {
+    container.host_network = container.host_network.or(network);
+    container.host_pid = container.host_pid.or(pid);
+    container.host_ipc = container.host_ipc.or(ipc);
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

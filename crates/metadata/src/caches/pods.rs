@@ -1,0 +1,123 @@
+//! Pods, as their sandboxes and the API server describe them.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::{ContainerId, Pod};
+
+/// A pod and its containers.
+#[derive(Debug, Default)]
+struct State {
+    pod: Arc<Pod>,
+    /// The runtime told of it: its name and namespace are the runtime's.
+    from_runtime: bool,
+    /// The API server told of it, so that the sandbox's labels are older.
+    from_api: bool,
+    /// When the API server deleted it.
+    gone: Option<u64>,
+    members: Vec<ContainerId>,
+}
+
+/// All pods, by their uid as the runtime knows it.
+#[derive(Debug, Default)]
+pub(super) struct Pods {
+    states: FxHashMap<Box<str>, State>,
+}
+
+impl Pods {
+    /// A container of the pod is there; `view` is what the runtime tells of the
+    /// pod (labels, if the container is its sandbox). Gives the pod with all
+    /// that is known, and whether its other containers must be told.
+    pub(super) fn join(&mut self, id: ContainerId, view: &Arc<Pod>) -> (Arc<Pod>, bool) {
+        let state = self.states.entry(view.uid.clone()).or_default();
+        if !state.members.contains(&id) {
+            state.members.push(id);
+        }
+        let is_other = state.from_api
+            && (state.pod.name != view.name || state.pod.namespace != view.namespace);
+        if !state.from_runtime && (!state.from_api || is_other) {
+            // What the API server told under this uid is of another pod: somebody
+            // wrote a static pod's hash into the annotations of his own.
+            state.from_api = false;
+            state.pod = Arc::clone(view);
+        } else if view.labels_text.is_some() && !state.from_api && **view != *state.pod {
+            let mut pod = (*state.pod).clone();
+            pod.labels.clone_from(&view.labels);
+            pod.labels_text.clone_from(&view.labels_text);
+            state.pod = Arc::new(pod);
+        } else {
+            state.from_runtime = true;
+            return (Arc::clone(&state.pod), false);
+        }
+        state.from_runtime = true;
+        (Arc::clone(&state.pod), state.members.len() > 1)
+    }
+
+    /// The API server's description; whether the pod's containers must be told.
+    pub(super) fn describe(&mut self, key: Box<str>, pod: Pod) -> bool {
+        let state = self.states.entry(key.clone()).or_default();
+        if state.from_runtime
+            && (state.pod.name != pod.name || state.pod.namespace != pod.namespace)
+        {
+            return false;
+        }
+        state.from_api = true;
+        state.gone = None;
+        let pod = Pod { uid: key, ..pod };
+        if pod == *state.pod {
+            return false;
+        }
+        state.pod = Arc::new(pod);
+        !state.members.is_empty()
+    }
+
+    /// The API server deleted it.
+    pub(super) fn gone(&mut self, key: &str, now: u64) {
+        if let Some(state) = self.states.get_mut(key) {
+            state.gone = Some(now);
+        }
+    }
+
+    /// A pod and its containers.
+    pub(super) fn get(&self, key: &str) -> Option<(&Arc<Pod>, &[ContainerId])> {
+        let state = self.states.get(key)?;
+        Some((&state.pod, &state.members))
+    }
+
+    /// A container of the pod was forgotten.
+    pub(super) fn leave(&mut self, id: &ContainerId, key: &str) {
+        if let Some(state) = self.states.get_mut(key) {
+            state.members.retain(|member| member != id);
+            if state.members.is_empty() && !state.from_api {
+                self.states.remove(key);
+            }
+        }
+    }
+
+    /// Forgets pods that were deleted before a time and have no container left.
+    pub(super) fn tidy(&mut self, before: u64) {
+        self.states
+            .retain(|_, s| !(s.members.is_empty() && s.gone.is_some_and(|gone| gone <= before)));
+        self.states.shrink_to(self.states.len() * 2 + 64);
+    }
+
+    /// Forgets pods without a container while there are more than `max`; how many.
+    pub(super) fn bound(&mut self, max: usize) -> usize {
+        let mut excess = self.states.len().saturating_sub(max);
+        let before = self.states.len();
+        if excess > 0 {
+            excess += max / 8;
+            self.states.retain(|_, s| {
+                let keep = excess == 0 || !s.members.is_empty();
+                excess -= usize::from(!keep);
+                keep
+            });
+        }
+        before - self.states.len()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.states.len()
+    }
+}

@@ -1,0 +1,119 @@
+//! Containers that come and go leave nothing behind.
+
+use super::*;
+use crate::clock::MILLISECOND;
+
+/// Short-lived containers, one after another.
+const CONTAINERS: u64 = 100_000;
+/// After so many the caches hold what they hold from then on.
+const FEW: u64 = CONTAINERS / 5;
+/// How long after one the next one comes: more of them than any node starts.
+const PACE: u64 = 10 * MILLISECOND;
+
+/// Whether deletions are heard of.
+#[derive(Clone, Copy, PartialEq)]
+enum Deletions {
+    Heard,
+    Missed,
+}
+
+/// How much a cache holds, in entries and in room for them.
+fn size(bed: &Bed) -> [usize; 4] {
+    let metadata = &bed.metadata;
+    let (containers, pods) = metadata.len();
+    let given = metadata.given.capacity() + metadata.resolved.capacity();
+    [
+        containers,
+        metadata.entries.capacity(),
+        pods,
+        given + metadata.sources.unsent(),
+    ]
+}
+
+/// The life of a pod of a sandbox and a container, with an event of each.
+fn pod(bed: &mut Bed, runtime: &tokio::runtime::Runtime, n: u64, deletions: Deletions) {
+    let now = n * PACE;
+    let (uid, box_name, name) = (format!("u{n}"), format!("s{n}"), format!("c{n}"));
+    let mut tell = |now: u64, update: Update| {
+        runtime.block_on(bed.updates.send(update));
+        let _ = bed.metadata.apply_updates(now);
+    };
+    tell(now, seen(K8S, 1, sandbox(&box_name, &uid, now)));
+    let view = pod_view(&uid, Some("app:web"));
+    let api = Update::Pod {
+        key: (&*uid).into(),
+        pod: Box::new((*view).clone()),
+    };
+    tell(now, api);
+    let container = Container {
+        sandbox: Some(id(&box_name)),
+        pod: Some(pod_view(&uid, None)),
+        ..container(&name, "main", now)
+    };
+    tell(now, seen(K8S, 1, container));
+    let [in_sandbox, in_container] = [&box_name, &name].map(|name| bed.look(name, now));
+    assert_eq!([&*in_sandbox, &*in_container], ["pause", "main"]);
+    if deletions == Deletions::Missed {
+        return;
+    }
+    for name in [&name, &box_name] {
+        let gone = Update::Gone {
+            origin: K8S,
+            id: id(name),
+            at: now + 1,
+        };
+        runtime.block_on(bed.updates.send(gone));
+    }
+    let gone = Update::PodGone { key: uid.into() };
+    runtime.block_on(bed.updates.send(gone));
+    let _ = bed.metadata.apply_updates(now + 1);
+}
+
+/// Sizes after a fifth of the containers, after all, and when all is long over.
+fn churn(deletions: Deletions) -> [[usize; 4]; 3] {
+    let mut bed = bed();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    bed.tell(0, [Update::SourceUp { source: 0 }]);
+    let mut sizes = [[0; 4]; 3];
+    for n in 1..=CONTAINERS {
+        pod(&mut bed, &runtime, n, deletions);
+        match n {
+            FEW => sizes[0] = size(&bed),
+            CONTAINERS => sizes[1] = size(&bed),
+            _ => {}
+        }
+        // Whoever asks containerd does so at once.
+        bed.asked();
+    }
+    let end = CONTAINERS * PACE + 600 * SECOND;
+    let _ = bed.metadata.apply_updates(end);
+    sizes[2] = size(&bed);
+    sizes
+}
+
+#[test]
+fn a_hundred_thousand_short_lived_pods_leave_the_caches_as_they_were() {
+    let [early, late, after] = churn(Deletions::Heard);
+    // A minute's worth of deleted ones is kept, however long it goes on.
+    let kept = usize::try_from(62 * SECOND / PACE).unwrap();
+    for [containers, room, pods, _] in [early, late] {
+        assert!(containers <= 2 * kept && pods <= kept, "{early:?} {late:?}");
+        assert!(room <= 4 * containers, "{early:?} {late:?}");
+    }
+    assert_eq!(early[3], late[3], "what waits: {early:?} {late:?}");
+    let [containers, room, pods, _] = after;
+    assert_eq!((containers, pods), (0, 0));
+    assert!(room <= 256, "room for {room} containers is left");
+}
+
+#[test]
+fn a_hundred_thousand_pods_whose_deletion_is_missed_stay_within_the_limits() {
+    let limits = CacheOptions::default();
+    for [containers, room, pods, _] in &churn(Deletions::Missed)[..2] {
+        assert!(*containers <= limits.containers, "{containers}");
+        assert!(*pods <= limits.pods, "{pods}");
+        assert!(*room <= 4 * limits.containers, "{room}");
+    }
+}

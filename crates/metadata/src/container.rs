@@ -1,0 +1,178 @@
+//! What is known of a container and of its pod.
+//!
+//! All text in here is made printable when it arrives, once, so that an event
+//! only borrows it.
+
+use std::sync::Arc;
+
+use crate::ContainerId;
+
+/// What a container is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContainerKind {
+    /// A workload's container.
+    Container,
+    /// A pod's sandbox ("pause").
+    Sandbox,
+}
+
+/// A mount of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Path on the host.
+    pub source: Box<str>,
+    /// Path in the container.
+    pub dest: Box<str>,
+    /// Falco's `mode`: empty for a CRI container.
+    pub mode: Box<str>,
+    /// Whether the container may write.
+    pub read_write: bool,
+    /// Mount propagation: `private`, `rslave`, `rshared`.
+    pub propagation: Box<str>,
+}
+
+/// Ids of a user namespace: `container..container + size` is `host..host + size`
+/// outside of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdMap {
+    /// First id in the container.
+    pub container: u32,
+    /// First id on the host.
+    pub host: u32,
+    /// How many.
+    pub size: u32,
+}
+
+/// A container, as its runtime describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Container {
+    /// Its id.
+    pub id: ContainerId,
+    /// Workload or sandbox.
+    pub kind: ContainerKind,
+    /// Falco's `container.type`: `containerd`, `cri-o`, `docker`, `podman`, …
+    pub runtime: &'static str,
+    /// Its name: as the pod's specification has it, `POD` of a sandbox, else the id given to the runtime.
+    pub name: Option<Box<str>>,
+    /// Image as it was asked for, with tag and digest.
+    pub image: Option<Box<str>>,
+    /// Image without tag and digest.
+    pub repository: Option<Box<str>>,
+    /// Tag of the image.
+    pub tag: Option<Box<str>>,
+    /// Digest of the image's manifest: `sha256:…`.
+    pub digest: Option<Box<str>>,
+    /// Id of the image: the digest of its configuration, without `sha256:`.
+    pub image_id: Option<Box<str>>,
+    /// Whether it is privileged.
+    pub privileged: Option<bool>,
+    /// Whether it shares the host's network namespace.
+    pub host_network: Option<bool>,
+    /// Whether it shares the host's pid namespace.
+    pub host_pid: Option<bool>,
+    /// Whether it shares the host's IPC namespace.
+    pub host_ipc: Option<bool>,
+    /// What was mounted into it from the host.
+    pub mounts: Box<[Mount]>,
+    /// When it was created, nanoseconds since the epoch.
+    pub created: Option<u64>,
+    /// Its labels, sorted by key.
+    pub labels: Box<[(Box<str>, Box<str>)]>,
+    /// Its user namespace's user ids; empty: the host's.
+    pub uid_map: Box<[IdMap]>,
+    /// Its user namespace's group ids; empty: the host's.
+    pub gid_map: Box<[IdMap]>,
+    /// Its first process, as the host numbers it, once its task is made.
+    pub init: Option<u32>,
+    /// Where the runtime mounts its root, as the host sees it.
+    pub rootfs: Option<Box<str>>,
+    /// The sandbox that it runs in; its own id, if it is one.
+    pub sandbox: Option<ContainerId>,
+    /// Its pod.
+    pub pod: Option<Arc<Pod>>,
+}
+
+impl Container {
+    /// A container of which no more is known than its id.
+    #[must_use]
+    pub fn new(id: ContainerId, runtime: &'static str) -> Self {
+        Self {
+            id,
+            kind: ContainerKind::Container,
+            runtime,
+            name: None,
+            image: None,
+            repository: None,
+            tag: None,
+            digest: None,
+            image_id: None,
+            privileged: None,
+            host_network: None,
+            host_pid: None,
+            host_ipc: None,
+            mounts: Box::default(),
+            created: None,
+            labels: Box::default(),
+            uid_map: Box::default(),
+            gid_map: Box::default(),
+            init: None,
+            rootfs: None,
+            sandbox: None,
+            pod: None,
+        }
+    }
+}
+
+/// Who made a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// `Deployment`, `DaemonSet`, `Job`, …
+    pub kind: Box<str>,
+    /// Its name.
+    pub name: Box<str>,
+}
+
+/// A pod, as its sandbox and the API server describe it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pod {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its namespace.
+    pub namespace: Box<str>,
+    /// Its uid as the runtime knows it; of a static pod the hash of its file.
+    pub uid: Box<str>,
+    /// Its labels, sorted by key.
+    pub labels: Box<[(Box<str>, Box<str>)]>,
+    /// Its labels in Falco's form, see `k8s.pod.labels`; none if they are not known.
+    pub labels_text: Option<Box<str>>,
+    /// Chosen annotations, sorted by key; only the API server knows.
+    pub annotations: Box<[(Box<str>, Box<str>)]>,
+    /// Who made it; only the API server knows.
+    pub owner: Option<Owner>,
+    /// Its service account; only the API server knows.
+    pub service_account: Option<Box<str>>,
+    /// Its node; only the API server knows.
+    pub node: Option<Box<str>>,
+    /// Its address; only the API server knows.
+    pub ip: Option<Box<str>>,
+}
+
+/// The value of a key in labels that are sorted by key.
+#[must_use]
+pub fn label<'a>(labels: &'a [(Box<str>, Box<str>)], key: &str) -> Option<&'a str> {
+    labels
+        .binary_search_by(|(have, _)| (**have).cmp(key))
+        .ok()
+        .map(|at| &*labels[at].1)
+}
+
+/// What is known of an event's container at the moment it is evaluated.
+#[derive(Clone, Copy, Debug)]
+pub enum ContainerState<'a> {
+    /// In no container.
+    Host,
+    /// In a container of which no runtime told anything (in time).
+    Unknown(ContainerId),
+    /// In this container.
+    Known(&'a Container),
+}

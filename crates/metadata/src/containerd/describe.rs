@@ -1,0 +1,207 @@
+//! containerd's record of a container → [`Container`].
+
+use std::{collections::HashMap, sync::Arc};
+
+use containerd_client::services::v1::Container as Record;
+use serde::Deserialize;
+
+use crate::{
+    Container, ContainerId, ContainerKind, Counters, Pod,
+    counters::count,
+    image,
+    labels::{labels, labels_text},
+    oci::Spec,
+    text::clean,
+};
+
+const NAME: &str = "io.kubernetes.container.name";
+const POD_NAME: &str = "io.kubernetes.pod.name";
+const POD_NAMESPACE: &str = "io.kubernetes.pod.namespace";
+const POD_UID: &str = "io.kubernetes.pod.uid";
+const KIND: &str = "io.cri-containerd.kind";
+const SANDBOX_ID: &str = "io.kubernetes.cri.sandbox-id";
+const IMAGE_NAME: &str = "io.kubernetes.cri.image-name";
+const NERDCTL_NAME: &str = "nerdctl/name";
+/// Name of a sandbox's container, by Kubernetes' convention.
+const SANDBOX_NAME: &str = "POD";
+/// Most bytes of a name that are kept.
+const TEXT_MAX: usize = 1024;
+/// containerd's namespace of Docker's containers.
+const MOBY: &str = "moby";
+
+/// CRI's own record, which containerd keeps with the container.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Extension {
+    metadata: ExtensionMetadata,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ExtensionMetadata {
+    #[serde(rename = "ImageRef")]
+    image_ref: String,
+    #[serde(rename = "Config")]
+    config: ExtensionConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ExtensionConfig {
+    linux: Option<ExtensionLinux>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ExtensionLinux {
+    security_context: Option<SecurityContext>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SecurityContext {
+    privileged: bool,
+}
+
+/// A record, read; the digest of its image is still to be asked for.
+pub(super) struct Described {
+    pub(super) container: Box<Container>,
+    /// Name under which containerd keeps the image.
+    pub(super) image_key: Option<String>,
+}
+
+/// Reads a record of that namespace; none if its id is none.
+pub(super) fn describe(namespace: &str, record: &Record, counters: &Counters) -> Option<Described> {
+    let id = ContainerId::new(record.id.as_bytes())?;
+    let runtime = if namespace == MOBY {
+        "docker"
+    } else {
+        "containerd"
+    };
+    let mut container = Box::new(Container::new(id, runtime));
+    let spec = record.spec.as_ref().and_then(|any| {
+        Spec::parse(&any.value)
+            .inspect_err(|_| count(&counters.containerd_invalid_total))
+            .ok()
+    });
+    let extension = extension(record, counters);
+
+    container.created = record.created_at.map(|t| {
+        let seconds = u64::try_from(t.seconds).unwrap_or(0);
+        seconds.saturating_mul(1_000_000_000) + u64::try_from(t.nanos).unwrap_or(0)
+    });
+    container.labels = labels(pairs(&record.labels), counters);
+    if record
+        .labels
+        .get(KIND)
+        .is_some_and(|kind| kind == "sandbox")
+    {
+        container.kind = ContainerKind::Sandbox;
+    }
+    let is_sandbox = container.kind == ContainerKind::Sandbox;
+    let annotation = |key| spec.as_ref().and_then(|s| s.annotations.get(key));
+    container.sandbox = if is_sandbox {
+        Some(id)
+    } else {
+        let named = annotation(SANDBOX_ID).map(String::as_str);
+        named
+            .or(Some(record.sandbox.as_str()))
+            .and_then(|sandbox| ContainerId::new(sandbox.as_bytes()))
+    };
+    container.name = Some(
+        match record
+            .labels
+            .get(NAME)
+            .or_else(|| record.labels.get(NERDCTL_NAME))
+        {
+            Some(name) => clean(name, TEXT_MAX),
+            None if is_sandbox => SANDBOX_NAME.into(),
+            None => id.full().into(),
+        },
+    );
+    container.pod = pod(&record.labels, is_sandbox, counters);
+
+    let image_name = if record.image.starts_with("sha256:") {
+        // Its name was given to another image since; what it was when the container was made:
+        annotation(IMAGE_NAME)
+            .cloned()
+            .unwrap_or_else(|| record.image.clone())
+    } else {
+        record.image.clone()
+    };
+    if !image_name.is_empty() {
+        if let Some(parts) = image::split(&image_name) {
+            container.repository = Some(clean(parts.repository, TEXT_MAX));
+            container.tag = parts.tag.map(|tag| clean(tag, TEXT_MAX));
+            container.digest = parts.digest.map(|digest| clean(digest, TEXT_MAX));
+        }
+        container.image = Some(clean(&image_name, TEXT_MAX));
+    }
+    let image_ref = extension.as_ref().map_or("", |e| &e.metadata.image_ref);
+    if let Some(hex) = image_ref.strip_prefix("sha256:") {
+        container.image_id = Some(clean(hex, TEXT_MAX));
+    }
+
+    if let Some(spec) = &spec {
+        let by_cri = extension
+            .as_ref()
+            .and_then(|e| e.metadata.config.linux.as_ref())
+            .and_then(|linux| linux.security_context.as_ref())
+            .map(|context| context.privileged);
+        let has_sandbox = container.sandbox.is_some() && !is_sandbox;
+        container.privileged = by_cri.or_else(|| spec.privileged());
+        container.host_network = spec.host_namespace("network", has_sandbox);
+        container.host_pid = spec.host_namespace("pid", has_sandbox);
+        container.host_ipc = spec.host_namespace("ipc", has_sandbox);
+        container.mounts = spec.mounts(counters);
+        (container.uid_map, container.gid_map) = spec.id_maps();
+    }
+    let key = if image_ref.is_empty() {
+        &record.image
+    } else {
+        image_ref
+    };
+    Some(Described {
+        image_key: (!key.is_empty()).then(|| key.to_owned()),
+        container,
+    })
+}
+
+fn extension(record: &Record, counters: &Counters) -> Option<Extension> {
+    let any = record
+        .extensions
+        .get("io.cri-containerd.container.metadata")?;
+    serde_json::from_slice(&any.value)
+        .inspect_err(|_| count(&counters.containerd_invalid_total))
+        .ok()
+}
+
+fn pairs(labels: &HashMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
+    labels
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+}
+
+/// What the labels tell of the pod; those of a sandbox are the pod's too.
+fn pod(from: &HashMap<String, String>, is_sandbox: bool, counters: &Counters) -> Option<Arc<Pod>> {
+    let get = |key| from.get(key).map(|value| clean(value, TEXT_MAX));
+    let mut pod = Pod {
+        name: get(POD_NAME)?,
+        namespace: get(POD_NAMESPACE)?,
+        uid: get(POD_UID)?,
+        ..Pod::default()
+    };
+    if is_sandbox {
+        let is_own = |key: &str| {
+            !matches!(key, NAME | POD_NAME | POD_NAMESPACE | POD_UID)
+                && !key.starts_with("io.cri-containerd.")
+        };
+        pod.labels = labels(pairs(from).filter(|(key, _)| is_own(key)), counters);
+        pod.labels_text = Some(labels_text(&pod.labels));
+    }
+    Some(Arc::new(pod))
+}
+
+#[cfg(test)]
+#[path = "describe_tests.rs"]
+mod tests;

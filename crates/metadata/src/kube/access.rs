@@ -1,0 +1,66 @@
+//! How the API server is reached.
+
+use std::path::{Path, PathBuf};
+
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+
+use super::api::{Api, Failure};
+use crate::{KubeAccess, KubeOptions};
+
+/// Where a pod finds its service account's token.
+const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/// A way to the API server that was found.
+pub(super) struct Access {
+    way: Way,
+    node: String,
+}
+
+enum Way {
+    InCluster,
+    Kubeconfig(PathBuf),
+}
+
+impl Access {
+    /// The way that the options choose; none if this is no pod and none is
+    /// configured.
+    pub(super) fn new(options: &KubeOptions) -> Result<Option<Self>, String> {
+        let way = match &options.access {
+            KubeAccess::Auto if !Path::new(TOKEN).exists() => return Ok(None),
+            KubeAccess::Auto | KubeAccess::InCluster => Way::InCluster,
+            KubeAccess::Kubeconfig(path) => Way::Kubeconfig(path.clone()),
+        };
+        let Some(node) = options.node.clone().filter(|node| !node.is_empty()) else {
+            return Err("the name of this node is not known: set NODE_NAME".into());
+        };
+        let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
+        if !node.bytes().all(is_name) {
+            return Err(format!("'{node}' is no node's name: set NODE_NAME"));
+        }
+        Ok(Some(Self { way, node }))
+    }
+
+    /// A client with the credentials as they are now.
+    pub(super) async fn api(&self, options: &KubeOptions) -> Result<Api, Failure> {
+        let mut config = match &self.way {
+            Way::InCluster => {
+                Config::incluster().map_err(|e| Failure::other("service account", &e))?
+            }
+            Way::Kubeconfig(path) => {
+                let what = format!("kubeconfig {}", path.display());
+                let file = Kubeconfig::read_from(path).map_err(|e| Failure::other(&what, &e))?;
+                Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+                    .await
+                    .map_err(|e| Failure::other(&what, &e))?
+            }
+        };
+        // Pauses and time limits are ours.
+        config.default_retry = false;
+        config.read_timeout = None;
+        let client = Client::try_from(config).map_err(|e| Failure::other("client", &e))?;
+        Ok(Api::new(client, &self.node, options))
+    }
+}

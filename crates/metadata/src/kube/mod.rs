@@ -1,0 +1,233 @@
+//! Pods of this node from the API server.
+//!
+//! One LIST from the server's cache (`resourceVersion=0`), then one WATCH with
+//! bookmarks, both selected by `spec.nodeName`; each object is trimmed as it
+//! arrives. Watch-lists are not used: old servers refuse them.
+
+mod access;
+mod api;
+mod frames;
+mod object;
+
+use std::{sync::Arc, time::Duration};
+
+use rustc_hash::FxHashMap;
+use tokio::time::{Instant, sleep};
+
+use self::{
+    access::Access,
+    api::{Api, Change, Failure, Version},
+    object::PodObject,
+};
+use super::{
+    Counters, Health, KubeOptions, Notice,
+    backoff::Backoff,
+    caches::{Update, Updates},
+    counters::count,
+    health::Once,
+};
+
+/// A watch that ends sooner did not work.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// What the task needs.
+pub(super) struct Task {
+    pub(super) options: KubeOptions,
+    pub(super) updates: Updates,
+    pub(super) counters: Arc<Counters>,
+    pub(super) health: Arc<Health>,
+}
+
+/// Runs until the capture thread is gone.
+pub(super) async fn run(task: Task) {
+    let access = match Access::new(&task.options) {
+        Ok(Some(access)) => access,
+        Ok(None) => {
+            task.health.set_kube(None);
+            return;
+        }
+        Err(reason) => {
+            task.health.notice(Notice::KubeDown { reason });
+            return;
+        }
+    };
+    Reflector {
+        pods: FxHashMap::default(),
+        reason: Once::default(),
+        is_up: false,
+        task,
+    }
+    .run(&access)
+    .await;
+}
+
+/// What was done.
+enum Step {
+    Listed,
+    Watched,
+}
+
+/// Keeps the caches like the server.
+struct Reflector {
+    task: Task,
+    /// Keys of the pods that were sent, by the server's uid.
+    pods: FxHashMap<Box<str>, Box<str>>,
+    reason: Once,
+    is_up: bool,
+}
+
+impl Reflector {
+    async fn run(&mut self, access: &Access) {
+        let options = self.task.options.clone();
+        let mut backoff = Backoff::new(options.backoff_min, options.backoff_max);
+        let mut api: Option<Api> = None;
+        let mut next = Version::FromCache;
+        while !self.task.updates.is_closed() {
+            let begin = Instant::now();
+            let result = match &mut api {
+                Some(api) => self.step(api, &mut next).await,
+                None => match access.api(&options).await {
+                    Ok(new) => {
+                        api = Some(new);
+                        continue;
+                    }
+                    Err(failure) => Err(failure),
+                },
+            };
+            if begin.elapsed() >= SHORT {
+                backoff.reset();
+            }
+            let failure = match result {
+                Ok(Step::Listed) => continue,
+                Ok(Step::Watched) => {
+                    sleep(backoff.pause()).await;
+                    continue;
+                }
+                Err(failure) => failure,
+            };
+            self.note(&failure);
+            match failure {
+                Failure::Expired => {
+                    // A cache that is behind would give an expired version again.
+                    next = match next {
+                        Version::After(_) => Version::FromCache,
+                        Version::FromCache | Version::Newest => Version::Newest,
+                    };
+                }
+                // A new client reads the token anew and opens a connection of its own.
+                Failure::Unauthorized
+                | Failure::Forbidden(_)
+                | Failure::Idle(_)
+                | Failure::Broken(_)
+                | Failure::Other(_) => api = None,
+                Failure::Throttled(Some(after)) => sleep(after.min(options.backoff_max)).await,
+                Failure::Throttled(None) => {}
+            }
+            sleep(backoff.pause()).await;
+        }
+    }
+
+    /// A LIST or a WATCH; `next` is then what to go on with, also after a failure.
+    async fn step(&mut self, api: &mut Api, next: &mut Version) -> Result<Step, Failure> {
+        let Version::After(last) = next else {
+            count(&self.task.counters.kube_lists_total);
+            let (pods, version) = api.list(next).await?;
+            self.replace(pods).await;
+            *next = Version::After(version);
+            return Ok(Step::Listed);
+        };
+        count(&self.task.counters.kube_watches_total);
+        let mut watch = api.watch(last).await?;
+        self.up();
+        while let Some(change) = watch.next().await? {
+            let version = match change {
+                Change::Applied(pod) => {
+                    let version = pod.metadata.resource_version.clone();
+                    self.apply(*pod).await;
+                    version
+                }
+                Change::Deleted(pod) => {
+                    self.delete(&pod.metadata.uid).await;
+                    pod.metadata.resource_version
+                }
+                Change::Bookmark(version) => version,
+                Change::Unreadable => {
+                    count(&self.task.counters.kube_invalid_total);
+                    continue;
+                }
+            };
+            if !version.is_empty() {
+                *last = version;
+            }
+        }
+        Ok(Step::Watched)
+    }
+
+    /// All pods there are: the others are gone.
+    async fn replace(&mut self, pods: Vec<PodObject>) {
+        let mut gone = std::mem::take(&mut self.pods);
+        for pod in pods {
+            gone.remove(&*pod.metadata.uid);
+            self.apply(pod).await;
+        }
+        for key in gone.into_values() {
+            self.task.updates.send(Update::PodGone { key }).await;
+        }
+        self.up();
+    }
+
+    async fn apply(&mut self, pod: PodObject) {
+        count(&self.task.counters.kube_objects_total);
+        let (key, trimmed) = pod.trim(&self.task.options.annotations, &self.task.counters);
+        if key.is_empty() {
+            count(&self.task.counters.kube_invalid_total);
+            return;
+        }
+        self.pods.insert(pod.metadata.uid.into(), key.clone());
+        let pod = Box::new(trimmed);
+        self.task.updates.send(Update::Pod { key, pod }).await;
+    }
+
+    async fn delete(&mut self, uid: &str) {
+        count(&self.task.counters.kube_objects_total);
+        if let Some(key) = self.pods.remove(uid) {
+            self.task.updates.send(Update::PodGone { key }).await;
+        }
+    }
+
+    fn up(&mut self) {
+        self.task.health.set_kube(Some(true));
+        if !std::mem::replace(&mut self.is_up, true) {
+            self.reason.reset();
+            let pods = self.pods.len();
+            self.task.health.notice(Notice::KubeUp { pods });
+        }
+    }
+
+    /// Counts a failure, and tells it if it is news.
+    fn note(&mut self, failure: &Failure) {
+        let counters = &self.task.counters;
+        let counter = match failure {
+            Failure::Expired => &counters.kube_expired_total,
+            Failure::Unauthorized => &counters.kube_unauthorized_total,
+            Failure::Forbidden(_) => &counters.kube_forbidden_total,
+            Failure::Throttled(_) => &counters.kube_throttled_total,
+            Failure::Idle(_) => &counters.kube_idle_total,
+            Failure::Broken(_) | Failure::Other(_) => &counters.kube_failures_total,
+        };
+        count(counter);
+        // These heal by themselves in the ordinary course of things.
+        if matches!(
+            failure,
+            Failure::Expired | Failure::Idle(_) | Failure::Broken(_)
+        ) {
+            return;
+        }
+        self.task.health.set_kube(Some(false));
+        self.is_up = false;
+        let reason = failure.to_string();
+        if self.reason.is_news(&reason) {
+            self.task.health.notice(Notice::KubeDown { reason });
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Objects of the API server, as far as they are used: the rest is dropped
+//! while it is read.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::{
+    Owner, Pod,
+    counters::Counters,
+    labels::{labels as kept, labels_text},
+    text::clean,
+};
+
+/// Most bytes of a name.
+const NAME_MAX: usize = 256;
+/// A static pod's uid as the runtime knows it.
+const CONFIG_HASH: &str = "kubernetes.io/config.hash";
+/// The same on the pod that stands for it.
+const CONFIG_MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// A list of pods.
+#[derive(Debug, Deserialize)]
+pub(super) struct PodList {
+    #[serde(default)]
+    pub(super) metadata: Metadata,
+    #[serde(default)]
+    pub(super) items: Vec<PodObject>,
+}
+
+/// A pod; of an ERROR the status it carries, of a BOOKMARK a version.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PodObject {
+    pub(super) metadata: Metadata,
+    spec: Spec,
+    status: Status,
+    pub(super) code: u16,
+    pub(super) message: String,
+}
+
+/// A failure.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct StatusObject {
+    pub(super) message: String,
+}
+
+/// A line of a watch.
+#[derive(Debug, Deserialize)]
+pub(super) struct WatchEvent {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) object: Box<PodObject>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Metadata {
+    name: String,
+    namespace: String,
+    pub(super) uid: String,
+    pub(super) resource_version: String,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
+    owner_references: Option<Vec<OwnerReference>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OwnerReference {
+    kind: String,
+    name: String,
+    controller: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Spec {
+    node_name: Option<String>,
+    service_account_name: Option<String>,
+}
+
+/// A pod's status is an object, a failure's a word.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Status {
+    Pod {
+        #[serde(rename = "podIP")]
+        ip: Option<String>,
+    },
+    Word(serde::de::IgnoredAny),
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        Self::Word(serde::de::IgnoredAny)
+    }
+}
+
+impl PodObject {
+    /// What is kept of it, and its uid as the runtime knows it.
+    pub(super) fn trim(&self, chosen: &[String], counters: &Counters) -> (Box<str>, Pod) {
+        let metadata = &self.metadata;
+        let none = BTreeMap::new();
+        let own_labels = metadata.labels.as_ref().unwrap_or(&none);
+        let annotations = metadata.annotations.as_ref().unwrap_or(&none);
+        let owner = self.owner(own_labels);
+        let is_mirror = owner.as_ref().is_some_and(|owner| &*owner.kind == "Node");
+        let hash = annotations
+            .get(CONFIG_HASH)
+            .or_else(|| annotations.get(CONFIG_MIRROR))
+            .filter(|_| is_mirror);
+        let key = clean(hash.unwrap_or(&metadata.uid), NAME_MAX);
+        let chosen = annotations.iter().filter(|(key, _)| chosen.contains(*key));
+        let labels = kept(own_labels.iter().map(|(k, v)| (&**k, &**v)), counters);
+        let text = |text: &Option<String>| {
+            text.as_ref()
+                .filter(|text| !text.is_empty())
+                .map(|text| clean(text, NAME_MAX))
+        };
+        let pod = Pod {
+            name: clean(&metadata.name, NAME_MAX),
+            namespace: clean(&metadata.namespace, NAME_MAX),
+            uid: key.clone(),
+            labels_text: Some(labels_text(&labels)),
+            labels,
+            annotations: kept(chosen.map(|(k, v)| (&**k, &**v)), counters),
+            owner,
+            service_account: text(&self.spec.service_account_name),
+            node: text(&self.spec.node_name),
+            ip: match &self.status {
+                Status::Pod { ip } => text(ip),
+                Status::Word(_) => None,
+            },
+        };
+        (key, pod)
+    }
+
+    /// Who made it; of a `Deployment`'s `ReplicaSet` the `Deployment`, whose
+    /// name is the `ReplicaSet`'s without the hash of the template.
+    fn owner(&self, labels: &BTreeMap<String, String>) -> Option<Owner> {
+        let all = self.metadata.owner_references.as_deref()?;
+        let owner = all.iter().find(|o| o.controller).or_else(|| all.first())?;
+        let deployment = labels
+            .get("pod-template-hash")
+            .filter(|_| owner.kind == "ReplicaSet")
+            .and_then(|hash| owner.name.strip_suffix(hash.as_str())?.strip_suffix('-'))
+            .filter(|name| !name.is_empty());
+        let (kind, name) = match deployment {
+            Some(name) => ("Deployment", name),
+            None => (owner.kind.as_str(), owner.name.as_str()),
+        };
+        Some(Owner {
+            kind: clean(kind, NAME_MAX),
+            name: clean(name, NAME_MAX),
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "object_tests.rs"]
+mod tests;

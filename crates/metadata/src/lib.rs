@@ -1,0 +1,41 @@
+//! What an event does not carry: its container, its pod, the names of its
+//! users, the programs of its parents.
+//!
+//! Tasks that talk to containerd and to the API server send what they learn
+//! down a channel; the capture thread, which owns the caches, takes it between
+//! two batches. Nothing on the event's path waits for them.
+
+mod backoff;
+mod caches;
+mod clock;
+mod container;
+mod container_id;
+mod containerd;
+mod counters;
+pub mod foreign;
+mod health;
+mod image;
+mod kube;
+mod labels;
+mod names;
+mod oci;
+mod options;
+mod processes;
+mod tasks;
+mod text;
+mod users;
+
+pub use caches::{Lookup, Metadata};
+pub use clock::{SECOND, boot_now};
+pub use container::{Container, ContainerKind, ContainerState, IdMap, Mount, Owner, Pod, label};
+pub use container_id::{ContainerId, Runtime, container_id};
+pub use counters::{Counters, count};
+pub use health::{Health, Notice, Notify, SocketHealth};
+pub use names::{Names, Strings};
+pub use options::{
+    CacheOptions, ContainerdOptions, KNOWN_SOCKETS, KubeAccess, KubeOptions, MetadataOptions,
+    SOCKETS_MAX,
+};
+pub use processes::{Process, TICK_NS, process, processes};
+pub use tasks::{MetadataTasks, start};
+pub use users::{Users, UsersOptions};

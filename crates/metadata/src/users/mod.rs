@@ -1,0 +1,298 @@
+//! Names of users and groups, of the host and of each container.
+//!
+//! A container's names are those of its own passwd and group files. They are
+//! read when its first event is prepared, and looked at again every few
+//! seconds. A process's root is used only if the process is in the container's
+//! cgroup: its number may be another one's by now.
+
+mod open;
+mod reader;
+mod table;
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rustc_hash::FxHashMap;
+use telemetry::Lookups;
+
+pub(super) use self::table::Table;
+use self::{
+    open::Root,
+    reader::{Job, Outcome, Reader, Reply, Stamps},
+};
+use super::{
+    ContainerState, Counters, IdMap,
+    clock::{MILLISECOND, SECOND},
+    counters::{add, count},
+};
+use crate::ContainerId;
+
+/// What stands for a name that is not known (Falco's, a text and not null).
+const UNKNOWN: &str = "<NA>";
+/// Name of user and group 0, whatever the files say.
+const ROOT: &str = "root";
+/// How often files are looked at again.
+const RECHECK: u64 = 5 * SECOND;
+/// After what time a container whose root was not reached is tried again.
+const RETRY: u64 = 100 * MILLISECOND;
+/// After what time files that were not read in time are tried again.
+const STALLED: u64 = 60 * SECOND;
+/// Most containers whose names are kept.
+const CONTAINERS_MAX: usize = 2048;
+
+/// Where names are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsersOptions {
+    /// Where the host's proc is mounted. Default: `/proc`, which is the host's
+    /// if the sensor shares its pid namespace.
+    pub proc: PathBuf,
+    /// Where the host's root is mounted, for its users (`HOST_ROOT`). Default: `/`.
+    pub host_root: PathBuf,
+    /// Longest time that the first event of a container waits for its names.
+    /// Default: 50 ms.
+    pub patience: Duration,
+}
+
+impl Default for UsersOptions {
+    fn default() -> Self {
+        Self {
+            proc: "/proc".into(),
+            host_root: "/".into(),
+            patience: Duration::from_millis(50),
+        }
+    }
+}
+
+/// Names of one root.
+#[derive(Default)]
+struct Names {
+    stamps: Option<Stamps>,
+    users: Table,
+    groups: Table,
+    uid_map: Box<[IdMap]>,
+    gid_map: Box<[IdMap]>,
+    /// Tells containers that have the same id one after another.
+    created: Option<u64>,
+    /// Tells their jobs from each other.
+    serial: u64,
+    /// When to look again, nanoseconds since boot.
+    next: u64,
+    used: u64,
+}
+
+/// Names of users and groups. The default knows none but root's.
+#[derive(Default)]
+pub struct Users {
+    options: UsersOptions,
+    host: Names,
+    containers: FxHashMap<ContainerId, Names>,
+    reader: Option<Reader>,
+    /// The host's root, see [`Root::Process`].
+    hosts: Arc<[(u64, u64)]>,
+    counters: Arc<Counters>,
+    lookups: Lookups,
+}
+
+impl Users {
+    /// Reads the host's.
+    #[must_use]
+    pub fn new(options: UsersOptions, counters: Arc<Counters>) -> Self {
+        let hosts = open::identities(&[options.host_root.clone(), options.proc.join("1/root")]);
+        let mut users = Self {
+            hosts,
+            options,
+            reader: Some(Reader::new(Arc::clone(&counters))),
+            counters,
+            ..Self::default()
+        };
+        users.prepare(ContainerState::Host, 0, 0);
+        users
+    }
+
+    /// How many containers' users are known, and how often they were asked for.
+    #[must_use]
+    pub fn figures(&self) -> (usize, Lookups) {
+        (self.containers.len(), self.lookups)
+    }
+
+    /// Makes the names of an event's container ready, before it is evaluated.
+    /// `pid` is the event's process, `now` in nanoseconds since boot. Usually
+    /// this does nothing; for a new container it waits for the files, at most
+    /// for [`UsersOptions::patience`].
+    pub fn prepare(&mut self, container: ContainerState<'_>, pid: u32, now: u64) {
+        let Some(mut reader) = self.reader.take() else {
+            return;
+        };
+        let (id, known) = match container {
+            ContainerState::Host => (None, None),
+            ContainerState::Unknown(id) => (Some(id), None),
+            ContainerState::Known(container) => (Some(container.id), Some(container)),
+        };
+        while let Some(reply) = reader.ready() {
+            self.take(reply, now);
+        }
+        if let Some(id) = id {
+            let known = self.containers.contains_key(&id);
+            self.lookups.count(known);
+            if !known {
+                self.make_room();
+            }
+        }
+        let names = match id {
+            None => &mut self.host,
+            Some(id) => self.containers.entry(id).or_default(),
+        };
+        names.used = now;
+        if let Some(known) = known {
+            if names.created.is_some() && names.created != known.created {
+                *names = Names {
+                    serial: names.serial + 1,
+                    used: now,
+                    ..Names::default()
+                };
+            }
+            if names.created.is_none() {
+                names.created = known.created;
+                names.uid_map.clone_from(&known.uid_map);
+                names.gid_map.clone_from(&known.gid_map);
+            }
+        }
+        if now >= names.next {
+            names.next = now + RECHECK;
+            let is_first = names.stamps.is_none();
+            let job = Job {
+                container: id,
+                serial: names.serial,
+                roots: match id {
+                    None => vec![Root::Directory(self.options.host_root.clone())],
+                    Some(id) => {
+                        let pids = known.and_then(|c| c.init).into_iter().chain([pid]);
+                        let rootfs = known.and_then(|c| c.rootfs.as_deref());
+                        reader::roots(&self.options.proc, id, pids, rootfs, &self.hosts)
+                    }
+                },
+                known: names.stamps,
+            };
+            if !reader.give(job) {
+                count(&self.counters.users_stalled_total);
+            } else if is_first {
+                self.wait(&mut reader, id, now);
+            }
+        }
+        self.reader = Some(reader);
+    }
+
+    /// Waits for the first reply about a container.
+    fn wait(&mut self, reader: &mut Reader, id: Option<ContainerId>, now: u64) {
+        let deadline = Instant::now() + self.options.patience;
+        while let Some(reply) = reader.reply(deadline) {
+            let container = reply.container;
+            if self.take(reply, now) && container == id {
+                return;
+            }
+        }
+        count(&self.counters.users_stalled_total);
+        if let Some(names) = self.names_mut(id) {
+            names.next = now + STALLED;
+        }
+    }
+
+    /// Takes a reply over, unless it is about a container that is gone.
+    fn take(&mut self, reply: Reply, now: u64) -> bool {
+        let Some(names) = self.names_mut(reply.container) else {
+            return false;
+        };
+        if names.serial != reply.serial {
+            return false;
+        }
+        match reply.outcome {
+            Outcome::Unchanged => names.next = now + RECHECK,
+            // What was read once stays true for those events that still come.
+            Outcome::Gone if names.stamps.is_some() => names.next = now + RECHECK,
+            Outcome::Gone => names.next = now + RETRY,
+            Outcome::Read(read) => {
+                let (stamps, [users, groups]) = *read;
+                names.stamps = Some(stamps);
+                names.users = users;
+                names.groups = groups;
+                names.next = now + RECHECK;
+            }
+        }
+        true
+    }
+
+    fn names_mut(&mut self, id: Option<ContainerId>) -> Option<&mut Names> {
+        match id {
+            None => Some(&mut self.host),
+            Some(id) => self.containers.get_mut(&id),
+        }
+    }
+
+    fn names(&self, id: Option<&ContainerId>) -> Option<&Names> {
+        match id {
+            None => Some(&self.host),
+            Some(id) => self.containers.get(id),
+        }
+    }
+
+    /// Name of a user, whose number is the initial user namespace's; `<NA>` if
+    /// it has none.
+    #[must_use]
+    pub fn user_name(&self, container: Option<&ContainerId>, uid: u32) -> &str {
+        if uid == 0 {
+            return ROOT;
+        }
+        self.names(container)
+            .and_then(|names| names.users.name(inside(&names.uid_map, uid)?))
+            .unwrap_or(UNKNOWN)
+    }
+
+    /// Name of a group, see [`Self::user_name`].
+    #[must_use]
+    pub fn group_name(&self, container: Option<&ContainerId>, gid: u32) -> &str {
+        if gid == 0 {
+            return ROOT;
+        }
+        self.names(container)
+            .and_then(|names| names.groups.name(inside(&names.gid_map, gid)?))
+            .unwrap_or(UNKNOWN)
+    }
+
+    /// Forgets an eighth of the containers, if there are too many.
+    fn make_room(&mut self) {
+        if self.containers.len() < CONTAINERS_MAX {
+            return;
+        }
+        let mut ages: Vec<_> = self.containers.values().map(|names| names.used).collect();
+        let eighth = ages.len() / 8;
+        let (_, &mut limit, _) = ages.select_nth_unstable(eighth);
+        let before = self.containers.len();
+        let mut left = eighth + 1;
+        self.containers.retain(|_, names| {
+            let keep = left == 0 || names.used > limit;
+            left -= usize::from(!keep);
+            keep
+        });
+        add(
+            &self.counters.users_evicted_total,
+            before - self.containers.len(),
+        );
+    }
+}
+
+/// The number that an id of the initial user namespace has in the container.
+fn inside(map: &[IdMap], id: u32) -> Option<u32> {
+    if map.is_empty() {
+        return Some(id);
+    }
+    map.iter().find_map(|m| {
+        let offset = id.checked_sub(m.host)?;
+        (offset < m.size).then(|| m.container.checked_add(offset))?
+    })
+}
+
+#[cfg(test)]
+mod tests;

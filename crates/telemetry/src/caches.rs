@@ -1,0 +1,77 @@
+//! How well the caches of the event path serve.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::{Exposition, Lookups, catalog as c};
+
+/// A cache of the event path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cache {
+    /// What each cgroup is.
+    Cgroups,
+    /// Containers, as their runtime knows them.
+    Containers,
+    /// Pods.
+    Pods,
+    /// The programs of processes.
+    Programs,
+    /// Users and groups of containers.
+    Users,
+}
+
+impl Cache {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; 5] = [
+        Self::Cgroups,
+        Self::Containers,
+        Self::Pods,
+        Self::Programs,
+        Self::Users,
+    ];
+
+    /// Name in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cgroups => "cgroups",
+            Self::Containers => "containers",
+            Self::Pods => "pods",
+            Self::Programs => "programs",
+            Self::Users => "users",
+        }
+    }
+}
+
+/// Entries and look-ups of each cache, told about once a second by the thread
+/// that owns them: the event path itself needs no atomics for it.
+#[derive(Debug, Default)]
+pub struct Caches([[AtomicU64; 3]; Cache::ALL.len()]);
+
+impl Caches {
+    /// Tells how a cache does.
+    pub fn tell(&self, cache: Cache, entries: usize, lookups: Lookups) {
+        let entries = u64::try_from(entries).unwrap_or(u64::MAX);
+        let values = [entries, lookups.hits, lookups.misses];
+        for (place, value) in self.0[cache as usize].iter().zip(values) {
+            place.store(value, Relaxed);
+        }
+    }
+
+    /// How many entries a cache has.
+    #[must_use]
+    pub fn entries(&self, cache: Cache) -> u64 {
+        self.0[cache as usize][0].load(Relaxed)
+    }
+
+    /// Adds the metrics. Pods are found through containers: they have entries only.
+    pub(super) fn expose(&self, out: &mut Exposition) {
+        for cache in Cache::ALL {
+            let [entries, hits, misses] = &self.0[cache as usize];
+            out.add(&c::CACHE_ENTRIES, &[cache.name()], entries.load(Relaxed));
+            if cache != Cache::Pods {
+                out.add(&c::CACHE_HITS, &[cache.name()], hits.load(Relaxed));
+                out.add(&c::CACHE_MISSES, &[cache.name()], misses.load(Relaxed));
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Who writes: what the records that the sensor makes about itself tell.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use config::Config;
+use time::UtcOffset;
+
+/// What changes with a reload.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Digest of the rules.
+    pub rules: String,
+    /// Digest of the configuration.
+    pub config: String,
+}
+
+/// The sensor's identity, shared by all who write records.
+#[derive(Debug)]
+pub struct Identity {
+    /// Name of the node, `{node}`.
+    pub node: String,
+    /// Name of the host, `hostname` in records and `{hostname}`.
+    pub hostname: String,
+    /// The kernel's id of this boot.
+    pub boot_id: String,
+    /// Release of the kernel.
+    pub kernel: String,
+    /// When this run began.
+    pub started: SystemTime,
+    /// JSON lines instead of text.
+    pub json: bool,
+    /// Times in text as ISO 8601.
+    pub iso8601: bool,
+    /// Offset of local time.
+    pub offset: UtcOffset,
+    loaded: Mutex<Arc<Loaded>>,
+}
+
+impl Identity {
+    /// The identity that a configuration gives, on this machine. To be called
+    /// before any thread is started: otherwise local time is taken to be UTC.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let uname = rustix::system::uname();
+        let host = uname.nodename().to_string_lossy().into_owned();
+        let sensor = &config.sensor;
+        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        Self {
+            node: sensor
+                .node
+                .clone()
+                .or_else(|| sensor.hostname.clone())
+                .unwrap_or_else(|| host.clone()),
+            hostname: sensor.hostname.clone().unwrap_or(host),
+            boot_id: boot_id.unwrap_or_default().trim().to_owned(),
+            kernel: uname.release().to_string_lossy().into_owned(),
+            started: SystemTime::now(),
+            json: config.json_output,
+            iso8601: config.time_format_iso_8601,
+            offset: UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC),
+            loaded: Mutex::default(),
+        }
+    }
+
+    /// Version of the sensor.
+    #[must_use]
+    pub const fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// What is loaded now.
+    #[must_use]
+    pub fn loaded(&self) -> Arc<Loaded> {
+        Arc::clone(&self.loaded.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Something else was loaded.
+    pub fn set_loaded(&self, loaded: Loaded) {
+        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
+    }
+
+    /// A path with `{node}` and `{hostname}` replaced; a name never adds a directory.
+    #[must_use]
+    pub fn expand(&self, path: &std::path::Path) -> PathBuf {
+        let safe = |name: &str| match name {
+            "" | "." | ".." => "_".to_owned(),
+            name => name.replace(['/', '\0'], "_"),
+        };
+        let Some(text) = path.to_str() else {
+            return path.to_owned();
+        };
+        text.replace("{node}", &safe(&self.node))
+            .replace("{hostname}", &safe(&self.hostname))
+            .into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use config::{Inputs, load};
+
+    #[test]
+    fn in_a_cluster_records_carry_the_nodes_name_and_not_the_pods() {
+        let hostname = |environment: &[(&str, &str)]| {
+            let owned = |(name, value): &(&str, &str)| ((*name).into(), (*value).into());
+            let inputs = Inputs {
+                file: Some("/dev/null".into()),
+                environment: environment.iter().map(owned).collect(),
+                overrides: Vec::new(),
+            };
+            Identity::new(&load(&inputs).unwrap().config).hostname
+        };
+        assert_eq!(hostname(&[("NODE_NAME", "n1")]), "n1");
+        let falco = [("NODE_NAME", "n1"), ("FALCO_HOSTNAME", "h1")];
+        assert_eq!(hostname(&falco), "h1", "Falco's own variable goes first");
+    }
+
+    fn identity(node: &str) -> Identity {
+        let mut config = Config::default();
+        config.sensor.node = Some(node.into());
+        config.sensor.hostname = Some("host".into());
+        Identity::new(&config)
+    }
+
+    #[test]
+    fn placeholders_are_replaced() {
+        let path = identity("n1").expand(Path::new("/l/{hostname}/f-{node}.log"));
+        assert_eq!(path, Path::new("/l/host/f-n1.log"));
+    }
+
+    #[test]
+    fn a_nodes_name_does_not_lead_out_of_the_directory() {
+        let expand = |node| identity(node).expand(Path::new("/l/{node}"));
+        assert_eq!(expand("../../etc/passwd"), Path::new("/l/.._.._etc_passwd"));
+        assert_eq!(expand(".."), Path::new("/l/_"));
+    }
+}

@@ -1,0 +1,35 @@
+//! What the sensor counts: metrics, ledgers of events, health.
+//!
+//! ```text
+//! event path ──▶ atomic counters ◀── render ◀── GET /metrics
+//!                      ▲──── snapshots, drop monitor ──▶ records for the stream
+//! ```
+//!
+//! This crate knows no output: whoever writes lines counts what becomes of them, and adds these
+//! counts by [`Telemetry::collect`].
+
+mod caches;
+pub mod catalog;
+mod exposition;
+mod health;
+mod histogram;
+mod hub;
+mod identity;
+mod ledger;
+mod lookups;
+#[cfg(test)]
+mod monitoring;
+mod resources;
+mod rules;
+
+pub use caches::{Cache, Caches};
+pub use catalog::Metric;
+pub use exposition::{Exposition, Number};
+pub use health::{Condition, Health};
+pub use histogram::Histogram;
+pub use hub::{Collector, Describer, Probe, Tampering, Telemetry};
+pub use identity::{Identity, Loaded};
+pub use ledger::{Count, Kind, KindTotals, Ledger, Meaning, SourceCounts, SourceTotals};
+pub use lookups::Lookups;
+pub use resources::Resources;
+pub use rules::{RuleLabel, RuleTable, Rules};

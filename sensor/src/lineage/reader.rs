@@ -1,0 +1,143 @@
+//! Reads the programs of running processes, in a thread of its own: a command line is in its
+//! process's memory, and who keeps that locked lets a reader wait, which must not be the
+//! capture thread.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use metadata::{Process, SECOND, process};
+
+/// Longest time that an event waits for an answer, which usually takes 50 µs.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// Most time of a second that is spent on waiting: a container that runs more programs than the
+/// cache holds, or lets readers wait, must not keep the capture thread from the others' events.
+const SHARE: Duration = Duration::from_millis(50);
+
+/// There is no answer now; there may be one later.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Busy;
+
+struct Thread {
+    questions: SyncSender<u32>,
+    answers: Receiver<Option<Process>>,
+    /// An answer that nobody waits for any more is still to come.
+    owes: bool,
+}
+
+/// The thread, which begins with the first question.
+pub(super) struct Reader {
+    proc_root: PathBuf,
+    thread: Option<Thread>,
+    /// The second of the last question, and the time that its questions took.
+    spent: (u64, Duration),
+}
+
+impl Reader {
+    pub(super) fn new(proc_root: &Path) -> Self {
+        Self {
+            proc_root: proc_root.to_owned(),
+            thread: None,
+            spent: (0, Duration::ZERO),
+        }
+    }
+
+    /// The process of that number at the time `now` (nanoseconds since boot), if there is one.
+    pub(super) fn read(&mut self, tgid: u32, now: u64) -> Result<Option<Process>, Busy> {
+        if now / SECOND > self.spent.0 {
+            self.spent = (now / SECOND, Duration::ZERO);
+        }
+        if self.spent.1 >= SHARE {
+            return Err(Busy);
+        }
+        let thread = match &mut self.thread {
+            Some(thread) => thread,
+            none => none.insert(Thread::spawn(self.proc_root.clone()).map_err(|_| Busy)?),
+        };
+        let begin = Instant::now();
+        let answer = thread.ask(tgid);
+        self.spent.1 += begin.elapsed();
+        answer
+    }
+}
+
+impl Thread {
+    fn spawn(proc_root: PathBuf) -> io::Result<Self> {
+        let (questions, inbox) = sync_channel(1);
+        let (outbox, answers) = channel();
+        thread::Builder::new()
+            .name("programs".into())
+            .spawn(move || {
+                for tgid in inbox {
+                    if outbox.send(process(&proc_root, tgid)).is_err() {
+                        break;
+                    }
+                }
+            })?;
+        Ok(Self {
+            questions,
+            answers,
+            owes: false,
+        })
+    }
+
+    fn ask(&mut self, tgid: u32) -> Result<Option<Process>, Busy> {
+        if self.owes && self.answers.try_recv().is_err() {
+            return Err(Busy);
+        }
+        self.owes = false;
+        self.questions.try_send(tgid).map_err(|_| Busy)?;
+        let answer = self.answers.recv_timeout(PATIENCE);
+        self.owes = answer == Err(RecvTimeoutError::Timeout);
+        answer.map_err(|_| Busy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_running_process_is_told_and_one_that_is_not_there_is_not() {
+        let mut reader = Reader::new(Path::new("/proc"));
+        let me = reader.read(std::process::id(), 0);
+        assert_eq!(
+            me.map(|me| me.map(|me| me.tgid)),
+            Ok(Some(std::process::id()))
+        );
+        assert_eq!(reader.read(u32::MAX, 0), Ok(None));
+    }
+
+    #[test]
+    fn questions_take_no_more_than_their_share_of_a_second() {
+        let mut reader = Reader::new(Path::new("/nowhere"));
+        assert_eq!(reader.read(1, SECOND), Ok(None));
+        assert!(reader.spent.1 > Duration::ZERO);
+        reader.spent.1 = SHARE;
+        assert_eq!(reader.read(1, SECOND), Err(Busy));
+        assert_eq!(reader.read(1, 2 * SECOND), Ok(None));
+    }
+
+    #[test]
+    fn an_answer_that_comes_too_late_is_not_taken_for_that_of_another_question() {
+        let (questions, inbox) = sync_channel(1);
+        let (outbox, answers) = channel();
+        let mut thread = Thread {
+            questions,
+            answers,
+            owes: false,
+        };
+        let late = Process::default();
+        assert_eq!(thread.ask(1), Err(Busy));
+        assert_eq!(thread.ask(2), Err(Busy), "the first is not answered");
+        assert_eq!(inbox.recv(), Ok(1));
+        outbox.send(Some(late)).expect("it is taken");
+        outbox.send(None).expect("it is taken");
+        assert_eq!(thread.ask(3), Ok(None));
+        assert_eq!(inbox.recv(), Ok(3));
+    }
+}

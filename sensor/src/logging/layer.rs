@@ -1,0 +1,194 @@
+//! Where the events of `tracing` come in.
+
+use std::{
+    io::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::SystemTime,
+};
+
+use arc_swap::ArcSwap;
+use config::{Config, LogFormat, LogLevel, Priority};
+use tracing::{Event, Metadata, Subscriber, level_filters::LevelFilter, subscriber::Interest};
+use tracing_log::NormalizeEvent as _;
+use tracing_subscriber::{
+    Layer, Registry,
+    filter::Targets,
+    layer::{Context, Filter},
+};
+
+use super::{level, line::Line};
+
+/// Events logged, by priority.
+static LINES: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
+
+/// Number of lines logged with a priority, printed or not.
+#[must_use]
+pub fn lines(priority: Priority) -> u64 {
+    LINES[priority as usize].load(Relaxed)
+}
+
+/// What can be changed while the log is in use.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// What is counted though it may not be printed: so that metrics tell of errors even if
+    /// the log is off.
+    counted: Targets,
+    printed: Targets,
+    format: LogFormat,
+    stderr: bool,
+}
+
+impl Default for Settings {
+    /// What is in force until the configuration is read.
+    fn default() -> Self {
+        Self::new(&Config::default())
+    }
+}
+
+impl Settings {
+    /// What a configuration says.
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            counted: level::targets(&LogLevel::default()),
+            printed: if config.log_stderr {
+                level::targets(&config.log_level)
+            } else {
+                level::none()
+            },
+            format: config.sensor.log_format,
+            stderr: config.log_stderr,
+        }
+    }
+
+    fn want(&self, metadata: &Metadata<'_>) -> bool {
+        [&self.counted, &self.printed]
+            .into_iter()
+            .any(|targets| targets.would_enable(metadata.target(), metadata.level()))
+    }
+}
+
+/// The layer that counts events and writes them as lines.
+#[derive(Debug)]
+pub(super) struct Log {
+    settings: Arc<ArcSwap<Settings>>,
+}
+
+impl Log {
+    pub(super) fn new(settings: Arc<ArcSwap<Settings>>) -> Self {
+        Self { settings }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Log {
+    /// An event that nobody wants costs a comparison where it is made from then on, until the
+    /// settings change.
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.settings.load().want(metadata) {
+            Interest::always()
+        } else {
+            Interest::never()
+        }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        self.settings.load().want(metadata)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        let settings = self.settings.load();
+        let most = |targets| Filter::<Registry>::max_level_hint(targets);
+        most(&settings.counted).max(most(&settings.printed))
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        // An event of the crate `log` has a target of its own only in here.
+        let normalized = event.normalized_metadata();
+        let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
+        let priority = Priority::from(*metadata.level());
+        LINES[priority as usize].fetch_add(1, Relaxed);
+        let settings = self.settings.load();
+        if !settings
+            .printed
+            .would_enable(metadata.target(), metadata.level())
+        {
+            return;
+        }
+        let line = Line::new(settings.format, SystemTime::now(), metadata, event);
+        if settings.stderr {
+            // There is nowhere to tell that standard error cannot be written.
+            let _ = std::io::stderr().write_all(line.whole().as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, fmt};
+
+    use tracing::{debug, info, subscriber::with_default};
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    /// Counts how often it is formatted.
+    #[derive(Default)]
+    struct Told(Cell<u32>);
+
+    impl fmt::Display for Told {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.set(self.0.get() + 1);
+            Ok(())
+        }
+    }
+
+    fn settings(level: &str, stderr: bool) -> Arc<ArcSwap<Settings>> {
+        let config = Config {
+            log_level: level.parse().unwrap(),
+            log_stderr: stderr,
+            ..Config::default()
+        };
+        Arc::new(ArcSwap::from_pointee(Settings::new(&config)))
+    }
+
+    #[test]
+    fn an_event_whose_level_is_off_is_not_formatted() {
+        let log = Log::new(settings("info", true));
+        let told = Told::default();
+        with_default(tracing_subscriber::registry().with(log), || {
+            debug!("{told}");
+            assert_eq!(told.0.get(), 0);
+            info!("{told}");
+            assert_eq!(told.0.get(), 1);
+        });
+    }
+
+    #[test]
+    fn an_event_that_goes_nowhere_is_counted_and_not_formatted() {
+        for (level, stderr) in [("info", false), ("error", true)] {
+            let log = Log::new(settings(level, stderr));
+            let told = Told::default();
+            let before = lines(Priority::Informational);
+            with_default(tracing_subscriber::registry().with(log), || info!("{told}"));
+            assert!(lines(Priority::Informational) > before);
+            assert_eq!(told.0.get(), 0, "{level}");
+        }
+    }
+
+    #[test]
+    fn other_settings_count_for_the_next_event() {
+        let shared = settings("info", true);
+        let log = Log::new(Arc::clone(&shared));
+        let told = Told::default();
+        with_default(tracing_subscriber::registry().with(log), || {
+            for (level, times) in [("debug", 1), ("info", 1), ("info,sensor=debug", 2)] {
+                shared.store(settings(level, true).load_full());
+                tracing::callsite::rebuild_interest_cache();
+                debug!("{told}");
+                assert_eq!(told.0.get(), times, "{level}");
+            }
+        });
+    }
+}

@@ -1,0 +1,15 @@
+//! What the sensor says of itself: metrics page, snapshots, records of losses.
+
+mod drops;
+mod outputs;
+mod server;
+mod snapshot;
+mod snapshot_file;
+mod stalls;
+
+pub use drops::{DropMonitor, Reaction};
+pub use outputs::OutputReport;
+pub use server::{Server, ServerError, serve_stream};
+pub use snapshot::{Snapshots, drop_summary, summary};
+pub use snapshot_file::SnapshotFile;
+pub use stalls::{Finding, Stalls};

@@ -1,0 +1,257 @@
+//! The web server: `/healthz`, `/readyz`, `/metrics`, `/versions`.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use config::Webserver;
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode, body::Incoming, header::CONTENT_TYPE,
+    server::conn::http1, service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use telemetry::Telemetry;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    task::AbortHandle,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+use tracing::warn;
+
+/// Connections at a time.
+const CONNECTIONS: usize = 64;
+/// How long a connection lives: from its handshake to the last byte of the answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why there is no web server.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address cannot be listened at.
+    #[error(
+        "webserver: cannot listen at {address}: {source}: choose another webserver.listen_port or listen_address"
+    )]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// No certificate.
+    #[error("webserver.ssl_certificate {}: {what}", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// A web server that listens already.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    config: Webserver,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Server({})", self.address)
+    }
+}
+
+impl Server {
+    /// Listens at the configured address.
+    ///
+    /// # Errors
+    /// If that is not possible.
+    pub async fn bind(config: &Webserver) -> Result<Self, ServerError> {
+        let tls = if config.ssl_enabled {
+            let path = &config.ssl_certificate;
+            let acceptor = crate::output::tls::acceptor(path);
+            Some(acceptor.map_err(|what| ServerError::Certificate {
+                path: path.clone(),
+                what,
+            })?)
+        } else {
+            None
+        };
+        let address = SocketAddr::new(config.listen_address, config.listen_port);
+        let wrong = |source| ServerError::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(wrong)?;
+        let address = listener.local_addr().map_err(wrong)?;
+        Ok(Self {
+            listener,
+            address,
+            tls,
+            config: config.clone(),
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until the task is dropped.
+    pub async fn run(self, telemetry: Arc<Telemetry>) {
+        let pages = Arc::new(Pages {
+            telemetry,
+            config: self.config,
+        });
+        let mut connections = Connections::default();
+        loop {
+            let (stream, peer) = match self.listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    warn!("webserver: {error}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let serving = accepted(stream, self.tls.clone(), Arc::clone(&pages));
+            // Whoever is too slow is not served.
+            let task = tokio::spawn(async move { drop(timeout(PATIENCE, serving).await) });
+            connections.add(peer.ip(), task.abort_handle());
+        }
+    }
+}
+
+/// The connections in service, in the order in which they came.
+#[derive(Default)]
+struct Connections(Vec<(IpAddr, AbortHandle)>);
+
+impl Connections {
+    /// Takes another one into service. Where there is no room, the oldest one of the
+    /// address that has most is cut off: nobody can keep the others' probes out.
+    fn add(&mut self, peer: IpAddr, task: AbortHandle) {
+        let Self(all) = self;
+        all.retain(|(_, task)| !task.is_finished());
+        if all.len() >= CONNECTIONS {
+            let of = |peer| all.iter().filter(|(other, _)| *other == peer).count();
+            // The last one of several that have as many: backwards, that is the oldest.
+            let oldest = (0..all.len()).rev().max_by_key(|&at| of(all[at].0));
+            if let Some(oldest) = oldest {
+                all.remove(oldest).1.abort();
+            }
+        }
+        all.push((peer, task));
+    }
+}
+
+async fn accepted(stream: TcpStream, tls: Option<TlsAcceptor>, pages: Arc<Pages>) {
+    match tls {
+        None => serve(stream, pages).await,
+        Some(tls) => {
+            // Whoever does not speak TLS is not served.
+            if let Ok(stream) = tls.accept(stream).await {
+                serve(stream, pages).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection, whoever accepted it.
+pub async fn serve_stream<S>(stream: S, telemetry: Arc<Telemetry>, config: Webserver)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    serve(stream, Arc::new(Pages { telemetry, config })).await;
+}
+
+async fn serve<S>(stream: S, pages: Arc<Pages>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let service = service_fn(move |request| {
+        let response = pages.answer(&request);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    // A connection that breaks is the client's affair.
+    let _ = http1::Builder::new()
+        .keep_alive(false)
+        .max_buf_size(16 << 10)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+const JSON: &str = "application/json";
+
+struct Pages {
+    telemetry: Arc<Telemetry>,
+    config: Webserver,
+}
+
+impl Pages {
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return page(StatusCode::METHOD_NOT_ALLOWED, "text/plain", String::new());
+        }
+        match request.uri().path() {
+            path if path == self.config.k8s_healthz_endpoint => {
+                page(StatusCode::OK, JSON, "{\"status\": \"ok\"}".into())
+            }
+            "/readyz" => {
+                let telemetry = &self.telemetry;
+                telemetry.probe();
+                let ready = telemetry.health.is_ready();
+                let conditions: serde_json::Map<_, _> = telemetry
+                    .health
+                    .conditions()
+                    .into_iter()
+                    .map(|(c, reason)| {
+                        (
+                            c.name().into(),
+                            reason.unwrap_or_else(|| "ok".into()).into(),
+                        )
+                    })
+                    .collect();
+                let status = if ready {
+                    StatusCode::OK
+                } else {
+                    StatusCode::SERVICE_UNAVAILABLE
+                };
+                let text = if ready { "ok" } else { "not ready" };
+                let body = json!({ "status": text, "conditions": conditions });
+                page(status, JSON, body.to_string())
+            }
+            "/metrics" if self.config.prometheus_metrics_enabled => page(
+                StatusCode::OK,
+                "text/plain; version=0.0.4; charset=utf-8",
+                self.telemetry.render(),
+            ),
+            "/versions" => {
+                let version = self.telemetry.identity.version();
+                let body = json!({
+                    "falco_version": version,
+                    "engine_version": "62",
+                    "engine_version_semver": "0.62.0",
+                    "sensor_version": version,
+                    "plugin_versions": {},
+                });
+                page(StatusCode::OK, JSON, body.to_string())
+            }
+            _ => page(StatusCode::NOT_FOUND, "text/plain", String::new()),
+        }
+    }
+}
+
+fn page(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    response
+}
