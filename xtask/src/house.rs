@@ -4,6 +4,7 @@
 mod folders;
 mod glossary;
 mod links;
+mod paths;
 
 use std::{collections::BTreeSet, fs, path::Path};
 

@@ -8,19 +8,24 @@ use std::{
 use super::{has_extension, tracked};
 use crate::shell::root;
 
-/// The lines of a page that are not code, each without its code in backticks.
-fn prose(page: &str) -> Vec<String> {
+/// The lines of a page that are not in a block of code.
+pub(super) fn unfenced(page: &str) -> Vec<&str> {
     let mut fenced = false;
     let mut lines = Vec::new();
     for line in page.lines() {
         if line.trim_start().starts_with("```") {
             fenced = !fenced;
         } else if !fenced {
-            let outside = line.split('`').step_by(2);
-            lines.push(outside.collect::<Vec<_>>().join("`"));
+            lines.push(line);
         }
     }
     lines
+}
+
+/// The lines of a page that are not code, each without its code in backticks.
+fn prose(page: &str) -> Vec<String> {
+    let outside = |line: &str| line.split('`').step_by(2).collect::<Vec<_>>().join("`");
+    unfenced(page).into_iter().map(outside).collect()
 }
 
 /// The targets of a page's links, those into the network apart.
@@ -47,12 +52,10 @@ fn targets(page: &str) -> Vec<String> {
 fn anchors(page: &str) -> BTreeSet<String> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut anchors = BTreeSet::new();
-    let mut fenced = false;
-    for line in page.lines() {
-        fenced ^= line.trim_start().starts_with("```");
+    for line in unfenced(page) {
         let heading = line.trim_start_matches('#');
         let marks = line.len() - heading.len();
-        if fenced || !(1..=6).contains(&marks) || !heading.starts_with(' ') {
+        if !(1..=6).contains(&marks) || !heading.starts_with(' ') {
             continue;
         }
         let anchor: String = heading
@@ -73,7 +76,7 @@ fn anchors(page: &str) -> BTreeSet<String> {
 }
 
 /// The path of a link's target in the repository; none if that is outside of it.
-fn resolve(page: &str, target: &str) -> Option<String> {
+pub(super) fn resolve(page: &str, target: &str) -> Option<String> {
     let mut parts: Vec<&str> = page.split('/').collect();
     parts.pop();
     for part in target.split('/') {
@@ -86,6 +89,13 @@ fn resolve(page: &str, target: &str) -> Option<String> {
         }
     }
     Some(parts.join("/"))
+}
+
+/// Whether a path is a file, a folder, or the root of the repository.
+pub(super) fn is_there(path: &str, files: &[String]) -> bool {
+    let inside = format!("{path}/");
+    let is_it = |file: &String| *file == path || file.starts_with(&inside);
+    path.is_empty() || files.iter().any(is_it)
 }
 
 /// What is wrong with the links of a page. `read` gives a page's text.
@@ -104,12 +114,7 @@ fn problems(name: &str, files: &[String], read: &dyn Fn(&str) -> String) -> Vec<
         let Some(file) = file else {
             return Some(format!("{name}: {target} leads out of the repository"));
         };
-        let inside = format!("{file}/");
-        let there = file.is_empty()
-            || files
-                .iter()
-                .any(|one| *one == file || one.starts_with(&inside));
-        if !there {
+        if !is_there(&file, files) {
             return Some(format!("{name}: {target}: no such file or folder"));
         }
         let anchor = anchor?;
