@@ -175,7 +175,7 @@ impl Enricher {
             .statistics
     }
 
-    /// What the tasks told.
+    /// The notices of the tasks, in their order.
     ///
     /// # Panics
     /// If the enrichment's thread panicked.

@@ -1,7 +1,7 @@
 //! Integration tests: the built sensor on a real kernel.
 //!
-//! A test makes a [`Scene`], tells an actor what to do ([`Act`]), lets it act
-//! while a sensor watches it and nobody else, and looks at what the sensor wrote:
+//! A test makes a [`Scene`], gives an actor its steps ([`Act`]), lets the actor act
+//! while a sensor watches the actor and nobody else, and reads what the sensor wrote:
 //!
 //! ```no_run
 //! use tests::{Act, Scene};

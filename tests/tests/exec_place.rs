@@ -150,8 +150,8 @@ fn overlay(scene: &Scene) -> Act {
         .then("overlay", [options.as_ref(), mount.as_os_str()])
 }
 
-/// What an overlay's layer must be told as: null where overlayfs is a module whose types the
-/// kernel does not publish (before 5.11).
+/// What the sensor must report of an overlay's layer: null where overlayfs is a module whose
+/// types the kernel does not publish (before 5.11).
 fn told(value: bool) -> Value {
     let module = Path::new("/sys/module/overlay/initstate").exists();
     if module && !Path::new("/sys/kernel/btf/overlay").exists() {

@@ -1,5 +1,5 @@
-//! What `/metrics` tells of a sensor that had something of everything to do, and what is
-//! written to `metrics.output_file`.
+//! What `/metrics` says after a sensor has done something of everything, and what the sensor
+//! writes to `metrics.output_file`.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on says so by a panic"

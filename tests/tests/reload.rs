@@ -138,8 +138,8 @@ fn a_new_rules_file_with_a_mistake_is_loaded_once_it_is_mended() {
     sensor.stop().counters().assert_complete();
 }
 
-/// What stays in force when something that is read again has a mistake: `spoil`
-/// makes it, `told` must be said about it.
+/// Checks that the old rules stay in force when a reload finds a mistake: `spoil` makes the
+/// mistake, and the log must say `told` about it.
 fn assert_stays(spoil: impl FnOnce(&Sensor), told: &[&str]) {
     let scene = Scene::new();
     let tool = scene.program("still-seen");

@@ -1,9 +1,9 @@
 //! `cargo xtask fuzz`: the targets of `fuzz/`, each for a bounded time, side by side, on the stable
 //! compiler.
 //!
-//! Coverage instrumentation is a pass of LLVM that stable rustc can be told to run (that is
-//! what `cargo fuzz --sanitizer none` does too), so nothing else need be installed. It is of this
-//! workspace's crates alone: their dependencies are those of the unit tests.
+//! Coverage instrumentation is a pass of LLVM that stable rustc can run (`cargo fuzz --sanitizer none`
+//! does the same), so the command installs nothing else. It instruments this workspace's crates alone;
+//! the dependencies are built as for the unit tests.
 
 use std::{
     fs,

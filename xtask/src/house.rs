@@ -1,8 +1,15 @@
-//! Tests of the house itself: which crate may stand on which, and what a crate may not know.
+//! Tests of the house itself: which crate may use which, what a crate may not know, and whether the
+//! pages agree with the files.
+
+mod example;
+mod folders;
+mod glossary;
+mod links;
+mod paths;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use crate::shell::{cargo, output, root};
+use crate::shell::{cargo, command, output, root};
 
 /// The crates of this repository, each after what it may stand on.
 const ORDER: &[&str] = &[
@@ -12,9 +19,31 @@ const ORDER: &[&str] = &[
     "config",
     "telemetry",
     "metadata",
+    "outputs",
     "events",
     "sensor",
 ];
+
+/// The files of the repository, committed or to be.
+fn tracked() -> Vec<String> {
+    // The repository may be another user's than the one who runs the tests.
+    let arguments = ["-c", "safe.directory=*", "-c", "core.quotePath=off"];
+    let mut list = command("git", &arguments);
+    list.args(["ls-files", "--cached", "--others"]);
+    list.args(["--exclude-standard", "--deduplicate"]);
+    let listing = output(&mut list).expect("git knows the repository's files");
+    listing
+        .lines()
+        .filter(|file| root().join(file).exists())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Whether a file's name ends with a dot and this extension.
+fn has_extension(file: &str, extension: &str) -> bool {
+    let found = Path::new(file).extension();
+    found.is_some_and(|found| found == extension)
+}
 
 /// All that a crate stands on when it is used, by name.
 fn below(package: &str) -> BTreeSet<String> {

@@ -38,8 +38,8 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
         env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
         arguments,
     );
-    // Set for this process by the cargo that runs it. Another crate's manifest is none of its
-    // business, and build scripts that look at these would run again after each plain `cargo build`.
+    // The cargo that runs this process has set these variables for it. They are about xtask's
+    // manifest; build scripts that read them would run again after each plain `cargo build`.
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         let of_xtask = ["CARGO_BIN_", "CARGO_MANIFEST_", "CARGO_PKG_"];

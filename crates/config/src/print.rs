@@ -33,12 +33,12 @@ pub fn markdown() -> String {
     let mut out = String::from(
         "<!-- Generated from the table of keys (crates/config/src/keys.rs); a test holds it true. -->\n\
          # Configuration\n\n\
-         One YAML file: `-c FILE`, else `/etc/falco/falco.yaml` if it is there; then `config_files`, the \
-         environment, `-o key=value`, each over the former; only `-o config_files=…` comes earlier, as it says what is \
-         merged in. With no file at all the sensor runs. \
-         `sensor --print-config` prints what is in force.\n\n\
-         `${NAME}` in a value stands for a variable of the environment. Each key under `sensor` can be set \
-         by a variable too: `SENSOR_CAPTURE_HOOKS` for `sensor.capture.hooks`; lists with commas.\n\n",
+         The sensor reads one YAML file: `-c FILE`, else `/etc/falco/falco.yaml` if that file is there. Then come \
+         `config_files`, the environment, and `-o key=value`, each over the ones before it; only `-o config_files=…` \
+         comes first, since it says what to merge in. The sensor also runs with no file at all. \
+         `sensor --print-config` prints the values in force.\n\n\
+         `${NAME}` in a value stands for a variable of the environment. A variable can set each key under \
+         `sensor` too: `SENSOR_CAPTURE_HOOKS` sets `sensor.capture.hooks`; write lists with commas.\n\n",
     );
     for (title, falco) in [("Keys of falco.yaml", true), ("Keys of the sensor", false)] {
         let _ = writeln!(
@@ -57,7 +57,7 @@ pub fn markdown() -> String {
         }
         out.push('\n');
     }
-    out += "## Keys of falco.yaml without effect here\n\nAccepted with a warning.\n\n| Key | Why |\n|---|---|\n";
+    out += "## Keys of falco.yaml without effect here\n\nThe sensor accepts these keys with a warning.\n\n| Key | Why |\n|---|---|\n";
     for (name, reason) in NOT_APPLICABLE {
         let _ = writeln!(out, "| `{name}` | {reason} |");
     }

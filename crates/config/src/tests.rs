@@ -372,7 +372,7 @@ fn the_page_of_keys_is_true() {
     let there = fs::read_to_string(page).unwrap_or_default();
     assert!(
         there == markdown(),
-        "run UPDATE=1 cargo test -p sensor --lib the_page_of"
+        "run UPDATE=1 cargo test -p config the_page_of"
     );
 }
 

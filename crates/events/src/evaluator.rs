@@ -27,60 +27,42 @@ impl Formats {
 /// Asks the rules of a source about its events, and writes the alerts.
 #[derive(Debug)]
 pub struct Evaluator<S: Timed> {
+    rules: Arc<RuleSet<S>>,
     formats: Vec<Formats>,
     telemetry: Arc<Telemetry>,
     matches: Arc<RuleTable>,
     hostname: String,
     evaluation: Scratch,
     alert: AlertScratch,
-    source: std::marker::PhantomData<S>,
 }
 
 impl<S: Timed> Evaluator<S> {
     /// An evaluator for those rules.
     #[must_use]
-    pub fn new(rules: &RuleSet<S>, alerts: AlertOptions, telemetry: &Arc<Telemetry>) -> Self {
-        let mut this = Self {
-            formats: Vec::new(),
+    pub fn new(rules: Arc<RuleSet<S>>, alerts: AlertOptions, telemetry: &Arc<Telemetry>) -> Self {
+        let hostname = telemetry.identity.hostname.clone();
+        Self {
+            formats: formats(&rules, alerts, &hostname),
+            matches: telemetry.rules.load(S::NAME, labels(&rules)),
             telemetry: Arc::clone(telemetry),
-            matches: Arc::default(),
-            hostname: telemetry.identity.hostname.clone(),
+            rules,
+            hostname,
             evaluation: Scratch::default(),
             alert: AlertScratch::default(),
-            source: std::marker::PhantomData,
-        };
-        this.set_rules(rules, alerts);
-        this
+        }
     }
 
-    /// Goes over to other rules: those are given from the next event on.
-    pub fn set_rules(&mut self, rules: &RuleSet<S>, alerts: AlertOptions) {
-        let text = AlertOptions {
-            json: false,
-            ..alerts
-        };
-        let formats = rules.rules().iter().map(|rule| Formats {
-            line: AlertFormat::new(rule, alerts, &self.hostname),
-            text: AlertFormat::new(rule, text, &self.hostname),
-        });
-        self.formats = formats.collect();
-        let labels = rules.rules().iter().map(|rule| RuleLabel {
-            name: rule.name.to_string(),
-            source: S::NAME,
-            priority: rule.priority,
-            tags: rule.tags.iter().map(ToString::to_string).collect(),
-        });
-        self.matches = self.telemetry.rules.load(S::NAME, labels.collect());
+    /// Goes over to other rules, from the next event on.
+    pub fn set_rules(&mut self, rules: Arc<RuleSet<S>>, alerts: AlertOptions) {
+        self.formats = formats(&rules, alerts, &self.hostname);
+        self.matches = self.telemetry.rules.load(S::NAME, labels(&rules));
+        self.rules = rules;
     }
 
     /// Gives the lines for an event to `lines`; their number.
-    pub fn evaluate<'e>(
-        &mut self,
-        rules: &RuleSet<S>,
-        event: &'e S::Event<'e>,
-        lines: &mut impl Lines,
-    ) -> u64 {
+    pub fn evaluate<'e>(&mut self, event: &'e S::Event<'e>, lines: &mut impl Lines) -> u64 {
         let Self {
+            rules,
             formats,
             matches,
             evaluation,
@@ -100,4 +82,27 @@ impl<S: Timed> Evaluator<S> {
         });
         made
     }
+}
+
+fn formats<S: Timed>(rules: &RuleSet<S>, alerts: AlertOptions, hostname: &str) -> Vec<Formats> {
+    let text = AlertOptions {
+        json: false,
+        ..alerts
+    };
+    let formats = rules.rules().iter().map(|rule| Formats {
+        line: AlertFormat::new(rule, alerts, hostname),
+        text: AlertFormat::new(rule, text, hostname),
+    });
+    formats.collect()
+}
+
+/// What metrics tell of each rule.
+fn labels<S: Timed>(rules: &RuleSet<S>) -> Vec<RuleLabel> {
+    let labels = rules.rules().iter().map(|rule| RuleLabel {
+        name: rule.name.to_string(),
+        source: S::NAME,
+        priority: rule.priority,
+        tags: rule.tags.iter().map(ToString::to_string).collect(),
+    });
+    labels.collect()
 }

@@ -114,7 +114,7 @@ impl<S: EventSource> Feed<S> {
         }
     }
 
-    /// Whether the thread has ended, which it does unasked only after an error.
+    /// Whether the thread has ended: unasked it does so after an error, or when no event follows.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.thread.is_finished()
@@ -141,6 +141,14 @@ impl<S: EventSource> Feed<S> {
     /// If the thread panicked.
     pub fn stop(self) -> Result<Finished<S>, Box<dyn Any + Send>> {
         self.command(Command::Stop);
+        self.thread.join()
+    }
+
+    /// Waits until no event follows, see [`Next::End`].
+    ///
+    /// # Errors
+    /// If the thread panicked.
+    pub fn join(self) -> Result<Finished<S>, Box<dyn Any + Send>> {
         self.thread.join()
     }
 
@@ -200,6 +208,7 @@ impl<S: EventSource> Driver<S> {
             }
             match next {
                 Next::Now => {}
+                Next::End => return Ok(()),
                 _ if stopping => return Ok(()),
                 Next::After(pause) => std::thread::sleep(pause),
                 Next::Wakeup => self.sleep()?,

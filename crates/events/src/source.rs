@@ -77,7 +77,9 @@ pub trait EventSource: Sized + Send + 'static {
     /// Leaves events of that time and later (nanoseconds since boot) to another process, which
     /// takes those and no others: between both each event is taken once. Events left so are
     /// counted as passed over.
-    fn hand_over(&mut self, time: u64);
+    ///
+    /// A source whose events another process cannot take ignores the call.
+    fn hand_over(&mut self, _time: u64) {}
 
     /// Up to where the source's events are done (their lines written or counted as dropped), if
     /// the source can start again from there.
@@ -86,13 +88,15 @@ pub trait EventSource: Sized + Send + 'static {
     }
 
     /// Lets no further event come; those that came are still there for [`Self::pass`].
-    fn detach(&mut self);
+    fn detach(&mut self) {}
 
     /// No pass follows: lets go what waits.
-    fn finish(&mut self, lines: &mut impl Lines);
+    fn finish(&mut self, _lines: &mut impl Lines) {}
 
     /// The figures of now.
-    fn figures(&mut self) -> Self::Figures;
+    fn figures(&mut self) -> Self::Figures {
+        Self::Figures::default()
+    }
 }
 
 /// When the next pass is due.
@@ -104,4 +108,6 @@ pub enum Next {
     After(Duration),
     /// When something becomes readable.
     Wakeup,
+    /// Never: no event follows. The thread ends.
+    End,
 }

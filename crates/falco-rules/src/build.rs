@@ -413,7 +413,7 @@ fn mark_used<S: Source>(compiler: &Compiler<'_, S>, definitions: &Definitions) -
     used
 }
 
-/// Whether an error is that of a name that Falco may know in another version.
+/// Whether an error is about a name that another version of Falco may know.
 fn is_unknown(error: &ParseError) -> bool {
     error.message.starts_with("unknown field") || error.message.starts_with("unknown event type")
 }

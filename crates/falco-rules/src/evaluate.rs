@@ -1,7 +1,7 @@
 //! Events against rules.
 //!
-//! Each field is asked for once an event, each check is made once, and only if
-//! a rule needs it.
+//! For each event, the engine asks for a field at most once and makes a check at most once, and
+//! only if a rule needs the field or the check.
 
 use bumpalo::collections::Vec as BumpVec;
 
@@ -118,7 +118,7 @@ impl<S: Source> RuleSet<S> {
     }
 }
 
-/// What an operand is for this event, as far as it was asked for.
+/// The value of an operand for this event, as far as a check has needed it.
 struct Slot<'a> {
     value: Value<'a>,
     symbols: Option<&'a [u32]>,

@@ -38,7 +38,7 @@
 //! }
 //!
 //! let text = "- {rule: Secret, desc: Somebody got it, condition: http.path startswith /secret/,
-//!   output: '%http.path was told', priority: WARNING, source: http}";
+//!   output: '%http.path was served', priority: WARNING, source: http}";
 //! let compilation = compile::<Http>(&[RuleFile::new("rules.yaml", text)], &Options::default());
 //! let rules = compilation.set.unwrap_or_else(|| panic!("{}", compilation.report.text()));
 //! let (arena, mut line) = (Bump::new(), Vec::new());
@@ -46,7 +46,7 @@
 //! rules.evaluate(&mut Scratch::default(), &request, &mut |rule| {
 //!     rule.output.render(&request, &mut line);
 //! });
-//! assert_eq!(line, b"/secret/recipe was told");
+//! assert_eq!(line, b"/secret/recipe was served");
 //! ```
 //!
 //! # Costs

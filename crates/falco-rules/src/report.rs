@@ -33,7 +33,7 @@ impl FileReport {
         self.problems.iter().filter(|problem| problem.is_error())
     }
 
-    /// Warnings but those of the schema.
+    /// Warnings, without warnings about the schema.
     pub fn warnings(&self) -> impl Iterator<Item = &Problem> {
         self.problems
             .iter()

@@ -46,7 +46,7 @@ pub enum Activity {
     Inactive(Box<[Box<str>]>),
 }
 
-/// What `-L` tells of a rule beside [`Rule`].
+/// What `-L` prints about a rule, beside [`Rule`].
 #[derive(Clone, Debug)]
 pub struct RuleInfo {
     /// Whether it is on.
@@ -65,7 +65,7 @@ pub struct RuleInfo {
     pub(super) output: Box<str>,
 }
 
-/// What `-L` tells of a macro.
+/// What `-L` prints about a macro.
 #[derive(Clone, Debug)]
 pub(super) struct MacroInfo {
     pub(super) name: Box<str>,
@@ -73,7 +73,7 @@ pub(super) struct MacroInfo {
     pub(super) used: bool,
 }
 
-/// What `-L` tells of a list.
+/// What `-L` prints about a list.
 #[derive(Clone, Debug)]
 pub(super) struct ListInfo {
     pub(super) name: Box<str>,
@@ -89,7 +89,7 @@ impl<S: Source> RuleSet<S> {
         &self.rules
     }
 
-    /// What `-L` tells of each rule, in the same order.
+    /// What `-L` prints about each rule, in the same order.
     #[must_use]
     pub fn info(&self) -> &[RuleInfo] {
         &self.info
@@ -101,8 +101,8 @@ impl<S: Source> RuleSet<S> {
         self.live(class).next().is_some()
     }
 
-    /// Whether an event of a class can match a rule that is on, if more is known of it than of
-    /// all events of the class.
+    /// Whether an event of a class can match a rule that is on, if these facts are known of the
+    /// event beside those of its class.
     #[must_use]
     pub fn can_match_if(&self, class: usize, facts: &Facts) -> bool {
         let known = Known {
@@ -114,9 +114,9 @@ impl<S: Source> RuleSet<S> {
             .any(|(_, node)| verdicts.of(node) != Some(false))
     }
 
-    /// Calls `each` with the fields that are asked for when an event of a class comes: those in
-    /// what is left of the conditions of rules that are on, and those of their outputs. A field
-    /// may come several times.
+    /// Calls `each` with the fields that the rules look at when an event of a class comes: the
+    /// fields in what is left of the conditions of rules that are on, and the fields of their
+    /// outputs. A field may come more than once.
     pub fn fields(&self, class: usize, each: &mut dyn FnMut(&FieldRef<S>)) {
         for (rule, node) in self.live(class) {
             self.graph.checks(node, &mut |check, _| {

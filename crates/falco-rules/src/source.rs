@@ -31,14 +31,14 @@ pub trait Source: Copy + fmt::Debug + Send + Sync + 'static {
     /// Texts that rules for it may have in their outputs, and that are left out.
     const OBSOLETE: &'static [Obsolete] = &[];
 
-    /// Where users find what there is.
+    /// Commands that list fields and event types, for the ends of messages.
     const HELP: Help = Help::NONE;
 
     /// One event with everything that the accessors of its fields may look at.
     type Event<'e>;
 
-    /// What the source must gather for a field to have a value. The engine passes these notes on
-    /// and does not read them.
+    /// What the source must gather so that a field has a value. The engine hands this on to its
+    /// user and does not read it.
     type Needs: Copy + fmt::Debug + Send + Sync + 'static;
 
     /// Memory for what is made for an event.
@@ -56,8 +56,8 @@ pub trait Source: Copy + fmt::Debug + Send + Sync + 'static {
         Facts::default()
     }
 
-    /// The fields. Those that no class has are known, and never have a value: a rule that uses
-    /// one is a good rule, which cannot match here.
+    /// The fields. A field that no class has never has a value: a rule that uses such a field is
+    /// valid, and cannot match here.
     fn fields() -> impl Iterator<Item = &'static Field<Self>>;
 
     /// The field of that name.
@@ -66,8 +66,8 @@ pub trait Source: Copy + fmt::Debug + Send + Sync + 'static {
         Self::fields().find(|field| field.name == name)
     }
 
-    /// The types that events can have, here or elsewhere: other ones are misspelt. By default
-    /// those that the facts tell.
+    /// The types that events can have, here or elsewhere; a rule that names another type has
+    /// misspelt it. By default the types in the facts of all classes.
     #[must_use]
     fn event_types() -> impl Iterator<Item = &'static str> {
         types::<Self>(Classes::ALL).into_iter()
@@ -87,7 +87,7 @@ pub trait Timed: Source {
     fn time(event: &Self::Event<'_>) -> u64;
 }
 
-/// The types of events of some classes, as far as facts tell them.
+/// The types of events of some classes, as far as facts name types.
 pub(crate) fn types<S: Source>(classes: Classes) -> Vec<&'static str> {
     let mut types = Vec::new();
     for class in (0..S::CLASSES).filter(|class| classes.contains(*class)) {
@@ -106,7 +106,7 @@ pub(crate) fn types<S: Source>(classes: Classes) -> Vec<&'static str> {
     types
 }
 
-/// What rules may have in their outputs for the sake of older versions: it prints nothing.
+/// A text that older rules have in their outputs: the engine accepts the text and prints nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Obsolete {
     /// The text.
@@ -115,7 +115,7 @@ pub struct Obsolete {
     pub hint: &'static str,
 }
 
-/// Ends of messages: where users find what there is.
+/// Commands that list fields and event types, for the ends of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Help {
     /// The fields.

@@ -19,6 +19,17 @@ pub struct Kind {
     pub buffer: &'static str,
 }
 
+impl Kind {
+    /// A kind that Falco counts among the others (`other_interest`).
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            buffer: "other_interest",
+        }
+    }
+}
+
 /// What a count says of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {

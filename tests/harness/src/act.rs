@@ -61,8 +61,8 @@ impl Act {
         self
     }
 
-    /// Other steps in a child, at the same time as those that come after; at the
-    /// end its end is waited for.
+    /// Other steps in a child, at the same time as the steps that come after this one; at its own
+    /// end the actor waits for the child's end.
     #[must_use]
     pub fn beside(self, others: Self) -> Self {
         self.just("beside").argv(others.0)

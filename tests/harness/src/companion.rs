@@ -1,8 +1,8 @@
 //! A sensor that watches the whole machine while something else runs on it: the test suite.
 //!
-//! It is there for two proofs. The tests beside it must be green, so no test takes what another
-//! sensor on the machine does for its own sensor's doing. And whatever the tests do, a sensor
-//! with room enough loses nothing of it.
+//! The companion proves two things. The tests beside it must be green, so no test confuses another
+//! sensor on the machine with its own. And the companion must lose no event, so a sensor with room
+//! enough loses nothing, whatever the tests do.
 
 use std::time::Duration;
 

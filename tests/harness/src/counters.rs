@@ -49,9 +49,10 @@ impl<'a> Counters<'a> {
         self.sum("hold:", name)
     }
 
-    /// So many events, or fewer by those that the kernel is told to have skipped (of anybody),
-    /// and by forks that it skipped: such a child is not known to be of the tree that is watched.
-    /// Before Linux 7.0 none; from then on a few of tens of thousands on busy CPUs, see
+    /// How many events the sensor may have reported: `events`, or fewer. Each run of a program that
+    /// the sensor reports as skipped, whoever caused the run, may cost one; so may each skipped fork,
+    /// since the sensor does not know that the child is of the watched tree. Before Linux 7.0 the
+    /// kernel skips none; from then on a few of tens of thousands on busy CPUs, see
     /// `deploy/support.md`.
     ///
     /// # Panics

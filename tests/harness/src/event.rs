@@ -68,7 +68,7 @@ impl Event {
             .unwrap_or_else(|| panic!("{name} is {value}, not a boolean"))
     }
 
-    /// Checks several fields at once; tells all that differ.
+    /// Checks more than one field at once; the panic names all that differ.
     ///
     /// # Panics
     /// If any field differs.

@@ -1,7 +1,7 @@
 //! Runs the built sensor on a real kernel, for integration tests and benches.
 //!
-//! A test makes a [`Scene`], tells an actor what to do ([`Act`]), lets it act
-//! while a sensor watches it and nobody else, and looks at what the sensor wrote:
+//! A test makes a [`Scene`], gives an actor its steps ([`Act`]), lets the actor act
+//! while a sensor watches the actor and nobody else, and reads what the sensor wrote:
 //!
 //! ```no_run
 //! use harness::{Act, Scene};
@@ -12,7 +12,7 @@
 //! assert_eq!(seen.exec("tool").text("proc.args"), "--all");
 //! ```
 //!
-//! They need root, and a sensor: `SENSOR_BIN`, or that of `cargo xtask build`.
+//! Tests need root, and a sensor: `SENSOR_BIN`, or the one of `cargo xtask build`.
 
 pub mod act;
 pub mod bpftool;

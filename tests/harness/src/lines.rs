@@ -2,8 +2,8 @@
 //!
 //! With `SENSOR_TEST_LINES=DIRECTORY` each stopped sensor's lines go into a file of the test there;
 //! `cargo xtask lines OLD NEW` compares two such directories. Both come from the same test programs,
-//! once with `SENSOR_BIN` of the one build and once with that of the other. Ids, times and temporary paths differ
-//! from run to run and stand for themselves there; all the rest must be the same bytes.
+//! once with the one build as `SENSOR_BIN` and once with the other. Ids, times and temporary paths
+//! differ from run to run, and the comparison leaves them out; all other bytes must be the same.
 
 use std::{
     collections::BTreeMap,

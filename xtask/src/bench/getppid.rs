@@ -1,8 +1,8 @@
 //! `cargo xtask bench getppid`: what every other system call pays.
 //!
-//! Whoever listens to one system call makes the kernel take the slow way in and out of all of
-//! them. An empty tracepoint without a program stands beside the sensor, to tell the kernel's
-//! share from ours.
+//! As long as somebody hooks one system call, the kernel takes the slow way in and out of every system
+//! call. The command also measures an empty tracepoint without a program, which shows the kernel's
+//! share of the cost.
 
 use std::{
     fs, io,

@@ -1,8 +1,8 @@
 //! `cargo xtask bench programs`: what each eBPF program takes, as the kernel itself measures it.
 //!
-//! A storm tells what the machine makes of the sensor, with everything else that the machine
-//! does meanwhile; this tells what of it is spent in the programs. The kernel reads its clock twice
-//! for each run, which is in the figures.
+//! The duration of a storm depends on everything that the machine does meanwhile. This command
+//! measures the eBPF programs alone. The kernel reads its clock twice for each run of a program, and
+//! the figures include that.
 
 use std::{
     collections::BTreeMap,

@@ -53,7 +53,7 @@ pub struct Field<S: Source> {
 impl<S: Source> Field<S> {
     /// A field of all classes, without argument.
     ///
-    /// In a function that makes fields the compiler wants to be told whose they are:
+    /// In a function that makes fields the compiler cannot infer the source. Name it there:
     /// `Field::<Http>::new(…)`.
     #[must_use]
     pub const fn new(

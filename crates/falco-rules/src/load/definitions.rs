@@ -75,7 +75,7 @@ pub(crate) struct Definitions {
     pub rules: Table<RuleDefinition>,
     /// Highest `required_engine_version`.
     pub engine_version: Option<Box<str>>,
-    /// Plugins that were asked for, with their versions.
+    /// Plugins that the files require, with their versions.
     pub plugin_versions: Vec<(Box<str>, Box<str>)>,
     /// What files may require.
     pub provided: Provided,

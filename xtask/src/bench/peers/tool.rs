@@ -169,7 +169,7 @@ fn child(program: &mut Command, directory: &Path) -> Result<Child> {
 
 /// A tool that runs.
 pub(super) struct Running {
-    /// Processes whose CPU is its; the first is the one whose memory is told.
+    /// The processes whose CPU time is the tool's; the memory is that of the first.
     pub(super) pids: Vec<u32>,
     output: PathBuf,
     directory: PathBuf,

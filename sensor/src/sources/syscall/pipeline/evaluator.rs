@@ -63,7 +63,7 @@ impl Evaluator {
         telemetry: &Arc<Telemetry>,
     ) -> Self {
         Self {
-            engine: events::Evaluator::new(&rules, alerts, telemetry),
+            engine: events::Evaluator::new(rules.rules_alone(), alerts, telemetry),
             rules,
             node,
             arena: Bump::new(),
@@ -75,7 +75,7 @@ impl Evaluator {
 
     /// Takes other rules, from the next event on.
     pub(super) fn set_rules(&mut self, rules: Arc<RuleSet>, alerts: AlertOptions) {
-        self.engine.set_rules(&rules, alerts);
+        self.engine.set_rules(rules.rules_alone(), alerts);
         self.rules = rules;
     }
 
@@ -112,6 +112,6 @@ impl Evaluator {
             users,
             memo: Memo::default(),
         };
-        engine.evaluate(rules, &context, lines)
+        engine.evaluate(&context, lines)
     }
 }

@@ -1,6 +1,6 @@
 //! A set of rules with what this sensor makes of them.
 
-use std::ops::Deref;
+use std::{ops::Deref, sync::Arc};
 
 use config::WantedEnv;
 use falco_rules::{Report, RuleFile};
@@ -42,7 +42,7 @@ pub fn compile(files: &[RuleFile], options: &Options) -> Compilation {
     Compilation {
         set: set.map(|rules| RuleSet {
             requirements: Requirements::of(&rules),
-            rules,
+            rules: Arc::new(rules),
             env: options.env.clone(),
         }),
         report,
@@ -52,12 +52,18 @@ pub fn compile(files: &[RuleFile], options: &Options) -> Compilation {
 /// Compiled rules, and what they need.
 #[derive(Debug)]
 pub struct RuleSet {
-    rules: falco_rules::RuleSet<Syscall>,
+    rules: Arc<falco_rules::RuleSet<Syscall>>,
     requirements: Requirements,
     env: WantedEnv,
 }
 
 impl RuleSet {
+    /// The rules alone.
+    #[must_use]
+    pub fn rules_alone(&self) -> Arc<falco_rules::RuleSet<Syscall>> {
+        Arc::clone(&self.rules)
+    }
+
     /// What must be captured and gathered for these rules.
     #[must_use]
     pub fn requirements(&self) -> &Requirements {
