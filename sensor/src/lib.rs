@@ -20,4 +20,5 @@ pub mod output;
 pub mod rules;
 pub mod run;
 pub mod self_test;
+mod syslog;
 pub mod telemetry;

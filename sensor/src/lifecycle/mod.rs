@@ -1,6 +1,7 @@
 //! From start to stop: signals, one instance, fewer rights, panics, changed files.
 
 mod instance;
+mod local_time;
 mod lock_down;
 mod memory;
 mod panics;
@@ -9,6 +10,7 @@ mod signals;
 mod watch;
 
 pub use instance::{Instance, InstanceError};
+pub(crate) use local_time::local_offset;
 pub use lock_down::{KEPT, LockDownError, Needs, lock_down};
 pub(crate) use memory::{give_back, keep_large_apart};
 pub use panics::{install as install_panic_hook, panicked};

@@ -8,7 +8,7 @@ use std::{
 
 use time::UtcOffset;
 
-use crate::config::Config;
+use crate::{config::Config, lifecycle};
 
 /// What changes with a reload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,8 +42,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The identity that a configuration gives, on this machine. To be called
-    /// before any thread is started: otherwise local time is taken to be UTC.
+    /// The identity that a configuration gives, on this machine.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let uname = rustix::system::uname();
@@ -62,7 +61,7 @@ impl Identity {
             started: SystemTime::now(),
             json: config.json_output,
             iso8601: config.time_format_iso_8601,
-            offset: UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC),
+            offset: lifecycle::local_offset(),
             loaded: Mutex::default(),
         }
     }
