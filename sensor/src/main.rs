@@ -12,6 +12,13 @@ use tracing::error;
 
 fn main() -> ExitCode {
     logging::start();
+    let code = act();
+    logging::finish();
+    code
+}
+
+/// Does what the command line asks for.
+fn act() -> ExitCode {
     let args = match Args::from_command_line() {
         Ok(args) => args,
         Err(code) => return code.into(),

@@ -12,6 +12,7 @@ mod output {
     mod http;
     mod kill;
     mod lock_down;
+    mod log;
     mod mtls;
     mod program;
     mod progress;

@@ -211,6 +211,6 @@ fn what_new_rules_want_of_the_kernel_is_taken_back_where_an_output_is_refused() 
 fn a_configuration_with_a_mistake_is_told_with_its_place_and_leaves_the_old_one_in_force() {
     assert_stays(
         |sensor| sensor.append_to_configuration("jsn_output: true\n"),
-        &["sensor.yaml:11:1", "json_output"],
+        &["sensor.yaml:12:1", "json_output"],
     );
 }

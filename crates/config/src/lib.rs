@@ -103,6 +103,8 @@ pub struct Config {
     pub engine: Engine,
     /// Log to standard error.
     pub log_stderr: bool,
+    /// Log to the system log, where there is one.
+    pub log_syslog: bool,
     /// Least urgent log lines.
     pub log_level: LogLevel,
     /// What falco.yaml has no key for.
@@ -139,6 +141,7 @@ impl Default for Config {
             metrics: Metrics::default(),
             engine: Engine::default(),
             log_stderr: true,
+            log_syslog: true,
             log_level: LogLevel::default(),
             sensor: Sensor::default(),
         }

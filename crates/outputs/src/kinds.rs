@@ -92,7 +92,7 @@ pub(super) const KINDS: &[Kind] = &[
         patient: false,
         places: |_, _| Vec::new(),
         differs: |a, b| a.outputs_queue != b.outputs_queue,
-        start: |_, identity, queue| syslog::start(syslog::SOCKET, identity, queue),
+        start: |_, identity, queue| syslog::start(identity, queue),
     },
     Kind {
         name: "program",

@@ -25,6 +25,7 @@ mod queue;
 mod service;
 mod stdout;
 mod syslog;
+pub mod system_log;
 mod terminal;
 pub mod tls;
 mod worker;

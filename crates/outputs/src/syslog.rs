@@ -1,27 +1,20 @@
 //! The system log: one datagram a line.
 
 use std::{
-    io::{self, Write},
-    os::unix::net::UnixDatagram,
     path::Path,
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
-use falco_rules::Priority;
 use telemetry::Identity;
-use time::OffsetDateTime;
 use tracing::{error, info};
 
 use super::{
     Batch, DropCause, OutputError, Queue,
     worker::{Deliver, Delivered, Worker, expired, run},
 };
+use crate::system_log::{SOCKET, Syslog};
 
-/// Where the system log listens.
-pub(super) const SOCKET: &str = "/dev/log";
-/// Facility `user`, as Falco.
-const FACILITY: u8 = 1;
 /// How long a line is tried.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between attempts.
@@ -29,90 +22,44 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Starts the thread of the syslog output.
 pub(super) fn start(
-    path: &'static str,
     identity: &Arc<Identity>,
     queue: &Arc<Queue>,
 ) -> Result<Vec<Worker>, OutputError> {
-    let mut syslog = Syslog {
-        path,
-        socket: None,
-        identity: Arc::clone(identity),
-        failing: false,
-        message: Vec::new(),
-    };
+    let path = SOCKET;
+    let mut syslog = Syslog::new(Path::new(path), identity.offset);
     syslog
         .connect()
         .map_err(|source| OutputError::Syslog { path, source })?;
+    let lines = Lines {
+        syslog,
+        failing: false,
+    };
     let (queue_, identity) = (Arc::clone(queue), Arc::clone(identity));
     let worker = Worker::spawn("out-syslog", queue, move || {
-        run(syslog, "syslog", &queue_, &identity);
+        run(lines, "syslog", &queue_, &identity);
     })?;
     Ok(vec![worker])
 }
 
-struct Syslog {
-    path: &'static str,
-    socket: Option<UnixDatagram>,
-    identity: Arc<Identity>,
+struct Lines {
+    syslog: Syslog,
     failing: bool,
-    message: Vec<u8>,
 }
 
-impl Syslog {
-    fn connect(&mut self) -> io::Result<&UnixDatagram> {
-        if self.socket.is_none() {
-            let socket = UnixDatagram::unbound()?;
-            socket.connect(Path::new(self.path))?;
-            socket.set_write_timeout(Some(Duration::from_secs(1)))?;
-            self.socket = Some(socket);
-        }
-        self.socket
-            .as_ref()
-            .ok_or_else(|| io::ErrorKind::NotConnected.into())
-    }
-
-    /// `<14>Nov 21 05:01:46 sensor[42]: text`
-    fn format(&mut self, line: &[u8], priority: Priority) {
-        let t = OffsetDateTime::from(SystemTime::now()).to_offset(self.identity.offset);
-        let month = &t.month().to_string()[..3];
-        self.message.clear();
-        // Writing to memory cannot fail.
-        let _ = write!(
-            self.message,
-            "<{}>{month} {:2} {:02}:{:02}:{:02} sensor[{}]: ",
-            FACILITY * 8 + priority.number(),
-            t.day(),
-            t.hour(),
-            t.minute(),
-            t.second(),
-            std::process::id()
-        );
-        self.message.extend_from_slice(line.trim_ascii_end());
-    }
-
-    fn send(&mut self) -> io::Result<()> {
-        let message = std::mem::take(&mut self.message);
-        let sent = self.connect().and_then(|socket| socket.send(&message));
-        self.message = message;
-        if sent.is_err() {
-            self.socket = None;
-        }
-        sent.map(drop)
-    }
-}
-
-impl Deliver for Syslog {
+impl Deliver for Lines {
     fn deliver(&mut self, batch: &Batch, queue: &Queue) -> Delivered {
         let account = queue.account();
         let one = u64::from(batch.count() > 0);
         let mut delivered = 0;
         for (line, priority) in batch.lines() {
-            self.format(line, priority);
+            self.syslog.format(line, priority);
             let began = Instant::now();
             loop {
-                let Err(error) = self.send() else {
+                let sent = self.syslog.send();
+                let Err(error) = sent.map(|bytes| {
                     account.wrote(one);
-                    account.bytes.fetch_add(self.message.len() as u64, Relaxed);
+                    account.bytes.fetch_add(bytes as u64, Relaxed);
+                }) else {
                     account.healthy.store(true, Relaxed);
                     if std::mem::replace(&mut self.failing, false) {
                         info!("syslog_output: works again");
@@ -122,7 +69,7 @@ impl Deliver for Syslog {
                 account.errors.fetch_add(1, Relaxed);
                 account.healthy.store(false, Relaxed);
                 if !std::mem::replace(&mut self.failing, true) {
-                    error!("syslog_output: {}: {error}", self.path);
+                    error!("syslog_output: {SOCKET}: {error}");
                 }
                 // A line that is too long for a datagram never gets through.
                 if error.raw_os_error() == Some(libc::EMSGSIZE) {

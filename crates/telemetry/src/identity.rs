@@ -41,8 +41,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The identity that a configuration gives, on this machine. To be called
-    /// before any thread is started: otherwise local time is taken to be UTC.
+    /// The identity that a configuration gives, on this machine.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let uname = rustix::system::uname();
@@ -61,7 +60,7 @@ impl Identity {
             started: SystemTime::now(),
             json: config.json_output,
             iso8601: config.time_format_iso_8601,
-            offset: UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC),
+            offset: crate::local_offset(),
             loaded: Mutex::default(),
         }
     }

@@ -16,6 +16,7 @@ mod histogram;
 mod hub;
 mod identity;
 mod ledger;
+mod local_time;
 mod lookups;
 #[cfg(test)]
 mod monitoring;
@@ -30,6 +31,7 @@ pub use histogram::Histogram;
 pub use hub::{Collector, Describer, Probe, Tampering, Telemetry};
 pub use identity::{Identity, Loaded};
 pub use ledger::{Count, Kind, KindTotals, Ledger, Meaning, SourceCounts, SourceTotals};
+pub use local_time::local_offset;
 pub use lookups::Lookups;
 pub use resources::Resources;
 pub use rules::{RuleLabel, RuleTable, Rules};

@@ -9,6 +9,8 @@ use std::{
 
 use tracing::error;
 
+use crate::logging;
+
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
 /// Whether there was a panic: the exit code must be 1.
@@ -39,6 +41,7 @@ pub fn install(patience: Duration, tell: impl Fn() + Send + Sync + 'static) {
             .spawn(move || {
                 thread::sleep(patience);
                 error!("not stopped in order after a panic; exiting");
+                logging::finish();
                 std::process::exit(1);
             });
         if watchdog.is_err() {

@@ -20,7 +20,7 @@ use tracing_subscriber::{
     layer::{Context, Filter},
 };
 
-use super::{level, line::Line};
+use super::{level, line::Line, syslog::Syslog};
 
 /// Events logged, by priority.
 static LINES: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
@@ -40,27 +40,29 @@ pub(super) struct Settings {
     printed: Targets,
     format: LogFormat,
     stderr: bool,
+    pub(super) syslog: Option<Syslog>,
 }
 
 impl Default for Settings {
     /// What is in force until the configuration is read.
     fn default() -> Self {
-        Self::new(&Config::default())
+        Self::new(&Config::default(), None)
     }
 }
 
 impl Settings {
-    /// What a configuration says.
-    pub(super) fn new(config: &Config) -> Self {
+    /// What a configuration says, with the way to the system log if it wants that.
+    pub(super) fn new(config: &Config, syslog: Option<Syslog>) -> Self {
         Self {
             counted: level::targets(&LogLevel::default()),
-            printed: if config.log_stderr {
+            printed: if config.log_stderr || syslog.is_some() {
                 level::targets(&config.log_level)
             } else {
                 level::none()
             },
             format: config.sensor.log_format,
             stderr: config.log_stderr,
+            syslog,
         }
     }
 
@@ -122,6 +124,9 @@ impl<S: Subscriber> Layer<S> for Log {
             // There is nowhere to tell that standard error cannot be written.
             let _ = std::io::stderr().write_all(line.whole().as_bytes());
         }
+        if let Some(syslog) = &settings.syslog {
+            syslog.write(priority, &line.body);
+        }
     }
 }
 
@@ -151,7 +156,7 @@ mod tests {
             log_stderr: stderr,
             ..Config::default()
         };
-        Arc::new(ArcSwap::from_pointee(Settings::new(&config)))
+        Arc::new(ArcSwap::from_pointee(Settings::new(&config, None)))
     }
 
     #[test]

@@ -320,7 +320,7 @@ impl Sensor {
             let said_so = self
                 .stderr()
                 .lines()
-                .any(|line| line.split(' ').any(|word| word == "ready"));
+                .any(|line| line.ends_with(": ready") || line.contains("\"message\":\"ready\""));
             said_so || self.has_ended()
         });
         let stderr = self.stderr();

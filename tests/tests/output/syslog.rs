@@ -12,10 +12,10 @@ use telemetry::Identity;
 
 use super::support::Bench;
 
-const SOCKET: &str = "/dev/log";
+pub(super) const SOCKET: &str = "/dev/log";
 
 /// Runs it where nobody else sees the mounts, and `/dev` is empty.
-fn in_own_mounts(run: impl FnOnce() + Send + 'static) {
+pub(super) fn in_own_mounts(run: impl FnOnce() + Send + 'static) {
     let thread = std::thread::spawn(|| {
         // SAFETY: no descriptors are unshared; the threads that this one starts
         // share its mounts.
@@ -35,14 +35,14 @@ fn config() -> Config {
     config
 }
 
-fn listen() -> UnixDatagram {
+pub(super) fn listen() -> UnixDatagram {
     let socket = UnixDatagram::bind(SOCKET).unwrap();
     let patience = Some(Duration::from_secs(10));
     socket.set_read_timeout(patience).unwrap();
     socket
 }
 
-fn receive(socket: &UnixDatagram) -> String {
+pub(super) fn receive(socket: &UnixDatagram) -> String {
     let mut message = vec![0; 4096];
     let length = socket.recv(&mut message).unwrap();
     message.truncate(length);
