@@ -8,8 +8,8 @@ use sensor_ebpf::{CgroupClass, CgroupKey, Header};
 use super::{Cgroups, Node, Sink, cgroups::Place, evaluator::Evaluator};
 use crate::{
     enrich::{
-        ContainerState, Hold, HoldOutcome, HoldStatistics, Lineage, Lookup, Lookups, Metadata,
-        Users, boot_now,
+        ContainerState, Hold, HoldOutcome, HoldStatistics, Lineage, Lookup, Metadata, Users,
+        boot_now,
     },
     event::{ContainerId, Event, Kind},
     fields::Needs,
@@ -74,8 +74,6 @@ pub struct Pipeline {
     marker: Arc<Marker>,
     /// What the kernel is to be told of cgroups.
     classes: Vec<(CgroupKey, CgroupClass)>,
-    /// How often a container was known.
-    lookups: Lookups,
     /// When the events happened whose lines are not in the outputs' queues yet,
     /// nanoseconds since boot.
     unflushed: Vec<u64>,
@@ -107,7 +105,6 @@ impl Pipeline {
             telemetry,
             marker,
             classes: Vec::new(),
-            lookups: Lookups::default(),
             unflushed: Vec::new(),
         }
     }
@@ -168,12 +165,13 @@ impl Pipeline {
     pub fn tell_caches(&self) {
         let caches = &self.telemetry.caches;
         let (containers, pods) = self.metadata.len();
+        let [of_containers, of_pods] = self.metadata.lookups();
         let (cgroups, of_cgroups) = self.cgroups.figures();
         let (users, of_users) = self.evaluator.users.figures();
         let lineage = &self.evaluator.lineage;
         caches.tell(Cache::Cgroups, cgroups, of_cgroups);
-        caches.tell(Cache::Containers, containers, self.lookups);
-        caches.tell(Cache::Pods, pods, Lookups::default());
+        caches.tell(Cache::Containers, containers, of_containers);
+        caches.tell(Cache::Pods, pods, of_pods);
         caches.tell(Cache::Programs, lineage.len(), lineage.lookups());
         caches.tell(Cache::Users, users, of_users);
     }
@@ -248,7 +246,6 @@ impl Pipeline {
         }
         let waits = self.needs_container();
         let found = self.metadata.lookup(&id, event.header.time);
-        self.lookups.count(matches!(found, Lookup::Known(_)));
         match found {
             Lookup::Pending if waits => self.hold(id, &event, sink),
             Lookup::Known(container) => {

@@ -228,7 +228,10 @@ impl Lineage {
     /// How often it was asked for a program.
     #[must_use]
     pub fn lookups(&self) -> Lookups {
-        self.lookups.get()
+        Lookups {
+            evictions: self.evicted,
+            ..self.lookups.get()
+        }
     }
 
     /// How many programs were dropped to make room.

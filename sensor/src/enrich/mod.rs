@@ -6,6 +6,7 @@
 //! two batches. Nothing on the event's path waits for them.
 
 mod backoff;
+mod cache;
 mod clock;
 mod container;
 mod containerd;
@@ -27,6 +28,7 @@ mod tasks;
 mod text;
 mod users;
 
+pub use cache::BoundedCache;
 pub use clock::boot_now;
 pub use container::{Container, ContainerKind, ContainerState, IdMap, Mount, Owner, Pod, label};
 pub use counters::Counters;
