@@ -168,11 +168,11 @@ impl Pipeline {
         let [of_containers, of_pods] = self.metadata.lookups();
         let (cgroups, of_cgroups) = self.cgroups.figures();
         let (users, of_users) = self.evaluator.users.figures();
-        let lineage = &self.evaluator.lineage;
+        let (programs, of_programs) = self.evaluator.lineage.figures();
         caches.tell(Cache::Cgroups, cgroups, of_cgroups);
         caches.tell(Cache::Containers, containers, of_containers);
         caches.tell(Cache::Pods, pods, of_pods);
-        caches.tell(Cache::Programs, lineage.len(), lineage.lookups());
+        caches.tell(Cache::Programs, programs, of_programs);
         caches.tell(Cache::Users, users, of_users);
     }
 
