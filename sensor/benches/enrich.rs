@@ -19,7 +19,7 @@ use outputs::{AlertOptions, Form, Outputs};
 use rustix::time::{ClockId, clock_gettime};
 use sensor::sources::syscall::{
     SystemCalls,
-    event::{Event, builder::RecordBuilder},
+    event::{Event, Header, Task, builder::RecordBuilder},
     lineage::Lineage,
     pipeline::{Cgroups, Node, Parts, Pending, Pipeline},
     rules::{Options, RuleFile, compile},
@@ -137,10 +137,16 @@ fn pipeline(rules: &str) -> Pipeline {
     })
 }
 
+/// Makes a record that of another program: its exec was at that time, nanoseconds since boot.
+fn set_program(record: &mut [u8], time: u64) {
+    let at = size_of::<Header>() + std::mem::offset_of!(Task, image_time);
+    record[at..at + size_of::<u64>()].copy_from_slice(&time.to_ne_bytes());
+}
+
 fn events(c: &mut Criterion) {
     let mut group = c.benchmark_group("event");
     group.throughput(Throughput::Elements(1));
-    let records = records();
+    let mut records = records();
     group.bench_function("decode", |b| {
         b.iter(|| Event::decode(black_box(&records[0])).map(|event| event.kind));
     });
@@ -148,6 +154,16 @@ fn events(c: &mut Criterion) {
         "container.id != host",
         "container.id != host and proc.name = x",
     );
+    let mut all = pipeline(&nothing);
+    let (mut lines, mut n) = (Lines::default(), 0);
+    group.bench_function("new program, no rule matches", |b| {
+        b.iter(|| {
+            n += 1;
+            let record = &mut records[n % PODS];
+            set_program(record, 5_000_001_000 + n as u64);
+            all.process(black_box(record), &mut lines);
+        });
+    });
     for (name, rules) in [("no rule matches", &*nothing), ("default rule", RULE)] {
         let mut pipeline = pipeline(rules);
         let mut lines = Lines::default();
@@ -275,13 +291,15 @@ fn anonymous_kib() -> u64 {
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-/// What the pods of a full node and an event of each take.
+/// What the pods of a full node and as many programs as are kept take.
 fn memory() {
-    let records = records();
+    let mut records = records();
     let before = anonymous_kib();
     let mut pipeline = pipeline(RULE);
     let mut lines = Lines::default();
-    for record in records.iter().cycle().take(20_000) {
+    for n in 0..20_000 {
+        let record = &mut records[n % PODS];
+        set_program(record, 5_000_001_000 + n as u64);
         pipeline.process(record, &mut lines);
     }
     let grown = anonymous_kib().saturating_sub(before);

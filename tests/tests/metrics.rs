@@ -43,6 +43,7 @@ const MAY_BE_NOTHING: &[&str] = &[
     "sensor_events_lost_total",
     "sensor_events_incomplete_total",
     "sensor_recursion_misses_total",
+    "sensor_cache_evictions_total",
     "sensor_throttlings_total",
     "sensor_tampering_total",
     "sensor_panics_total",

@@ -44,8 +44,6 @@ counters! {
     containerd_invalid_total,
     /// Labels, mounts and annotations left out because one object had too many.
     metadata_trimmed_total,
-    /// Containers dropped from the full cache; they are asked for again.
-    containers_evicted_total,
     /// Events whose container's name is that of two containers in different namespaces.
     containers_ambiguous_total,
     /// Lists of pods made.
@@ -78,8 +76,6 @@ counters! {
     users_oversized_total,
     /// Files of users or groups that were not read in time.
     users_stalled_total,
-    /// Containers whose users were dropped from the full cache.
-    users_evicted_total,
     /// Programs of running processes read in `/proc`, as no exec had told them.
     programs_read_total,
     /// Programs that `/proc` could not tell any more: their processes have ended.

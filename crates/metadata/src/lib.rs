@@ -6,6 +6,7 @@
 //! two batches. Nothing on the event's path waits for them.
 
 mod backoff;
+mod cache;
 mod caches;
 mod clock;
 mod container;
@@ -25,6 +26,7 @@ mod tasks;
 mod text;
 mod users;
 
+pub use cache::BoundedCache;
 pub use caches::{Lookup, Metadata};
 pub use clock::{SECOND, boot_now};
 pub use container::{Container, ContainerKind, ContainerState, IdMap, Mount, Owner, Pod, label};

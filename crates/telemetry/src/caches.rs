@@ -42,16 +42,21 @@ impl Cache {
     }
 }
 
-/// Entries and look-ups of each cache, told about once a second by the thread
+/// Entries, look-ups and evictions of each cache, told about once a second by the thread
 /// that owns them: the event path itself needs no atomics for it.
 #[derive(Debug, Default)]
-pub struct Caches([[AtomicU64; 3]; Cache::ALL.len()]);
+pub struct Caches([[AtomicU64; 4]; Cache::ALL.len()]);
 
 impl Caches {
     /// Tells how a cache does.
     pub fn tell(&self, cache: Cache, entries: usize, lookups: Lookups) {
         let entries = u64::try_from(entries).unwrap_or(u64::MAX);
-        let values = [entries, lookups.hits, lookups.misses];
+        let Lookups {
+            hits,
+            misses,
+            evictions,
+        } = lookups;
+        let values = [entries, hits, misses, evictions];
         for (place, value) in self.0[cache as usize].iter().zip(values) {
             place.store(value, Relaxed);
         }
@@ -63,15 +68,48 @@ impl Caches {
         self.0[cache as usize][0].load(Relaxed)
     }
 
-    /// Adds the metrics. Pods are found through containers: they have entries only.
+    /// Adds the metrics. Pods are found through containers: they have no look-ups.
     pub(super) fn expose(&self, out: &mut Exposition) {
         for cache in Cache::ALL {
-            let [entries, hits, misses] = &self.0[cache as usize];
+            let [entries, hits, misses, evictions] = &self.0[cache as usize];
             out.add(&c::CACHE_ENTRIES, &[cache.name()], entries.load(Relaxed));
+            out.add(
+                &c::CACHE_EVICTIONS,
+                &[cache.name()],
+                evictions.load(Relaxed),
+            );
             if cache != Cache::Pods {
                 out.add(&c::CACHE_HITS, &[cache.name()], hits.load(Relaxed));
                 out.add(&c::CACHE_MISSES, &[cache.name()], misses.load(Relaxed));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_cache_dropped_to_make_room_is_exposed() {
+        let caches = Caches::default();
+        let lookups = Lookups {
+            hits: 5,
+            misses: 6,
+            evictions: 7,
+        };
+        caches.tell(Cache::Cgroups, 4, lookups);
+        let mut out = Exposition::default();
+        caches.expose(&mut out);
+        let page = out.render();
+        for (name, value) in [
+            ("entries", 4),
+            ("hits_total", 5),
+            ("misses_total", 6),
+            ("evictions_total", 7),
+        ] {
+            let line = format!("sensor_cache_{name}{{cache=\"cgroups\"}} {value}\n");
+            assert!(page.contains(&line), "{line}{page}");
         }
     }
 }

@@ -77,6 +77,7 @@ catalog! {
     CACHE_ENTRIES Gauge "sensor_cache_entries" ["cache"] "Entries of a cache.";
     CACHE_HITS Counter "sensor_cache_hits_total" ["cache"] "Look-ups that a cache answered.";
     CACHE_MISSES Counter "sensor_cache_misses_total" ["cache"] "Look-ups that a cache could not answer.";
+    CACHE_EVICTIONS Counter "sensor_cache_evictions_total" ["cache"] "Entries that a cache dropped to make room, those used longest ago first.";
     ENRICHMENT_LATENCY Histogram "sensor_enrichment_latency_seconds" [] "From the first event of a container to its metadata; 0 if the metadata came first.";
     HOLD_MEDIAN Gauge "sensor_hold_median_seconds" [] "Median of the time that held events waited.";
     HOLD_MAX Gauge "sensor_hold_max_seconds" [] "Longest time that a held event waited.";

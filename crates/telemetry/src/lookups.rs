@@ -1,4 +1,4 @@
-//! How often a cache could answer.
+//! How well a cache serves.
 
 /// Look-ups in a cache, counted by its only user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -7,6 +7,8 @@ pub struct Lookups {
     pub hits: u64,
     /// Those that it could not answer.
     pub misses: u64,
+    /// Entries that it dropped to make room.
+    pub evictions: u64,
 }
 
 impl Lookups {

@@ -140,6 +140,11 @@ impl Entry {
         }
     }
 
+    /// Whether a container has the name now.
+    pub(super) fn is_alive(&self) -> bool {
+        self.generations.iter().any(|g| g.deleted.is_none())
+    }
+
     /// Whether nothing is known and nothing is awaited.
     pub(super) fn is_empty(&self) -> bool {
         self.generations.is_empty() && self.question == Question::None && self.waiters.is_empty()

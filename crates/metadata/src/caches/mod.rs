@@ -8,6 +8,10 @@
 //!
 //! An event is given to a container only if the container lived when the event
 //! happened: names of containers can be used again.
+//!
+//! When an entry goes is decided here (`upkeep.rs`), since a deleted container must stay for
+//! late events, and a living one must not make room for a name that somebody invented; the
+//! cache only says when there are too many.
 
 mod entry;
 mod pods;
@@ -18,10 +22,11 @@ mod upkeep;
 
 use std::{io, os::fd::BorrowedFd, sync::Arc, time::Duration};
 
-use rustc_hash::FxHashMap;
 use tokio::sync::mpsc;
 
 pub(super) use self::updates::{Origin, Update, Updates};
+use telemetry::Lookups;
+
 use self::{
     entry::{Entry, Found, Generation, Question},
     pods::Pods,
@@ -29,9 +34,8 @@ use self::{
     updates::Inbox,
 };
 use super::{
-    CacheOptions, Container, ContainerKind, Counters, Pod,
-    clock::SECOND,
-    counters::{add, count},
+    BoundedCache, CacheOptions, Container, ContainerKind, Counters, Pod, clock::SECOND,
+    counters::count,
 };
 use crate::ContainerId;
 
@@ -53,7 +57,7 @@ pub enum Lookup<'a> {
 
 /// All containers and pods. Times are nanoseconds since boot.
 pub struct Metadata {
-    entries: FxHashMap<ContainerId, Entry>,
+    entries: BoundedCache<ContainerId, Entry>,
     pods: Pods,
     sources: Sources,
     inbox: Inbox,
@@ -75,8 +79,8 @@ impl Metadata {
         counters: Arc<Counters>,
     ) -> Self {
         Self {
-            entries: FxHashMap::default(),
-            pods: Pods::default(),
+            entries: BoundedCache::new(options.containers.max(8)),
+            pods: Pods::new(&options),
             sources: Sources::new(sources),
             inbox,
             resolved: Vec::new(),
@@ -122,6 +126,12 @@ impl Metadata {
         (self.entries.len(), self.pods.len())
     }
 
+    /// Look-ups of containers (a hit: one that is known), and evictions of containers and of pods.
+    #[must_use]
+    pub fn lookups(&self) -> [Lookups; 2] {
+        [self.entries.lookups(), self.pods.lookups()]
+    }
+
     /// A pod by its uid as the runtime knows it.
     #[must_use]
     pub fn pod(&self, uid: &str) -> Option<&Pod> {
@@ -136,16 +146,28 @@ impl Metadata {
 
     /// What is known of the container that had this id when something happened.
     pub fn lookup(&mut self, id: &ContainerId, happened: u64) -> Lookup<'_> {
-        let now = self.now.max(happened);
-        if !self.entries.contains_key(id) {
-            if self.sources.is_empty() {
-                return Lookup::Unknown;
+        match self.find(id, happened) {
+            Ok(at) => {
+                self.entries.count(true);
+                match self.entries.peek(id).and_then(|e| e.generations.get(at)) {
+                    Some(generation) => Lookup::Known(&generation.container),
+                    None => Lookup::Unknown,
+                }
             }
-            self.make_room();
-            self.entries.insert(*id, Entry::new(now));
+            Err(lookup) => {
+                self.entries.count(false);
+                lookup
+            }
         }
-        let Some(entry) = self.entries.get_mut(id) else {
-            return Lookup::Unknown;
+    }
+
+    /// Which generation of a name had it when something happened, or why none is known.
+    fn find(&mut self, id: &ContainerId, happened: u64) -> Result<usize, Lookup<'static>> {
+        let now = self.now.max(happened);
+        let entry = match self.entries.touch(id) {
+            Some(entry) => entry,
+            None if self.sources.is_empty() => return Err(Lookup::Unknown),
+            None => self.new_name(*id),
         };
         entry.used = now;
         match entry.at(happened) {
@@ -155,21 +177,18 @@ impl Metadata {
                     && let Some(sandbox) = generation.container.sandbox
                     && !self.is_answered(sandbox, *id)
                 {
-                    return Lookup::Pending;
+                    return Err(Lookup::Pending);
                 }
-                // Looked up again, because a borrow returned above would last for the whole function.
-                return match self.entries.get(id).and_then(|e| e.generations.get(at)) {
-                    Some(generation) => Lookup::Known(&generation.container),
-                    None => Lookup::Unknown,
-                };
+                return Ok(at);
             }
             Found::Ambiguous => {
                 count(&self.counters.containers_ambiguous_total);
-                return Lookup::Unknown;
+                return Err(Lookup::Unknown);
             }
             Found::None => {}
         }
-        match entry.question {
+        let question = entry.question;
+        Err(match question {
             Question::Asked { .. } => Lookup::Pending,
             Question::Missing { at, waiting } => {
                 if waiting == 0 && now.saturating_sub(at) >= nanoseconds(self.options.missing) {
@@ -182,7 +201,7 @@ impl Metadata {
                 self.ask(id);
                 Lookup::Pending
             }
-        }
+        })
     }
 
     /// Takes over what the tasks learned, and forgets what is old. Gives the
@@ -235,7 +254,7 @@ impl Metadata {
                 container,
             } => self.insert(origin, epoch, created, *container),
             Update::Task { origin, id, init } => {
-                let generations = self.entries.get_mut(&id).map(|e| &mut e.generations);
+                let generations = self.entries.peek_mut(&id).map(|e| &mut e.generations);
                 for generation in generations.into_iter().flatten() {
                     if generation.origin == origin && generation.deleted.is_none() {
                         generation.container.init = init.or(generation.container.init);
@@ -243,7 +262,7 @@ impl Metadata {
                 }
             }
             Update::Gone { origin, id, at } => {
-                if let Some(entry) = self.entries.get_mut(&id) {
+                if let Some(entry) = self.entries.peek_mut(&id) {
                     entry.delete(origin, at);
                 }
             }
@@ -252,10 +271,7 @@ impl Metadata {
                 if self.pods.describe(key.clone(), *pod) {
                     self.tell_members(&key);
                 }
-                add(
-                    &self.counters.pods_evicted_total,
-                    self.pods.bound(self.options.pods),
-                );
+                self.pods.make_room();
             }
             Update::PodGone { key } => self.pods.gone(&key, self.now),
         }
@@ -263,9 +279,6 @@ impl Metadata {
 
     fn insert(&mut self, origin: Origin, epoch: u32, created: u64, mut container: Container) {
         let id = container.id;
-        if !self.entries.contains_key(&id) {
-            self.make_room();
-        }
         let mut complete = true;
         let mut tell = None;
         if let Some(view) = container.pod.take() {
@@ -276,7 +289,7 @@ impl Metadata {
         if container.kind == ContainerKind::Container
             && let Some(sandbox) = container.sandbox
         {
-            complete = match self.entries.get(&sandbox).and_then(newest_sandbox) {
+            complete = match self.entries.peek(&sandbox).and_then(newest_sandbox) {
                 Some(sandbox) => {
                     inherit(&mut container, sandbox);
                     true
@@ -284,9 +297,11 @@ impl Metadata {
                 None => false,
             };
         }
-        let now = self.now;
         let sandbox = container.sandbox;
-        let entry = self.entries.entry(id).or_insert_with(|| Entry::new(now));
+        let entry = match self.entries.touch(&id) {
+            Some(entry) => entry,
+            None => self.new_name(id),
+        };
         let was_asked = !matches!(entry.question, Question::None);
         entry.question = Question::None;
         entry.insert(Generation {
@@ -317,7 +332,7 @@ impl Metadata {
             return;
         };
         for member in members {
-            let entry = self.entries.get_mut(member);
+            let entry = self.entries.peek_mut(member);
             for generation in entry.into_iter().flat_map(|e| &mut e.generations) {
                 if generation
                     .container
@@ -336,10 +351,10 @@ impl Metadata {
         for waiter in waiters {
             let facts = self
                 .entries
-                .get(&sandbox)
+                .peek(&sandbox)
                 .and_then(newest_sandbox)
                 .map(|c| (c.host_network, c.host_pid, c.host_ipc));
-            let entry = self.entries.get_mut(waiter);
+            let entry = self.entries.peek_mut(waiter);
             for generation in entry.into_iter().flat_map(|e| &mut e.generations) {
                 if generation.container.sandbox == Some(sandbox) {
                     generation.complete = true;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use telemetry::Lookups;
 
-use crate::{ContainerId, Pod};
+use crate::{BoundedCache, CacheOptions, ContainerId, Pod};
 
 /// A pod and its containers.
 #[derive(Debug, Default)]
@@ -20,17 +20,28 @@ struct State {
 }
 
 /// All pods, by their uid as the runtime knows it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pods {
-    states: FxHashMap<Box<str>, State>,
+    states: BoundedCache<Box<str>, State>,
+    /// From so many on, pods without a container go.
+    many: usize,
 }
 
 impl Pods {
+    /// No pod yet. A pod that has a container stays as long as the container: beyond the most
+    /// pods there can be as many as there are containers.
+    pub(super) fn new(options: &CacheOptions) -> Self {
+        Self {
+            states: BoundedCache::new(options.pods.saturating_add(options.containers)),
+            many: options.pods,
+        }
+    }
+
     /// A container of the pod is there; `view` is what the runtime tells of the
     /// pod (labels, if the container is its sandbox). Gives the pod with all
     /// that is known, and whether its other containers must be told.
     pub(super) fn join(&mut self, id: ContainerId, view: &Arc<Pod>) -> (Arc<Pod>, bool) {
-        let state = self.states.entry(view.uid.clone()).or_default();
+        let state = self.state(&view.uid);
         if !state.members.contains(&id) {
             state.members.push(id);
         }
@@ -56,7 +67,7 @@ impl Pods {
 
     /// The API server's description; whether the pod's containers must be told.
     pub(super) fn describe(&mut self, key: Box<str>, pod: Pod) -> bool {
-        let state = self.states.entry(key.clone()).or_default();
+        let state = self.state(&key);
         if state.from_runtime
             && (state.pod.name != pod.name || state.pod.namespace != pod.namespace)
         {
@@ -74,20 +85,20 @@ impl Pods {
 
     /// The API server deleted it.
     pub(super) fn gone(&mut self, key: &str, now: u64) {
-        if let Some(state) = self.states.get_mut(key) {
+        if let Some(state) = self.states.peek_mut(key) {
             state.gone = Some(now);
         }
     }
 
     /// A pod and its containers.
     pub(super) fn get(&self, key: &str) -> Option<(&Arc<Pod>, &[ContainerId])> {
-        let state = self.states.get(key)?;
+        let state = self.states.peek(key)?;
         Some((&state.pod, &state.members))
     }
 
     /// A container of the pod was forgotten.
     pub(super) fn leave(&mut self, id: &ContainerId, key: &str) {
-        if let Some(state) = self.states.get_mut(key) {
+        if let Some(state) = self.states.peek_mut(key) {
             state.members.retain(|member| member != id);
             if state.members.is_empty() && !state.from_api {
                 self.states.remove(key);
@@ -99,22 +110,27 @@ impl Pods {
     pub(super) fn tidy(&mut self, before: u64) {
         self.states
             .retain(|_, s| !(s.members.is_empty() && s.gone.is_some_and(|gone| gone <= before)));
-        self.states.shrink_to(self.states.len() * 2 + 64);
+        self.states.shrink();
     }
 
-    /// Forgets pods without a container while there are more than `max`; how many.
-    pub(super) fn bound(&mut self, max: usize) -> usize {
-        let mut excess = self.states.len().saturating_sub(max);
-        let before = self.states.len();
+    /// Forgets pods without a container, if there are too many pods: those told longest ago first.
+    pub(super) fn make_room(&mut self) {
+        let excess = self.states.len().saturating_sub(self.many);
         if excess > 0 {
-            excess += max / 8;
-            self.states.retain(|_, s| {
-                let keep = excess == 0 || !s.members.is_empty();
-                excess -= usize::from(!keep);
-                keep
-            });
+            let most = excess + self.many / 8;
+            self.states
+                .evict_where(most, |_, state| state.members.is_empty());
         }
-        before - self.states.len()
+    }
+
+    /// What is known of a pod, perhaps nothing yet.
+    fn state(&mut self, key: &str) -> &mut State {
+        self.states.touch_or_insert_with(key.into(), State::default)
+    }
+
+    /// How many pods were forgotten to make room.
+    pub(super) fn lookups(&self) -> Lookups {
+        self.states.lookups()
     }
 
     pub(super) fn len(&self) -> usize {

@@ -1,16 +1,13 @@
 //! What is asked, and who waits for the answer.
 
-use super::{
-    Metadata, ROUND,
-    entry::{Entry, Question},
-};
+use super::{Metadata, ROUND, entry::Question};
 use crate::{ContainerId, counters::count};
 
 impl Metadata {
     /// Asks all containerds for a container.
     pub(super) fn ask(&mut self, id: &ContainerId) {
         let waiting = self.sources.expected(self.now);
-        let Some(entry) = self.entries.get_mut(id) else {
+        let Some(entry) = self.entries.peek_mut(id) else {
             return;
         };
         entry.question = match entry.question {
@@ -29,7 +26,7 @@ impl Metadata {
     pub(super) fn ask_unsent(&mut self) {
         let entries = &mut self.entries;
         self.sources.ask_unsent(ROUND, |id, bit| {
-            entries.get_mut(id).is_some_and(|entry| {
+            entries.peek_mut(id).is_some_and(|entry| {
                 entry.unsent &= !bit;
                 entry.question.waiting() & bit != 0
             })
@@ -39,13 +36,13 @@ impl Metadata {
     /// After entries were removed: what did not fit of theirs goes with them.
     pub(super) fn drop_unsent(&mut self) {
         let entries = &self.entries;
-        self.sources.retain_unsent(|id| entries.contains_key(id));
+        self.sources.retain_unsent(|id| entries.peek(id).is_some());
     }
 
     /// A containerd (or several) does not know the container, or is not waited for any more.
     pub(super) fn missing(&mut self, id: &ContainerId, bits: u8) {
         let now = self.now;
-        let Some(entry) = self.entries.get_mut(id) else {
+        let Some(entry) = self.entries.peek_mut(id) else {
             return;
         };
         match &mut entry.question {
@@ -72,16 +69,15 @@ impl Metadata {
 
     /// Whether it is clear what a sandbox is; if not, its container `id` waits for it.
     pub(super) fn is_answered(&mut self, sandbox: ContainerId, id: ContainerId) -> bool {
-        let now = self.now;
-        let entry = self
-            .entries
-            .entry(sandbox)
-            .or_insert_with(|| Entry::new(now));
-        let is_asked = matches!(entry.question, Question::Asked { .. });
         if self.sources.is_empty() {
             self.complete(sandbox, &[id]);
             return true;
         }
+        let entry = match self.entries.touch(&sandbox) {
+            Some(entry) => entry,
+            None => self.new_name(sandbox),
+        };
+        let is_asked = matches!(entry.question, Question::Asked { .. });
         if is_asked || (entry.generations.is_empty() && entry.question == Question::None) {
             if !entry.waiters.contains(&id) {
                 entry.waiters.push(id);

@@ -150,6 +150,7 @@ fn api_pod(uid: &str, labels: &str) -> Update {
 }
 
 mod churn;
+mod names;
 mod pods;
 mod questions;
 
@@ -247,84 +248,6 @@ fn a_containerd_that_restarts_is_waited_for() {
             .is_empty()
     );
     assert_eq!(bed.look("a", 100), "?");
-}
-
-#[test]
-fn a_name_used_again_is_given_to_whom_it_belonged_at_the_time() {
-    let mut bed = bed();
-    bed.tell(
-        1,
-        [
-            seen(K8S, 1, container("redis", "first", 100)),
-            gone("redis", 200),
-            seen(K8S, 1, container("redis", "second", 300)),
-        ],
-    );
-    assert_eq!(bed.look("redis", 150), "first");
-    assert_eq!(bed.look("redis", 350), "second");
-    assert_eq!(
-        bed.look("redis", 250),
-        "?",
-        "between the two it was nobody's"
-    );
-    assert_eq!(bed.look("redis", 50), "?");
-}
-
-#[test]
-fn a_late_answer_about_a_deleted_container_does_not_revive_it() {
-    let mut bed = bed();
-    bed.tell(
-        1,
-        [
-            seen(K8S, 1, container("redis", "first", 100)),
-            gone("redis", 200),
-            seen(K8S, 1, container("redis", "first", 100)),
-        ],
-    );
-    assert_eq!(bed.look("redis", 250), "?");
-}
-
-#[test]
-fn an_answer_about_the_former_owner_of_a_name_does_not_replace_the_present_one() {
-    let mut bed = bed();
-    bed.tell(
-        1,
-        [
-            seen(K8S, 1, container("redis", "second", 300)),
-            seen(K8S, 1, container("redis", "first", 100)),
-        ],
-    );
-    assert_eq!(bed.look("redis", 350), "second");
-    assert_eq!(bed.look("redis", 150), "first");
-}
-
-#[test]
-fn a_name_that_two_namespaces_use_at_a_time_is_given_to_nobody() {
-    let mut bed = bed();
-    bed.tell(
-        1,
-        [
-            seen(K8S, 1, container("redis", "ours", 100)),
-            seen(MOBY, 1, container("redis", "theirs", 200)),
-        ],
-    );
-    assert_eq!(bed.look("redis", 150), "ours");
-    assert_eq!(bed.look("redis", 250), "-");
-    assert_eq!(
-        bed.counters
-            .containers_ambiguous_total
-            .load(Ordering::Relaxed),
-        1
-    );
-    bed.tell(
-        1,
-        [Update::Gone {
-            origin: MOBY,
-            id: id("redis"),
-            at: 300,
-        }],
-    );
-    assert_eq!(bed.look("redis", 350), "ours");
 }
 
 #[test]
@@ -436,4 +359,31 @@ fn invented_ids_do_not_push_out_live_containers() {
     }
     assert_eq!(bed.look("real", 20_000), "real");
     assert!(bed.metadata.len().0 <= 100);
+}
+
+#[test]
+fn a_flood_of_containers_leaves_those_in_use_and_what_made_room_is_asked_for_again() {
+    let options = CacheOptions {
+        containers: 100,
+        ..CacheOptions::default()
+    };
+    let mut bed = bed_with(1, options);
+    bed.tell(1, [Update::SourceUp { source: 0 }]);
+    let tell = |bed: &mut Bed, name: &str| bed.tell(1, [seen(K8S, 1, container(name, name, 1))]);
+    for n in 0..20 {
+        tell(&mut bed, &format!("real{n}"));
+    }
+    for n in 0..1000 {
+        tell(&mut bed, &format!("x{n}"));
+        for used in 0..10 {
+            let name = format!("real{used}");
+            assert_eq!(bed.look(&name, 2), name, "after {n}");
+        }
+    }
+    assert!(bed.asked().is_empty());
+    assert!(bed.metadata.len().0 <= 100);
+    assert_eq!(bed.look("real15", 2), "?");
+    assert_eq!(bed.asked(), ["real15"]);
+    assert_eq!(tell(&mut bed, "real15"), ["real15"]);
+    assert_eq!(bed.look("real15", 2), "real15");
 }

@@ -5,7 +5,7 @@ use super::{
     entry::{Entry, Generation, Question},
     nanoseconds,
 };
-use crate::counters::add;
+use crate::ContainerId;
 
 impl Metadata {
     /// What a containerd no longer has was deleted while it was away.
@@ -58,44 +58,37 @@ impl Metadata {
             }
             !entry.is_empty()
         });
-        self.entries.shrink_to(self.entries.len() * 2 + 64);
+        self.entries.shrink();
         self.drop_unsent();
         self.pods.tidy(before);
         self.stop_waiting();
     }
 
-    /// Before one more is inserted: forgets an eighth of the containers, if there are too many.
-    pub(super) fn make_room(&mut self) {
-        if self.entries.len() < self.options.containers.max(8) {
-            return;
-        }
-        // Deleted ones first, then those that no event named for longest.
-        let age = |e: &Entry| {
-            let is_alive = e.generations.iter().any(|g| g.deleted.is_none());
-            (is_alive, e.used)
-        };
-        let mut ages: Vec<_> = self.entries.values().map(age).collect();
-        let eighth = ages.len() / 8;
-        let (_, &mut limit, _) = ages.select_nth_unstable(eighth);
-        let before = self.entries.len();
-        let mut left = eighth + 1;
-        let pods = &mut self.pods;
-        self.entries.retain(|id, entry| {
-            let keep = left == 0 || age(entry) > limit;
-            if !keep {
-                left -= 1;
-                for generation in &entry.generations {
-                    if let Some(pod) = &generation.container.pod {
-                        pods.leave(id, &pod.uid);
+    /// An entry for a name that has none. For that others go from a full cache, an eighth at a
+    /// time: first the names that no living container has, then those that no event named for
+    /// longest. Whoever invents names pushes no living container out.
+    pub(super) fn new_name(&mut self, id: ContainerId) -> &mut Entry {
+        if self.entries.is_full() {
+            let mut eighth = self.entries.len() / 8 + 1;
+            let pods = &mut self.pods;
+            for living in [false, true] {
+                eighth -= self.entries.evict_where(eighth, |id, entry| {
+                    let goes = living || !entry.is_alive();
+                    if goes {
+                        for pod in entry
+                            .generations
+                            .iter()
+                            .filter_map(|g| g.container.pod.as_ref())
+                        {
+                            pods.leave(id, &pod.uid);
+                        }
                     }
-                }
+                    goes
+                });
             }
-            keep
-        });
-        self.drop_unsent();
-        add(
-            &self.counters.containers_evicted_total,
-            before - self.entries.len(),
-        );
+            self.drop_unsent();
+        }
+        let now = self.now;
+        self.entries.touch_or_insert_with(id, || Entry::new(now))
     }
 }

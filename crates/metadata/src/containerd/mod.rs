@@ -6,6 +6,7 @@
 //! from the kubelet.
 
 mod describe;
+mod lookup;
 mod session;
 mod snapshot;
 mod socket;

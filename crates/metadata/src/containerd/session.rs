@@ -1,27 +1,16 @@
 //! One connection to a containerd.
 
 use std::{
-    collections::HashMap,
     convert::Infallible,
-    future::Future,
     path::PathBuf,
-    sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Mutex, OnceLock, atomic::AtomicU32},
     time::Duration,
 };
 
 use containerd_client::{
     events::{ContainerCreate, ContainerDelete, ContainerUpdate, TaskCreate},
-    services::v1::{
-        Container as Record, GetContainerRequest, GetImageRequest, GetRequest, SubscribeRequest,
-        containers_client::ContainersClient, events_client::EventsClient,
-        images_client::ImagesClient, tasks_client::TasksClient,
-    },
-    tonic::{
-        Code, Request, Response, Status, Streaming, metadata::MetadataValue, transport::Channel,
-    },
+    services::v1::{SubscribeRequest, events_client::EventsClient},
+    tonic::{Response, Streaming, transport::Channel},
     types::Envelope,
 };
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -30,16 +19,15 @@ use prost_types::{Any, Timestamp};
 use rustc_hash::FxHashSet;
 use tokio::{
     sync::mpsc,
-    time::{Instant, interval_at, timeout},
+    time::{Instant, interval_at},
 };
 
-use super::{Error, Socket, Task, describe::describe};
+use super::{Error, Socket, Task};
 use crate::{
-    ContainerId, Notice,
+    BoundedCache, ContainerId, Notice,
     caches::{Origin, Update},
-    clock::{MILLISECOND, boot_at, boot_now},
+    clock::{boot_at, boot_now},
     counters::count,
-    text::clean,
 };
 
 /// Questions that are under way at a time.
@@ -50,12 +38,6 @@ pub(super) const MESSAGE_MAX: usize = 16 << 20;
 const IMAGES_MAX: usize = 512;
 /// How often the socket's file is looked at.
 const CHECK: Duration = Duration::from_secs(2);
-/// Where shims keep bundles, below containerd's state directory.
-const BUNDLES: &str = "io.containerd.runtime.v2.task";
-
-/// How old a container is whose first process can be there already.
-const TASK_AGE: u64 = 20 * MILLISECOND;
-
 /// What a finished question leaves to do.
 pub(super) enum Done {
     /// An event waits for it; whether it was found.
@@ -72,9 +54,10 @@ pub(super) struct Session<'a> {
     pub(super) channel: Channel,
     /// Counts snapshots, over all connections.
     pub(super) epoch: &'a AtomicU32,
-    bundles: OnceLock<PathBuf>,
+    /// Where bundles are, once that is known.
+    pub(super) bundles: OnceLock<PathBuf>,
     /// Digests by image id, whose meaning never changes.
-    digests: Mutex<HashMap<String, Option<Box<str>>>>,
+    pub(super) digests: Mutex<BoundedCache<String, Option<Box<str>>>>,
 }
 
 impl<'a> Session<'a> {
@@ -84,7 +67,7 @@ impl<'a> Session<'a> {
             channel,
             epoch,
             bundles: OnceLock::new(),
-            digests: Mutex::default(),
+            digests: Mutex::new(BoundedCache::new(IMAGES_MAX)),
         }
     }
 
@@ -252,181 +235,15 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Answers for an event that waits: looks into all namespaces.
-    async fn answer(&self, id: ContainerId) -> Done {
-        let mut found = false;
-        for namespace in 0..u8::try_from(self.task.options.namespaces.len()).unwrap_or(u8::MAX) {
-            match self.find(namespace, id).await {
-                Ok(here) => found |= here,
-                Err(error) => return Done::Asked(id, Err(error)),
-            }
-        }
-        Done::Asked(id, Ok(found))
-    }
-
-    /// Gets a container and sends it; whether it is there.
-    async fn find(&self, namespace: u8, id: ContainerId) -> Result<bool, Error> {
-        let request = GetContainerRequest {
-            id: id.full().to_owned(),
-        };
-        let mut client =
-            ContainersClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_MAX);
-        let answer = self
-            .call(
-                "Containers.Get",
-                client.get(self.request(namespace, request)),
-            )
-            .await?;
-        let Some(record) = answer.and_then(|a| a.container) else {
-            return Ok(false);
-        };
-        if record.id != id.full() {
-            return Ok(false);
-        }
-        let Some(created) = self.send(namespace, record).await? else {
-            return Ok(false);
-        };
-        if boot_now().saturating_sub(created) > TASK_AGE {
-            let request = GetRequest {
-                container_id: id.full().to_owned(),
-                exec_id: String::new(),
-            };
-            let mut client = TasksClient::new(self.channel.clone());
-            let task = client.get(self.request(namespace, request));
-            if let Ok(Some(task)) = self.call("Tasks.Get", task).await
-                && let Some(process) = task.process
-            {
-                self.send_task(namespace, id, process.pid).await;
-            }
-        }
-        Ok(true)
-    }
-
-    /// Completes a record with its image's digest and sends it; when the
-    /// container was created, or none if the record makes no sense.
-    pub(super) async fn send(&self, namespace: u8, record: Record) -> Result<Option<u64>, Error> {
-        let name = self.namespace(namespace);
-        let Some(described) = describe(name, &record, &self.task.counters) else {
-            count(&self.task.counters.containerd_invalid_total);
-            return Ok(None);
-        };
-        let mut container = described.container;
-        if let Some(key) = described.image_key
-            && let Some(digest) = self.digest(namespace, key).await?
-        {
-            container.digest = Some(digest);
-        }
-        let rootfs = self
-            .bundles()
-            .join(name)
-            .join(container.id.full())
-            .join("rootfs");
-        container.rootfs = rootfs.to_str().map(Into::into);
-        let created = container.created.map_or_else(boot_now, boot_at);
-        let update = Update::Container {
-            origin: self.origin(namespace),
-            epoch: self.epoch.load(Ordering::Relaxed),
-            created,
-            container,
-        };
-        self.task.updates.send(update).await;
-        Ok(Some(created))
-    }
-
-    /// Digest of an image's manifest.
-    async fn digest(&self, namespace: u8, name: String) -> Result<Option<Box<str>>, Error> {
-        let is_id = name.starts_with("sha256:");
-        if is_id && let Some(known) = self.digests().get(&name) {
-            return Ok(known.clone());
-        }
-        let request = GetImageRequest { name: name.clone() };
-        let mut client = ImagesClient::new(self.channel.clone());
-        let image = self
-            .call("Images.Get", client.get(self.request(namespace, request)))
-            .await?;
-        let digest = image
-            .and_then(|i| i.image?.target)
-            .map(|target| clean(&target.digest, 256));
-        if is_id {
-            let mut digests = self.digests();
-            if digests.len() >= IMAGES_MAX {
-                digests.clear();
-            }
-            digests.insert(name, digest.clone());
-        }
-        Ok(digest)
-    }
-
-    pub(super) async fn send_task(&self, namespace: u8, id: ContainerId, pid: u32) {
-        let update = Update::Task {
-            origin: self.origin(namespace),
-            id,
-            init: Some(pid).filter(|pid| *pid != 0),
-        };
-        self.task.updates.send(update).await;
-    }
-
-    /// A call that may find nothing. What concerns only this question is as
-    /// good as nothing; an error of the connection ends the session.
-    pub(super) async fn call<T>(
-        &self,
-        what: &'static str,
-        call: impl Future<Output = Result<Response<T>, Status>>,
-    ) -> Result<Option<T>, Error> {
-        match timeout(self.task.options.timeout, call).await {
-            Err(_) => Err(Error::Timeout(what)),
-            Ok(Ok(response)) => Ok(Some(response.into_inner())),
-            Ok(Err(status)) => match status.code() {
-                Code::NotFound => Ok(None),
-                Code::Unavailable | Code::Cancelled | Code::Unknown | Code::Internal => {
-                    Err(Error::rpc(what)(status))
-                }
-                _ => {
-                    count(&self.task.counters.containerd_lookup_failures_total);
-                    Ok(None)
-                }
-            },
-        }
-    }
-
-    pub(super) fn request<T>(&self, namespace: u8, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        if let Ok(value) = MetadataValue::try_from(self.namespace(namespace)) {
-            request.metadata_mut().insert("containerd-namespace", value);
-        }
-        request
-    }
-
-    fn origin(&self, namespace: u8) -> Origin {
+    pub(super) fn origin(&self, namespace: u8) -> Origin {
         Origin {
             source: self.task.source,
             namespace,
         }
     }
 
-    fn namespace(&self, namespace: u8) -> &str {
+    pub(super) fn namespace(&self, namespace: u8) -> &str {
         &self.task.options.namespaces[usize::from(namespace)]
-    }
-
-    /// Where the bundles are: beside the socket, or in `containerd` beside it (microk8s).
-    fn bundles(&self) -> PathBuf {
-        if let Some(known) = self.bundles.get() {
-            return known.clone();
-        }
-        let beside = self.task.socket.parent().unwrap_or(&self.task.socket);
-        let places = [
-            beside.join(BUNDLES),
-            beside.join("containerd").join(BUNDLES),
-        ];
-        let found = places.iter().find(|place| place.is_dir());
-        match found {
-            Some(found) => self.bundles.get_or_init(|| found.clone()).clone(),
-            None => places[0].clone(),
-        }
-    }
-
-    fn digests(&self) -> MutexGuard<'_, HashMap<String, Option<Box<str>>>> {
-        self.digests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -15,18 +15,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustc_hash::FxHashMap;
+pub(super) use self::table::Table;
 use telemetry::Lookups;
 
-pub(super) use self::table::Table;
 use self::{
     open::Root,
     reader::{Job, Outcome, Reader, Reply, Stamps},
 };
 use super::{
-    ContainerState, Counters, IdMap,
+    BoundedCache, ContainerState, Counters, IdMap,
     clock::{MILLISECOND, SECOND},
-    counters::{add, count},
+    counters::count,
 };
 use crate::ContainerId;
 
@@ -76,24 +75,48 @@ struct Names {
     gid_map: Box<[IdMap]>,
     /// Tells containers that have the same id one after another.
     created: Option<u64>,
-    /// Tells their jobs from each other.
+    /// Tells the jobs for these names from those for other names of the same container, earlier ones.
     serial: u64,
     /// When to look again, nanoseconds since boot.
     next: u64,
-    used: u64,
+}
+
+impl Names {
+    /// Names that are still to be read, with the next serial.
+    fn unread(serial: &mut u64) -> Self {
+        *serial += 1;
+        Self {
+            serial: *serial,
+            ..Self::default()
+        }
+    }
 }
 
 /// Names of users and groups. The default knows none but root's.
-#[derive(Default)]
 pub struct Users {
     options: UsersOptions,
     host: Names,
-    containers: FxHashMap<ContainerId, Names>,
+    containers: BoundedCache<ContainerId, Names>,
+    /// The last [`Names::serial`] that was given away.
+    serial: u64,
     reader: Option<Reader>,
     /// The host's root, see [`Root::Process`].
     hosts: Arc<[(u64, u64)]>,
     counters: Arc<Counters>,
-    lookups: Lookups,
+}
+
+impl Default for Users {
+    fn default() -> Self {
+        Self {
+            options: UsersOptions::default(),
+            host: Names::default(),
+            containers: BoundedCache::new(CONTAINERS_MAX),
+            serial: 0,
+            reader: None,
+            hosts: Arc::default(),
+            counters: Arc::default(),
+        }
+    }
 }
 
 impl Users {
@@ -115,7 +138,7 @@ impl Users {
     /// How many containers' users are known, and how often they were asked for.
     #[must_use]
     pub fn figures(&self) -> (usize, Lookups) {
-        (self.containers.len(), self.lookups)
+        (self.containers.len(), self.containers.lookups())
     }
 
     /// Makes the names of an event's container ready, before it is evaluated.
@@ -134,25 +157,18 @@ impl Users {
         while let Some(reply) = reader.ready() {
             self.take(reply, now);
         }
-        if let Some(id) = id {
-            let known = self.containers.contains_key(&id);
-            self.lookups.count(known);
-            if !known {
-                self.make_room();
-            }
-        }
+        let serial = &mut self.serial;
         let names = match id {
             None => &mut self.host,
-            Some(id) => self.containers.entry(id).or_default(),
+            Some(id) => {
+                self.containers.count(self.containers.peek(&id).is_some());
+                self.containers
+                    .touch_or_insert_with(id, || Names::unread(serial))
+            }
         };
-        names.used = now;
         if let Some(known) = known {
             if names.created.is_some() && names.created != known.created {
-                *names = Names {
-                    serial: names.serial + 1,
-                    used: now,
-                    ..Names::default()
-                };
+                *names = Names::unread(&mut self.serial);
             }
             if names.created.is_none() {
                 names.created = known.created;
@@ -227,14 +243,14 @@ impl Users {
     fn names_mut(&mut self, id: Option<ContainerId>) -> Option<&mut Names> {
         match id {
             None => Some(&mut self.host),
-            Some(id) => self.containers.get_mut(&id),
+            Some(id) => self.containers.peek_mut(&id),
         }
     }
 
     fn names(&self, id: Option<&ContainerId>) -> Option<&Names> {
         match id {
             None => Some(&self.host),
-            Some(id) => self.containers.get(id),
+            Some(id) => self.containers.peek(id),
         }
     }
 
@@ -259,27 +275,6 @@ impl Users {
         self.names(container)
             .and_then(|names| names.groups.name(inside(&names.gid_map, gid)?))
             .unwrap_or(UNKNOWN)
-    }
-
-    /// Forgets an eighth of the containers, if there are too many.
-    fn make_room(&mut self) {
-        if self.containers.len() < CONTAINERS_MAX {
-            return;
-        }
-        let mut ages: Vec<_> = self.containers.values().map(|names| names.used).collect();
-        let eighth = ages.len() / 8;
-        let (_, &mut limit, _) = ages.select_nth_unstable(eighth);
-        let before = self.containers.len();
-        let mut left = eighth + 1;
-        self.containers.retain(|_, names| {
-            let keep = left == 0 || names.used > limit;
-            left -= usize::from(!keep);
-            keep
-        });
-        add(
-            &self.counters.users_evicted_total,
-            before - self.containers.len(),
-        );
     }
 }
 

@@ -236,15 +236,62 @@ fn a_process_of_the_runtime_that_still_has_the_hosts_root_is_not_read() {
     assert_eq!(users.user_name(Some(&id), 2), "own");
 }
 
-#[test]
-fn names_of_many_containers_are_bounded() {
-    let mut users = Users::new(options(), Arc::default());
-    for n in 0..5000u64 {
-        let id = ContainerId::new(format!("{n:064}").as_bytes()).unwrap();
-        // Nothing can be read: the threads are not asked.
-        users.containers.entry(id).or_default().next = u64::MAX;
-        users.prepare(ContainerState::Unknown(id), 1, n);
-        users.make_room();
-        assert!(users.containers.len() <= CONTAINERS_MAX);
+/// The container of that number, whose only user is `u<number>`.
+fn numbered(dir: &Path, n: u64) -> Container {
+    let root = dir.join(n.to_string());
+    if !root.exists() {
+        fs::create_dir_all(root.join("etc")).unwrap();
+        fs::write(root.join("etc/passwd"), format!("u{n}:x:7:7:::\n")).unwrap();
     }
+    Container {
+        created: Some(n),
+        rootfs: root.to_str().map(Into::into),
+        ..Container::new(
+            ContainerId::new(format!("{n:064}").as_bytes()).unwrap(),
+            "containerd",
+        )
+    }
+}
+
+#[test]
+fn a_flood_of_containers_leaves_users_in_use_and_what_made_room_is_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut users = Users::new(options(), Arc::default());
+    let mut name = |n| {
+        let container = numbered(dir.path(), n);
+        users.prepare(ContainerState::Known(&container), u32::MAX, SECOND);
+        let name = users.user_name(Some(&container.id), 7).to_owned();
+        (name, users.figures())
+    };
+    for n in 0..20 {
+        assert_eq!(name(n).0, format!("u{n}"));
+    }
+    for n in 100..100 + CONTAINERS_MAX as u64 {
+        assert_eq!(name(n).0, format!("u{n}"));
+        for used in 0..10 {
+            let before = name(used).1.1.misses;
+            assert_eq!(name(used).1.1.misses, before, "{used} after {n}");
+        }
+    }
+    for unused in 10..20 {
+        assert_eq!(name(unused).0, format!("u{unused}"));
+    }
+    let (known, lookups) = name(0).1;
+    assert_eq!(known, CONTAINERS_MAX);
+    assert_eq!(lookups.evictions, 30);
+}
+
+#[test]
+fn an_answer_about_names_that_made_room_is_not_taken_for_those_of_a_later_container() {
+    let mut users = Users::new(options(), Arc::default());
+    let id = ContainerId::new(&[b'a'; 64]).unwrap();
+    let first = users
+        .containers
+        .touch_or_insert_with(id, || Names::unread(&mut users.serial));
+    let serial = first.serial;
+    users.containers.evict();
+    let later = users
+        .containers
+        .touch_or_insert_with(id, || Names::unread(&mut users.serial));
+    assert_ne!(later.serial, serial);
 }

@@ -24,7 +24,7 @@ fn size(bed: &Bed) -> [usize; 4] {
     let given = metadata.given.capacity() + metadata.resolved.capacity();
     [
         containers,
-        metadata.entries.capacity(),
+        metadata.entries.room(),
         pods,
         given + metadata.sources.unsent(),
     ]

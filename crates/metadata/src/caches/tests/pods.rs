@@ -152,6 +152,6 @@ fn pods_that_are_forgotten_because_there_are_too_many_are_counted() {
     bed.tell(1, (0..20).map(|n| api_pod(&format!("u{n}"), "app:web")));
     let kept = bed.metadata.len().1;
     assert!(kept <= 8, "{kept}");
-    let forgotten = bed.counters.pods_evicted_total.load(Ordering::Relaxed);
+    let forgotten = bed.metadata.lookups()[1].evictions;
     assert_eq!(forgotten, 20 - kept as u64);
 }

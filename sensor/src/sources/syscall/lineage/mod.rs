@@ -11,41 +11,51 @@
 
 mod program;
 mod reader;
+mod texts;
 
-use std::{cell::Cell, collections::VecDeque, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use metadata::{Counters, Names, Process, Strings, TICK_NS, count, processes};
-use rustc_hash::FxHashMap;
+use metadata::{BoundedCache, Counters, Names, Process, Strings, TICK_NS, count, processes};
 use sensor_ebpf::COMM_LEN;
 use telemetry::Lookups;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 pub use self::program::Program;
-use self::reader::{Busy, Reader};
+use self::{
+    reader::{Busy, Reader},
+    texts::{Text, Texts},
+};
 use crate::sources::syscall::event::{Ancestor, Detail, Event, Exec, Kind, Task};
 
 /// Most programs that are kept.
 const PROGRAMS_MAX: usize = 8192;
-/// Most bytes of programs that are kept.
-const BYTES_MAX: usize = 8 << 20;
 /// Most bytes of argv and of the environment of one program that are kept.
 const STRINGS_MAX: usize = 8192;
 
 /// Names one exec: see `Image` of the wire format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, Immutable, IntoBytes)]
+#[repr(C)]
 struct Key {
-    tgid: u32,
-    /// Of a program that was there before the sensor, which has no time of
-    /// exec, the start of its process in ticks (`/proc` is not more exact).
+    /// When the exec was; or [`Self::BEFORE`], and the start of the process in ticks (`/proc` is
+    /// not more exact): of a program that was there before the sensor, which has no time of exec.
     time: u64,
-    before: bool,
+    tgid: u32,
+    reserved: u32,
 }
 
 impl Key {
+    /// No time since boot, in nanoseconds, is so late.
+    const BEFORE: u64 = 1 << 63;
+
     fn new(tgid: u32, time: u64, start: u64) -> Self {
         Self {
+            time: if time == 0 {
+                Self::BEFORE | (start / TICK_NS)
+            } else {
+                time
+            },
             tgid,
-            time: if time == 0 { start / TICK_NS } else { time },
-            before: time == 0,
+            reserved: 0,
         }
     }
 
@@ -93,26 +103,33 @@ impl Running {
     }
 }
 
-/// What is known of a program; no bytes, if it was looked for in vain.
+/// What is known of a program; no text, if it was looked for in vain.
 struct Entry {
     /// comm, exe, cwd, argv, env, back to back.
-    bytes: Box<[u8]>,
-    ends: [u32; 4],
+    text: Option<Text>,
+    /// Where each of them ends, but the last.
+    ends: [u16; 4],
     exec: Option<Exec>,
-    used: Cell<bool>,
 }
 
-/// A bounded cache of programs; those not asked for lately go first.
-#[derive(Default)]
+/// A bounded cache of programs: those that no event asked for lately make room.
 pub struct Lineage {
-    programs: FxHashMap<Key, Entry>,
-    order: VecDeque<Key>,
-    bytes: usize,
-    evicted: u64,
-    lookups: Cell<Lookups>,
+    programs: BoundedCache<Key, Entry>,
+    texts: Texts,
     /// Where programs are looked for that no exec told.
     reader: Option<Reader>,
     counters: Arc<Counters>,
+}
+
+impl Default for Lineage {
+    fn default() -> Self {
+        Self {
+            programs: BoundedCache::new(PROGRAMS_MAX),
+            texts: Texts::default(),
+            reader: None,
+            counters: Arc::default(),
+        }
+    }
 }
 
 impl Lineage {
@@ -137,16 +154,19 @@ impl Lineage {
         lineage
     }
 
-    /// Looks for programs that fields ask for and no exec told: that of an event's own process,
-    /// and those of so many of its ancestors.
+    /// To be called before fields are read: uses the programs that they ask for (that of an
+    /// event's own process, and those of so many of its ancestors), and looks for those that no
+    /// exec told.
     pub fn prepare(&mut self, event: &Event<'_>, of_itself: bool, of_ancestors: u32) {
-        if self.reader.is_none() || !(of_itself || of_ancestors > 0) {
+        if !of_itself && of_ancestors == 0 {
             return;
         }
-        let of_ancestors = of_ancestors as usize;
-        let wanted = Running::all(event).take(1 + of_ancestors);
+        let wanted = Running::all(event).take(1 + of_ancestors as usize);
         for wanted in wanted.skip(usize::from(!of_itself)) {
-            if !self.programs.contains_key(&wanted.program) {
+            let entry = self.programs.touch(&wanted.program);
+            let known = entry.map(|entry| entry.text.is_some());
+            self.programs.count(known == Some(true));
+            if known.is_none() {
                 self.look_for(wanted.program, event);
             }
         }
@@ -212,42 +232,19 @@ impl Lineage {
         self.get(Key::of_ancestor(ancestor))
     }
 
-    /// How many programs are known.
+    /// How many programs are known, and how often it was asked for one.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.programs.len()
-    }
-
-    /// Whether none is known.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.programs.is_empty()
-    }
-
-    /// How often it was asked for a program.
-    #[must_use]
-    pub fn lookups(&self) -> Lookups {
-        self.lookups.get()
-    }
-
-    /// How many programs were dropped to make room.
-    #[must_use]
-    pub fn evicted(&self) -> u64 {
-        self.evicted
+    pub fn figures(&self) -> (usize, Lookups) {
+        (self.programs.len(), self.programs.lookups())
     }
 
     fn get(&self, key: Key) -> Option<Program<'_>> {
-        let entry = self.programs.get(&key);
-        let entry = entry.filter(|entry| !entry.bytes.is_empty());
-        let mut lookups = self.lookups.get();
-        lookups.count(entry.is_some());
-        self.lookups.set(lookups);
-        let entry = entry?;
-        entry.used.set(true);
+        let entry = self.programs.peek(&key)?;
+        let text = self.texts.get(entry.text?);
         let mut start = 0;
         let mut part = |i: usize| {
-            let end = entry.ends.get(i).map_or(entry.bytes.len(), |&e| e as usize);
-            let part = &entry.bytes[start..end];
+            let end = entry.ends.get(i).map_or(text.len(), |&e| e.into());
+            let part = &text[start..end];
             start = end;
             part
         };
@@ -261,43 +258,32 @@ impl Lineage {
         })
     }
 
+    /// Keeps a program. One whose text is longer than any that the kernel side tells is not kept.
     fn insert(&mut self, key: Key, parts: [&[u8]; 5], exec: Option<Exec>) {
-        let mut ends = [0; 4];
+        let mut ends = [0; 5];
         let mut end = 0;
         for (at, part) in ends.iter_mut().zip(&parts) {
             end += part.len();
-            *at = u32::try_from(end).unwrap_or(u32::MAX);
+            let Ok(end) = u16::try_from(end) else {
+                return;
+            };
+            *at = end;
         }
-        let bytes = parts.concat().into_boxed_slice();
-        self.bytes += bytes.len();
-        let entry = Entry {
-            bytes,
-            ends,
-            exec,
-            used: Cell::new(false),
-        };
-        match self.programs.insert(key, entry) {
-            Some(old) => self.bytes -= old.bytes.len(),
-            None => self.order.push_back(key),
+        let [ends @ .., len] = ends;
+        while !self.texts.fits(len) {
+            let Some(entry) = self.programs.evict() else {
+                break;
+            };
+            self.texts.remove(entry.text);
         }
-        while self.order.len() > PROGRAMS_MAX || self.bytes > BYTES_MAX {
-            self.evict();
-        }
-    }
-
-    /// Drops the oldest that nobody asked for since it was last looked at.
-    fn evict(&mut self) {
-        while let Some(key) = self.order.pop_front() {
-            match self.programs.get(&key) {
-                Some(entry) if entry.used.replace(false) => self.order.push_back(key),
-                Some(entry) => {
-                    self.bytes -= entry.bytes.len();
-                    self.programs.remove(&key);
-                    self.evicted += 1;
-                    return;
-                }
-                None => {}
+        let programs = &mut self.programs;
+        let text = self.texts.push(key, &parts, len, |key, text| {
+            if let Some(entry) = programs.peek_mut(&key) {
+                entry.text = Some(text);
             }
+        });
+        if let Some(left) = self.programs.insert(key, Entry { text, ends, exec }) {
+            self.texts.remove(left.text);
         }
     }
 }

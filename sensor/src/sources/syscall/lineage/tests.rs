@@ -36,26 +36,60 @@ fn another_exec_of_the_same_process_is_another_program() {
     assert_eq!(lineage.of(&second).expect("known").argv.0, b"two\0");
 }
 
-#[test]
-fn it_stays_bounded_and_keeps_what_is_asked_for() {
-    let mut lineage = Lineage::new();
-    let kept = observe(&mut lineage, 1, 1, &["kept"]);
-    for i in 0..3 * PROGRAMS_MAX as u64 {
-        observe(&mut lineage, 2, 100 + i, &["x"]);
-        assert!(lineage.of(&kept).is_some());
-    }
-    assert_eq!(lineage.len(), PROGRAMS_MAX);
-    assert!(lineage.evicted() > 0);
+/// An event of a process that runs the same program, whose fields ask for it.
+fn ask(lineage: &mut Lineage, task: &Task) -> bool {
+    let mut record = RecordBuilder::connect(Connect::default());
+    record.task = *task;
+    let bytes = record.build();
+    lineage.prepare(&Event::decode(&bytes).expect("a record"), true, 0);
+    lineage.of(task).is_some()
 }
 
 #[test]
-fn it_stays_bounded_in_bytes() {
+fn a_flood_of_short_lived_processes_leaves_the_programs_in_use() {
     let mut lineage = Lineage::new();
-    let long = "x".repeat(STRINGS_MAX);
-    for i in 0..2000 {
-        observe(&mut lineage, 2, 100 + i, &[&long]);
+    let kept = observe(&mut lineage, 1, 1, &["kept"]);
+    let unused = observe(&mut lineage, 1, 2, &["unused"]);
+    for i in 0..3 * PROGRAMS_MAX as u64 {
+        let argv = "x".repeat(usize::try_from(i % 500).unwrap());
+        let task = observe(&mut lineage, 2, 100 + i, &[&argv]);
+        let program = lineage.of(&task).expect("known");
+        assert_eq!(program.argv.0, format!("{argv}\0").as_bytes());
+        if i % 100 == 0 {
+            assert!(ask(&mut lineage, &kept), "{i}");
+        }
     }
-    assert!(lineage.bytes <= BYTES_MAX);
+    assert_eq!(lineage.of(&kept).expect("known").argv.0, b"kept\0");
+    assert!(lineage.of(&unused).is_none());
+    let (known, lookups) = lineage.figures();
+    assert_eq!(known, PROGRAMS_MAX);
+    assert_eq!(lookups.misses, 0);
+    assert_eq!(lookups.evictions, 2 * PROGRAMS_MAX as u64 + 2);
+}
+
+#[test]
+fn long_texts_push_out_others_and_not_those_in_use() {
+    let mut lineage = Lineage::new();
+    let kept = observe(&mut lineage, 1, 1, &["kept"]);
+    let long = "x".repeat(2 * STRINGS_MAX);
+    for i in 0..2000 {
+        let task = observe(&mut lineage, 2, 100 + i, &[&long]);
+        assert_eq!(lineage.of(&task).expect("known").argv.0.len(), STRINGS_MAX);
+        assert!(ask(&mut lineage, &kept), "{i}");
+    }
+    let (known, _) = lineage.figures();
+    assert!((500..1000).contains(&known), "{known}");
+}
+
+#[test]
+fn a_program_told_twice_is_kept_once() {
+    let mut lineage = Lineage::new();
+    for n in 0..100_000 {
+        observe(&mut lineage, 5, 77, &[&n.to_string()]);
+    }
+    let task = observe(&mut lineage, 5, 77, &["last"]);
+    assert_eq!(lineage.of(&task).expect("known").argv.0, b"last\0");
+    assert_eq!(lineage.figures().0, 1);
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! Which container each cgroup belongs to, so that names are parsed once a
 //! cgroup and not once an event.
 
-use metadata::{ContainerId, container_id};
-use rustc_hash::FxHashMap;
+use metadata::{BoundedCache, ContainerId, container_id};
 use sensor_ebpf::{CgroupKey, task_flag};
 use telemetry::Lookups;
 
@@ -21,11 +20,10 @@ pub enum Place {
 }
 
 /// Cgroups by the kernel's key.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Cgroups {
-    known: FxHashMap<CgroupKey, Place>,
+    known: BoundedCache<CgroupKey, Place>,
     namespaces: Vec<String>,
-    lookups: Lookups,
 }
 
 impl Cgroups {
@@ -33,34 +31,32 @@ impl Cgroups {
     #[must_use]
     pub fn new(namespaces: Vec<String>) -> Self {
         Self {
-            known: FxHashMap::default(),
+            known: BoundedCache::new(MOST),
             namespaces,
-            lookups: Lookups::default(),
         }
     }
 
     /// How many cgroups are known, and how often it was asked for one.
     #[must_use]
     pub fn figures(&self) -> (usize, Lookups) {
-        (self.known.len(), self.lookups)
+        (self.known.len(), self.known.lookups())
     }
 
     /// What a cgroup was found to be.
     #[must_use]
     pub fn get(&self, key: &CgroupKey) -> Option<Place> {
-        self.known.get(key).copied()
+        self.known.peek(key).copied()
     }
 
-    /// Where a process is, and whether its cgroup is seen for the first time. None if its
-    /// names end below the root: they prove nothing, so nothing is remembered.
+    /// Where a process is, and whether its cgroup was not known (seen for the first time, or again
+    /// after it had made room). None if its names end below the root: they prove nothing, so
+    /// nothing is remembered.
     pub fn place(&mut self, event: &Event<'_>) -> (Option<Place>, bool) {
         let key = CgroupKey {
             node: event.task.cgroup_node,
             id: event.task.cgroup_id,
         };
-        let known = self.known.get(&key);
-        self.lookups.count(known.is_some());
-        if let Some(place) = known {
+        if let Some(place) = self.known.get(&key) {
             return (Some(*place), false);
         }
         if event.task.flags & task_flag::CGROUP_COMPLETE == 0 {
@@ -70,10 +66,53 @@ impl Cgroups {
             Some((_, id)) => Place::Container(id),
             None => Place::Host,
         };
-        if self.known.len() >= MOST {
-            self.known.clear();
-        }
         self.known.insert(key, place);
         (Some(place), true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::syscall::event::builder::RecordBuilder;
+
+    /// Where an event of that cgroup is: even numbers are containers, odd ones the host's.
+    fn place(cgroups: &mut Cgroups, id: u64) -> (Option<Place>, bool) {
+        let path = match id % 2 {
+            0 => format!("/kubepods/pod{id}/{id:064x}"),
+            _ => format!("/system.slice/unit{id}.service"),
+        };
+        let mut record = RecordBuilder::exec("/bin/true", &["true"]).in_cgroup(&path);
+        record.task.cgroup_id = id;
+        let bytes = record.build();
+        cgroups.place(&Event::decode(&bytes).expect("a record"))
+    }
+
+    fn expected(id: u64) -> Place {
+        match id % 2 {
+            0 => Place::Container(ContainerId::new(format!("{id:064x}").as_bytes()).unwrap()),
+            _ => Place::Host,
+        }
+    }
+
+    #[test]
+    fn a_flood_of_new_cgroups_leaves_those_in_use_and_what_made_room_is_found_again() {
+        let mut cgroups = Cgroups::new(vec!["k8s.io".into()]);
+        for id in 1..=20 {
+            assert_eq!(place(&mut cgroups, id), (Some(expected(id)), true));
+        }
+        for id in 100..100 + 2 * MOST as u64 {
+            assert_eq!(place(&mut cgroups, id), (Some(expected(id)), true));
+            if id % 1000 == 0 {
+                for used in 1..=10 {
+                    assert_eq!(place(&mut cgroups, used), (Some(expected(used)), false));
+                }
+            }
+        }
+        assert_eq!(cgroups.known.len(), MOST);
+        for unused in 11..=20 {
+            let again = place(&mut cgroups, unused);
+            assert_eq!(again, (Some(expected(unused)), true));
+        }
     }
 }

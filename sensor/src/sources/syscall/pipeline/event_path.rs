@@ -6,7 +6,7 @@ use events::{Lines, PendingEvents, PendingStatistics, Release};
 use metadata::{ContainerId, ContainerState, Lookup, Metadata, Users, boot_now};
 use outputs::AlertOptions;
 use sensor_ebpf::{CgroupClass, CgroupKey, Header};
-use telemetry::{Cache, Ledger, Lookups, Telemetry};
+use telemetry::{Cache, Ledger, Telemetry};
 
 use super::{Cgroups, Node, cgroups::Place, evaluator::Evaluator};
 use crate::sources::syscall::{
@@ -70,8 +70,6 @@ pub struct Pipeline {
     marker: Arc<Marker>,
     /// What the kernel is to be told of cgroups.
     classes: Vec<(CgroupKey, CgroupClass)>,
-    /// How often a container was known.
-    lookups: Lookups,
     /// When the events happened whose lines are not in the outputs' queues yet,
     /// nanoseconds since boot.
     unflushed: Vec<u64>,
@@ -106,7 +104,6 @@ impl Pipeline {
             telemetry,
             marker,
             classes: Vec::new(),
-            lookups: Lookups::default(),
             unflushed: Vec::new(),
         }
     }
@@ -167,13 +164,14 @@ impl Pipeline {
     pub fn tell_caches(&self) {
         let caches = &self.telemetry.caches;
         let (containers, pods) = self.metadata.len();
+        let [of_containers, of_pods] = self.metadata.lookups();
         let (cgroups, of_cgroups) = self.cgroups.figures();
         let (users, of_users) = self.evaluator.users.figures();
-        let lineage = &self.evaluator.lineage;
+        let (programs, of_programs) = self.evaluator.lineage.figures();
         caches.tell(Cache::Cgroups, cgroups, of_cgroups);
-        caches.tell(Cache::Containers, containers, self.lookups);
-        caches.tell(Cache::Pods, pods, Lookups::default());
-        caches.tell(Cache::Programs, lineage.len(), lineage.lookups());
+        caches.tell(Cache::Containers, containers, of_containers);
+        caches.tell(Cache::Pods, pods, of_pods);
+        caches.tell(Cache::Programs, programs, of_programs);
         caches.tell(Cache::Users, users, of_users);
     }
 
@@ -255,7 +253,6 @@ impl Pipeline {
         }
         let waits = self.needs_container();
         let found = self.metadata.lookup(&id, event.header.time);
-        self.lookups.count(matches!(found, Lookup::Known(_)));
         match found {
             Lookup::Pending if waits => self.hold(id, &event, lines),
             Lookup::Known(container) => {

@@ -1,16 +1,10 @@
-//! What an event that rules match costs in allocations, on its way from its record to the buffer
-//! that the outputs share: none.
+//! Events that rules match.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on says so by a panic"
 )]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use config::Config;
 use events::{EventSource as _, PendingOptions};
@@ -26,47 +20,7 @@ use sensor::sources::syscall::{
 use sensor_ebpf::Connect;
 use telemetry::{Identity, Telemetry};
 
-/// The system's allocator, which counts what each thread asks it for.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count() {
-    ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-}
-
-// SAFETY: each call goes to the system's allocator as it came. A cell of a thread that has no
-// destructor and is initialized at compile time allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps the contract of `alloc`, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the memory is from `System`, with that layout.
-        unsafe { System.dealloc(memory, layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: the memory is from `System`, with that layout.
-        unsafe { System.realloc(memory, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// How often this thread asks for memory while it does something.
-fn allocations(action: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.get();
-    action();
-    ALLOCATIONS.get() - before
-}
+use crate::allocations;
 
 /// Its output has texts that are escaped, numbers, addresses, lists, columns and a text of its own.
 const RULES: &str = r#"

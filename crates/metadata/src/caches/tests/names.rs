@@ -1,0 +1,81 @@
+//! Names of containers that are used again, or twice at a time.
+
+use super::*;
+
+#[test]
+fn a_name_used_again_is_given_to_whom_it_belonged_at_the_time() {
+    let mut bed = bed();
+    bed.tell(
+        1,
+        [
+            seen(K8S, 1, container("redis", "first", 100)),
+            gone("redis", 200),
+            seen(K8S, 1, container("redis", "second", 300)),
+        ],
+    );
+    assert_eq!(bed.look("redis", 150), "first");
+    assert_eq!(bed.look("redis", 350), "second");
+    assert_eq!(
+        bed.look("redis", 250),
+        "?",
+        "between the two it was nobody's"
+    );
+    assert_eq!(bed.look("redis", 50), "?");
+}
+
+#[test]
+fn a_late_answer_about_a_deleted_container_does_not_revive_it() {
+    let mut bed = bed();
+    bed.tell(
+        1,
+        [
+            seen(K8S, 1, container("redis", "first", 100)),
+            gone("redis", 200),
+            seen(K8S, 1, container("redis", "first", 100)),
+        ],
+    );
+    assert_eq!(bed.look("redis", 250), "?");
+}
+
+#[test]
+fn an_answer_about_the_former_owner_of_a_name_does_not_replace_the_present_one() {
+    let mut bed = bed();
+    bed.tell(
+        1,
+        [
+            seen(K8S, 1, container("redis", "second", 300)),
+            seen(K8S, 1, container("redis", "first", 100)),
+        ],
+    );
+    assert_eq!(bed.look("redis", 350), "second");
+    assert_eq!(bed.look("redis", 150), "first");
+}
+
+#[test]
+fn a_name_that_two_namespaces_use_at_a_time_is_given_to_nobody() {
+    let mut bed = bed();
+    bed.tell(
+        1,
+        [
+            seen(K8S, 1, container("redis", "ours", 100)),
+            seen(MOBY, 1, container("redis", "theirs", 200)),
+        ],
+    );
+    assert_eq!(bed.look("redis", 150), "ours");
+    assert_eq!(bed.look("redis", 250), "-");
+    assert_eq!(
+        bed.counters
+            .containers_ambiguous_total
+            .load(Ordering::Relaxed),
+        1
+    );
+    bed.tell(
+        1,
+        [Update::Gone {
+            origin: MOBY,
+            id: id("redis"),
+            at: 300,
+        }],
+    );
+    assert_eq!(bed.look("redis", 350), "ours");
+}
