@@ -5,7 +5,7 @@
 //! the `*_len` members. Lengths are bytes.
 
 /// Changes with every change of the layout: user space refuses another one.
-pub const WIRE_VERSION: u16 = 1;
+pub const WIRE_VERSION: u16 = 2;
 
 /// `TASK_COMM_LEN` of the kernel, with the terminating NUL.
 pub const COMM_LEN: usize = 16;
@@ -168,8 +168,8 @@ wire! {
         pub argv_len: u32,
         /// Bytes captured of the environment: strings, each with its NUL.
         pub env_len: u32,
-        /// Explicit padding, to the size of [`Connect`]: one scratch serves both.
-        pub reserved: [u32; 5],
+        /// Explicit padding.
+        pub reserved: u32,
     }
 
     /// A process above the one that did it.

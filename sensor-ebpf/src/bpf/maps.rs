@@ -9,7 +9,8 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuHashMap, RingBuf},
 };
 use sensor_ebpf::{
-    Attempt, COMM_LEN, CgroupKey, CpuCounts, DONE_MAX, Image, KINDS, Note, Settings, THROTTLED_MAX,
+    Attempt, COMM_LEN, CgroupKey, Connect, CpuCounts, DONE_MAX, Image, KINDS, Note, Settings,
+    THROTTLED_MAX,
 };
 
 use super::record::{ExecScratch, HeadScratch, LargeExecScratch};
@@ -73,10 +74,10 @@ pub static SCRATCH_FAILED: Array<ExecScratch> = Array::with_max_entries(1, 0);
 pub static SCRATCH_FAILED_LARGE: Array<LargeExecScratch> = Array::with_max_entries(1, 0);
 /// Where connects are put together at the exit of the system call.
 #[map]
-pub static SCRATCH_CONNECT: Array<HeadScratch> = Array::with_max_entries(1, 0);
+pub static SCRATCH_CONNECT: Array<HeadScratch<Connect>> = Array::with_max_entries(1, 0);
 /// Where connects are put together that make no system call of that name.
 #[map]
-pub static SCRATCH_ATTEMPT: Array<HeadScratch> = Array::with_max_entries(1, 0);
+pub static SCRATCH_ATTEMPT: Array<HeadScratch<Connect>> = Array::with_max_entries(1, 0);
 
 /// TCP connection attempts under way, by the socket's address.
 #[map]
