@@ -4,9 +4,9 @@ use aya_ebpf::helpers::generated::{
     bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output,
 };
 use sensor_ebpf::{
-    ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, Ancestor, CGROUP_MAX, CWD_MAX, CgroupKey,
-    Connect, Counter, ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Header, Kind, NAME_MAX, Task,
-    WIRE_VERSION,
+    ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, Ancestor, CGROUP_MAX, CWD_MAX, Call,
+    CgroupKey, Connect, Counter, ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Header, Kind,
+    NAME_MAX, Task, WIRE_VERSION,
 };
 
 use super::{budget, count::count, maps::EVENTS};
@@ -27,7 +27,7 @@ pub struct Scratch<Fixed, const N: usize> {
     pub header: Header,
     /// See [`Task`].
     pub task: Task,
-    /// See [`Exec`] and [`Connect`].
+    /// See [`Exec`], [`Connect`] and [`Call`].
     pub fixed: Fixed,
     /// Variable sections.
     pub data: [u8; N],
@@ -51,6 +51,7 @@ pub type HeadScratch<Fixed> = Scratch<Fixed, { HEAD + NAME_MAX }>;
 const _: () = {
     assert!(core::mem::offset_of!(LargeExecScratch, data) == size_before::<Exec>());
     assert!(core::mem::offset_of!(Record<Connect>, data) == size_before::<Connect>());
+    assert!(core::mem::offset_of!(Record<Call>, data) == size_before::<Call>());
 };
 
 /// Bytes of a scratch before its variable sections.

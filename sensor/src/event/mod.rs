@@ -13,7 +13,8 @@ pub use container_id::{ContainerId, Runtime, container_id};
 pub use decode::{DecodeError, Event};
 pub use names::{Names, Strings};
 pub use sensor_ebpf::{
-    Ancestor, Connect, Exec, Header, Kind, Task, connect_flag, exec_flag, task_flag,
+    Ancestor, Call, Connect, Exec, Header, Kind, SystemCall, Task, connect_flag, exec_flag,
+    task_flag,
 };
 
 /// An `execve` or `execveat` and its variable sections.
@@ -42,6 +43,15 @@ pub struct ConnectEvent<'a> {
     pub path: &'a [u8],
 }
 
+/// A plain system call at its exit.
+#[derive(Clone, Copy, Debug)]
+pub struct CallEvent {
+    /// Which one.
+    pub call: &'static SystemCall,
+    /// What it was given, and returned.
+    pub fixed: Call,
+}
+
 /// What an event tells, beside who did it.
 #[derive(Clone, Copy, Debug)]
 pub enum Detail<'a> {
@@ -49,4 +59,6 @@ pub enum Detail<'a> {
     Exec(ExecEvent<'a>),
     /// [`Kind::Connect`].
     Connect(ConnectEvent<'a>),
+    /// A plain system call.
+    Call(CallEvent),
 }

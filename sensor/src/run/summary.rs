@@ -10,13 +10,8 @@ use crate::{agent::Snapshot, capture::ProgramFigures, output::Counts};
 /// became of each.
 pub(super) fn text(snapshot: &Snapshot, outputs: &[(&'static str, Counts)]) -> String {
     let mut out = String::new();
-    let kinds = [
-        (Kind::Exec, "exec"),
-        (Kind::ExecFailed, "exec_failed"),
-        (Kind::Connect, "connect"),
-    ];
-    for (kind, name) in kinds {
-        let _ = write!(out, "kernel {name}:");
+    for kind in Kind::ALL {
+        let _ = write!(out, "kernel {}:", kind.name());
         for counter in Counter::ALL {
             let _ = write!(
                 out,

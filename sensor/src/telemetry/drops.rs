@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sensor_ebpf::{Counter as Kernel, Kind};
 
-use super::{Loss, Totals};
+use super::{Loss, Totals, groups::Group};
 use crate::{
     config::{DropAction, Priority, SyscallEventDrops},
     log_warning,
@@ -108,14 +108,14 @@ impl DropMonitor {
         let message = format!(
             "Falco internal: syscall event drop. {lost} system calls dropped in last second."
         );
-        let kernel = |kinds: &[Kind], counter| -> u64 {
-            let sum = |totals: &Totals| -> u64 {
-                kinds.iter().map(|kind| totals.kernel(*kind, counter)).sum()
-            };
+        let kernel = |counter| -> u64 {
+            let sum = |totals: &Totals| totals.sum(|totals, kind| totals.kernel(kind, counter));
             sum(now).saturating_sub(sum(before))
         };
-        let execs = [Kind::Exec, Kind::ExecFailed];
-        let buffer = kernel(&Kind::ALL, Kernel::RingFull);
+        let full = |group: Group| {
+            let sum = |totals| group.sum(totals, Kernel::RingFull);
+            sum(now).saturating_sub(sum(before))
+        };
         let mut record = Record::new(
             "Falco internal: syscall event drop",
             Priority::Debug,
@@ -126,7 +126,6 @@ impl DropMonitor {
             "n_drops_buffer_close_exit",
             "n_drops_buffer_dir_file_exit",
             "n_drops_buffer_open_exit",
-            "n_drops_buffer_other_interest_exit",
             "n_drops_buffer_proc_exit",
             "n_drops_page_faults",
         ];
@@ -139,23 +138,18 @@ impl DropMonitor {
         };
         let figures = [
             ("n_drops", lost),
-            ("n_drops_buffer_total", buffer),
+            ("n_drops_buffer_total", kernel(Kernel::RingFull)),
+            ("n_drops_buffer_connect_exit", full(Group::Connect)),
+            ("n_drops_buffer_execve_exit", full(Group::Execve)),
             (
-                "n_drops_buffer_connect_exit",
-                kernel(&[Kind::Connect], Kernel::RingFull),
+                "n_drops_buffer_other_interest_exit",
+                full(Group::OtherInterest),
             ),
-            (
-                "n_drops_buffer_execve_exit",
-                kernel(&execs, Kernel::RingFull),
-            ),
-            ("n_drops_scratch_map", kernel(&Kind::ALL, Kernel::NoScratch)),
+            ("n_drops_scratch_map", kernel(Kernel::NoScratch)),
             ("n_drops_bug", behind(Loss::Undecodable)),
             ("n_evts", seen),
             ("sensor.drops_since_last_record", self.unreported),
-            (
-                "sensor.lost_throttled",
-                kernel(&Kind::ALL, Kernel::Throttled),
-            ),
+            ("sensor.lost_throttled", kernel(Kernel::Throttled)),
         ];
         for (name, value) in figures {
             record = record.field(name, value.to_string());

@@ -17,6 +17,7 @@ use super::{
     Caches, Condition, Events, Exposition, Finding, Health, Histogram, KernelCounts, Loss,
     Resources, Rules, Stalls, Totals,
     catalog::{self as c, Metric},
+    groups::Group,
 };
 use crate::{
     config::{Metrics, Priority},
@@ -289,14 +290,10 @@ impl Telemetry {
                 let lost = totals.lost[index][cause as usize];
                 out.add(&c::EVENTS_LOST, &[name, cause.name()], lost);
             }
-            let falco = match kind {
-                Kind::Connect => "connect",
-                _ => "execve",
-            };
-            if kind != Kind::ExecFailed {
-                let full = totals.kernel(kind, Kernel::RingFull);
-                out.add(&c::FALCO_DROPS_BUFFER, &["exit", falco], full);
-            }
+        }
+        for group in Group::ALL {
+            let full = group.sum(&totals, Kernel::RingFull);
+            out.add(&c::FALCO_DROPS_BUFFER, &["exit", group.name()], full);
         }
         out.add(&c::FALCO_EVENTS, &[], totals.sum(Totals::seen));
         out.add(&c::FALCO_DROPS, &[], totals.sum(Totals::lost));

@@ -10,6 +10,7 @@ pub mod catalog;
 mod counters;
 mod drops;
 mod exposition;
+mod groups;
 mod health;
 mod hub;
 mod log;
