@@ -54,3 +54,50 @@ flags! {
         CLONE_NEWTIME = 0x0000_0080,
     }
 }
+
+/// `PTRACE_*` of include/uapi/linux/ptrace.h and of the architectures' asm/ptrace.h.
+pub const PTRACE_REQUESTS: Choices = Choices {
+    names: &[
+        (0, "PTRACE_TRACEME"),
+        (1, "PTRACE_PEEKTEXT"),
+        (2, "PTRACE_PEEKDATA"),
+        (3, "PTRACE_PEEKUSR"),
+        (4, "PTRACE_POKETEXT"),
+        (5, "PTRACE_POKEDATA"),
+        (6, "PTRACE_POKEUSR"),
+        (7, "PTRACE_CONT"),
+        (8, "PTRACE_KILL"),
+        (9, "PTRACE_SINGLESTEP"),
+        (12, "PTRACE_GETREGS"),
+        (13, "PTRACE_SETREGS"),
+        (14, "PTRACE_GETFPREGS"),
+        (15, "PTRACE_SETFPREGS"),
+        (16, "PTRACE_ATTACH"),
+        (17, "PTRACE_DETACH"),
+        (18, "PTRACE_GETFPXREGS"),
+        (19, "PTRACE_SETFPXREGS"),
+        (21, "PTRACE_OLDSETOPTIONS"),
+        (24, "PTRACE_SYSCALL"),
+        (25, "PTRACE_GET_THREAD_AREA"),
+        (26, "PTRACE_SET_THREAD_AREA"),
+        (30, "PTRACE_ARCH_PRCTL"),
+        (31, "PTRACE_SYSEMU"),
+        (32, "PTRACE_SYSEMU_SINGLESTEP"),
+        // Of arm64 the number is another request, which Falco has no name for.
+        #[cfg(target_arch = "x86_64")]
+        (33, "PTRACE_SINGLEBLOCK"),
+        (0x4200, "PTRACE_SETOPTIONS"),
+        (0x4201, "PTRACE_GETEVENTMSG"),
+        (0x4202, "PTRACE_GETSIGINFO"),
+        (0x4203, "PTRACE_SETSIGINFO"),
+        (0x4204, "PTRACE_GETREGSET"),
+        (0x4205, "PTRACE_SETREGSET"),
+        (0x4206, "PTRACE_SEIZE"),
+        (0x4207, "PTRACE_INTERRUPT"),
+        (0x4208, "PTRACE_LISTEN"),
+        (0x4209, "PTRACE_PEEKSIGINFO"),
+        (0x420a, "PTRACE_GETSIGMASK"),
+        (0x420b, "PTRACE_SETSIGMASK"),
+    ],
+    unknown: Some("PTRACE_UNKNOWN"),
+};

@@ -3,7 +3,10 @@
 //!
 //! A plain system call is a row and nothing else: see `docs/system-calls.md`.
 
-use crate::{CallArgument, Form, Numbers, SystemCall, flags::CLONE_FLAGS};
+use crate::{
+    CallArgument, Form, Numbers, SystemCall,
+    flags::{CLONE_FLAGS, PTRACE_REQUESTS},
+};
 
 /// What an event tells, beside who did it: which fixed part its record has, and how user space
 /// shows it.
@@ -163,6 +166,21 @@ calls {
             fd = 0 as Form::Descriptor,
             /// Kinds of the namespaces: `CLONE_NEWNET`, …; `0` for whatever the descriptor has.
             nstype = 1 as Form::Flags(CLONE_FLAGS),
+        },
+    },
+    /// A thread traced another one, let itself be traced, or failed to.
+    Ptrace = "ptrace" {
+        numbers: { x86_64: [101], i386: [26], arm64: [117], arm: [26] },
+        category: "process",
+        arguments: {
+            /// Address in the tracee, hexadecimal.
+            addr = 2 as Form::Address,
+            /// What is written, or where to: hexadecimal.
+            data = 3 as Form::Address,
+            /// What is asked for: `PTRACE_ATTACH`, …
+            request = 0 as Form::Choice(&PTRACE_REQUESTS),
+            /// Thread id of the tracee.
+            pid = 1 as Form::Number,
         },
     },
 }
