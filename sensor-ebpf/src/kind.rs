@@ -1,24 +1,115 @@
 //! The kinds of events: one row each. Numbers, names, counts, masks and the sizes of what has an
 //! entry for each kind follow from the rows.
+//!
+//! A plain system call is a row and nothing else: see `docs/system-calls.md`.
+
+use crate::{
+    CallArgument, Form, Numbers, SystemCall,
+    flags::{CLONE_FLAGS, PTRACE_REQUESTS},
+};
+
+/// What an event tells, beside who did it: which fixed part its record has, and how user space
+/// shows it.
+#[derive(Clone, Copy, Debug)]
+pub enum Part {
+    /// [`crate::Exec`].
+    Exec,
+    /// [`crate::Connect`].
+    Connect,
+    /// [`crate::Call`], of this system call.
+    Call(&'static SystemCall),
+}
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident = $name:literal,)*) => {
+    (events { $(
+            $(#[doc = $doc:literal])*
+            $kind:ident = $name:literal {
+                types: [$($type:literal),*],
+                category: $category:literal,
+                part: $part:ident,
+            },
+        )* }
+        calls { $(
+            $(#[doc = $call_doc:literal])*
+            $call:ident = $call_name:literal {
+                numbers: { $($abi:ident: [$($number:literal),*]),* $(,)? },
+                category: $call_category:literal,
+                arguments: { $(
+                    $(#[doc = $argument_doc:literal])*
+                    $argument:ident = $register:literal as $form:expr,
+                )* },
+            },
+        )* }
+    ) => {
         /// What a record tells of.
         #[repr(u16)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Kind {
-            $($(#[$doc])* $kind,)*
+            $($(#[doc = $doc])* $kind,)*
+            $($(#[doc = $call_doc])* $call,)*
         }
+
+        /// The plain system calls.
+        const CALLS: &[SystemCall] = &[$(SystemCall {
+            kind: Kind::$call,
+            name: $call_name,
+            tracepoint: concat!("sys_exit_", $call_name),
+            numbers: Numbers { $($abi: &[$($number),*]),* },
+            arguments: &[$(CallArgument {
+                name: stringify!($argument),
+                field: concat!("evt.arg.", stringify!($argument)),
+                doc: concat!($($argument_doc),*).trim_ascii(),
+                register: $register,
+                form: $form,
+            }),*],
+        }),*];
 
         impl Kind {
             /// All kinds, in the order of their numbers.
-            pub const ALL: [Self; KINDS] = [$(Self::$kind,)*];
+            pub const ALL: [Self; KINDS] = [$(Self::$kind,)* $(Self::$call,)*];
 
             /// Its name in metrics and in records of the sensor's own.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$kind => $name,)*
+                    $(Self::$call => $call_name,)*
+                }
+            }
+
+            /// What `evt.type` may be.
+            #[must_use]
+            pub const fn types(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$kind => &[$($type),*],)*
+                    $(Self::$call => &[$call_name],)*
+                }
+            }
+
+            /// `evt.category`.
+            #[must_use]
+            pub const fn category(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $category,)*
+                    $(Self::$call => $call_category,)*
+                }
+            }
+
+            /// What events of this kind are, for people.
+            #[must_use]
+            pub const fn description(self) -> &'static str {
+                match self {
+                    $(Self::$kind => concat!($($doc),*).trim_ascii(),)*
+                    $(Self::$call => concat!($($call_doc),*).trim_ascii(),)*
+                }
+            }
+
+            /// What its events tell.
+            #[must_use]
+            pub const fn part(self) -> Part {
+                match self {
+                    $(Self::$kind => Part::$part,)*
+                    _ => Part::Call(&CALLS[self as usize - FIRST_CALL]),
                 }
             }
 
@@ -28,22 +119,76 @@ macro_rules! kinds {
                 $(if raw == Self::$kind as u16 {
                     return Some(Self::$kind);
                 })*
+                $(if raw == Self::$call as u16 {
+                    return Some(Self::$call);
+                })*
                 None
             }
         }
 
         /// Number of kinds.
-        pub const KINDS: usize = [$($name,)*].len();
+        pub const KINDS: usize = FIRST_CALL + CALLS.len();
+
+        /// The number of the first kind that is a plain system call.
+        const FIRST_CALL: usize = [$($name,)*].len();
     };
 }
 
 kinds! {
-    /// `execve` or `execveat` that succeeded.
-    Exec = "exec",
-    /// `execve` or `execveat` that failed.
-    ExecFailed = "exec_failed",
-    /// A connection attempt.
-    Connect = "connect",
+events {
+    /// A program was executed: at success, with what was really executed.
+    Exec = "exec" {
+        types: ["execve"],
+        category: "process",
+        part: Exec,
+    },
+    /// An exec that failed, with its error; only with engine.modern_ebpf.drop_failed_exit: false.
+    ExecFailed = "exec_failed" {
+        types: ["execve", "execveat"],
+        category: "process",
+        part: Exec,
+    },
+    /// A connection attempt, with its outcome.
+    Connect = "connect" {
+        types: ["connect"],
+        category: "net",
+        part: Connect,
+    },
+}
+
+calls {
+    /// A thread entered other namespaces, or failed to.
+    Setns = "setns" {
+        numbers: { x86_64: [308], i386: [346], arm64: [268], arm: [375] },
+        category: "process",
+        arguments: {
+            /// Number of the descriptor.
+            fd = 0 as Form::Descriptor,
+            /// Kinds of the namespaces: `CLONE_NEWNET`, …; `0` for whatever the descriptor has.
+            nstype = 1 as Form::Flags(CLONE_FLAGS),
+        },
+    },
+    /// A thread traced another one, let itself be traced, or failed to.
+    Ptrace = "ptrace" {
+        numbers: { x86_64: [101], i386: [26], arm64: [117], arm: [26] },
+        category: "process",
+        arguments: {
+            /// Address in the tracee, hexadecimal.
+            addr = 2 as Form::Address,
+            /// What is written, or where to: hexadecimal.
+            data = 3 as Form::Address,
+            /// What is asked for: `PTRACE_ATTACH`, …
+            request = 0 as Form::Choice(&PTRACE_REQUESTS),
+            /// Thread id of the tracee.
+            pid = 1 as Form::Number,
+        },
+    },
+}
+}
+
+impl SystemCall {
+    /// All plain system calls, in the order of their kinds.
+    pub const ALL: &[Self] = CALLS;
 }
 
 /// A choice of kinds: a bit for each, by the kind's number.
@@ -65,6 +210,16 @@ impl Kinds {
             number += 1;
         }
         all
+    };
+    /// The kinds that are plain system calls.
+    pub const CALLS: Self = {
+        let mut calls = Self::NONE;
+        let mut number = FIRST_CALL;
+        while number < KINDS {
+            calls = calls.with(Kind::ALL[number]);
+            number += 1;
+        }
+        calls
     };
 
     /// The choice of a mask that [`Self::mask`] gave.
@@ -95,6 +250,12 @@ impl Kinds {
     #[must_use]
     pub const fn contains(self, kind: Kind) -> bool {
         self.0 & 1 << kind as u32 != 0
+    }
+
+    /// Whether a kind is in both choices.
+    #[must_use]
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// The chosen kinds, in the order of their numbers.

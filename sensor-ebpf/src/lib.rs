@@ -6,22 +6,25 @@
 //! implicit padding, so that both sides read the same bytes.
 #![no_std]
 
+mod call;
 mod counter;
+pub mod flags;
 mod kind;
 mod offsets;
 mod preempt;
 mod settings;
 mod wire;
 
+pub use call::{CallArgument, Form, Numbers, SystemCall};
 pub use counter::{COUNTERS, Counter, CpuCounts};
-pub use kind::{KINDS, Kind, Kinds};
+pub use kind::{KINDS, Kind, Kinds, Part};
 pub use offsets::{ABSENT, Offsets};
 pub use preempt::{BACKED_UP, BackedUp, DONE_MAX, Note, PREEMPT_DISABLE, PREEMPT_ENABLE};
 pub use settings::{
     Attempt, BUDGET_PRESSURE, CgroupClass, CgroupKey, Image, Settings, THROTTLED_MAX, Tree, want,
 };
 pub use wire::{
-    ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, ARGV_LIMIT_MIN, Ancestor, CGROUP_MAX,
-    COMM_LEN, COMPONENTS_MAX, CWD_MAX, Connect, ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Header,
-    NAME_MAX, Task, WIRE_VERSION, connect_flag, exec_flag, task_flag,
+    ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, ARGV_LIMIT_MIN, Ancestor, CALL_ARGUMENTS,
+    CGROUP_MAX, COMM_LEN, COMPONENTS_MAX, CWD_MAX, Call, Connect, ENV_LIMIT_MAX, EXE_MAX, Exec,
+    FILENAME_MAX, Header, NAME_MAX, Task, WIRE_VERSION, connect_flag, exec_flag, task_flag,
 };

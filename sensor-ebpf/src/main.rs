@@ -1,10 +1,11 @@
-//! The eBPF programs: what the kernel does for each exec and connect.
+//! The eBPF programs: what the kernel does for each exec, connect and plain system call.
 //!
 //! ```text
 //! sched_process_fork ─▶ lineage       (which program runs in which process)
 //! sched_process_exec ─▶ exec    ─┐
 //! sys_exit_execve[at] ─▶ failed  ├─▶ filter ─▶ task, path, cgroup, argv ─▶ EVENTS
-//! sys_exit_connect    ─▶ connect ┘    ▲ budget: how much of it each cgroup may have
+//! sys_exit_connect    ─▶ connect │    ▲ budget: how much of it each cgroup may have
+//! sys_exit_*          ─▶ call   ─┘
 //! ```
 //!
 //! The verifier's limits shape this code: results of reads are not branched on
@@ -17,6 +18,7 @@
 mod bpf {
     pub mod attempt;
     pub mod budget;
+    pub mod call;
     pub mod cgroup;
     pub mod connect;
     pub mod count;

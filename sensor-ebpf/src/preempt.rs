@@ -25,10 +25,14 @@ pub enum BackedUp {
     Connect,
     /// `exit_connect_raw`
     ConnectRaw,
+    /// `exit_call`
+    Call,
+    /// `exit_call_raw`
+    CallRaw,
 }
 
 /// How many programs have a backup.
-pub const BACKED_UP: usize = 7;
+pub const BACKED_UP: usize = 9;
 
 /// That a program has run for a task, and its backup not yet; key of the `DONE` map.
 #[repr(C)]

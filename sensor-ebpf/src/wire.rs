@@ -1,12 +1,14 @@
 //! Records of the ring buffer.
 //!
-//! A record is a [`Header`], a [`Task`], the fixed part of its kind ([`Exec`] or
-//! [`Connect`]) and then the variable sections, back to back, in the order of
+//! A record is a [`Header`], a [`Task`], the fixed part of its kind ([`Exec`], [`Connect`] or
+//! [`Call`]) and then the variable sections, back to back, in the order of
 //! the `*_len` members. Lengths are bytes.
 
 /// Changes with every change of the layout: user space refuses another one.
-pub const WIRE_VERSION: u16 = 1;
+pub const WIRE_VERSION: u16 = 2;
 
+/// How many arguments of a plain system call a record has.
+pub const CALL_ARGUMENTS: usize = 5;
 /// `TASK_COMM_LEN` of the kernel, with the terminating NUL.
 pub const COMM_LEN: usize = 16;
 /// Most components (path elements and mount crossings) of a path that are read.
@@ -136,7 +138,7 @@ wire! {
         pub cgroup_len: u32,
     }
 
-    /// Fixed part of [`Kind::Exec`] and [`Kind::ExecFailed`].
+    /// Fixed part of [`crate::Kind::Exec`] and [`crate::Kind::ExecFailed`].
     pub struct Exec {
         /// 0, or a negative errno.
         pub result: i64,
@@ -168,8 +170,17 @@ wire! {
         pub argv_len: u32,
         /// Bytes captured of the environment: strings, each with its NUL.
         pub env_len: u32,
-        /// Explicit padding, to the size of [`Connect`]: one scratch serves both.
-        pub reserved: [u32; 5],
+        /// Explicit padding.
+        pub reserved: u32,
+    }
+
+    /// Fixed part of plain system calls.
+    pub struct Call {
+        /// What the call returned: 0 or more, or a negative errno.
+        pub result: i64,
+        /// The first arguments, as the caller's registers hold them; those of a 32-bit call have
+        /// 32 bits.
+        pub arguments: [u64; CALL_ARGUMENTS],
     }
 
     /// A process above the one that did it.
@@ -192,7 +203,7 @@ wire! {
         pub comm: [u8; COMM_LEN],
     }
 
-    /// Fixed part of [`Kind::Connect`].
+    /// Fixed part of [`crate::Kind::Connect`].
     pub struct Connect {
         /// What the call returned: 0, a file descriptor's worth, or a negative errno.
         pub result: i64,

@@ -21,5 +21,5 @@ pub mod testbed;
 
 pub use harness::{
     Act, Bpftool, Cgroup, Container, Counters, Event, Scene, Seen, Sensor, Setup, Statistics, act,
-    connects, container, elf, figures, programs, rights, sensor,
+    calls, connects, container, elf, figures, programs, rights, sensor,
 };

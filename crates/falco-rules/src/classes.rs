@@ -2,15 +2,15 @@
 
 /// Some classes of a source's events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Classes(u64);
+pub struct Classes(u128);
 
 impl Classes {
     /// The most classes that a source can have.
-    pub const MAX: usize = 64;
+    pub const MAX: usize = 128;
     /// No class.
     pub const NONE: Self = Self(0);
     /// Every class.
-    pub const ALL: Self = Self(u64::MAX);
+    pub const ALL: Self = Self(u128::MAX);
 
     /// One class.
     ///
@@ -48,9 +48,9 @@ mod tests {
 
     #[test]
     fn a_set_contains_what_it_was_made_of() {
-        let some = Classes::one(0).union(Classes::one(63));
-        assert!(some.contains(0) && some.contains(63) && !some.contains(1));
-        assert!(Classes::ALL.contains(63) && !Classes::ALL.contains(64));
+        let some = Classes::one(0).union(Classes::one(127));
+        assert!(some.contains(0) && some.contains(127) && !some.contains(1));
+        assert!(Classes::ALL.contains(127) && !Classes::ALL.contains(128));
         assert!(Classes::NONE.is_empty() && !some.is_empty());
     }
 }

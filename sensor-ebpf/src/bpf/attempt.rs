@@ -76,7 +76,7 @@ fn remember(sock: u64, settings: &Settings) {
     let Some(record) = scratch(&SCRATCH_ATTEMPT) else {
         return;
     };
-    let ends = record.connect();
+    let ends = &mut record.fixed;
     ends.family = 0;
     fill::<Typed>(ends, sock);
     if settings.wants & want::LOOPBACK == 0 && is_loopback(ends.family, &ends.remote) {
@@ -198,7 +198,7 @@ fn attempted(task: u64, sock: u64, settings: &Settings) {
         inode: kread(inode + off!(inode_i_ino)),
         socket_type: kread(socket + off!(socket_type)),
     };
-    let out = record.connect();
+    let out = &mut record.fixed;
     begin(out, EINPROGRESS, -1, &target);
     out.flags = connect_flag::NO_SYSCALL | connect_flag::REMOTE_FROM_KERNEL | connect_flag::BEGUN;
     fill::<Typed>(out, sock);

@@ -14,7 +14,7 @@ use sensor_ebpf::{BUDGET_PRESSURE, CgroupKey, Counter, KINDS, Kind, Settings};
 use super::{
     count::count,
     filter,
-    maps::{BUDGETS, EVENTS, THROTTLED},
+    maps::{BUDGETS, EVENTS, THROTTLED, unknown},
 };
 
 /// `BPF_RB_AVAIL_DATA` of include/uapi/linux/bpf.h: bytes that were not read yet.
@@ -73,17 +73,23 @@ fn ring_is_short(settings: &Settings) -> bool {
     unread > settings.budget_ring
 }
 
+/// What a cgroup has been refused before the first event; in read-only memory, as the stack has no
+/// room for a number for each kind.
+static NOTHING: [u64; KINDS] = [0; KINDS];
+
 /// Counts an event that is lost because its cgroup is over budget.
 #[inline(always)]
 fn throttle(kind: Kind, cgroup: &CgroupKey) {
     count(kind, Counter::Throttled);
-    if let Some(counts) = THROTTLED.get_ptr_mut(cgroup) {
-        // SAFETY: the map's value of this CPU, see `count`.
-        unsafe { (*counts)[kind as usize] += 1 }
-        return;
+    if THROTTLED.get_ptr_mut(cgroup).is_none() {
+        // Full: then user space sees the difference to the sum of all.
+        let _ = THROTTLED.insert(cgroup, &NOTHING, 0);
     }
-    let mut first = [0; KINDS];
-    first[kind as usize] = 1;
-    // Full: then user space sees the difference to the sum of all.
-    let _ = THROTTLED.insert(cgroup, &first, 0);
+    let kind = unknown(kind as usize);
+    if let Some(counts) = THROTTLED.get_ptr_mut(cgroup)
+        && kind < KINDS
+    {
+        // SAFETY: the number is in the map's value of this CPU, see `count`.
+        unsafe { *counts.cast::<u64>().add(kind) += 1 }
+    }
 }

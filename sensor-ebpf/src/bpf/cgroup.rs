@@ -5,7 +5,7 @@ use sensor_ebpf::{CgroupKey, NAME_MAX};
 
 use super::{
     kernel::{load, off},
-    record::{HEAD, LargeExecScratch},
+    record::{HEAD, Record},
 };
 
 /// Most names of a cgroup's path in a record: the outermost ones, which tell the container.
@@ -53,7 +53,7 @@ pub fn key_of(node: u64) -> CgroupKey {
 /// Appends the names of a cgroup, innermost first, each with its NUL; of a very
 /// deep one the outermost. True if the root was reached.
 #[inline(always)]
-pub fn append_names(record: &mut LargeExecScratch, node: u64) -> bool {
+pub fn append_names<Fixed>(record: &mut Record<Fixed>, node: u64) -> bool {
     // The depth lives in map memory for the same reason as the position.
     record.set_depth(0);
     let mut at = node;

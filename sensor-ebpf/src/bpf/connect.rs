@@ -26,7 +26,7 @@ use super::{
     maps::{SCRATCH_CONNECT, element},
     path::append_path,
     preempt::program,
-    record::{HEAD, HeadScratch, LargeExecScratch},
+    record::{HEAD, HeadScratch, Record},
     regs::{Regs, syscall_number},
     socket::{AF_INET, AF_INET6, AF_UNIX, Descriptor, descriptor, fill, is_loopback},
     task,
@@ -112,7 +112,7 @@ fn connected(task: u64, call: impl Fn() -> Call) {
         return;
     };
     record.begin(Kind::Connect);
-    let out = record.connect();
+    let out = &mut record.fixed;
     begin(out, call.result, call.fd, &target);
     if call.compat {
         out.flags |= connect_flag::COMPAT;
@@ -216,7 +216,7 @@ pub fn who(task: u64, settings: &Settings) -> Option<Who> {
 }
 
 #[inline(always)]
-pub fn scratch(map: &'static Array<HeadScratch>) -> Option<&'static mut LargeExecScratch> {
+pub fn scratch(map: &'static Array<HeadScratch<Connect>>) -> Option<&'static mut Record<Connect>> {
     // SAFETY: the helper has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let pointer = element(map, cpu)?.as_ptr();
@@ -229,7 +229,7 @@ pub fn scratch(map: &'static Array<HeadScratch>) -> Option<&'static mut LargeExe
 /// for, if it is no socket.
 #[inline(always)]
 pub fn emit(
-    record: &mut LargeExecScratch,
+    record: &mut Record<Connect>,
     task: u64,
     who: &Who,
     settings: &Settings,
@@ -245,7 +245,7 @@ pub fn emit(
         record.task.flags |= task_flag::CGROUP_COMPLETE;
     }
     record.task.cgroup_len = (record.position() - start) as u32;
-    if record.connect().flags & connect_flag::NOT_A_SOCKET != 0 {
+    if record.fixed.flags & connect_flag::NOT_A_SOCKET != 0 {
         let start = record.position();
         let fs: u64 = kread(task + off!(task_fs));
         let _ = append_path(
@@ -254,11 +254,11 @@ pub fn emit(
             Some(fs + off!(fs_root)),
             EXE_MAX,
         );
-        record.connect().path_len = (record.position() - start) as u32;
-    } else if record.connect().given_family == AF_UNIX {
+        record.fixed.path_len = (record.position() - start) as u32;
+    } else if record.fixed.given_family == AF_UNIX {
         call.append_path(record);
     }
-    if record.connect().flags & connect_flag::GIVEN_UNREADABLE != 0 {
+    if record.fixed.flags & connect_flag::GIVEN_UNREADABLE != 0 {
         count(Kind::Connect, Counter::Unreadable);
     }
     record.submit_at_most(Kind::Connect, HEAD);

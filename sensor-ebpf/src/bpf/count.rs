@@ -1,9 +1,9 @@
 //! Per-CPU counters.
 
 use aya_ebpf::helpers::generated::bpf_get_smp_processor_id;
-use sensor_ebpf::{BackedUp, Counter, Kind};
+use sensor_ebpf::{BackedUp, Counter, CpuCounts, Kind};
 
-use super::maps::{COUNTS, element};
+use super::maps::{COUNTS, element, unknown};
 
 /// Counts an event.
 #[inline(always)]
@@ -21,8 +21,11 @@ pub fn count_backed_up(program: BackedUp) {
 fn add_one(index: usize) {
     // SAFETY: the helper has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
-    if let Some(counts) = element(&COUNTS, cpu) {
-        // SAFETY: all indices are in the map's value, of this CPU; programs that count the
+    let index = unknown(index);
+    if let Some(counts) = element(&COUNTS, cpu)
+        && index < size_of::<CpuCounts>() / size_of::<u64>()
+    {
+        // SAFETY: the index is in the map's value, of this CPU; programs that count the
         // same do not interrupt each other on a CPU, so a plain addition loses nothing.
         unsafe { *counts.cast::<u64>().add(index).as_ptr() += 1 }
     }

@@ -81,8 +81,8 @@ fn exec(task: u64, bprm: u64) {
 
     let mm: u64 = load(task + off!(task_mm));
     let file: u64 = load(mm + off!(mm_exe_file));
-    record.exec = Exec::default();
-    record.exec.flags = file_facts(&mut record.exec, file);
+    record.fixed = Exec::default();
+    record.fixed.flags = file_facts(&mut record.fixed, file);
 
     append_exe(record, file);
     append_cwd(record, task);
@@ -90,29 +90,29 @@ fn exec(task: u64, bprm: u64) {
     let start = record.position();
     let filename: u64 = load(bprm + off!(bprm_filename));
     append_filename(record, filename);
-    record.exec.filename_len = (record.position() - start) as u32;
+    record.fixed.filename_len = (record.position() - start) as u32;
 
     let argv_start: u64 = load(mm + off!(mm_arg_start));
     let argv_end: u64 = load(mm + off!(mm_arg_end));
     let argv = append_argv(record, argv_start, argv_end, settings.argv_limit, capacity);
-    record.exec.argv_size = argv_end.wrapping_sub(argv_start);
-    record.exec.argv_len = argv.len;
+    record.fixed.argv_size = argv_end.wrapping_sub(argv_start);
+    record.fixed.argv_len = argv.len;
     if argv.truncated {
-        record.exec.flags |= exec_flag::ARGV_TRUNCATED;
+        record.fixed.flags |= exec_flag::ARGV_TRUNCATED;
         count(Kind::Exec, Counter::Truncated);
     }
     if argv.unreadable {
-        record.exec.flags |= exec_flag::ARGV_UNREADABLE;
+        record.fixed.flags |= exec_flag::ARGV_UNREADABLE;
         count(Kind::Exec, Counter::Unreadable);
     }
     if settings.env_limit > 0 {
         let env_start: u64 = load(mm + off!(mm_env_start));
         let env_end: u64 = load(mm + off!(mm_env_end));
         let env = append_env(record, env_start, env_end, settings.env_limit, capacity);
-        record.exec.env_size = env_end.wrapping_sub(env_start);
-        record.exec.env_len = env.len;
+        record.fixed.env_size = env_end.wrapping_sub(env_start);
+        record.fixed.env_len = env.len;
         if env.truncated {
-            record.exec.flags |= exec_flag::ENV_TRUNCATED;
+            record.fixed.flags |= exec_flag::ENV_TRUNCATED;
         }
     }
     if record.exec_flags() & PATHS_COMPLETE != PATHS_COMPLETE {
@@ -156,11 +156,11 @@ pub const PATHS_COMPLETE: u32 = exec_flag::EXE_COMPLETE | exec_flag::CWD_COMPLET
 pub fn append_exe(record: &mut LargeExecScratch, file: u64) {
     let start = record.position();
     match append_path(record, file + off!(file_f_path), None, EXE_MAX) {
-        End::Root => record.exec.flags |= exec_flag::EXE_COMPLETE,
-        End::Nameless => record.exec.flags |= exec_flag::EXE_COMPLETE | exec_flag::MEMFD,
+        End::Root => record.fixed.flags |= exec_flag::EXE_COMPLETE,
+        End::Nameless => record.fixed.flags |= exec_flag::EXE_COMPLETE | exec_flag::MEMFD,
         End::Incomplete => {}
     }
-    record.exec.exe_len = (record.position() - start) as u32;
+    record.fixed.exe_len = (record.position() - start) as u32;
 }
 
 /// Appends the working directory.
@@ -169,9 +169,9 @@ pub fn append_cwd(record: &mut LargeExecScratch, task: u64) {
     let fs: u64 = load(task + off!(task_fs));
     let start = record.position();
     let end = append_path(record, fs + off!(fs_pwd), Some(fs + off!(fs_root)), CWD_MAX);
-    record.exec.cwd_len = (record.position() - start) as u32;
+    record.fixed.cwd_len = (record.position() - start) as u32;
     if end == End::Root {
-        record.exec.flags |= exec_flag::CWD_COMPLETE;
+        record.fixed.flags |= exec_flag::CWD_COMPLETE;
     }
 }
 

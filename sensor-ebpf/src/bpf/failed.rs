@@ -136,8 +136,8 @@ fn failed(task: u64, regs: &Regs, result: i64, is_execveat: impl Fn() -> bool) {
         return;
     };
     record.begin(Kind::ExecFailed);
-    record.exec = Exec::default();
-    record.exec.result = result;
+    record.fixed = Exec::default();
+    record.fixed.result = result;
     // Which call it is goes into the record at once, and is read from there: in registers
     // it would have all that follows verified for each call by itself.
     if is_execveat() {
@@ -157,7 +157,7 @@ fn failed(task: u64, regs: &Regs, result: i64, is_execveat: impl Fn() -> bool) {
     // The calling program: Falco's `proc.*` of a failed exec.
     let mm: u64 = load(task + off!(task_mm));
     let file: u64 = load(mm + off!(mm_exe_file));
-    let facts = file_facts(&mut record.exec, file);
+    let facts = file_facts(&mut record.fixed, file);
     record.add_exec_flags(facts);
     append_exe(record, file);
     append_cwd(record, task);
@@ -172,7 +172,7 @@ fn failed(task: u64, regs: &Regs, result: i64, is_execveat: impl Fn() -> bool) {
     };
     let start = record.position();
     append_filename(record, filename);
-    record.exec.filename_len = (record.position() - start) as u32;
+    record.fixed.filename_len = (record.position() - start) as u32;
     append_strings(record, argv, settings.argv_limit, capacity);
     if record.exec_flags() & exec_flag::ARGV_TRUNCATED != 0 {
         count(Kind::ExecFailed, Counter::Truncated);
@@ -285,6 +285,6 @@ fn append_strings(record: &mut LargeExecScratch, array: u64, limit: u32, capacit
     }
     let len = record.position() - start;
     record.add_exec_flags(flags);
-    record.exec.argv_len = len as u32;
-    record.exec.argv_size = len as u64;
+    record.fixed.argv_len = len as u32;
+    record.fixed.argv_size = len as u64;
 }

@@ -4,7 +4,7 @@ use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use sensor_ebpf::{Connect, connect_flag};
 
 use super::{
-    record::{HEAD, LargeExecScratch},
+    record::{HEAD, Record},
     regs::{Regs, uread},
     socket::{AF_INET, AF_INET6},
 };
@@ -146,7 +146,7 @@ impl Call {
 
     /// Appends the name of a unix socket.
     #[inline(always)]
-    pub fn append_path(&self, record: &mut LargeExecScratch) {
+    pub fn append_path(&self, record: &mut Record<Connect>) {
         let start = record.position();
         // From the record: its length was compared, and a register that knows of that would
         // have all between verified for each outcome.
@@ -168,9 +168,9 @@ impl Call {
         };
         if failed == 0 {
             record.set_position(start + len as usize);
-            record.connect().path_len = len;
+            record.fixed.path_len = len;
         } else {
-            record.connect().flags |= connect_flag::GIVEN_UNREADABLE;
+            record.fixed.flags |= connect_flag::GIVEN_UNREADABLE;
         }
     }
 }

@@ -9,7 +9,8 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuHashMap, RingBuf},
 };
 use sensor_ebpf::{
-    Attempt, COMM_LEN, CgroupKey, CpuCounts, DONE_MAX, Image, KINDS, Note, Settings, THROTTLED_MAX,
+    Attempt, COMM_LEN, Call, CgroupKey, Connect, CpuCounts, DONE_MAX, Image, KINDS, Note, Settings,
+    THROTTLED_MAX,
 };
 
 use super::record::{ExecScratch, HeadScratch, LargeExecScratch};
@@ -73,10 +74,14 @@ pub static SCRATCH_FAILED: Array<ExecScratch> = Array::with_max_entries(1, 0);
 pub static SCRATCH_FAILED_LARGE: Array<LargeExecScratch> = Array::with_max_entries(1, 0);
 /// Where connects are put together at the exit of the system call.
 #[map]
-pub static SCRATCH_CONNECT: Array<HeadScratch> = Array::with_max_entries(1, 0);
+pub static SCRATCH_CONNECT: Array<HeadScratch<Connect>> = Array::with_max_entries(1, 0);
 /// Where connects are put together that make no system call of that name.
 #[map]
-pub static SCRATCH_ATTEMPT: Array<HeadScratch> = Array::with_max_entries(1, 0);
+pub static SCRATCH_ATTEMPT: Array<HeadScratch<Connect>> = Array::with_max_entries(1, 0);
+
+/// Where plain system calls are put together.
+#[map]
+pub static SCRATCH_CALL: Array<HeadScratch<Call>> = Array::with_max_entries(1, 0);
 
 /// TCP connection attempts under way, by the socket's address.
 #[map]
@@ -111,4 +116,13 @@ pub fn element<T>(array: &'static Array<T>, index: u32) -> Option<NonNull<T>> {
         // SAFETY: `Array` is its definition and nothing else, and the key is one of its kind.
         NonNull::new(unsafe { bpf_map_lookup_elem(map, core::ptr::from_ref(key).cast()) }.cast())
     })
+}
+
+/// The same number, of which the compiler forgets what it knows: a comparison that it would leave
+/// out stays, and the verifier sees it right before the number is used. For numbers that are not
+/// constants: what the verifier knows of these does not outlive each way through registers.
+#[inline(always)]
+pub fn unknown(number: usize) -> usize {
+    // SAFETY: a plain read of a local variable, volatile so that it stays one.
+    unsafe { core::ptr::read_volatile(&number) }
 }

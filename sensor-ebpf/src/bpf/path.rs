@@ -5,7 +5,7 @@ use sensor_ebpf::{COMPONENTS_MAX, NAME_MAX};
 
 use super::{
     kernel::{kread, off},
-    record::{HEAD, LargeExecScratch},
+    record::{HEAD, Record},
 };
 
 /// How a walk ended.
@@ -22,7 +22,7 @@ pub enum End {
 
 /// Appends the name of a dentry; false if there is no room.
 #[inline(always)]
-fn append_name(record: &mut LargeExecScratch, name: u64) -> bool {
+fn append_name<Fixed>(record: &mut Record<Fixed>, name: u64) -> bool {
     let at = record.position();
     if at > HEAD - NAME_MAX {
         return false;
@@ -46,8 +46,8 @@ fn append_name(record: &mut LargeExecScratch, name: u64) -> bool {
 /// to the `struct path` at `root` (none: up to the root of the mount namespace),
 /// at most `most` bytes.
 #[inline(always)]
-pub fn append_path(
-    record: &mut LargeExecScratch,
+pub fn append_path<Fixed>(
+    record: &mut Record<Fixed>,
     path: u64,
     root: Option<u64>,
     most: usize,

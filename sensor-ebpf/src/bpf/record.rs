@@ -4,9 +4,9 @@ use aya_ebpf::helpers::generated::{
     bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output,
 };
 use sensor_ebpf::{
-    ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, Ancestor, CGROUP_MAX, CWD_MAX, CgroupKey,
-    Connect, Counter, ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Header, Kind, NAME_MAX, Task,
-    WIRE_VERSION,
+    ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, Ancestor, CGROUP_MAX, CWD_MAX, Call,
+    CgroupKey, Connect, Counter, ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Header, Kind,
+    NAME_MAX, Task, WIRE_VERSION,
 };
 
 use super::{budget, count::count, maps::EVENTS};
@@ -16,9 +16,9 @@ pub const HEAD: usize =
     (ANCESTORS_MAX * size_of::<Ancestor>() + CGROUP_MAX + EXE_MAX + CWD_MAX + FILENAME_MAX)
         .next_multiple_of(4096);
 
-/// A record of an exec with room for `N` bytes of variable sections.
+/// A record with the fixed part of its kind, and room for `N` bytes of variable sections.
 #[repr(C)]
-pub struct Scratch<const N: usize> {
+pub struct Scratch<Fixed, const N: usize> {
     /// Bytes of `data` in use. Not part of the record.
     pub position: u64,
     /// Levels left of a walk. Not part of the record.
@@ -27,28 +27,44 @@ pub struct Scratch<const N: usize> {
     pub header: Header,
     /// See [`Task`].
     pub task: Task,
-    /// See [`Exec`].
-    pub exec: Exec,
+    /// See [`Exec`], [`Connect`] and [`Call`].
+    pub fixed: Fixed,
     /// Variable sections.
     pub data: [u8; N],
 }
 
-/// For argv limits up to the default.
-pub type ExecScratch =
-    Scratch<{ HEAD + NAME_MAX + ARGV_LIMIT_DEFAULT as usize + ENV_LIMIT_MAX as usize }>;
-/// For argv limits above the default. Programs use this type for both: the
+/// A record that is put together. Programs use this type for each size of scratch memory: the
 /// verifier knows the true size of the map's value and holds them to it.
-pub type LargeExecScratch =
-    Scratch<{ HEAD + NAME_MAX + ARGV_LIMIT_MAX as usize + ENV_LIMIT_MAX as usize }>;
+pub type Record<Fixed> =
+    Scratch<Fixed, { HEAD + NAME_MAX + ARGV_LIMIT_MAX as usize + ENV_LIMIT_MAX as usize }>;
+
+/// Of an exec, for argv limits up to the default.
+pub type ExecScratch =
+    Scratch<Exec, { HEAD + NAME_MAX + ARGV_LIMIT_DEFAULT as usize + ENV_LIMIT_MAX as usize }>;
+/// Of an exec, for argv limits above the default.
+pub type LargeExecScratch = Record<Exec>;
 
 /// For records without argv and environment.
-pub type HeadScratch = Scratch<{ HEAD + NAME_MAX }>;
+pub type HeadScratch<Fixed> = Scratch<Fixed, { HEAD + NAME_MAX }>;
 
-/// Bytes of the fixed parts.
-pub const FIXED: usize = size_of::<Header>() + size_of::<Task>() + size_of::<Exec>();
-const _: () = assert!(size_of::<Exec>() == size_of::<Connect>());
+// Nothing is between the parts of a record, whatever its kind.
+const _: () = {
+    assert!(core::mem::offset_of!(LargeExecScratch, data) == size_before::<Exec>());
+    assert!(core::mem::offset_of!(Record<Connect>, data) == size_before::<Connect>());
+    assert!(core::mem::offset_of!(Record<Call>, data) == size_before::<Call>());
+};
 
-impl LargeExecScratch {
+/// Bytes of a scratch before its variable sections.
+const fn size_before<Fixed>() -> usize {
+    2 * size_of::<u64>() + fixed_size::<Fixed>()
+}
+
+/// Bytes of the parts of a record before its variable sections.
+const fn fixed_size<Fixed>() -> usize {
+    size_of::<Header>() + size_of::<Task>() + size_of::<Fixed>()
+}
+
+impl<Fixed> Record<Fixed> {
     /// The position at which the record grows.
     ///
     /// It lives in map memory: what the verifier reads back is just some number,
@@ -82,21 +98,6 @@ impl LargeExecScratch {
         unsafe { core::ptr::write_volatile(&raw mut self.depth, depth) }
     }
 
-    /// The flags of the exec, from map memory as the position is.
-    #[inline(always)]
-    pub fn exec_flags(&self) -> u32 {
-        // SAFETY: a plain read of a member, volatile so that it stays one.
-        unsafe { core::ptr::read_volatile(&raw const self.exec.flags) }
-    }
-
-    /// Adds flags of the exec.
-    #[inline(always)]
-    pub fn add_exec_flags(&mut self, flags: u32) {
-        let flags = self.exec_flags() | flags;
-        // SAFETY: a plain write of a member, volatile so that it stays one.
-        unsafe { core::ptr::write_volatile(&raw mut self.exec.flags, flags) }
-    }
-
     /// Fills the header and takes the time.
     #[inline(always)]
     pub fn begin(&mut self, kind: Kind) {
@@ -114,26 +115,6 @@ impl LargeExecScratch {
         };
     }
 
-    /// Puts the record into the ring buffer, or counts that there is no room.
-    #[inline(always)]
-    pub fn submit(&mut self, kind: Kind, argv_capacity: u32) {
-        self.submit_at_most(kind, HEAD + argv_capacity as usize + ENV_LIMIT_MAX as usize);
-    }
-
-    /// The fixed part of a connect, which takes the place of an exec's.
-    #[inline(always)]
-    pub fn connect(&mut self) -> &mut Connect {
-        // SAFETY: both are plain integers of the same size and alignment.
-        unsafe { &mut *(&raw mut self.exec).cast::<Connect>() }
-    }
-
-    /// The length of the address given, from map memory as the position is.
-    #[inline(always)]
-    pub fn given_len(&mut self) -> u32 {
-        // SAFETY: a plain read of a member, volatile so that it stays one.
-        unsafe { core::ptr::read_volatile(&raw const self.connect().given_len) }
-    }
-
     /// The key of the task's cgroup, as the record says.
     #[inline(always)]
     fn cgroup(&self) -> CgroupKey {
@@ -143,14 +124,15 @@ impl LargeExecScratch {
         }
     }
 
-    /// The same as [`Self::submit`] of a record whose sections have at most so many bytes.
+    /// Puts the record into the ring buffer, or counts that there is no room. Its sections have at
+    /// most so many bytes.
     #[inline(always)]
     pub fn submit_at_most(&mut self, kind: Kind, most: usize) {
         let mut len = self.position();
         if len > most {
             len = most;
         }
-        let total = FIXED + len;
+        let total = fixed_size::<Fixed>() + len;
         self.header.len = total as u32;
         // SAFETY: `header` and all that follows it, `total` bytes, are in the
         // map's value; EVENTS is a ring buffer.
@@ -170,5 +152,37 @@ impl LargeExecScratch {
         } else {
             count(kind, Counter::RingFull);
         }
+    }
+}
+
+impl LargeExecScratch {
+    /// The flags of the exec, from map memory as the position is.
+    #[inline(always)]
+    pub fn exec_flags(&self) -> u32 {
+        // SAFETY: a plain read of a member, volatile so that it stays one.
+        unsafe { core::ptr::read_volatile(&raw const self.fixed.flags) }
+    }
+
+    /// Adds flags of the exec.
+    #[inline(always)]
+    pub fn add_exec_flags(&mut self, flags: u32) {
+        let flags = self.exec_flags() | flags;
+        // SAFETY: a plain write of a member, volatile so that it stays one.
+        unsafe { core::ptr::write_volatile(&raw mut self.fixed.flags, flags) }
+    }
+
+    /// [`Self::submit_at_most`] of an exec, with room for so much of argv.
+    #[inline(always)]
+    pub fn submit(&mut self, kind: Kind, argv_capacity: u32) {
+        self.submit_at_most(kind, HEAD + argv_capacity as usize + ENV_LIMIT_MAX as usize);
+    }
+}
+
+impl Record<Connect> {
+    /// The length of the address given, from map memory as the position is.
+    #[inline(always)]
+    pub fn given_len(&self) -> u32 {
+        // SAFETY: a plain read of a member, volatile so that it stays one.
+        unsafe { core::ptr::read_volatile(&raw const self.fixed.given_len) }
     }
 }

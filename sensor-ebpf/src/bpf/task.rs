@@ -6,7 +6,7 @@ use sensor_ebpf::{ABSENT, ANCESTORS_MAX, Ancestor, CgroupKey, Image, task_flag};
 use super::{
     kernel::{kread, load, off},
     lineage::image_of,
-    record::LargeExecScratch,
+    record::Record,
 };
 
 /// `PIDTYPE_PGID` and `PIDTYPE_SID` of the kernel, since 4.19.
@@ -79,8 +79,8 @@ fn optional(task: u64, offset: u64) -> u32 {
 
 /// Fills the fixed part and appends the ancestors.
 #[inline(always)]
-pub fn fill(
-    record: &mut LargeExecScratch,
+pub fn fill<Fixed>(
+    record: &mut Record<Fixed>,
     task: u64,
     image: &Image,
     cgroup: CgroupKey,
@@ -158,7 +158,7 @@ pub fn fill(
 
 /// Appends the ancestors, nearest first, from `first` on.
 #[inline(always)]
-fn append_ancestors(record: &mut LargeExecScratch, first: u64, session: u64, most: u32) {
+fn append_ancestors<Fixed>(record: &mut Record<Fixed>, first: u64, session: u64, most: u32) {
     let mut task = first;
     let mut n = 0;
     for i in 0..ANCESTORS_MAX {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use sensor_ebpf::Kind;
+use sensor_ebpf::{Kind, Kinds};
 use serde_json::{Value, json};
 
 use crate::sources::syscall::{capture::Wants, fields::Needs, rules::Requirements};
@@ -14,12 +14,20 @@ type Row = (&'static str, &'static str, Value);
 pub(super) fn text(wants: &Wants, requirements: &Requirements) -> String {
     let mut out = format!("\n{:<50} Value\n{:<50} -----\n", "Derived", "-------");
     for (_, name, value) in rows(wants, requirements) {
+        let list = |parts: &[Value], between: &str| {
+            let parts: Vec<_> = parts.iter().filter_map(Value::as_str).collect();
+            parts.join(between)
+        };
         let value = match value {
-            Value::Array(parts) if parts.is_empty() => "none".to_owned(),
-            Value::Array(parts) => {
-                let parts: Vec<_> = parts.iter().filter_map(Value::as_str).collect();
-                parts.join(", ")
+            Value::Array(parts) if !parts.is_empty() => list(&parts, ", "),
+            Value::Object(calls) if !calls.is_empty() => {
+                let call = |(name, places): (&String, &Value)| {
+                    let places = places.as_array().map_or(&[][..], Vec::as_slice);
+                    format!("{name} of {}", list(places, " and "))
+                };
+                calls.iter().map(call).collect::<Vec<_>>().join(", ")
             }
+            Value::Array(_) | Value::Object(_) => "none".to_owned(),
             value => value.to_string(),
         };
         // Writing to a string cannot fail.
@@ -37,7 +45,7 @@ pub(super) fn object(wants: &Wants, requirements: &Requirements) -> Value {
     )
 }
 
-fn rows(wants: &Wants, requirements: &Requirements) -> [Row; 8] {
+fn rows(wants: &Wants, requirements: &Requirements) -> [Row; 9] {
     let reach = |kind: Kind| {
         let wanted = wants.kinds.contains(kind);
         names([
@@ -47,6 +55,10 @@ fn rows(wants: &Wants, requirements: &Requirements) -> [Row; 8] {
     };
     let connects = |is: bool| wants.kinds.contains(Kind::Connect) && is;
     let needs = requirements.needs;
+    let calls = Kinds::CALLS
+        .iter()
+        .filter(|kind| wants.kinds.contains(*kind));
+    let calls = calls.map(|kind| (kind.name().to_owned(), reach(kind)));
     [
         ("exec", "Execs of", reach(Kind::Exec)),
         ("exec_failed", "Failed execs of", reach(Kind::ExecFailed)),
@@ -61,6 +73,7 @@ fn rows(wants: &Wants, requirements: &Requirements) -> [Row; 8] {
                 (connects(wants.other_families), "other families"),
             ]),
         ),
+        ("calls", "System calls", Value::Object(calls.collect())),
         ("ancestors", "Ancestors", json!(wants.ancestors)),
         ("argv_bytes", "Bytes of argv", json!(wants.argv_limit)),
         (
@@ -128,6 +141,7 @@ mod tests {
                 line("Failed execs of", "none"),
                 line("Connects of", "none"),
                 line("Connects to", "none"),
+                line("System calls", "none"),
                 line("Ancestors", "3"),
                 line("Bytes of argv", "32768"),
                 line("Bytes of the environment", "0"),
@@ -154,6 +168,16 @@ mod tests {
     }
 
     #[test]
+    fn system_calls_are_named_with_whose_they_are() {
+        let (text, json) = derived("evt.type = setns and container.id != host", "x");
+        assert!(text.contains("setns of containers\n"), "{text}");
+        assert_eq!(json["calls"], json!({"setns": ["containers"]}));
+        let (text, json) = derived("evt.type = setns", "x");
+        assert!(text.contains("setns of containers and host\n"), "{text}");
+        assert_eq!(json["calls"], json!({"setns": ["containers", "host"]}));
+    }
+
+    #[test]
     fn who_is_asked_for_its_program_is_watched_when_it_executes() {
         let containers = "evt.type = connect and container.id != host";
         let failed = "evt.type = execve and evt.failed = true";
@@ -170,6 +194,12 @@ mod tests {
                 "evt.type = connect and proc.args contains x",
                 "x",
                 json!(["containers", "host"]),
+            ),
+            ("evt.type = setns", "%proc.name", json!([])),
+            (
+                "evt.type = setns and container.id = host",
+                "%proc.cmdline",
+                json!(["host"]),
             ),
             (failed, "%proc.name", json!([])),
             (failed, "%proc.exe", json!(["containers", "host"])),

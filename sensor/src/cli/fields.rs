@@ -92,48 +92,33 @@ fn row(field: &Field, names_only: bool) -> serde_json::Value {
         "type": type_name(field.ty),
         "description": field.doc,
         "condition_only": field.condition_only,
-        "events": KINDS.iter().filter(|k| field.classes.contains(class(k.0, false))).map(|k| k.1).collect::<Vec<_>>(),
+        "events": Kind::ALL.into_iter().filter(|kind| field.classes.contains(class(*kind, false))).map(types).collect::<Vec<_>>(),
     })
 }
 
-/// Kind, `evt.type`s, meaning.
-const KINDS: [(Kind, &str, &str); 3] = [
-    (
-        Kind::Exec,
-        "execve, execveat",
-        "A program was executed: at success, with what was really executed.",
-    ),
-    (
-        Kind::ExecFailed,
-        "execve, execveat",
-        "An exec that failed, with its error; only with engine.modern_ebpf.drop_failed_exit: false.",
-    ),
-    (
-        Kind::Connect,
-        "connect",
-        "A connection attempt, with its outcome.",
-    ),
-];
+/// What `evt.type` may be of a kind.
+fn types(kind: Kind) -> String {
+    kind.types().join(", ")
+}
 
 /// Lists the kinds of events.
 pub(super) fn list_events(out: &mut impl Write, format: ListFormat) -> io::Result<()> {
     match format {
         ListFormat::Json => {
-            let rows: Vec<_> = KINDS
-                .iter()
-                .map(|(_, name, doc)| json!({ "type": name, "description": doc }))
-                .collect();
+            let row =
+                |kind: Kind| json!({ "type": types(kind), "description": kind.description() });
+            let rows: Vec<_> = Kind::ALL.into_iter().map(row).collect();
             writeln!(out, "{}", json!({ "events": rows }))
         }
         ListFormat::Markdown => {
             writeln!(out, "| evt.type | Meaning |\n|---|---|")?;
-            KINDS
-                .iter()
-                .try_for_each(|(_, name, doc)| writeln!(out, "| {name} | {doc} |"))
+            Kind::ALL
+                .into_iter()
+                .try_for_each(|kind| writeln!(out, "| {} | {} |", types(kind), kind.description()))
         }
-        ListFormat::Text => KINDS
-            .iter()
-            .try_for_each(|(_, name, doc)| writeln!(out, "{name:<20} {doc}")),
+        ListFormat::Text => Kind::ALL
+            .into_iter()
+            .try_for_each(|kind| writeln!(out, "{:<20} {}", types(kind), kind.description())),
     }
 }
 

@@ -16,6 +16,7 @@
 
 pub mod act;
 pub mod bpftool;
+pub mod calls;
 pub mod cgroup;
 pub mod companion;
 pub mod connects;

@@ -60,7 +60,14 @@ fn oldest_and_newest() -> Vec<String> {
 }
 
 /// How the test programs are named that run in a guest.
-const KINDS: [&str; 5] = ["connect_", "exec_", "reload", "sabotage_", "verifier_"];
+const KINDS: [&str; 6] = [
+    "call_",
+    "connect_",
+    "exec_",
+    "reload",
+    "sabotage_",
+    "verifier_",
+];
 
 /// A test program that is empty on other processors than amd64.
 const ONLY_AMD64: &str = "connect_32bit";
@@ -72,7 +79,8 @@ const SYSTEM: [&str; 3] = ["bpftool", "ip", "runc"];
 const PACKAGES: [&str; 5] = ["bpftool", "iproute2", "runc", "libc6", "libgcc-s1"];
 
 /// What `cargo xtask test` runs on the oldest and the newest kernel: minutes in emulation.
-const SHORT: [&str; 7] = [
+const SHORT: [&str; 8] = [
+    "call_setns",
     "connect_32bit",
     "connect_filter",
     "exec_argv",

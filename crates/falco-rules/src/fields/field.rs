@@ -31,6 +31,8 @@ pub struct Field<S: Source> {
     pub ty: Type,
     /// What may stand in brackets.
     pub argument: ArgumentKind,
+    /// The name in brackets for which the field's own name stands: `evt.arg.fd` is `evt.arg[fd]`.
+    pub preset: Option<&'static str>,
     /// The largest number in brackets for which an event can have a value, if there is one.
     pub last: Option<u32>,
     /// The classes of events that can have it; none if it is only known.
@@ -67,6 +69,7 @@ impl<S: Source> Field<S> {
             name,
             ty,
             argument: ArgumentKind::None,
+            preset: None,
             last: None,
             classes: Classes::ALL,
             needs,

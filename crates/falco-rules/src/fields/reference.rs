@@ -78,7 +78,8 @@ impl<S: Source> FieldRef<S> {
             if field.argument == ArgumentKind::Name {
                 return Err(FieldError::ArgumentNeeded(field.name));
             }
-            (Argument::None, name.len())
+            let preset = field.preset.map(|name| Argument::Name(name.into()));
+            (preset.unwrap_or(Argument::None), name.len())
         };
         let key = text[..len].into();
         Ok((

@@ -130,12 +130,11 @@ static FIELDS: &[Field<Programs>] = &[
     },
     Field {
         argument: ArgumentKind::OptionalName,
-        ..field("proc.env", Type::String, |e, a| match a {
-            Argument::Name(name) => {
-                Value::Str(sanitize(e.arena.alloc_slice_copy(name.as_bytes()), e.arena))
-            }
-            _ => Value::Absent,
-        })
+        ..field("proc.env", Type::String, variable)
+    },
+    Field {
+        preset: Some("HOME"),
+        ..field("proc.env.HOME", Type::String, variable)
     },
     of_connects("fd.sip", Type::Ip, false, |e, _| remote(e)),
     of_connects("fd.snet", Type::Net, true, |e, _| remote(e)),
@@ -148,6 +147,17 @@ static FIELDS: &[Field<Programs>] = &[
     known("fd.directory"),
     known("container.info"),
 ];
+
+/// A variable's value is its name.
+fn variable<'e>(event: &'e Event<'e>, argument: &Argument) -> Value<'e> {
+    match argument {
+        Argument::Name(name) => {
+            let name = event.arena.alloc_slice_copy(name.as_bytes());
+            Value::Str(sanitize(name, event.arena))
+        }
+        _ => Value::Absent,
+    }
+}
 
 fn ancestor<'e>(event: &'e Event<'e>, n: usize) -> Value<'e> {
     let ancestors = &event.program.ancestors;

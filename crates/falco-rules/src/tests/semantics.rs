@@ -1,6 +1,8 @@
 //! Macros, lists, order, selection.
 
-use super::{Options, Scratch, matches, netcat, rule, rules, rules_with, with_event};
+use super::{
+    Options, Scratch, complaints, matches, netcat, rule, rules, rules_with, verdict, with_event,
+};
 use crate::{Matching, Priority, Select, Selection};
 
 #[test]
@@ -129,4 +131,12 @@ fn one_scratch_serves_several_sets_and_events() {
 fn a_set_can_be_shared_and_sent() {
     fn is_shared<T: Send + Sync + 'static>(_: &T) {}
     is_shared(&rules(&rule("a", "proc.name = nc")));
+}
+
+#[test]
+fn a_field_whose_name_has_the_argument_in_it_takes_none() {
+    let [with, without] = ["proc.env[HOME] = HOME", "proc.env.HOME = HOME"];
+    assert!(verdict(with, &netcat()) && verdict(without, &netcat()));
+    let complaint = complaints(&[&rule("r", "proc.env.HOME[X] = X")]);
+    assert!(complaint.contains("takes no argument"), "{complaint}");
 }

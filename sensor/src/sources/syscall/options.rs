@@ -38,52 +38,35 @@ pub fn capture(config: &Config, marker: &Marker) -> capture::Options {
 /// What the kernel side is to send for these rules.
 #[must_use]
 pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
-    let Requirements {
-        exec,
-        exec_failed,
-        exec_failed_program,
-        connect,
-        connect_program,
-        unix,
-        inet,
-        loopback,
-        other_families,
-        ref connect_names,
-        needs,
-        ancestors,
-        ancestor_programs: _,
-    } = *requirements;
     let capture = &config.sensor.capture;
-    let fails = exec_failed.any() && !config.engine.modern_ebpf.drop_failed_exit;
+    let fails = !config.engine.modern_ebpf.drop_failed_exit;
+    let told = |kind| fails || kind != Kind::ExecFailed;
+    let programs = Kind::ALL.into_iter().filter(|kind| told(*kind));
+    let programs = programs.map(|kind| requirements.program(kind));
     // Which program a process runs is told by its exec, also where no rule wants that.
-    let exec = exec.or(connect_program).or(if fails {
-        exec_failed_program
-    } else {
-        Reach::default()
-    });
+    let exec = programs.fold(requirements.reach(Kind::Exec), Reach::or);
     let reach = |kind| match kind {
         Kind::Exec => exec,
-        Kind::ExecFailed if fails => exec_failed,
-        Kind::ExecFailed => Reach::default(),
-        Kind::Connect => connect,
+        _ if told(kind) => requirements.reach(kind),
+        _ => Reach::default(),
     };
     let of = |chosen: fn(Reach) -> bool| {
         let choose = |all: Kinds, kind| all.with_if(kind, chosen(reach(kind)));
         Kind::ALL.into_iter().fold(Kinds::NONE, choose)
     };
-    let env = needs.contains(Needs::ENV) && capture.env != WantedEnv::None;
+    let env = requirements.needs.contains(Needs::ENV) && capture.env != WantedEnv::None;
     Wants {
         kinds: of(Reach::any),
         host: of(|reach| reach.host),
         container: of(|reach| reach.container),
-        unix,
-        inet,
-        loopback,
-        other_families,
-        connect_names: connect_names.clone(),
+        unix: requirements.unix,
+        inet: requirements.inet,
+        loopback: requirements.loopback,
+        other_families: requirements.other_families,
+        connect_names: requirements.connect_names.clone(),
         argv_limit: limit(capture.argv_limit),
         env_limit: if env { limit(capture.env_limit) } else { 0 },
-        ancestors: ancestors.max(1),
+        ancestors: requirements.ancestors.max(1),
         budget: budget(config),
     }
 }

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use events::{EventSource, Lines, Next, PendingStatistics};
 use metadata::boot_now;
 use outputs::{AlertOptions, internal::Record};
-use sensor_ebpf::{Counter, Kind};
+use sensor_ebpf::{Counter, Kind, Part};
 use telemetry::{Condition, Telemetry};
 use tracing::{info, warn};
 
@@ -117,9 +117,10 @@ impl EventSource for SystemCalls {
     fn kinds() -> Vec<telemetry::Kind> {
         let kinds = Kind::ALL.into_iter().map(|kind| telemetry::Kind {
             name: kind.name(),
-            buffer: match kind {
-                Kind::Exec | Kind::ExecFailed => "execve",
-                Kind::Connect => "connect",
+            buffer: match kind.part() {
+                Part::Exec => "execve",
+                Part::Connect => "connect",
+                Part::Call(_) => "other_interest",
             },
         });
         kinds.collect()

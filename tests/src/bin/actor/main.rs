@@ -7,6 +7,7 @@
 
 mod address;
 mod attempt;
+mod call;
 mod exec;
 mod place;
 mod ring;

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::{exec, place, socket};
+use crate::{call, exec, place, socket};
 
 /// Steps that are still to be taken.
 pub(crate) struct Steps(VecDeque<OsString>);
@@ -57,6 +57,7 @@ impl Steps {
             "rewrite-argv" => place::rewrite_argv(),
             "forks" => place::forks(self.number()?),
             "stack-limit" => place::stack_limit(self.number()?),
+            "call" => call::take(self),
             "exec" => exec::execve(&self.text()?, &self.argv()?, &exec::environment()),
             "exec-environment" => exec::execve(&self.text()?, &self.argv()?, &self.argv()?),
             "exec-null-argv" => exec::null_argv(&self.text()?),

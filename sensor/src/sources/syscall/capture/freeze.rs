@@ -22,6 +22,7 @@ pub(super) const OF_PROGRAMS: &[&str] = &[
     "COUNTS",
     "DONE",
     "SCRATCH_ATTEMPT",
+    "SCRATCH_CALL",
     "SCRATCH_CONNECT",
     "SCRATCH_EXEC",
     "SCRATCH_EXEC_LARGE",

@@ -138,6 +138,7 @@ impl Capture {
             .map_max_entries("SCRATCH_FAILED", small)
             .map_max_entries("SCRATCH_CONNECT", cpus)
             .map_max_entries("SCRATCH_ATTEMPT", cpus)
+            .map_max_entries("SCRATCH_CALL", cpus)
             .map_max_entries("SCRATCH_EXEC_LARGE", large)
             .map_max_entries("SCRATCH_FAILED_LARGE", large)
             .load(preempt::object(options.object, layout.preempt).as_bytes())

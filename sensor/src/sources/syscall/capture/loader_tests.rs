@@ -220,7 +220,8 @@ fn events_of(ring: &mut super::Ring, is_it: impl Fn(&Event<'_>) -> bool) -> Vec<
     kinds
 }
 
-/// An exec, one that fails, and a refused connect, by this process and a child.
+/// An exec, one that fails, a refused connect, and a call of `setns` that fails, by this process
+/// and a child.
 fn do_everything(name: &str) {
     let program = format!("/nonexistent/{name}");
     Command::new(&program).spawn().expect_err("no such file");
@@ -230,6 +231,10 @@ fn do_everything(name: &str) {
         .expect("it runs");
     let path = format!("/nonexistent/{name}.sock");
     std::os::unix::net::UnixStream::connect(path).expect_err("no such path");
+    let mark = libc::c_int::try_from(name.len()).expect("a short name");
+    // SAFETY: there is no such descriptor.
+    let answer = unsafe { libc::setns(-1, mark) };
+    assert_eq!(answer, -1);
 }
 
 fn is_of(name: &str) -> impl Fn(&Event<'_>) -> bool {
@@ -242,7 +247,9 @@ fn is_of(name: &str) -> impl Fn(&Event<'_>) -> bool {
         let exec = event.exec().is_some_and(|exec| {
             exec.filename == file.as_bytes() || exec.argv.iter().any(|a| a == name.as_bytes())
         });
-        connect || exec
+        let call = event.call();
+        let call = call.is_some_and(|call| call.fixed.arguments[1] == name.len() as u64);
+        connect || exec || call
     }
 }
 
@@ -254,7 +261,7 @@ fn each_event_comes_once(what: &str, start: fn(HookMode) -> Started) {
         do_everything(&name);
         assert_eq!(
             events_of(&mut started.ring, is_of(&name)),
-            [Kind::ExecFailed, Kind::Exec, Kind::Connect],
+            [Kind::ExecFailed, Kind::Exec, Kind::Connect, Kind::Setns],
             "{hooks:?}"
         );
     }

@@ -1,6 +1,6 @@
 //! Builds records as the kernel side writes them: for tests, benchmarks and fuzzing.
 
-use sensor_ebpf::{Ancestor, Connect, Exec, Header, Kind, Task, WIRE_VERSION};
+use sensor_ebpf::{Ancestor, Call, Connect, Exec, Header, Kind, Part, Task, WIRE_VERSION};
 use zerocopy::IntoBytes;
 
 /// A record to be.
@@ -16,6 +16,8 @@ pub struct RecordBuilder {
     pub exec: Exec,
     /// Fixed part of a connect; lengths are filled in by [`Self::build`].
     pub connect: Connect,
+    /// Fixed part of a plain system call.
+    pub call: Call,
     /// Ancestors, nearest first.
     pub ancestors: Vec<Ancestor>,
     /// Path of the cgroup, `/a/b/c`.
@@ -83,6 +85,7 @@ impl RecordBuilder {
                 ..Exec::default()
             },
             connect: Connect::default(),
+            call: Call::default(),
             ancestors: vec![parent, init],
             cgroup: Vec::new(),
             exe: exe.into(),
@@ -104,6 +107,23 @@ impl RecordBuilder {
         }
     }
 
+    /// A plain system call by the same process, with the first of its arguments.
+    #[must_use]
+    pub fn call<const N: usize>(kind: Kind, result: i64, arguments: [u64; N]) -> Self {
+        let mut call = Call {
+            result,
+            ..Call::default()
+        };
+        for (to, from) in call.arguments.iter_mut().zip(arguments) {
+            *to = from;
+        }
+        Self {
+            kind,
+            call,
+            ..Self::exec("/usr/bin/nsenter", &["nsenter"])
+        }
+    }
+
     /// The same in that cgroup.
     #[must_use]
     pub fn in_cgroup(mut self, path: &str) -> Self {
@@ -120,8 +140,8 @@ impl RecordBuilder {
         task.ancestors_len = len(ancestors);
         task.cgroup_len = len(&cgroup);
         let mut body = Vec::new();
-        match self.kind {
-            Kind::Exec | Kind::ExecFailed => {
+        match self.kind.part() {
+            Part::Exec => {
                 let (exe, cwd) = (names(&self.exe), names(&self.cwd));
                 let (argv, env) = (strings(&self.argv), strings(&self.env));
                 let mut exec = self.exec;
@@ -137,13 +157,18 @@ impl RecordBuilder {
                     body.extend_from_slice(part);
                 }
             }
-            Kind::Connect => {
+            Part::Connect => {
                 let mut connect = self.connect;
                 connect.path_len = len(&self.path);
                 body.extend_from_slice(connect.as_bytes());
                 for part in [ancestors, &cgroup, &self.path] {
                     body.extend_from_slice(part);
                 }
+            }
+            Part::Call(_) => {
+                body.extend_from_slice(self.call.as_bytes());
+                body.extend_from_slice(ancestors);
+                body.extend_from_slice(&cgroup);
             }
         }
         let header = Header {

@@ -1,10 +1,12 @@
 //! Bytes of the ring buffer → [`Event`].
 
 use metadata::{Names, Strings};
-use sensor_ebpf::{ANCESTORS_MAX, Ancestor, Connect, Exec, Header, Kind, Task, WIRE_VERSION};
+use sensor_ebpf::{
+    ANCESTORS_MAX, Ancestor, Call, Connect, Exec, Header, Kind, Part, Task, WIRE_VERSION,
+};
 use zerocopy::FromBytes;
 
-use super::{ConnectEvent, Detail, ExecEvent};
+use super::{CallEvent, ConnectEvent, Detail, ExecEvent};
 
 /// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -97,8 +99,8 @@ impl<'a> Event<'a> {
         {
             return Err(DecodeError::Ancestors(task.ancestors_len));
         }
-        let (ancestors, cgroup, detail) = match kind {
-            Kind::Exec | Kind::ExecFailed => {
+        let (ancestors, cgroup, detail) = match kind.part() {
+            Part::Exec => {
                 let fixed: Exec = r.fixed()?;
                 (
                     r.section(task.ancestors_len)?,
@@ -113,7 +115,7 @@ impl<'a> Event<'a> {
                     }),
                 )
             }
-            Kind::Connect => {
+            Part::Connect => {
                 let fixed: Connect = r.fixed()?;
                 (
                     r.section(task.ancestors_len)?,
@@ -122,6 +124,14 @@ impl<'a> Event<'a> {
                         fixed,
                         path: r.section(fixed.path_len)?,
                     }),
+                )
+            }
+            Part::Call(call) => {
+                let fixed: Call = r.fixed()?;
+                (
+                    r.section(task.ancestors_len)?,
+                    Names(r.section(task.cgroup_len)?),
+                    Detail::Call(CallEvent { call, fixed }),
                 )
             }
         };
@@ -150,7 +160,7 @@ impl<'a> Event<'a> {
     pub fn exec(&self) -> Option<&ExecEvent<'a>> {
         match &self.detail {
             Detail::Exec(exec) => Some(exec),
-            Detail::Connect(_) => None,
+            Detail::Connect(_) | Detail::Call(_) => None,
         }
     }
 
@@ -159,7 +169,26 @@ impl<'a> Event<'a> {
     pub fn connect(&self) -> Option<&ConnectEvent<'a>> {
         match &self.detail {
             Detail::Connect(connect) => Some(connect),
-            Detail::Exec(_) => None,
+            Detail::Exec(_) | Detail::Call(_) => None,
+        }
+    }
+
+    /// The plain system call, if this is one.
+    #[must_use]
+    pub fn call(&self) -> Option<&CallEvent> {
+        match &self.detail {
+            Detail::Call(call) => Some(call),
+            Detail::Exec(_) | Detail::Connect(_) => None,
+        }
+    }
+
+    /// What the system call returned: 0 or more, or a negative errno.
+    #[must_use]
+    pub fn result(&self) -> i64 {
+        match &self.detail {
+            Detail::Exec(exec) => exec.fixed.result,
+            Detail::Connect(connect) => connect.fixed.result,
+            Detail::Call(call) => call.fixed.result,
         }
     }
 }
@@ -191,13 +220,33 @@ mod tests {
     }
 
     #[test]
+    fn a_built_record_of_each_plain_system_call_decodes_to_the_same() {
+        for call in sensor_ebpf::SystemCall::ALL {
+            let record = RecordBuilder::call(call.kind, -1, [7, 8]).in_cgroup("/kubepods/x");
+            let bytes = record.build();
+            let event = Event::decode(&bytes).expect("a whole record");
+            let decoded = event.call().expect("a plain system call");
+            assert_eq!((event.kind, event.result()), (call.kind, -1));
+            assert_eq!(decoded.call.name, call.name);
+            assert_eq!(decoded.fixed.arguments, [7, 8, 0, 0, 0]);
+            assert_eq!(event.cgroup, Names(b"x\0kubepods\0"));
+            assert_eq!(event.bytes, bytes);
+            assert!(event.exec().is_none() && event.connect().is_none());
+        }
+    }
+
+    #[test]
     fn every_prefix_of_a_record_is_cut() {
-        let bytes = RecordBuilder::exec("/bin/sh", &["sh"]).build();
-        for end in 0..bytes.len() {
-            assert!(
-                matches!(Event::decode(&bytes[..end]), Err(DecodeError::Cut { .. })),
-                "{end}"
-            );
+        for record in [
+            RecordBuilder::exec("/bin/sh", &["sh"]),
+            RecordBuilder::connect(Connect::default()),
+            RecordBuilder::call(Kind::Setns, 0, [3, 0]),
+        ] {
+            let bytes = record.build();
+            for end in 0..bytes.len() {
+                let cut = Event::decode(&bytes[..end]);
+                assert!(matches!(cut, Err(DecodeError::Cut { .. })), "{end}");
+            }
         }
     }
 

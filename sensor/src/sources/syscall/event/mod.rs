@@ -11,7 +11,8 @@ use metadata::{Names, Strings};
 
 pub use decode::{DecodeError, Event};
 pub use sensor_ebpf::{
-    Ancestor, Connect, Exec, Header, Kind, Task, connect_flag, exec_flag, task_flag,
+    Ancestor, Call, Connect, Exec, Header, Kind, SystemCall, Task, connect_flag, exec_flag,
+    task_flag,
 };
 
 /// An `execve` or `execveat` and its variable sections.
@@ -40,6 +41,15 @@ pub struct ConnectEvent<'a> {
     pub path: &'a [u8],
 }
 
+/// A plain system call at its exit.
+#[derive(Clone, Copy, Debug)]
+pub struct CallEvent {
+    /// Which one.
+    pub call: &'static SystemCall,
+    /// What it was given, and returned.
+    pub fixed: Call,
+}
+
 /// What an event tells, beside who did it.
 #[derive(Clone, Copy, Debug)]
 pub enum Detail<'a> {
@@ -47,4 +57,6 @@ pub enum Detail<'a> {
     Exec(ExecEvent<'a>),
     /// [`Kind::Connect`].
     Connect(ConnectEvent<'a>),
+    /// A plain system call.
+    Call(CallEvent),
 }

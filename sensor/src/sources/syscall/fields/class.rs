@@ -1,20 +1,42 @@
 //! Classes of events: of each kind those of containers, and those of the host.
 
 use falco_rules::{Classes, Fact, Facts};
+use sensor_ebpf::{Form, KINDS, SystemCall};
 
 use super::Value;
 use crate::sources::syscall::event::Kind;
 
-/// Every kind, by its number.
-const KINDS: [Kind; 3] = [Kind::Exec, Kind::ExecFailed, Kind::Connect];
-
 /// How many classes there are.
-pub(super) const CLASSES: usize = 2 * KINDS.len();
+pub(super) const CLASSES: usize = 2 * KINDS;
 
 /// Successful and failed execs.
 pub(super) const EXEC: Classes = of_kind(Kind::Exec).union(of_kind(Kind::ExecFailed));
 /// Connects.
 pub(super) const CONNECT: Classes = of_kind(Kind::Connect);
+/// Plain system calls that are given a descriptor.
+pub(super) const DESCRIPTOR_CALLS: Classes = {
+    let mut classes = Classes::NONE;
+    let mut call = 0;
+    while call < SystemCall::ALL.len() {
+        if descriptor(&SystemCall::ALL[call]).is_some() {
+            classes = classes.union(of_kind(SystemCall::ALL[call].kind));
+        }
+        call += 1;
+    }
+    classes
+};
+
+/// Which of a plain system call's arguments is its descriptor.
+pub(super) const fn descriptor(call: &SystemCall) -> Option<usize> {
+    let mut argument = 0;
+    while argument < call.arguments.len() {
+        if matches!(call.arguments[argument].form, Form::Descriptor) {
+            return Some(call.arguments[argument].register);
+        }
+        argument += 1;
+    }
+    None
+}
 
 /// The class of events of a kind, of the host or of containers.
 #[must_use]
@@ -46,18 +68,25 @@ pub(crate) const HOST: [(&str, Value<'static>); 11] = [
 /// What is known of all events of a class.
 pub(super) fn facts(class: usize) -> Facts {
     let facts = Facts::default().with("evt.dir", Fact::Is(Value::Str("<")));
-    let facts = match KINDS.get(class / 2) {
-        Some(Kind::Exec) => facts
-            .with("evt.type", Fact::Is(Value::Str("execve")))
+    let Some(kind) = Kind::ALL.get(class / 2) else {
+        return facts;
+    };
+    let is = match kind.types() {
+        [only] => Fact::Is(Value::Str(only)),
+        several => Fact::OneOf(several),
+    };
+    let facts = facts
+        .with("evt.type", is)
+        .with("evt.category", Fact::Is(Value::Str(kind.category())));
+    let facts = match kind {
+        Kind::Exec => facts
             .with("evt.failed", Fact::Is(Value::Bool(false)))
             .with("evt.res", Fact::Is(Value::Str("SUCCESS")))
             .with("evt.rawres", Fact::Is(Value::Int(0))),
-        Some(Kind::ExecFailed) => facts
-            .with("evt.type", Fact::OneOf(&["execve", "execveat"]))
+        Kind::ExecFailed => facts
             .with("evt.failed", Fact::Is(Value::Bool(true)))
             .with("evt.rawres", Fact::Range(-4095, -1)),
-        Some(Kind::Connect) => facts.with("evt.type", Fact::Is(Value::Str("connect"))),
-        None => return facts,
+        _ => facts,
     };
     if class.is_multiple_of(2) {
         return facts.with("container.id", Fact::NoneOf(&["host"]));
@@ -73,7 +102,7 @@ mod tests {
 
     #[test]
     fn each_class_has_its_number() {
-        for (number, kind) in KINDS.into_iter().enumerate() {
+        for (number, kind) in Kind::ALL.into_iter().enumerate() {
             assert_eq!(class(kind, false), 2 * number);
             assert_eq!(class(kind, true), 2 * number + 1);
         }

@@ -73,8 +73,8 @@ impl<'a> Context<'a> {
         self.text(comm(&self.event.task.comm))
     }
 
-    /// The program that the process runs: of an exec the new one, of a failed
-    /// exec or a connect the one that called. None if it was never seen.
+    /// The program that the process runs: of an exec the new one, of other
+    /// events the one that called. None if it was never seen.
     #[must_use]
     pub fn program(&self) -> Option<Program<'a>> {
         *self.memo.program.get_or_init(|| match &self.event.detail {
@@ -174,7 +174,7 @@ impl<'a> Context<'a> {
         let (names, facts) = match &self.event.detail {
             // A failed exec carries its caller's.
             Detail::Exec(exec) => (exec.exe, Some(exec.fixed)),
-            Detail::Connect(_) => self.program().map(|p| (p.exe, p.exec))?,
+            Detail::Connect(_) | Detail::Call(_) => self.program().map(|p| (p.exe, p.exec))?,
         };
         Some(
             self.memo
@@ -198,7 +198,7 @@ impl<'a> Context<'a> {
     pub fn cwd(&self) -> Option<&'a str> {
         let names = match &self.event.detail {
             Detail::Exec(exec) => exec.cwd,
-            Detail::Connect(_) => self.program()?.cwd,
+            Detail::Connect(_) | Detail::Call(_) => self.program()?.cwd,
         };
         Some(self.memo.cwd.get_or_init(|| {
             let mut path = Vec::with_capacity_in(names.0.len() + 2, self.arena);

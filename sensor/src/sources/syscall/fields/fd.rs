@@ -1,4 +1,4 @@
-//! `fd.*`: the socket of a connect.
+//! `fd.*`: the socket of a connect, and the descriptor of other events.
 
 use std::net::IpAddr;
 
@@ -6,14 +6,16 @@ use bumpalo::format;
 
 use super::{
     Argument, Context, Field, Needs, Type, Value,
-    class::CONNECT,
+    arguments::{Row, rows},
+    call,
+    class::{CONNECT, DESCRIPTOR_CALLS},
     community,
     ends::{
         AF_INET, AF_INET6, AF_UNIX, given, is_connected, is_open, is_renamed, kind, local,
         local_port, name, protocol, remote, remote_port,
     },
 };
-use crate::sources::syscall::event::Connect;
+use crate::sources::syscall::event::{Connect, Detail};
 
 const fn field(
     name: &'static str,
@@ -42,33 +44,21 @@ const fn condition(
 
 /// Rows of the registry.
 pub(super) static FIELDS: &[Field] = &[
-    field(
-        "evt.arg.fd",
-        Type::String,
-        "Number of the descriptor (-1 if no `connect` call made the attempt).",
-        |c, _| argument(c, "fd"),
-    ),
-    field(
-        "evt.arg.tuple",
-        Type::String,
-        "The same as `fd.name`.",
-        |c, _| argument(c, "tuple"),
-    ),
-    field(
-        "evt.arg.addr",
-        Type::String,
-        "Address that the caller gave: whatever the kernel made of it.",
-        |c, _| argument(c, "addr"),
-    ),
-    field(
-        "fd.num",
-        Type::Number,
-        "Number of the descriptor.",
-        |c, _| match raw(c) {
-            Some(connect) if connect.fd >= 0 => Value::Int(connect.fd.into()),
-            _ => Value::Absent,
-        },
-    ),
+    Field {
+        classes: CONNECT.union(DESCRIPTOR_CALLS),
+        ..field(
+            "fd.num",
+            Type::Number,
+            "Number of the descriptor.",
+            |c, _| match c.event.detail {
+                Detail::Connect(connect) if connect.fixed.fd >= 0 => {
+                    Value::Int(connect.fixed.fd.into())
+                }
+                Detail::Call(call) => call::descriptor(&call).map_or(Value::Absent, Value::Int),
+                Detail::Exec(_) | Detail::Connect(_) => Value::Absent,
+            },
+        )
+    },
     field(
         "fd.type",
         Type::String,
@@ -231,24 +221,15 @@ pub(super) static FIELDS: &[Field] = &[
     ),
 ];
 
-/// Names of a connect's arguments, in the order in which `evt.args` has them.
-pub(super) const ARGUMENTS: &[&str] = &["res", "tuple", "fd", "addr"];
-
-/// An argument of a connect by its name or number.
-pub(super) fn argument<'a>(c: &Context<'a>, wanted: &str) -> Value<'a> {
-    let Some(connect) = raw(c) else {
-        return Value::Absent;
+/// A connect's arguments, in the order in which `evt.args` has them, behind `res`.
+pub(super) static ARGUMENTS: &[Row] = rows! {
+    "tuple", "The same as `fd.name`.", |c| Value::Str(name(c));
+    "fd", "Number of the descriptor.", |c| match raw(c) {
+        Some(connect) => Value::Str(format!(in c.arena, "{}", connect.fd).into_bump_str()),
+        None => Value::Absent,
     };
-    match wanted {
-        "fd" => Value::Str(format!(in c.arena, "{}", connect.fd).into_bump_str()),
-        "tuple" => Value::Str(name(c)),
-        "addr" => given(c),
-        _ => match wanted.parse::<usize>().ok().and_then(|i| ARGUMENTS.get(i)) {
-            Some(name) => super::evt::by_name(c, name),
-            None => Value::Absent,
-        },
-    }
-}
+    "addr", "Address that the caller gave: whatever the kernel made of it.", |c| given(c);
+};
 
 fn raw(c: &Context<'_>) -> Option<Connect> {
     c.event.connect().map(|connect| connect.fixed)

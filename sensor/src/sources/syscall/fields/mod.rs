@@ -7,6 +7,8 @@
 //! tables by way of [`Syscall`].
 
 mod ancestors;
+mod arguments;
+mod call;
 mod class;
 mod community;
 mod container;

@@ -53,6 +53,7 @@ impl Needs {
 pub fn all() -> impl Iterator<Item = &'static Field> {
     [
         super::evt::FIELDS,
+        super::arguments::fields(),
         super::process::FIELDS,
         super::ancestors::FIELDS,
         super::thread::FIELDS,

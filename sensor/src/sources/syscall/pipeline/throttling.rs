@@ -300,6 +300,13 @@ mod tests {
         CgroupKey { node: 1, id }
     }
 
+    /// So many refused events of a kind.
+    fn refused(kind: Kind, events: u64) -> Refused {
+        let mut refused = Refused::default();
+        refused[kind as usize] = events;
+        refused
+    }
+
     fn container() -> Place {
         Place::Container(ContainerId::new(ID).unwrap())
     }
@@ -309,9 +316,12 @@ mod tests {
         let (mut ledger, start) = (Ledger::default(), Instant::now());
         let mut after = |seconds, execs| {
             let now = start + Duration::from_secs(seconds);
-            ledger.update(now, &[(key(1), [execs, 0, 0])], [0; KINDS], |_| {
-                Some(container())
-            })
+            ledger.update(
+                now,
+                &[(key(1), refused(Kind::Exec, execs))],
+                [0; KINDS],
+                |_| Some(container()),
+            )
         };
         assert!(after(0, 0).is_empty());
         let began = after(1, 7);
@@ -331,7 +341,10 @@ mod tests {
     #[test]
     fn cgroups_of_a_container_are_one_throttling() {
         let mut ledger = Ledger::default();
-        let counts = [(key(1), [3, 0, 0]), (key(2), [0, 0, 4])];
+        let counts = [
+            (key(1), refused(Kind::Exec, 3)),
+            (key(2), refused(Kind::Connect, 4)),
+        ];
         let records = ledger.update(Instant::now(), &counts, [0; KINDS], |_| Some(container()));
         assert_eq!(records.len(), 1);
         let ended = ledger.close(|_| true);
@@ -342,14 +355,16 @@ mod tests {
     #[test]
     fn what_the_map_had_no_room_for_is_told_too() {
         let mut ledger = Ledger::default();
-        let records = ledger.update(Instant::now(), &[], [1, 0, 2], |_| None);
+        let records = ledger.update(Instant::now(), &[], refused(Kind::Connect, 3), |_| None);
         assert_eq!(records[0].fields["sensor.throttled.events"], 3);
         assert!(records[0].message.contains("other containers"));
     }
 
     /// As many cgroups as make it worth forgetting some, refused an event each.
     fn many() -> Vec<(CgroupKey, Refused)> {
-        (0..MANY as u64).map(|id| (key(id), [1, 0, 0])).collect()
+        (0..MANY as u64)
+            .map(|id| (key(id), refused(Kind::Exec, 1)))
+            .collect()
     }
 
     #[test]
@@ -365,7 +380,7 @@ mod tests {
         ledger.close(|_| true);
         ledger.forget(&mut remove).unwrap();
         assert_eq!((removed, ledger.known.len()), (MANY, 0));
-        assert_eq!(ledger.forgotten, [MANY as u64, 0, 0]);
+        assert_eq!(ledger.forgotten, refused(Kind::Exec, MANY as u64));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use sensor_ebpf::KINDS;
+
 use super::{names::names, peers::Peer};
 use crate::sources::syscall::{
     capture::Name,
@@ -42,16 +44,10 @@ impl Reach {
     reason = "independent switches, each a bit in the kernel's settings"
 )]
 pub struct Requirements {
-    /// Successful execs.
-    pub exec: Reach,
-    /// Failed execs.
-    pub exec_failed: Reach,
-    /// Connects.
-    pub connect: Reach,
-    /// Of the failed execs: those of which the program that called is asked for.
-    pub exec_failed_program: Reach,
-    /// Of the connects: those of which the program that called is asked for.
-    pub connect_program: Reach,
+    /// Of whom events can match, by kind.
+    reach: [Reach; KINDS],
+    /// Of whose events it is asked which program the process runs, by kind.
+    program: [Reach; KINDS],
     /// Of connects: those to unix sockets.
     pub unix: bool,
     /// Of connects: those to IPv4 and IPv6 addresses.
@@ -75,28 +71,20 @@ impl Requirements {
     /// can drop them all.
     #[must_use]
     pub fn host(&self) -> bool {
-        self.exec.host || self.exec_failed.host || self.connect.host
+        self.reach.iter().any(|reach| reach.host)
     }
 
     /// Of whom events of a kind can match.
     #[must_use]
     pub fn reach(&self, kind: Kind) -> Reach {
-        match kind {
-            Kind::Exec => self.exec,
-            Kind::ExecFailed => self.exec_failed,
-            Kind::Connect => self.connect,
-        }
+        self.reach[kind as usize]
     }
 
     /// Of whose events of a kind it is asked which program the process runs. An exec tells
     /// that itself.
     #[must_use]
     pub fn program(&self, kind: Kind) -> Reach {
-        match kind {
-            Kind::Exec => Reach::default(),
-            Kind::ExecFailed => self.exec_failed_program,
-            Kind::Connect => self.connect_program,
-        }
+        self.program[kind as usize]
     }
 
     /// What the rules that are on need.
@@ -105,12 +93,11 @@ impl Requirements {
             container: rules.can_match(class(kind, false)),
             host: rules.can_match(class(kind, true)),
         };
-        let connect = reach(Kind::Connect);
-        let names = connect.any().then(|| names(rules, of_kind(Kind::Connect)));
+        let reach = Kind::ALL.map(reach);
+        let connects = reach[Kind::Connect as usize].any();
+        let names = connects.then(|| names(rules, of_kind(Kind::Connect)));
         let mut this = Self {
-            exec: reach(Kind::Exec),
-            exec_failed: reach(Kind::ExecFailed),
-            connect,
+            reach,
             unix: Peer::Unix.is_wanted(rules),
             inet: Peer::Inet4.is_wanted(rules) || Peer::Inet6.is_wanted(rules),
             loopback: Peer::Loopback4.is_wanted(rules) || Peer::Loopback6.is_wanted(rules),
@@ -118,7 +105,7 @@ impl Requirements {
             connect_names: names.flatten(),
             ..Self::default()
         };
-        for kind in [Kind::Exec, Kind::ExecFailed, Kind::Connect] {
+        for kind in Kind::ALL {
             for host in [false, true] {
                 let others = std::mem::take(&mut this.needs);
                 rules.fields(class(kind, host), &mut |field| this.field(field));
@@ -136,12 +123,10 @@ impl Requirements {
             container: asked && !host,
             host: asked && host,
         };
-        let of_kind = match kind {
-            Kind::Exec => return,
-            Kind::ExecFailed => &mut self.exec_failed_program,
-            Kind::Connect => &mut self.connect_program,
-        };
-        *of_kind = of_kind.or(place);
+        if kind != Kind::Exec {
+            let of_kind = &mut self.program[kind as usize];
+            *of_kind = of_kind.or(place);
+        }
     }
 
     fn field(&mut self, field: &FieldRef) {

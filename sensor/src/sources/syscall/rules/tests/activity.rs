@@ -1,10 +1,11 @@
 //! What rules need, and which can never match here.
 
 use metadata::ContainerState;
+use sensor_ebpf::SystemCall;
 
 use super::{rule, rules};
 use crate::sources::syscall::{
-    event::builder::RecordBuilder,
+    event::{Kind, builder::RecordBuilder},
     fields::{FieldRef, Needs},
     rules::{Activity, Reach},
 };
@@ -81,11 +82,32 @@ fn the_condition_says_which_events_are_wanted() {
         let set = rules(&rule("r", condition));
         let r = set.requirements();
         assert_eq!(
-            (r.exec, r.exec_failed, r.connect),
+            (
+                r.reach(Kind::Exec),
+                r.reach(Kind::ExecFailed),
+                r.reach(Kind::Connect)
+            ),
             (exec, failed, connect),
             "{condition}"
         );
     }
+}
+
+#[test]
+fn the_condition_says_which_plain_system_calls_are_wanted() {
+    let reach = |condition: &str, kind| rules(&rule("r", condition)).requirements().reach(kind);
+    for call in SystemCall::ALL {
+        let name = call.name;
+        let of_type = format!("evt.type = {name}");
+        assert_eq!(reach(&of_type, call.kind), EVERYWHERE, "{name}");
+        let of_containers = format!("{of_type} and container.id != host");
+        assert_eq!(reach(&of_containers, call.kind), CONTAINER, "{name}");
+        for other in Kind::ALL.into_iter().filter(|kind| *kind != call.kind) {
+            assert_eq!(reach(&of_type, other), NOWHERE, "{name}: {other:?}");
+        }
+    }
+    assert_eq!(reach("evt.arg.nstype exists", Kind::Setns), EVERYWHERE);
+    assert_eq!(reach("evt.arg.nstype exists", Kind::Exec), NOWHERE);
 }
 
 #[test]
@@ -250,8 +272,8 @@ fn fields_say_whose_programs_are_asked_for() {
         let r = set.requirements();
         assert_eq!(
             (
-                r.exec_failed_program,
-                r.connect_program,
+                r.program(Kind::ExecFailed),
+                r.program(Kind::Connect),
                 r.ancestor_programs
             ),
             (failed, connect, ancestors),
@@ -285,6 +307,10 @@ fn rules_that_cannot_match_here_are_inactive_with_the_reason() {
     let partly = |reason: &str| Activity::Partly(Box::new([reason.into()]));
     for (condition, expected) in [
         ("evt.type = execve", Activity::Active),
+        (
+            "evt.type = setns and evt.arg.nstype contains CLONE_NEWNET",
+            Activity::Active,
+        ),
         (
             "evt.type in (open, openat) and fd.name startswith /etc",
             inactive("no events of types open, openat"),

@@ -6,7 +6,10 @@ use metadata::ContainerState;
 
 use super::{Options, RuleSet, compile, container, matches, netcat};
 use crate::sources::syscall::{
-    event::builder::{RecordBuilder, set_comm},
+    event::{
+        Kind,
+        builder::{RecordBuilder, set_comm},
+    },
     rules::{Activity, Code, read},
 };
 
@@ -52,14 +55,16 @@ fn the_default_rule_has_the_fields_of_the_pipeline() {
 #[test]
 fn the_connect_rule_needs_connects_of_containers_only() {
     let r = load(&["connect.yaml"]).requirements().clone();
-    assert!(r.connect.container && !r.host() && !r.exec.any() && !r.exec_failed.any());
+    let reach = |kind| r.reach(kind);
+    assert!(reach(Kind::Connect).container && !r.host());
+    assert!(!reach(Kind::Exec).any() && !reach(Kind::ExecFailed).any());
     assert!(!r.unix && !r.loopback && !r.other_families);
 }
 
 #[test]
 fn every_exec_of_the_host_is_logged_in_development() {
     let set = load(&["development.yaml"]);
-    assert!(set.requirements().exec.host);
+    assert!(set.requirements().reach(Kind::Exec).host);
     assert_eq!(
         matches(&set, &netcat(), ContainerState::Host),
         ["Log every exec"]

@@ -78,3 +78,36 @@ fn failed_execs_are_events_of_their_own() {
         );
     }
 }
+
+#[test]
+fn plain_system_calls_are_compared_by_their_arguments() {
+    let record = RecordBuilder::call(Kind::Setns, -9, [987, 0x2002_0000]);
+    for (condition, expected) in [
+        ("evt.type = setns", true),
+        ("evt.type in (execve, connect)", false),
+        ("evt.category = process", true),
+        ("evt.rawres = -9", true),
+        ("evt.res = EBADF", true),
+        ("evt.failed = true", true),
+        ("evt.arg.res = EBADF", true),
+        ("evt.arg.fd = 987", true),
+        ("evt.arg[fd] = 987", true),
+        ("evt.arg[1] = 987", true),
+        ("evt.arg.nstype contains CLONE_NEWPID", true),
+        ("evt.arg.nstype contains CLONE_NEWUTS", false),
+        (
+            "evt.args = 'res=EBADF fd=987 nstype=CLONE_NEWNS|CLONE_NEWPID'",
+            true,
+        ),
+        ("fd.num = 987", true),
+        ("fd.name exists", false),
+        ("evt.arg.filename exists", false),
+        ("proc.name = nsenter", true),
+    ] {
+        assert_eq!(
+            verdict(condition, &record, ContainerState::Host),
+            expected,
+            "{condition}"
+        );
+    }
+}
