@@ -4,7 +4,7 @@
 use bumpalo::collections::Vec;
 
 use super::{
-    Argument, ArgumentKind, Context, Field, Needs, Type, Value,
+    Argument, ArgumentKind, Context, Field, Needs, Type, Value, field,
     process::{environment, is_container_init, utc},
 };
 use crate::sources::syscall::{
@@ -17,10 +17,6 @@ use crate::sources::syscall::{
 pub const ANCESTORS_MAX: u32 = sensor_ebpf::ANCESTORS_MAX as u32;
 
 type Getter = for<'a> fn(&Context<'a>, &Argument) -> Value<'a>;
-
-const fn field(name: &'static str, ty: Type, doc: &'static str, get: Getter) -> Field {
-    Field::new(name, ty, Needs::NOTHING, doc, get)
-}
 
 /// A field of ancestors, with or without an index.
 const fn indexed(name: &'static str, ty: Type, doc: &'static str, get: Getter) -> Field {

@@ -167,13 +167,14 @@ pub(super) fn all<'a>(c: &Context<'a>) -> Value<'a> {
 pub(super) fn fields() -> &'static [Field] {
     static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
         let of_rows = |rows: &'static [Row], classes| {
-            let row = move |row: &'static Row| field(row.field, row.name, row.doc, classes);
+            let row =
+                move |row: &'static Row| argument_field(row.field, row.name, row.doc, classes);
             rows.iter().map(row)
         };
         let of_call = |call: &'static SystemCall| {
             let classes = of_kind(call.kind);
             let all = call.arguments.iter();
-            all.map(move |one| field(one.field, one.name, one.doc, classes))
+            all.map(move |one| argument_field(one.field, one.name, one.doc, classes))
         };
         let all = of_rows(RESULT, Classes::ALL)
             .chain(of_rows(OF_EXECS, EXEC))
@@ -191,7 +192,12 @@ pub(super) fn fields() -> &'static [Field] {
     &FIELDS
 }
 
-fn field(name: &'static str, of: &'static str, doc: &'static str, classes: Classes) -> Field {
+fn argument_field(
+    name: &'static str,
+    of: &'static str,
+    doc: &'static str,
+    classes: Classes,
+) -> Field {
     Field {
         classes,
         preset: Some(of),
@@ -260,10 +266,16 @@ mod tests {
 
     #[test]
     fn meanings_that_differ_are_told_side_by_side() {
-        let mut known = field("evt.arg.x", "x", "Process id.", EXEC);
-        also(&mut known, &field("evt.arg.x", "x", "Process id.", CONNECT));
+        let mut known = argument_field("evt.arg.x", "x", "Process id.", EXEC);
+        also(
+            &mut known,
+            &argument_field("evt.arg.x", "x", "Process id.", CONNECT),
+        );
         assert_eq!(known.doc, "Process id.");
-        also(&mut known, &field("evt.arg.x", "x", "Tracee.", CONNECT));
+        also(
+            &mut known,
+            &argument_field("evt.arg.x", "x", "Tracee.", CONNECT),
+        );
         assert_eq!(known.doc, "Process id. Or: Tracee.");
         assert_eq!(known.classes, EXEC.union(CONNECT));
     }

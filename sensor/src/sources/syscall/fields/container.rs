@@ -10,7 +10,7 @@ use metadata::{Container, ContainerState, Mount, label};
 
 use super::{Argument, ArgumentKind, Context, Field, Needs, Type, Value};
 
-const fn field(
+const fn of_containers(
     name: &'static str,
     ty: Type,
     doc: &'static str,
@@ -26,7 +26,7 @@ const fn named(
 ) -> Field {
     Field {
         argument: ArgumentKind::Name,
-        ..field(name, Type::String, doc, get)
+        ..of_containers(name, Type::String, doc, get)
     }
 }
 
@@ -34,7 +34,7 @@ const fn named(
 pub(super) static FIELDS: &[Field] = &[
     Field {
         needs: Needs::NOTHING,
-        ..field(
+        ..of_containers(
             "container.id",
             Type::String,
             "First 12 characters of the container's id; `host` outside of containers, `unknown` where the cgroup is too deep to tell.",
@@ -45,79 +45,79 @@ pub(super) static FIELDS: &[Field] = &[
             },
         )
     },
-    field(
+    of_containers(
         "container.full_id",
         Type::String,
         "The container's whole id; `host` outside of containers.",
         |c, _| text(c, "host", |container| Some(container.id.full())),
     ),
-    field(
+    of_containers(
         "container.name",
         Type::String,
         "Name of the container in its pod's specification, `POD` of a sandbox; outside of pods the runtime's name; `host` outside of containers.",
         |c, _| text(c, "host", |container| container.name.as_deref()),
     ),
-    field(
+    of_containers(
         "container.type",
         Type::String,
         "What runs the container: `containerd`, `docker`, …; `host` outside of containers.",
         |c, _| text(c, "host", |container| Some(container.runtime)),
     ),
-    field(
+    of_containers(
         "container.image",
         Type::String,
         "Name of the image as it was asked for.",
         |c, _| text(c, "", |container| container.image.as_deref()),
     ),
-    field(
+    of_containers(
         "container.image.repository",
         Type::String,
         "Name of the image without tag and digest.",
         |c, _| text(c, "", |container| container.repository.as_deref()),
     ),
-    field(
+    of_containers(
         "container.image.tag",
         Type::String,
         "Tag of the image.",
         |c, _| text(c, "", |container| container.tag.as_deref()),
     ),
-    field(
+    of_containers(
         "container.image.digest",
         Type::String,
         "Digest of the image's manifest, `sha256:…`.",
         |c, _| text(c, "", |container| container.digest.as_deref()),
     ),
-    field(
+    of_containers(
         "container.image.id",
         Type::String,
         "Id of the image: the digest of its configuration without `sha256:`.",
         |c, _| text(c, "", |container| container.image_id.as_deref()),
     ),
-    field(
+    of_containers(
         "container.privileged",
         Type::Bool,
         "Whether the container is privileged; false outside of containers.",
         |c, _| flag(c, |container| container.privileged),
     ),
-    field(
+    of_containers(
         "container.host_network",
         Type::Bool,
         "Whether the container shares the host's network namespace; false outside of containers.",
         |c, _| flag(c, |container| container.host_network),
     ),
-    field(
+    of_containers(
         "container.host_pid",
         Type::Bool,
         "Whether the container shares the host's pid namespace; false outside of containers.",
         |c, _| flag(c, |container| container.host_pid),
     ),
-    field(
+    of_containers(
         "container.host_ipc",
         Type::Bool,
         "Whether the container shares the host's IPC namespace; false outside of containers.",
         |c, _| flag(c, |container| container.host_ipc),
     ),
-    field(
+    of_containers(
         "container.mounts",
         Type::String,
         "What is mounted into the container, `source:dest:mode:rdwr:propagation` joined by blanks.",
@@ -160,7 +160,7 @@ pub(super) static FIELDS: &[Field] = &[
         "Propagation of a mount, by number or by its source (with wildcards).",
         |c, argument| mount_text(mount(c, argument, source), |mount| &mount.propagation),
     ),
-    field(
+    of_containers(
         "container.labels",
         Type::String,
         "Labels of the container as its runtime has them, `key:value` joined by `, `.",
@@ -182,7 +182,7 @@ pub(super) static FIELDS: &[Field] = &[
     ),
     Field {
         needs: Needs::NOTHING,
-        ..field(
+        ..of_containers(
             "container.start_ts",
             Type::Number,
             "When the first process of the pid namespace started, nanoseconds since the epoch.",
@@ -191,7 +191,7 @@ pub(super) static FIELDS: &[Field] = &[
     },
     Field {
         needs: Needs::NOTHING,
-        ..field(
+        ..of_containers(
             "container.duration",
             Type::Number,
             "Nanoseconds since `container.start_ts`.",

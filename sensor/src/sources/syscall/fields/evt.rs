@@ -1,18 +1,9 @@
 //! `evt.*`: the event itself.
 
 use super::{
-    Argument, ArgumentKind, Context, Field, Needs, TimeForm, Type, Value, arguments, errno,
+    Argument, ArgumentKind, Context, Field, TimeForm, Type, Value, arguments, errno, field,
 };
 use crate::sources::syscall::event::{Kind, exec_flag};
-
-const fn field(
-    name: &'static str,
-    ty: Type,
-    doc: &'static str,
-    get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
-) -> Field {
-    Field::new(name, ty, Needs::NOTHING, doc, get)
-}
 
 /// Rows of the registry.
 pub(super) static FIELDS: &[Field] = &[

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::sources::syscall::event::{Connect, Detail};
 
-const fn field(
+const fn of_connects(
     name: &'static str,
     ty: Type,
     doc: &'static str,
@@ -38,7 +38,7 @@ const fn condition(
 ) -> Field {
     Field {
         condition_only: true,
-        ..field(name, ty, doc, get)
+        ..of_connects(name, ty, doc, get)
     }
 }
 
@@ -46,7 +46,7 @@ const fn condition(
 pub(super) static FIELDS: &[Field] = &[
     Field {
         classes: CONNECT.union(DESCRIPTOR_CALLS),
-        ..field(
+        ..of_connects(
             "fd.num",
             Type::Number,
             "Number of the descriptor.",
@@ -59,7 +59,7 @@ pub(super) static FIELDS: &[Field] = &[
             },
         )
     },
-    field(
+    of_connects(
         "fd.type",
         Type::String,
         "Kind of the descriptor: `ipv4`, `ipv6`, `unix`, `netlink`, …",
@@ -69,19 +69,19 @@ pub(super) static FIELDS: &[Field] = &[
                 .map_or(Value::Absent, |k| Value::Str(k.0))
         },
     ),
-    field(
+    of_connects(
         "fd.typechar",
         Type::String,
         "Kind of the descriptor as one character: `4`, `6`, `u`, `n`, `f`, `o`.",
         |c, _| raw(c).map_or(Value::Absent, |r| Value::Str(kind(r).map_or("o", |k| k.1))),
     ),
-    field(
+    of_connects(
         "fd.name",
         Type::String,
         "Both ends, `local:port->remote:port`, or the path of a unix socket.",
         |c, _| Value::Str(name(c)),
     ),
-    field(
+    of_connects(
         "fd.ino",
         Type::Number,
         "Inode number of the socket.",
@@ -90,70 +90,70 @@ pub(super) static FIELDS: &[Field] = &[
             _ => Value::Absent,
         },
     ),
-    field(
+    of_connects(
         "fd.l4proto",
         Type::String,
         "`tcp`, `udp`, `icmp`, `raw`; `<NA>` for others.",
         |c, _| l4proto(c),
     ),
-    field(
+    of_connects(
         "fd.proto",
         Type::String,
         "The same as `fd.l4proto`.",
         |c, _| l4proto(c),
     ),
-    field(
+    of_connects(
         "fd.cproto",
         Type::String,
         "Port of the client, as text.",
         |c, _| port_text(c, local_port),
     ),
-    field(
+    of_connects(
         "fd.sproto",
         Type::String,
         "Port of the server, as text.",
         |c, _| port_text(c, remote_port),
     ),
-    field(
+    of_connects(
         "fd.lproto",
         Type::String,
         "Port of the local end, as text.",
         |c, _| port_text(c, local_port),
     ),
-    field(
+    of_connects(
         "fd.rproto",
         Type::String,
         "Port of the remote end, as text.",
         |c, _| port_text(c, remote_port),
     ),
-    field(
+    of_connects(
         "fd.cip",
         Type::Ip,
         "Address of the client, who is the one that connects.",
         |c, _| address(c, local),
     ),
-    field("fd.sip", Type::Ip, "Address of the server.", |c, _| {
+    of_connects("fd.sip", Type::Ip, "Address of the server.", |c, _| {
         address(c, remote)
     }),
-    field("fd.lip", Type::Ip, "Address of the local end.", |c, _| {
+    of_connects("fd.lip", Type::Ip, "Address of the local end.", |c, _| {
         address(c, local)
     }),
-    field("fd.rip", Type::Ip, "Address of the remote end.", |c, _| {
+    of_connects("fd.rip", Type::Ip, "Address of the remote end.", |c, _| {
         address(c, remote)
     }),
-    field("fd.cport", Type::Number, "Port of the client.", |c, _| {
+    of_connects("fd.cport", Type::Number, "Port of the client.", |c, _| {
         port(c, local_port)
     }),
-    field("fd.sport", Type::Number, "Port of the server.", |c, _| {
+    of_connects("fd.sport", Type::Number, "Port of the server.", |c, _| {
         port(c, remote_port)
     }),
-    field(
+    of_connects(
         "fd.lport",
         Type::Number,
         "Port of the local end.",
         |c, _| port(c, local_port),
     ),
-    field(
+    of_connects(
         "fd.rport",
         Type::Number,
         "Port of the remote end.",
@@ -179,7 +179,7 @@ pub(super) static FIELDS: &[Field] = &[
     condition("fd.port", Type::Number, "Port of either end.", |c, _| {
         either(c, port(c, local_port), port(c, remote_port))
     }),
-    field(
+    of_connects(
         "fd.sockfamily",
         Type::String,
         "`ip` or `unix`.",
@@ -189,7 +189,7 @@ pub(super) static FIELDS: &[Field] = &[
             _ => Value::Absent,
         },
     ),
-    field(
+    of_connects(
         "fd.is_server",
         Type::Bool,
         "Whether the remote address is one of this machine's (loopback too).",
@@ -198,22 +198,22 @@ pub(super) static FIELDS: &[Field] = &[
             None => Value::Bool(false),
         },
     ),
-    field(
+    of_connects(
         "fd.connected",
         Type::Bool,
         "Whether the socket is connected, or about to be (EINPROGRESS).",
         |c, _| Value::Bool(raw(c).is_some_and(is_connected)),
     ),
-    field(
+    of_connects(
         "fd.name_changed",
         Type::Bool,
         "Whether this event set or changed the peer.",
         |c, _| Value::Bool(raw(c).is_some_and(is_renamed)),
     ),
-    field("fd.dev", Type::Number, "Always 0 for a socket.", |_, _| {
+    of_connects("fd.dev", Type::Number, "Always 0 for a socket.", |_, _| {
         Value::Uint(0)
     }),
-    field(
+    of_connects(
         "community_id",
         Type::String,
         "Community ID v1 of the flow, which Zeek and Suricata also give (not in Falco).",

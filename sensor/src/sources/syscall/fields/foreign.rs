@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Argument, ArgumentKind, Classes, Context, Field, Needs, Type, Value};
 
-const fn field(name: &'static str) -> Field {
+const fn foreign(name: &'static str) -> Field {
     let doc = "Known to Falco, not available in this sensor.";
     Field {
         argument: ArgumentKind::OptionalName,
@@ -90,34 +90,34 @@ const CLASSES: [&str; 21] = [
 ];
 
 static OF_CLASS: [Field; 21] = [
-    field("ka.*"),
-    field("jevt.*"),
-    field("json.*"),
-    field("ct.*"),
-    field("github.*"),
-    field("okta.*"),
-    field("gcp.*"),
-    field("gke.*"),
-    field("azure.*"),
-    field("gitlab.*"),
-    field("keycloak.*"),
-    field("al.*"),
-    field("kafka.*"),
-    field("salesforce.*"),
-    field("box.*"),
-    field("dummy.*"),
-    field("krsi.*"),
-    field("anomaly.*"),
-    field("nomad.*"),
-    field("collector.*"),
-    field("mesos.*"),
+    foreign("ka.*"),
+    foreign("jevt.*"),
+    foreign("json.*"),
+    foreign("ct.*"),
+    foreign("github.*"),
+    foreign("okta.*"),
+    foreign("gcp.*"),
+    foreign("gke.*"),
+    foreign("azure.*"),
+    foreign("gitlab.*"),
+    foreign("keycloak.*"),
+    foreign("al.*"),
+    foreign("kafka.*"),
+    foreign("salesforce.*"),
+    foreign("box.*"),
+    foreign("dummy.*"),
+    foreign("krsi.*"),
+    foreign("anomaly.*"),
+    foreign("nomad.*"),
+    foreign("collector.*"),
+    foreign("mesos.*"),
 ];
 
-static OF_ARGUMENT: [Field; 2] = [field("evt.arg.*"), field("evt.rawarg.*")];
+static OF_ARGUMENT: [Field; 2] = [foreign("evt.arg.*"), foreign("evt.rawarg.*")];
 
 macro_rules! fields {
     ($($name:literal)*) => {
-        static FIELDS: &[Field] = &[$(field($name)),*];
+        static FIELDS: &[Field] = &[$(foreign($name)),*];
     };
 }
 

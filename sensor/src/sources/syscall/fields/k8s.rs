@@ -8,7 +8,7 @@ use metadata::{ContainerId, ContainerState, Pod, label};
 
 use super::{Argument, ArgumentKind, Context, Field, Needs, Type, Value, container::known};
 
-const fn field(
+const fn of_pods(
     name: &'static str,
     doc: &'static str,
     get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
@@ -23,24 +23,24 @@ const fn from_api(
 ) -> Field {
     Field {
         needs: Needs::CONTAINER.union(Needs::POD),
-        ..field(name, doc, get)
+        ..of_pods(name, doc, get)
     }
 }
 
 /// Rows of the registry.
 pub(super) static FIELDS: &[Field] = &[
-    field("k8s.pod.name", "Name of the pod.", |c, _| {
+    of_pods("k8s.pod.name", "Name of the pod.", |c, _| {
         text(c, |pod| Some(&pod.name))
     }),
-    field("k8s.ns.name", "Namespace of the pod.", |c, _| {
+    of_pods("k8s.ns.name", "Namespace of the pod.", |c, _| {
         text(c, |pod| Some(&pod.namespace))
     }),
-    field(
+    of_pods(
         "k8s.pod.uid",
         "Uid of the pod; of a static pod the hash of its file.",
         |c, _| text(c, |pod| Some(&pod.uid)),
     ),
-    field("k8s.pod.id", "The same as `k8s.pod.uid`.", |c, _| {
+    of_pods("k8s.pod.id", "The same as `k8s.pod.uid`.", |c, _| {
         text(c, |pod| Some(&pod.uid))
     }),
     from_api(
@@ -67,12 +67,12 @@ pub(super) static FIELDS: &[Field] = &[
             |c, argument| pair(c, argument, |pod| &pod.annotations),
         )
     },
-    field(
+    of_pods(
         "k8s.pod.sandbox_id",
         "First 12 characters of the id of the pod's sandbox; empty outside of containers.",
         |c, _| sandbox(c, ContainerId::short),
     ),
-    field(
+    of_pods(
         "k8s.pod.full_sandbox_id",
         "Id of the pod's sandbox; empty outside of containers.",
         |c, _| sandbox(c, ContainerId::full),

@@ -37,5 +37,6 @@ pub use falco_rules::{
     Argument, ArgumentKind, Classes, FieldError, ParseError, TimeForm, Type, Value, sanitize,
     write_time,
 };
+use registry::field;
 pub use registry::{Field, FieldRef, Needs, Template, all, find};
 pub use source::Syscall;

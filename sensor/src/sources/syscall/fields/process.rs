@@ -3,17 +3,8 @@
 use bumpalo::collections::Vec;
 use config::WantedEnv;
 
-use super::{Argument, ArgumentKind, Context, Field, Needs, Type, Value, class::EXEC};
+use super::{Argument, ArgumentKind, Context, Field, Needs, Type, Value, class::EXEC, field};
 use crate::sources::syscall::event::{Exec, Kind, Task, exec_flag, task_flag};
-
-const fn field(
-    name: &'static str,
-    ty: Type,
-    doc: &'static str,
-    get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
-) -> Field {
-    Field::new(name, ty, Needs::NOTHING, doc, get)
-}
 
 /// A field of the program that the process runs.
 const fn program(

@@ -4,10 +4,12 @@ use std::sync::LazyLock;
 
 use rustc_hash::FxHashMap;
 
-use super::Syscall;
+use super::{Syscall, Type};
 
 /// A field of this sensor.
 pub type Field = falco_rules::Field<Syscall>;
+/// What gives a field's value for an event.
+pub(super) type Getter = falco_rules::Getter<Syscall>;
 /// A field of this sensor with its argument.
 pub type FieldRef = falco_rules::FieldRef<Syscall>;
 /// An output of this sensor's fields.
@@ -47,6 +49,12 @@ impl Needs {
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+}
+
+/// A row of a field that every event has, and for which nothing is gathered. A row says what else
+/// holds for its field by `Field { …, ..field(…) }`.
+pub(super) const fn field(name: &'static str, ty: Type, doc: &'static str, get: Getter) -> Field {
+    Field::new(name, ty, Needs::NOTHING, doc, get)
 }
 
 /// Every field, class by class.

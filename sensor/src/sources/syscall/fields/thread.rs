@@ -2,16 +2,7 @@
 
 use bumpalo::{Bump, collections::String};
 
-use super::{Argument, Context, Field, Needs, Type, Value};
-
-const fn field(
-    name: &'static str,
-    ty: Type,
-    doc: &'static str,
-    get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
-) -> Field {
-    Field::new(name, ty, Needs::NOTHING, doc, get)
-}
+use super::{Field, Type, Value, field};
 
 /// Rows of the registry.
 pub(super) static FIELDS: &[Field] = &[

@@ -1,42 +1,32 @@
 //! `user.*` and `group.*`: as whom it was done.
 
-use super::{Argument, Context, Field, Needs, Type, Value};
+use super::{Field, Needs, Type, Value};
 use crate::sources::syscall::event::Task;
-
-const fn field(
-    name: &'static str,
-    ty: Type,
-    needs: Needs,
-    doc: &'static str,
-    get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
-) -> Field {
-    Field::new(name, ty, needs, doc, get)
-}
 
 /// Rows of the registry.
 pub(super) static FIELDS: &[Field] = &[
-    field(
+    Field::new(
         "user.uid",
         Type::Number,
         Needs::NOTHING,
         "Effective user, as the initial user namespace numbers it.",
         |c, _| Value::Uint(c.event.task.euid.into()),
     ),
-    field(
+    Field::new(
         "user.name",
         Type::String,
         Needs::USERS,
         "Name of the effective user, in a container by the container's passwd; `<NA>` if it has none.",
         |c, _| Value::Str(c.users.user_name(c.container_id(), c.event.task.euid)),
     ),
-    field(
+    Field::new(
         "user.loginuid",
         Type::Number,
         Needs::NOTHING,
         "Audit login user, -1 if unset.",
         |c, _| Value::Int(loginuid(&c.event.task)),
     ),
-    field(
+    Field::new(
         "user.loginname",
         Type::String,
         Needs::USERS,
@@ -46,14 +36,14 @@ pub(super) static FIELDS: &[Field] = &[
             uid => Value::Str(c.users.user_name(None, uid)),
         },
     ),
-    field(
+    Field::new(
         "group.gid",
         Type::Number,
         Needs::NOTHING,
         "Effective group, as the initial user namespace numbers it.",
         |c, _| Value::Uint(c.event.task.egid.into()),
     ),
-    field(
+    Field::new(
         "group.name",
         Type::String,
         Needs::USERS,
