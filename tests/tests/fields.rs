@@ -102,6 +102,9 @@ fn what_is_fixed_says_so() {
             "evt.dir": "<",
             "evt.count": 1,
         }));
+        let failed = event.number("evt.rawres") < 0;
+        let error = failed.then_some(1);
+        assert_eq!(event.field("evt.count.error"), &serde_json::json!(error));
         assert_eq!(event.field("evt.info"), event.field("evt.args"));
         assert_eq!(event.field("syscall.type"), event.field("evt.type"));
         let whole = event.number("evt.rawtime.s") * 1_000_000_000;

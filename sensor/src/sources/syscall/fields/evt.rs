@@ -122,6 +122,15 @@ pub(super) static FIELDS: &[Field] = &[
         |c, _| Value::Str(errno::name(c.event.result(), "SUCCESS", c.arena)),
     ),
     field(
+        "evt.count.error",
+        Type::Number,
+        "1 if the system call returned an error (EINPROGRESS too).",
+        |c, _| match c.event.result() {
+            ..0 => Value::Uint(1),
+            0.. => Value::Absent,
+        },
+    ),
+    field(
         "evt.failed",
         Type::Bool,
         "Whether the system call returned an error (EINPROGRESS too).",
