@@ -22,9 +22,10 @@ fn add_one(index: usize) {
     // SAFETY: the helper has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let index = unknown(index);
-    if let Some(counts) = element(&COUNTS, cpu)
-        && index < size_of::<CpuCounts>() / size_of::<u64>()
-    {
+    if index >= size_of::<CpuCounts>() / size_of::<u64>() {
+        return;
+    }
+    if let Some(counts) = element(&COUNTS, cpu) {
         // SAFETY: the index is in the map's value, of this CPU; programs that count the
         // same do not interrupt each other on a CPU, so a plain addition loses nothing.
         unsafe { *counts.cast::<u64>().add(index).as_ptr() += 1 }
