@@ -34,5 +34,7 @@ fn main() -> io::Result<()> {
         fs::write(corpus.join("decode").join(name), record.build())?;
     }
     let connect = RecordBuilder::connect(sensor_ebpf::Connect::default());
-    fs::write(corpus.join("decode/connect"), connect.build())
+    fs::write(corpus.join("decode/connect"), connect.build())?;
+    let call = RecordBuilder::call(sensor_ebpf::Kind::Setns, 0, [3, 0]);
+    fs::write(corpus.join("decode/setns"), call.build())
 }

@@ -6,11 +6,8 @@ use crate::{BACKED_UP, BackedUp, KINDS, Kind};
 pub const COUNTERS: usize = 11;
 
 /// The counters of one CPU: those of each kind, how often each program's backup did its work,
-/// and room up to a multiple of a cache line.
-pub type CpuCounts = [u64; (KINDS * COUNTERS + BACKED_UP).next_multiple_of(CACHE_LINE)];
-
-/// Counters in a cache line of 64 bytes.
-const CACHE_LINE: usize = 8;
+/// and room up to a power of two: whole cache lines, and indices are bounded by a mask.
+pub type CpuCounts = [u64; (KINDS * COUNTERS + BACKED_UP).next_power_of_two()];
 
 /// What is counted, for each [`Kind`].
 ///

@@ -86,9 +86,10 @@ fn throttle(kind: Kind, cgroup: &CgroupKey) {
         let _ = THROTTLED.insert(cgroup, &NOTHING, 0);
     }
     let kind = unknown(kind as usize);
-    if let Some(counts) = THROTTLED.get_ptr_mut(cgroup)
-        && kind < KINDS
-    {
+    if kind >= KINDS {
+        return;
+    }
+    if let Some(counts) = THROTTLED.get_ptr_mut(cgroup) {
         // SAFETY: the number is in the map's value of this CPU, see `count`.
         unsafe { *counts.cast::<u64>().add(kind) += 1 }
     }

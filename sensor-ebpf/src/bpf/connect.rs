@@ -201,7 +201,7 @@ pub fn who(task: u64, settings: &Settings) -> Option<Who> {
     let image = image_of(tgid, leader);
     let node = cgroup::node_of(task);
     let cgroup = cgroup::key_of(node);
-    if !filter::wanted(settings, Kind::Connect, image.marked != 0, &cgroup) {
+    if !filter::is_wanted(settings, Kind::Connect, image.marked != 0, &cgroup) {
         return None;
     }
     if !filter::wanted_name(settings, leader) {

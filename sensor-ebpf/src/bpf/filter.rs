@@ -24,16 +24,16 @@ pub fn has(mask: u64, kind: Kind) -> bool {
 }
 
 /// Whether an event is wanted and its cgroup's budget has room for it; counts it
-/// if not. Of a connect more is to be known before it is paid for, see
-/// `connect::emit`.
+/// if not.
 #[inline(always)]
 pub fn wanted(settings: &Settings, kind: Kind, marked: bool, cgroup: &CgroupKey) -> bool {
-    is_wanted(settings, kind, marked, cgroup)
-        && (kind as u32 == Kind::Connect as u32 || budget::spend(settings, kind, cgroup))
+    is_wanted(settings, kind, marked, cgroup) && budget::spend(settings, kind, cgroup)
 }
 
+/// Whether an event is wanted; counts it if not. For events of which more is to be known before
+/// they are paid for, see `connect::emit`.
 #[inline(always)]
-fn is_wanted(settings: &Settings, kind: Kind, marked: bool, cgroup: &CgroupKey) -> bool {
+pub fn is_wanted(settings: &Settings, kind: Kind, marked: bool, cgroup: &CgroupKey) -> bool {
     if (settings.tree == Tree::Exclude as u32 && marked)
         || (settings.tree == Tree::Only as u32 && !marked)
     {

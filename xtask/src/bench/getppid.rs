@@ -40,8 +40,11 @@ enum Listener {
 
 type Listen = fn() -> Result<Listener>;
 
+/// A condition on plain system calls.
+const PLAIN_CALLS: &str = "evt.type in (setns, ptrace)";
+
 /// All of them; the first is what the others are compared with.
-const VARIANTS: [(&str, Listen); 6] = [
+const VARIANTS: [(&str, Listen); 8] = [
     ("without sensor", || Ok(Listener::Nobody)),
     ("exec rules", || {
         let sensor = Variant::Written.start();
@@ -65,6 +68,14 @@ const VARIANTS: [(&str, Listen); 6] = [
     }),
     ("connect rules, raw hooks", || {
         let sensor = connect::start(("evt.type = connect", "raw"));
+        Ok(Listener::Sensor(sensor))
+    }),
+    ("plain calls", || {
+        let sensor = connect::start((PLAIN_CALLS, "perf"));
+        Ok(Listener::Sensor(sensor))
+    }),
+    ("plain calls, raw hooks", || {
+        let sensor = connect::start((PLAIN_CALLS, "raw"));
         Ok(Listener::Sensor(sensor))
     }),
 ];
