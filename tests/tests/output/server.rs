@@ -8,7 +8,11 @@ use std::{
 };
 
 use config::{Config, Webserver};
-use sensor::reports::{Server, ServerError};
+use events::EventSource as _;
+use sensor::{
+    reports::{Server, ServerError},
+    sources::syscall::SystemCalls,
+};
 use telemetry::{Condition, Identity, Telemetry};
 use tokio::net::TcpSocket;
 
@@ -32,6 +36,7 @@ impl Web {
         let server = runtime.block_on(Server::bind(&config())).unwrap();
         let identity = Arc::new(Identity::new(&Config::default()));
         let telemetry = Arc::new(Telemetry::new(identity));
+        telemetry.add_source(Arc::new(SystemCalls::ledger()));
         let address = server.address();
         runtime.spawn(server.run(Arc::clone(&telemetry)));
         Self {
