@@ -1,9 +1,9 @@
-//! TCP's attempts, at the socket's change to SYN_SENT.
+//! TCP connection attempts, seen when the socket's state changes to SYN_SENT.
 //!
-//! For calls of `connect` that change leaves the destination behind, which the
-//! socket of a failed attempt has forgotten by the exit. Of attempts without such
-//! a call (io_uring, TCP fast open, 32-bit calls where only perf's tracepoints
-//! are hooked) it is the event.
+//! For a call of `connect` the program at this hook saves the destination, because the socket of a
+//! failed attempt has lost the destination by the exit of the call. An attempt without such a call
+//! (io_uring, TCP fast open, a 32-bit call while only perf's tracepoints are hooked) becomes an
+//! event here.
 
 use aya_ebpf::{
     EbpfContext as _, helpers::generated::bpf_get_current_pid_tgid, macros::btf_tracepoint,
@@ -12,7 +12,7 @@ use aya_ebpf::{
 use sensor_ebpf::{Attempt, BackedUp, Connect, Counter, Kind, Settings, connect_flag, want};
 
 use super::{
-    connect::{begin, emit, scratch, wanted_family, wanted_remote, who},
+    connect::{begin, caller, emit, scratch, wanted_family, wanted_remote},
     count::count,
     filter,
     given::{Call, is_compat_connect, is_connect},
@@ -32,20 +32,20 @@ const MPTCP: u16 = 262;
 const RESTART: core::ops::RangeInclusive<i64> = -516..=-512;
 /// The attempt goes on.
 pub const EINPROGRESS: i64 = -115;
-/// No local port was to be had.
+/// The kernel found no free local port.
 const EADDRNOTAVAIL: i64 = -99;
-/// `PF_IO_WORKER`, `PF_KTHREAD`: threads that never left the kernel.
+/// `PF_IO_WORKER`, `PF_KTHREAD`: threads that never run in user space.
 const PF_IN_KERNEL: u32 = 0x10 | 0x0020_0000;
 
 program! {
     /// `inet_sock_set_state(sk, oldstate, newstate)`. At SYN_SENT the current task is the one that
     /// connects.
     #[btf_tracepoint(function = "inet_sock_set_state")]
-    (sock_state, sock_backup)(ctx: BtfTracePointContext, turn) -> i32 {
+    (sock_state, sock_backup)(ctx: BtfTracePointContext, copy) -> i32 {
         let _ = ctx.as_ptr();
         let new: i32 = ctx.arg(2);
         if new == SYN_SENT {
-            turn.run(BackedUp::SockState, || begins(ctx.arg(0)));
+            copy.run(BackedUp::SockState, || begins(ctx.arg(0)));
         }
     }
 }
@@ -70,42 +70,43 @@ fn begins(sock: u64) {
     }
 }
 
-/// Keeps both ends of an attempt until its system call ends.
+/// Saves both endpoints of an attempt until its system call ends.
 #[inline(always)]
 fn remember(sock: u64, settings: &Settings) {
     let Some(record) = scratch(&SCRATCH_ATTEMPT) else {
         return;
     };
-    let ends = &mut record.fixed;
-    ends.family = 0;
-    fill::<Typed>(ends, sock);
-    if settings.wants & want::LOOPBACK == 0 && is_loopback(ends.family, &ends.remote) {
+    let endpoints = &mut record.fixed;
+    endpoints.family = 0;
+    fill::<Typed>(endpoints, sock);
+    if settings.wants & want::LOOPBACK == 0 && is_loopback(endpoints.family, &endpoints.remote) {
         return;
     }
     let attempt = Attempt {
-        local: ends.local,
-        remote: ends.remote,
+        local: endpoints.local,
+        remote: endpoints.remote,
         inode: 0,
         // SAFETY: the helper has no preconditions.
         pid_tgid: unsafe { bpf_get_current_pid_tgid() },
-        local_port: ends.local_port,
-        remote_port: ends.remote_port,
-        family: ends.family,
+        local_port: endpoints.local_port,
+        remote_port: endpoints.remote_port,
+        family: endpoints.family,
         reported: 0,
     };
     let _ = ATTEMPTS.insert(&sock, &attempt, 0);
 }
 
-/// At the exit of the call: takes over what was remembered of its attempt, and
-/// forgets it. False if the attempt was reported before, or will be later.
+/// At the exit of the call: copies the saved endpoints of its attempt into the record, and removes
+/// them from the map. Returns false if the attempt has already been reported, or will be reported
+/// later.
 #[inline(always)]
 pub fn settle(out: &mut Connect, target: &Descriptor) -> bool {
     let goes_on = RESTART.contains(&out.result);
     let mut reported = false;
     if out.protocol == TCP || out.protocol == MPTCP {
         if let Some(attempt) = ATTEMPTS.get_ptr_mut(&target.sock) {
-            // SAFETY: a value of the map, which outlives this program's run; only
-            // the thread that connects uses it.
+            // SAFETY: the pointer leads to a value of the map, which outlives this run of the
+            // program; only the thread that connects uses that value.
             let attempt = unsafe { &mut *attempt };
             // SAFETY: the helper has no preconditions.
             let same_thread = attempt.pid_tgid == unsafe { bpf_get_current_pid_tgid() };
@@ -119,7 +120,7 @@ pub fn settle(out: &mut Connect, target: &Descriptor) -> bool {
                     return true;
                 }
             } else if same_thread {
-                // The same memory may by now be that of another socket.
+                // The kernel may have given the same memory to another socket meanwhile.
                 reported = attempt.inode == target.inode;
             }
             if !goes_on || !reported {
@@ -127,12 +128,12 @@ pub fn settle(out: &mut Connect, target: &Descriptor) -> bool {
             }
         }
     }
-    // A restart was reported already; of another interrupted call nothing is
-    // under way, and it comes again.
+    // An interrupted call with `reported` set is a restart, whose attempt is an event already. Any
+    // other interrupted call has begun nothing, and its caller repeats the call.
     !reported && !goes_on
 }
 
-/// Fills in what the socket has forgotten of the attempt that this call began.
+/// Fills in what the socket no longer holds of the attempt that this call began.
 #[inline(always)]
 fn begun(out: &mut Connect, attempt: &Attempt, sock: u64) {
     out.flags |= connect_flag::BEGUN;
@@ -146,15 +147,15 @@ fn begun(out: &mut Connect, attempt: &Attempt, sock: u64) {
         }
     }
     if out.local_port == 0 && out.result != EADDRNOTAVAIL {
-        // A port that the kernel chose is given back when the attempt fails (also one
-        // that goes on for its caller: the refusal may be there before the call's exit),
-        // but its number stays until the next one is chosen (`__inet_put_port`).
+        // The kernel takes back a port that it chose when the attempt fails (also an attempt that
+        // goes on for its caller: the refusal may arrive before the call's exit). The socket keeps
+        // the port's number until the kernel chooses the next one (`__inet_put_port`).
         let port: u16 = kread(sock + off!(inet_sport));
         out.local_port = u16::from_be(port);
     }
 }
 
-/// Whether the attempt's system call will be seen at its exit.
+/// Whether the exit hook of `connect` sees the attempt's system call.
 #[inline(always)]
 fn has_exit(task: u64, settings: &Settings) -> bool {
     let flags: u32 = load(task + off!(task_flags));
@@ -169,7 +170,7 @@ fn has_exit(task: u64, settings: &Settings) -> bool {
     }
 }
 
-/// An attempt that no exit of `connect` will tell of.
+/// Reports an attempt that no exit of `connect` reports.
 #[inline(always)]
 fn attempted(task: u64, sock: u64, settings: &Settings) {
     let protocol: u16 = load(sock + off!(sock_protocol));
@@ -181,7 +182,7 @@ fn attempted(task: u64, sock: u64, settings: &Settings) {
         count(Kind::Connect, Counter::FilteredOther);
         return;
     }
-    let Some(who) = who(task, settings) else {
+    let Some(caller) = caller(task, settings) else {
         return;
     };
     let socket: u64 = kread(sock + off!(sock_socket));
@@ -213,5 +214,5 @@ fn attempted(task: u64, sock: u64, settings: &Settings) {
         result: EINPROGRESS,
         compat: false,
     };
-    emit(record, task, &who, settings, &nothing, 0);
+    emit(record, task, &caller, settings, &nothing, 0);
 }

@@ -11,7 +11,7 @@ pub fn count(kind: Kind, counter: Counter) {
     add_one(counter.index(kind));
 }
 
-/// Counts that a backup does the work of its program.
+/// Counts a run in which a backup did the work of its program.
 #[inline(always)]
 pub fn count_backed_up(program: BackedUp) {
     add_one(program.index());

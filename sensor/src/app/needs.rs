@@ -1,19 +1,20 @@
-//! What was derived from the rules: which events the kernel sends, and with what.
+//! What the sensor derives from the rules: which events the kernel side sends, and which parts of
+//! them.
 
 use std::fmt::Write as _;
 
 use sensor_ebpf::{Kind, Kinds};
 use serde_json::{Value, json};
 
-use crate::sources::syscall::{capture::Wants, fields::Needs, rules::Requirements};
+use crate::sources::syscall::{capture::CaptureRequest, fields::Needs, rules::Requirements};
 
-/// Name, as a key of JSON and for people; and what it is.
+/// The row's name as a key of JSON, the name for people, and the value.
 type Row = (&'static str, &'static str, Value);
 
-/// As a table behind that of the rules.
-pub(super) fn text(wants: &Wants, requirements: &Requirements) -> String {
+/// The derived settings as a text table, to be printed below the table of rules.
+pub(super) fn text(request: &CaptureRequest, requirements: &Requirements) -> String {
     let mut out = format!("\n{:<50} Value\n{:<50} -----\n", "Derived", "-------");
-    for (_, name, value) in rows(wants, requirements) {
+    for (_, name, value) in rows(request, requirements) {
         let list = |parts: &[Value], between: &str| {
             let parts: Vec<_> = parts.iter().filter_map(Value::as_str).collect();
             parts.join(between)
@@ -36,28 +37,28 @@ pub(super) fn text(wants: &Wants, requirements: &Requirements) -> String {
     out
 }
 
-/// The same as JSON.
-pub(super) fn object(wants: &Wants, requirements: &Requirements) -> Value {
-    let rows = rows(wants, requirements).into_iter();
+/// The derived settings as a JSON object.
+pub(super) fn object(request: &CaptureRequest, requirements: &Requirements) -> Value {
+    let rows = rows(request, requirements).into_iter();
     Value::Object(
         rows.map(|(key, _, value)| (key.to_owned(), value))
             .collect(),
     )
 }
 
-fn rows(wants: &Wants, requirements: &Requirements) -> [Row; 9] {
+fn rows(request: &CaptureRequest, requirements: &Requirements) -> [Row; 9] {
     let reach = |kind: Kind| {
-        let wanted = wants.kinds.contains(kind);
+        let wanted = request.kinds.contains(kind);
         names([
-            (wanted && wants.container.contains(kind), "containers"),
-            (wanted && wants.host.contains(kind), "host"),
+            (wanted && request.container.contains(kind), "containers"),
+            (wanted && request.host.contains(kind), "host"),
         ])
     };
-    let connects = |is: bool| wants.kinds.contains(Kind::Connect) && is;
+    let connects = |is: bool| request.kinds.contains(Kind::Connect) && is;
     let needs = requirements.needs;
     let calls = Kinds::CALLS
         .iter()
-        .filter(|kind| wants.kinds.contains(*kind));
+        .filter(|kind| request.kinds.contains(*kind));
     let calls = calls.map(|kind| (kind.name().to_owned(), reach(kind)));
     [
         ("exec", "Execs of", reach(Kind::Exec)),
@@ -67,19 +68,19 @@ fn rows(wants: &Wants, requirements: &Requirements) -> [Row; 9] {
             "peers",
             "Connects to",
             names([
-                (connects(wants.inet), "IPv4 and IPv6"),
-                (connects(wants.loopback), "loopback"),
-                (connects(wants.unix), "unix sockets"),
-                (connects(wants.other_families), "other families"),
+                (connects(request.inet), "IPv4 and IPv6"),
+                (connects(request.loopback), "loopback"),
+                (connects(request.unix), "unix sockets"),
+                (connects(request.other_families), "other families"),
             ]),
         ),
         ("calls", "System calls", Value::Object(calls.collect())),
-        ("ancestors", "Ancestors", json!(wants.ancestors)),
-        ("argv_bytes", "Bytes of argv", json!(wants.argv_limit)),
+        ("ancestors", "Ancestors", json!(request.ancestors)),
+        ("argv_bytes", "Bytes of argv", json!(request.argv_limit)),
         (
             "env_bytes",
             "Bytes of the environment",
-            json!(wants.env_limit),
+            json!(request.env_limit),
         ),
         (
             "metadata",
@@ -108,7 +109,7 @@ mod tests {
         rules::{Options, RuleFile, compile},
     };
 
-    /// What is derived from a rule of that condition and output.
+    /// The text and JSON that the sensor derives from a rule with that condition and output.
     fn derived(condition: &str, output: &str) -> (String, Value) {
         let text = format!(
             "- rule: r\n  desc: d\n  condition: {condition}\n  output: '{output}'\n  priority: DEBUG\n"
@@ -117,10 +118,10 @@ mod tests {
         let set = compilation.set.unwrap();
         let mut config = Config::default();
         config.engine.modern_ebpf.drop_failed_exit = false;
-        let wants = options::wants(&config, set.requirements());
+        let request = options::capture_request(&config, set.requirements());
         (
-            super::text(&wants, set.requirements()),
-            object(&wants, set.requirements()),
+            super::text(&request, set.requirements()),
+            object(&request, set.requirements()),
         )
     }
 
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_rule_looks_at_is_derived() {
+    fn a_rule_requests_only_what_its_fields_need() {
         let (_, json) = derived("evt.type = execve and evt.failed = true", "%proc.env[A]");
         assert_eq!(json["exec_failed"], json!(["containers", "host"]));
         assert!(json["env_bytes"].as_u64() > Some(0));
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn system_calls_are_named_with_whose_they_are() {
+    fn each_system_call_is_listed_with_the_places_that_rules_want() {
         let (text, json) = derived("evt.type = setns and container.id != host", "x");
         assert!(text.contains("setns of containers\n"), "{text}");
         assert_eq!(json["calls"], json!({"setns": ["containers"]}));
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_asked_for_its_program_is_watched_when_it_executes() {
+    fn a_rule_on_the_program_of_a_connect_also_requests_execs() {
         let containers = "evt.type = connect and container.id != host";
         let failed = "evt.type = execve and evt.failed = true";
         for (condition, output, execs) in [

@@ -1,10 +1,10 @@
-//! What the kernel side was told is still what it was told.
+//! Compares settings and classes in the kernel with what the sensor has written, and restores them.
 //!
-//! Whoever may write to maps of BPF (root, with bpftool) can blind the sensor: by its
-//! settings, or by telling that a container is the host. What only programs write is frozen
-//! (`freeze`); this is about the rest. A link cannot be detached from
-//! outside: tracepoints' links refuse it (`bpf_raw_tp_link_lops` and `bpf_perf_link_lops` of
-//! `kernel/bpf/syscall.c` and `kernel/trace/bpf_trace.c` have no `detach`).
+//! A process that may write to BPF maps (root, with bpftool) could blind the sensor: by other
+//! settings, or by classifying a container as the host. The sensor freezes the maps that only
+//! programs write (`freeze`); this module guards the others. No other process can detach a link:
+//! the links of tracepoints have no `detach` (`bpf_raw_tp_link_lops` and `bpf_perf_link_lops` of
+//! `kernel/bpf/syscall.c` and `kernel/trace/bpf_trace.c`).
 
 use std::collections::BTreeSet;
 
@@ -13,36 +13,36 @@ use sensor_ebpf::{CgroupClass, CgroupKey};
 
 use super::{Capture, CaptureError, loader::SettingsWords};
 
-/// Entries of the `CGROUPS` map.
+/// Most entries of the `CGROUPS` map.
 const CGROUPS_MAX: usize = 16_384;
 
-/// What others had changed, and what was put right again.
+/// What another process had changed and the sensor has restored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tampering {
-    /// The settings, or the names of wanted processes, were others.
+    /// The settings, or the names of wanted processes, had changed.
     pub settings: bool,
-    /// Cgroups were of another class, or had none to be of.
+    /// The number of cgroups whose class had changed, or that the sensor had never classified.
     pub cgroups: usize,
 }
 
 impl Tampering {
-    /// Whether anything was changed.
+    /// Whether anything had changed.
     #[must_use]
     pub fn is_any(self) -> bool {
         self != Self::default()
     }
 }
 
-/// What the kernel was told of cgroups.
+/// The classes of cgroups that the sensor has written, which the kernel's map should still have.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct IntendedState {
     classes: FxHashMap<[u64; 2], u32>,
-    /// More was told than is remembered here.
+    /// Whether the sensor has written more classes than it has recorded here.
     forgot: bool,
 }
 
-impl Told {
-    /// Remembers what is told.
+impl IntendedState {
+    /// Records a class that the sensor has written.
     pub(super) fn insert(&mut self, key: CgroupKey, class: CgroupClass) {
         if self.classes.len() >= CGROUPS_MAX {
             self.classes.clear();
@@ -51,7 +51,7 @@ impl Told {
         self.classes.insert([key.node, key.id], class as u32);
     }
 
-    /// What the kernel should have for an entry that it has: another class, or none at all.
+    /// The correction that an entry of the kernel's map needs: another class, or its removal.
     fn correct(&self, key: [u64; 2], has: u32) -> Option<Correction> {
         match self.classes.get(&key) {
             Some(class) if *class == has => None,
@@ -69,13 +69,13 @@ enum Correction {
 }
 
 impl Capture {
-    /// Compares the settings with what they were set to, and sets them again if they
-    /// differ. No system call, if they do not.
+    /// Compares the settings with those that the sensor has written, and writes them again if they
+    /// differ. Makes no system call if they are equal.
     ///
     /// # Errors
-    /// If the map cannot be written: somebody has frozen it.
+    /// If the map cannot be written, because another process has frozen it.
     pub fn restore_settings(&mut self) -> Result<Tampering, CaptureError> {
-        let settings: SettingsWords = std::array::from_fn(|i| self.told_settings.word(i));
+        let settings: SettingsWords = std::array::from_fn(|i| self.settings_memory.word(i));
         if settings == self.applied {
             return Ok(Tampering::default());
         }
@@ -90,29 +90,29 @@ impl Capture {
         })
     }
 
-    /// Compares the names of processes whose connects are wanted with what the kernel
-    /// was told, and tells it again if they differ. Two system calls for each of them.
+    /// Compares the names of processes whose connects are wanted with those that the sensor has
+    /// written, and writes them again if they differ. Makes two system calls for each name.
     ///
     /// # Errors
     /// If the map cannot be read or written.
     pub fn restore_names(&mut self) -> Result<Tampering, CaptureError> {
-        let Some(told) = &self.wants.connect_names else {
+        let Some(names) = &self.request.connect_names else {
             return Ok(Tampering::default());
         };
         let has: BTreeSet<_> = self.names.keys().filter_map(Result::ok).collect();
-        if has == *told {
+        if has == *names {
             return Ok(Tampering::default());
         }
-        let wants = self.wants.clone();
-        self.set(&wants)?;
+        let request = self.request.clone();
+        self.set(&request)?;
         Ok(Tampering {
             settings: true,
             cgroups: 0,
         })
     }
 
-    /// Compares the classes of cgroups with what the kernel was told. Two system calls
-    /// for each of them.
+    /// Compares the classes of cgroups with those that the sensor has written, and restores them.
+    /// Makes two system calls for each cgroup.
     ///
     /// # Errors
     /// If the map cannot be read or written.
@@ -121,18 +121,18 @@ impl Capture {
             map: "CGROUPS",
             source,
         };
-        // An entry that the kernel evicts meanwhile ends the pass: the next one sees the rest.
+        // If the kernel evicts an entry meanwhile, this pass ends, and the next one reads the rest.
         let wrongs: Vec<_> = self
             .cgroups
             .iter()
             .take(2 * CGROUPS_MAX)
             .map_while(Result::ok)
-            .filter_map(|(key, class)| Some((key, self.told.correct(key, class)?)))
+            .filter_map(|(key, class)| Some((key, self.intended.correct(key, class)?)))
             .collect();
         for (key, correction) in &wrongs {
             match correction {
                 Correction::Class(class) => self.cgroups.insert(key, class, 0).map_err(wrong)?,
-                // Evicted meanwhile: just as well.
+                // If the kernel has evicted the entry meanwhile, nothing is left to remove.
                 Correction::Remove => drop(self.cgroups.remove(key)),
             }
         }
@@ -152,26 +152,29 @@ mod tests {
     }
 
     #[test]
-    fn another_class_is_put_right_and_a_stranger_removed() {
-        let mut told = Told::default();
-        told.insert(key(1), CgroupClass::Container);
-        assert_eq!(told.correct([1, 1], CgroupClass::Container as u32), None);
+    fn a_changed_class_is_restored_and_an_unknown_cgroup_removed() {
+        let mut intended = IntendedState::default();
+        intended.insert(key(1), CgroupClass::Container);
         assert_eq!(
-            told.correct([1, 1], CgroupClass::Host as u32),
+            intended.correct([1, 1], CgroupClass::Container as u32),
+            None
+        );
+        assert_eq!(
+            intended.correct([1, 1], CgroupClass::Host as u32),
             Some(Correction::Class(CgroupClass::Container as u32))
         );
-        assert_eq!(told.correct([1, 2], 1), Some(Correction::Remove));
+        assert_eq!(intended.correct([1, 2], 1), Some(Correction::Remove));
     }
 
     #[test]
-    fn who_has_forgotten_takes_nobody_for_a_stranger() {
-        let mut told = Told::default();
+    fn no_cgroup_is_unknown_after_the_record_of_classes_overflowed() {
+        let mut intended = IntendedState::default();
         for id in 0..=CGROUPS_MAX as u64 {
-            told.insert(key(id), CgroupClass::Host);
+            intended.insert(key(id), CgroupClass::Host);
         }
-        assert_eq!(told.correct([1, 0], 1), None);
+        assert_eq!(intended.correct([1, 0], 1), None);
         assert_eq!(
-            told.correct([1, CGROUPS_MAX as u64], 2),
+            intended.correct([1, CGROUPS_MAX as u64], 2),
             Some(Correction::Class(1))
         );
     }

@@ -1,4 +1,4 @@
-//! Starting the programs, and telling them what is wanted.
+//! Loads the eBPF programs, attaches them, and gives them their settings.
 
 use std::fs;
 
@@ -11,11 +11,11 @@ use tracing::warn;
 use zerocopy::IntoBytes;
 
 use super::{
-    CaptureError, HookMode, KernelCounts, Name, Options, TreeMode, Wants,
+    CaptureError, CaptureRequest, HookMode, KernelCounts, Name, Options, TreeMode,
     attach::Link,
     fill::RingFill,
     freeze::{OF_PROGRAMS, OF_PROGRAMS_LATER, freeze},
-    guard::Told,
+    guard::IntendedState,
     hooks::{Hook, Purpose},
     mapped::Mapped,
     offsets::{Layout, layout},
@@ -26,38 +26,38 @@ use super::{
     tree::mark,
 };
 
-/// [`Settings`] as the map takes it.
+/// [`Settings`] in the form that the map takes.
 pub(super) type SettingsWords = [u32; size_of::<Settings>() / 4];
 
-/// The kernel side, running.
+/// The running kernel side.
 pub struct Started {
-    /// Its programs.
+    /// The eBPF programs.
     pub capture: Capture,
-    /// Where its records come out.
+    /// The ring buffer, from which the records come.
     pub ring: Ring,
-    /// What it counts.
+    /// The counters of events.
     pub counts: KernelCounts,
-    /// Whose events it refused.
+    /// The throttled events of each cgroup.
     pub throttled: Throttled,
     /// How full the ring buffer is.
     pub fill: RingFill,
-    /// What the kernel counts of the programs.
+    /// The kernel's own figures of the programs.
     pub programs: Programs,
 }
 
-/// The programs, loaded; dropping it detaches them.
+/// The loaded programs; dropping the value detaches them.
 pub struct Capture {
     pub(super) bpf: Ebpf,
     pub(super) btf: Btf,
-    /// Programs that are loaded later refer to it by its descriptor.
+    /// Programs that the sensor loads later refer to the map by its descriptor.
     _counts: Map,
     pub(super) settings: Array<MapData, SettingsWords>,
-    /// The same map's memory.
-    pub(super) told_settings: Mapped,
-    /// What the settings were set to last.
+    /// The memory of the same map.
+    pub(super) settings_memory: Mapped,
+    /// The settings that the sensor has written last.
     pub(super) applied: SettingsWords,
     pub(super) cgroups: HashMap<MapData, [u64; 2], u32>,
-    pub(super) told: Told,
+    pub(super) intended: IntendedState,
     marker: u32,
     pub(super) names: HashMap<MapData, Name, u8>,
     tree: TreeMode,
@@ -69,23 +69,23 @@ pub struct Capture {
     refused: Option<CaptureError>,
     argv_capacity: u32,
     ring_bytes: u32,
-    /// What is applied.
-    pub(super) wants: Wants,
+    /// The request in force.
+    pub(super) request: CaptureRequest,
     #[cfg(feature = "bpf-log")]
     log: super::program_log::ProgramLog,
 }
 
 impl Capture {
-    /// Loads the programs and attaches those that `wants` needs.
+    /// Loads the programs and attaches those that `request` needs.
     ///
     /// # Errors
     /// If the kernel lacks something or refuses it; see [`CaptureError`].
-    pub fn start(options: &Options, wants: &Wants) -> Result<Started, CaptureError> {
+    pub fn start(options: &Options, request: &CaptureRequest) -> Result<Started, CaptureError> {
         let layout = layout()?;
         raise_memlock();
         let typed = options.typed && layout.regs_on_stack == 0;
-        match Self::load(options, wants, &layout, typed) {
-            // A verifier that does not follow one of the types, or knows no such functions.
+        match Self::load(options, request, &layout, typed) {
+            // Such a verifier does not follow one of the types, or knows no such functions.
             Err(CaptureError::Program {
                 action: "load",
                 program,
@@ -98,7 +98,7 @@ impl Capture {
                     preempt: None,
                     ..layout
                 };
-                Self::load(options, wants, &plain, false)
+                Self::load(options, request, &plain, false)
             }
             done => done,
         }
@@ -106,7 +106,7 @@ impl Capture {
 
     fn load(
         options: &Options,
-        wants: &Wants,
+        request: &CaptureRequest,
         layout: &Layout,
         typed: bool,
     ) -> Result<Started, CaptureError> {
@@ -149,7 +149,7 @@ impl Capture {
         let counts = KernelCounts::new(&counts_map, cpus)?;
         let programs = Programs::new(KernelCounts::new(&counts_map, cpus)?, backups);
         let settings = take(&mut bpf, "SETTINGS")?;
-        let told_settings = Mapped::new(&settings, "SETTINGS", size_of::<Settings>())?;
+        let settings_memory = Mapped::new(&settings, "SETTINGS", size_of::<Settings>())?;
         let settings = settings.try_into().map_err(|source| CaptureError::Map {
             map: "SETTINGS",
             source,
@@ -164,10 +164,10 @@ impl Capture {
             btf,
             _counts: counts_map,
             settings,
-            told_settings,
+            settings_memory,
             applied: SettingsWords::default(),
             cgroups,
-            told: Told::default(),
+            intended: IntendedState::default(),
             marker: options.marker.unwrap_or_default(),
             names,
             tree: options.tree,
@@ -178,16 +178,16 @@ impl Capture {
             refused: None,
             argv_capacity: capacity,
             ring_bytes: options.ring_bytes,
-            wants: wants.clone(),
+            request: request.clone(),
             #[cfg(feature = "bpf-log")]
             log,
         };
-        // Forks are followed before the existing tree is marked, so that a
-        // process forked meanwhile is found by one or by the other.
+        // Lineage follows forks before the sensor marks the existing tree, so that either lineage
+        // or the marking finds a process that forks meanwhile.
         capture.attach_lineage()?;
         mark(&mut capture.bpf, options.tree)?;
         freeze(&capture.bpf, OF_PROGRAMS_LATER)?;
-        capture.attach_needed(wants)?;
+        capture.attach_needed(request)?;
         Ok(Started {
             fill: RingFill::new(&ring, options.ring_bytes),
             programs: capture.programs.clone(),
@@ -198,39 +198,38 @@ impl Capture {
         })
     }
 
-    /// Gives the kernel side new settings, and attaches or detaches what they need.
+    /// Puts another request in force, and attaches or detaches the hooks accordingly.
     ///
     /// # Errors
-    /// If the kernel refuses, or if the programs have no room for so much of argv; then the
-    /// former settings stay.
-    pub fn apply(&mut self, wants: &Wants) -> Result<(), CaptureError> {
-        if wants.argv_limit > self.argv_capacity {
+    /// If the kernel refuses, or if scratch memory has no room for so much of argv. Then the former
+    /// request stays in force.
+    pub fn apply(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
+        if request.argv_limit > self.argv_capacity {
             return Err(CaptureError::Room {
-                wanted: wants.argv_limit,
+                wanted: request.argv_limit,
                 capacity: self.argv_capacity,
             });
         }
-        let applied = self.attach_needed(wants);
+        let applied = self.attach_needed(request);
         if applied.is_ok() {
-            self.wants = wants.clone();
+            self.request = request.clone();
         } else {
-            // They could be applied before.
-            let former = self.wants.clone();
+            // The kernel has accepted the former request before.
+            let former = self.request.clone();
             let _ = self.attach_needed(&former);
         }
         applied
     }
 
-    /// Attaches what is needed and detaches what is not. In mode
-    /// [`HookMode::Auto`] a refused per-syscall tracepoint settles it: from then
-    /// on system calls are hooked raw.
-    fn attach_needed(&mut self, wants: &Wants) -> Result<(), CaptureError> {
+    /// Attaches the hooks that `request` needs and detaches all others. In mode [`HookMode::Auto`]
+    /// a refused per-syscall tracepoint decides: from then on the sensor hooks system calls raw.
+    fn attach_needed(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
         if self.mode == HookMode::Auto {
             self.mode = HookMode::Perf;
-            match self.attach_in_mode(wants) {
+            match self.attach_in_mode(request) {
                 Err(error)
                     if self
-                        .needed(wants, HookMode::Raw)
+                        .needed(request, HookMode::Raw)
                         .any(|hook| hook.purpose == Purpose::Raw) =>
                 {
                     self.refused = Some(error);
@@ -238,7 +237,7 @@ impl Capture {
                 }
                 done => {
                     if !self
-                        .needed(wants, HookMode::Perf)
+                        .needed(request, HookMode::Perf)
                         .any(|hook| hook.purpose == Purpose::Perf)
                     {
                         self.mode = HookMode::Auto; // not put to the test yet
@@ -247,36 +246,36 @@ impl Capture {
                 }
             }
         }
-        self.attach_in_mode(wants)
+        self.attach_in_mode(request)
     }
 
-    /// What is applied.
+    /// The request in force.
     #[must_use]
-    pub fn wants(&self) -> &Wants {
-        &self.wants
+    pub fn request(&self) -> &CaptureRequest {
+        &self.request
     }
 
-    /// Why per-syscall tracepoints were refused, if they were.
+    /// Why the kernel refused per-syscall tracepoints, if it did.
     #[must_use]
     pub fn refused(&self) -> Option<&CaptureError> {
         self.refused.as_ref()
     }
 
-    /// Takes over what the programs have logged.
+    /// Copies the log of the programs into the sensor's log.
     #[cfg(feature = "bpf-log")]
     pub fn take_over_log(&mut self) {
         self.log.take_over();
     }
 
-    /// Detaches everything. What is in the ring buffer stays there to be taken.
+    /// Detaches all programs. Records in the ring buffer stay there, to be read.
     pub fn detach(&mut self) {
         self.links.clear();
     }
 
-    /// Tells the kernel what a cgroup is.
+    /// Writes the class of a cgroup for the kernel side.
     ///
     /// # Errors
-    /// If the map refuses.
+    /// If the kernel refuses to write the map.
     pub fn classify(&mut self, key: CgroupKey, class: CgroupClass) -> Result<(), CaptureError> {
         self.cgroups
             .insert([key.node, key.id], class as u32, 0)
@@ -284,7 +283,7 @@ impl Capture {
                 map: "CGROUPS",
                 source,
             })?;
-        self.told.insert(key, class);
+        self.intended.insert(key, class);
         Ok(())
     }
 
@@ -293,21 +292,21 @@ impl Capture {
         self.links.iter().map(|(hook, _)| hook.program)
     }
 
-    /// How system calls are hooked.
+    /// How the sensor hooks system calls.
     #[must_use]
     pub fn mode(&self) -> HookMode {
         self.mode
     }
 
-    /// Puts the settings in force. While names change all processes are wanted, so that
-    /// none is left out that old or new rules want.
-    pub(super) fn set(&mut self, wants: &Wants) -> Result<(), CaptureError> {
-        let all = Wants {
+    /// Puts a request in force. While the names change, the kernel side takes the connects of all
+    /// processes, so that no event is missing that old or new rules want.
+    pub(super) fn set(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
+        let all = CaptureRequest {
             connect_names: None,
-            ..wants.clone()
+            ..request.clone()
         };
         self.put(&all)?;
-        let Some(names) = &wants.connect_names else {
+        let Some(names) = &request.connect_names else {
             return Ok(());
         };
         let refused = |source| CaptureError::Map {
@@ -321,13 +320,13 @@ impl Capture {
         for name in names {
             self.names.insert(name, 1, 0).map_err(refused)?;
         }
-        self.put(wants)
+        self.put(request)
     }
 
-    fn put(&mut self, wants: &Wants) -> Result<(), CaptureError> {
+    fn put(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
         let settings: SettingsWords = zerocopy::transmute!(Settings {
             marker: self.marker,
-            ..wants.settings(self.tree, self.mode, self.ring_bytes)
+            ..request.settings(self.tree, self.mode, self.ring_bytes)
         });
         self.applied = settings;
         self.settings
@@ -339,8 +338,8 @@ impl Capture {
     }
 }
 
-/// Takes a map out of the object. It must be kept as long as the object: a program
-/// that a reload loads names its maps by their descriptors.
+/// Takes a map out of the object. The map must live as long as the object, since programs that a
+/// reload loads refer to it by its descriptor.
 fn map<T: TryFrom<Map, Error = aya::maps::MapError>>(
     bpf: &mut Ebpf,
     name: &'static str,
@@ -355,8 +354,8 @@ fn take(bpf: &mut Ebpf, name: &'static str) -> Result<Map, CaptureError> {
         .ok_or(CaptureError::Missing { what: "map", name })
 }
 
-/// Before 5.11 maps count against this limit. A refusal is no error: loading
-/// then says so itself.
+/// Raises the limit of locked memory, against which kernels before 5.11 count maps. A refusal is no
+/// error here: the load of the programs then fails with its own error.
 fn raise_memlock() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let _ = setrlimit(
@@ -368,7 +367,7 @@ fn raise_memlock() {
     );
 }
 
-/// How many CPUs there can ever be: scratch memory is indexed by CPU.
+/// The largest number of CPUs that the machine can have, by which scratch memory is indexed.
 fn possible_cpus() -> u32 {
     let text = fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
     text.trim()

@@ -1,5 +1,5 @@
-//! Which container each cgroup belongs to, so that names are parsed once a
-//! cgroup and not once an event.
+//! Which container each cgroup belongs to, so that the sensor parses a cgroup's names once and not
+//! for each event.
 
 use metadata::{BoundedCache, ContainerId, container_id};
 use sensor_ebpf::{CgroupKey, task_flag};
@@ -7,27 +7,27 @@ use telemetry::Lookups;
 
 use crate::sources::syscall::event::Event;
 
-/// Most cgroups that are remembered.
+/// Most cgroups in the cache.
 const MOST: usize = 16_384;
 
-/// What a cgroup is.
+/// To whom a cgroup belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Of the host.
+pub enum CgroupOwner {
+    /// To the host.
     Host,
-    /// Of a container.
+    /// To a container.
     Container(ContainerId),
 }
 
-/// Cgroups by the kernel's key.
+/// The owners of cgroups, by the kernel's key.
 #[derive(Debug)]
 pub struct Cgroups {
-    known: BoundedCache<CgroupKey, Place>,
+    known: BoundedCache<CgroupKey, CgroupOwner>,
     namespaces: Vec<String>,
 }
 
 impl Cgroups {
-    /// `namespaces` are the containerd namespaces whose plain containers count.
+    /// `namespaces` are the containerd namespaces whose containers count even outside of pods.
     #[must_use]
     pub fn new(namespaces: Vec<String>) -> Self {
         Self {
@@ -36,38 +36,38 @@ impl Cgroups {
         }
     }
 
-    /// How many cgroups are known, and how often it was asked for one.
+    /// The number of known cgroups, and how often events looked one up.
     #[must_use]
     pub fn figures(&self) -> (usize, Lookups) {
         (self.known.len(), self.known.lookups())
     }
 
-    /// What a cgroup was found to be.
+    /// The owner of a cgroup, if the cache has it.
     #[must_use]
-    pub fn get(&self, key: &CgroupKey) -> Option<Place> {
+    pub fn get(&self, key: &CgroupKey) -> Option<CgroupOwner> {
         self.known.peek(key).copied()
     }
 
-    /// Where a process is, and whether its cgroup was not known (seen for the first time, or again
-    /// after it had made room). None if its names end below the root: they prove nothing, so
-    /// nothing is remembered.
-    pub fn place(&mut self, event: &Event<'_>) -> (Option<Place>, bool) {
+    /// The owner of an event's cgroup, and whether the cache did not have the cgroup (because the
+    /// event is its first, or because the cache had dropped it). The owner is none if the cgroup's
+    /// names end below the root: such names prove nothing, so the cache does not keep them.
+    pub fn owner(&mut self, event: &Event<'_>) -> (Option<CgroupOwner>, bool) {
         let key = CgroupKey {
             node: event.task.cgroup_node,
             id: event.task.cgroup_id,
         };
-        if let Some(place) = self.known.get(&key) {
-            return (Some(*place), false);
+        if let Some(owner) = self.known.get(&key) {
+            return (Some(*owner), false);
         }
         if event.task.flags & task_flag::CGROUP_COMPLETE == 0 {
             return (None, false);
         }
-        let place = match container_id(event.cgroup, &self.namespaces) {
-            Some((_, id)) => Place::Container(id),
-            None => Place::Host,
+        let owner = match container_id(event.cgroup, &self.namespaces) {
+            Some((_, id)) => CgroupOwner::Container(id),
+            None => CgroupOwner::Host,
         };
-        self.known.insert(key, place);
-        (Some(place), true)
+        self.known.insert(key, owner);
+        (Some(owner), true)
     }
 }
 
@@ -76,8 +76,9 @@ mod tests {
     use super::*;
     use crate::sources::syscall::event::builder::RecordBuilder;
 
-    /// Where an event of that cgroup is: even numbers are containers, odd ones the host's.
-    fn place(cgroups: &mut Cgroups, id: u64) -> (Option<Place>, bool) {
+    /// The owner of a cgroup after an event in it. Even ids are containers, odd ids are cgroups of
+    /// the host.
+    fn owner(cgroups: &mut Cgroups, id: u64) -> (Option<CgroupOwner>, bool) {
         let path = match id % 2 {
             0 => format!("/kubepods/pod{id}/{id:064x}"),
             _ => format!("/system.slice/unit{id}.service"),
@@ -85,33 +86,33 @@ mod tests {
         let mut record = RecordBuilder::exec("/bin/true", &["true"]).in_cgroup(&path);
         record.task.cgroup_id = id;
         let bytes = record.build();
-        cgroups.place(&Event::decode(&bytes).expect("a record"))
+        cgroups.owner(&Event::decode(&bytes).expect("a record"))
     }
 
-    fn expected(id: u64) -> Place {
+    fn expected(id: u64) -> CgroupOwner {
         match id % 2 {
-            0 => Place::Container(ContainerId::new(format!("{id:064x}").as_bytes()).unwrap()),
-            _ => Place::Host,
+            0 => CgroupOwner::Container(ContainerId::new(format!("{id:064x}").as_bytes()).unwrap()),
+            _ => CgroupOwner::Host,
         }
     }
 
     #[test]
-    fn a_flood_of_new_cgroups_leaves_those_in_use_and_what_made_room_is_found_again() {
+    fn a_flood_of_new_cgroups_leaves_those_in_use_and_a_dropped_one_is_found_again() {
         let mut cgroups = Cgroups::new(vec!["k8s.io".into()]);
         for id in 1..=20 {
-            assert_eq!(place(&mut cgroups, id), (Some(expected(id)), true));
+            assert_eq!(owner(&mut cgroups, id), (Some(expected(id)), true));
         }
         for id in 100..100 + 2 * MOST as u64 {
-            assert_eq!(place(&mut cgroups, id), (Some(expected(id)), true));
+            assert_eq!(owner(&mut cgroups, id), (Some(expected(id)), true));
             if id % 1000 == 0 {
                 for used in 1..=10 {
-                    assert_eq!(place(&mut cgroups, used), (Some(expected(used)), false));
+                    assert_eq!(owner(&mut cgroups, used), (Some(expected(used)), false));
                 }
             }
         }
         assert_eq!(cgroups.known.len(), MOST);
         for unused in 11..=20 {
-            let again = place(&mut cgroups, unused);
+            let again = owner(&mut cgroups, unused);
             assert_eq!(again, (Some(expected(unused)), true));
         }
     }

@@ -1,4 +1,4 @@
-//! From a record to lines.
+//! Makes lines from records.
 //!
 //! ```text
 //! record ──▶ decode, identify, enrich, wait, evaluate, format ──line──▶ outputs
@@ -15,6 +15,6 @@ mod throttling;
 
 pub use cgroups::Cgroups;
 pub use evaluator::Node;
-pub use event_path::{Parts, Pending, Pipeline, WaitingRecord};
+pub use event_path::{Pending, PendingRecord, Pipeline, PipelineParts};
 pub(crate) use guard::Guard;
 pub(crate) use throttling::{BEGUN, Throttlings};

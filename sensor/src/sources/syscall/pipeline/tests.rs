@@ -1,4 +1,4 @@
-//! The event path as a whole, without a kernel.
+//! Tests of the whole event path, without a kernel.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use outputs::AlertOptions;
 use sensor_ebpf::task_flag;
 use telemetry::{Cache, Identity, Telemetry};
 
-use super::{super::SystemCalls, Cgroups, Node, Parts, Pending, Pipeline};
+use super::{super::SystemCalls, Cgroups, Node, Pending, Pipeline, PipelineParts};
 use crate::sources::syscall::{
     event::builder::RecordBuilder,
     lineage::Lineage,
@@ -19,7 +19,7 @@ use crate::sources::syscall::{
 
 const RULE: &str = include_str!("../../../../../deploy/rules/execve.yaml");
 
-/// A pipeline that knows no container, and nobody to ask.
+/// A pipeline that knows no container and has no runtime to query.
 fn pipeline(telemetry: &Arc<Telemetry>) -> Pipeline {
     let rules = compile(&[RuleFile::new("r.yaml", RULE)], &Options::default());
     let counters = Arc::new(Counters::default());
@@ -29,7 +29,7 @@ fn pipeline(telemetry: &Arc<Telemetry>) -> Pipeline {
         host_root: nowhere.path().to_owned(),
         ..UsersOptions::default()
     };
-    Pipeline::new(Parts {
+    Pipeline::new(PipelineParts {
         marker: Arc::default(),
         rules: Arc::new(rules.set.unwrap()),
         alerts: AlertOptions::default(),
@@ -44,7 +44,7 @@ fn pipeline(telemetry: &Arc<Telemetry>) -> Pipeline {
     })
 }
 
-/// An exec in the container of that number.
+/// An exec in the container with that number.
 fn exec(n: u32) -> Vec<u8> {
     let mut record = RecordBuilder::exec("/usr/bin/true", &["true", "x"]);
     record = record.in_cgroup(&format!("/kubepods/burstable/pod{n}/{n:064x}"));
@@ -58,7 +58,7 @@ fn exec(n: u32) -> Vec<u8> {
 fn a_cgroup_whose_names_end_below_the_root_is_not_the_hosts() {
     let telemetry = Arc::new(Telemetry::new(Arc::new(Identity::new(&Config::default()))));
     let mut pipeline = pipeline(&telemetry);
-    // It looks like another container's.
+    // The names look like those of another container.
     let mut record = RecordBuilder::exec("/usr/bin/true", &["true"]);
     record = record.in_cgroup(&format!("/d/{:064x}", 7));
     record.task.flags &= !task_flag::CGROUP_COMPLETE;
@@ -81,7 +81,7 @@ fn a_hundred_thousand_containers_leave_bounded_caches() {
         lines.clear();
         pipeline.process(&exec(n), &mut lines);
         assert!(!lines.is_empty(), "{n}");
-        pipeline.tell_caches();
+        pipeline.report_caches();
         for cache in Cache::ALL {
             let most = &mut most[cache as usize];
             *most = telemetry.caches.entries(cache).max(*most);
