@@ -1,4 +1,4 @@
-//! `ptrace`.
+//! `ptrace`: its requests, its targets and its errors.
 
 use serde_json::json;
 use tests::{Act, Container, Event, Scene, Seen, act::actor_program, calls, calls::check};
@@ -9,10 +9,10 @@ const PEEKDATA: i64 = 2;
 const POKEUSR: i64 = 6;
 const ATTACH: i64 = 16;
 const SEIZE: i64 = 0x4206;
-/// No process has that number.
+/// A process id that no process has.
 const NOBODY: i64 = 1 << 22;
 
-/// Falco's rules on `ptrace`, as far as what they ask for.
+/// The conditions of Falco's rules on `ptrace`.
 const RULES: &str = "
 - macro: proc_name_exists
   condition: (not proc.name in (\"<NA>\",\"N/A\"))
@@ -48,8 +48,8 @@ fn events<const N: usize>(seen: &Seen) -> [&Event; N] {
 }
 
 #[test]
-fn a_ptrace_has_its_request_and_whom_it_is_about() {
-    // Waits until the test ends, and lets whoever is root trace it.
+fn a_ptrace_event_has_its_request_and_its_target_process() {
+    // Waits until the test ends, and allows root to trace it.
     let tracee = Act::new().start();
     let pid = tracee.pid();
     check(
@@ -135,14 +135,14 @@ fn a_rule_on_setns_hooks_no_ptrace() {
         });
         let [setns] = events(&seen);
         assert_eq!(setns.text("evt.type"), "setns");
-        let told = seen
+        let reported = seen
             .stderr
             .lines()
             .find(|line| line.starts_with("kernel ptrace:"));
-        let told = told.expect("the sensor tells its counters at the end");
+        let reported = reported.expect("the sensor reports its counters at the end");
         assert!(
-            told.starts_with("kernel ptrace: seen=0 written=0 "),
-            "{told}"
+            reported.starts_with("kernel ptrace: seen=0 written=0 "),
+            "{reported}"
         );
     }
 }
@@ -156,7 +156,7 @@ mod compat {
 
     use super::*;
 
-    /// `ptrace(PTRACE_TRACEME, 0, 0, 0)` and nothing else.
+    /// The machine code of `ptrace(PTRACE_TRACEME, 0, 0, 0)`.
     const CODE: &[u8] = &[
         0x31, 0xdb, // xor ebx, ebx
         0x31, 0xc9, // xor ecx, ecx

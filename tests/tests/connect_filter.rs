@@ -1,4 +1,4 @@
-//! What no rule wants never leaves the kernel, and is counted.
+//! The kernel side filters and counts events that no rule wants.
 
 use libc::{AF_INET, AF_NETLINK, AF_UNIX, SOCK_RAW};
 use serde_json::json;
@@ -7,7 +7,7 @@ use tests::{
     connects::{HOOKS, socket, tcp},
 };
 
-/// Connects of all sorts: accepted and refused on loopback, without a route, unix,
+/// Steps with connects of all sorts: accepted and refused on loopback, without a route, unix,
 /// netlink.
 fn all_sorts() -> Act {
     Act::new()
@@ -25,7 +25,7 @@ fn all_sorts() -> Act {
         .connect("netlink", 0)
 }
 
-/// Lets it all happen under a rule with that condition.
+/// Lets an actor make these connects under a rule with that condition.
 fn seen(hooks: &str, condition: &str) -> Seen {
     act(all_sorts(), hooks, condition)
 }
@@ -84,7 +84,7 @@ fn connects_of_processes_that_no_rule_names_stay_in_the_kernel() {
 #[test]
 fn connects_of_the_host_stay_in_the_kernel_if_only_containers_are_wanted() {
     for hooks in HOOKS {
-        // The cgroup's first connects show which it is; later ones are dropped by that.
+        // The first connects of the cgroup show its class; the kernel side drops later ones by it.
         let steps = all_sorts().then("pause", ["500"]).and(all_sorts());
         let seen = act(steps, hooks, "evt.type = connect and container.id != host");
         assert!(seen.events.is_empty(), "{seen:#?}");
@@ -95,8 +95,9 @@ fn connects_of_the_host_stay_in_the_kernel_if_only_containers_are_wanted() {
 }
 
 #[test]
-fn the_users_rule_writes_what_his_ingest_script_reads() {
-    // Loopback is not his, so the namespace gets an address and a neighbour that never answers.
+fn the_users_rule_writes_the_fields_that_the_users_ingest_script_reads() {
+    // The rule excludes loopback, so the namespace gets an address and a neighbour that never
+    // answers.
     const DESTINATION: &str = "203.0.113.9:4444";
     let ip = |words: &str| {
         let argv = words.split(' ').map(str::to_owned).collect::<Vec<_>>();
@@ -114,13 +115,13 @@ fn the_users_rule_writes_what_his_ingest_script_reads() {
         .and(tcp(AF_INET))
         .then("nonblocking", ["100"])
         .connect(DESTINATION, libc::EINPROGRESS)
-        .ends();
+        .endpoints();
     let shipped = include_str!("../../deploy/rules/connect.yaml");
     let rules = shipped.replace(" and container.id != host", "");
     assert_ne!(shipped, rules, "the rule wants containers only");
     let scene = Scene::new();
     let (seen, printed, _) = scene.act_under(act, |setup| setup.rules(&rules));
-    let (local, _) = printed.trim().split_once(' ').expect("two ends");
+    let (local, _) = printed.trim().split_once(' ').expect("two endpoints");
     let (local_ip, local_port) = local.rsplit_once(':').expect("address and port");
 
     let event = seen.only("at all", |_| true);
@@ -143,8 +144,8 @@ fn the_users_rule_writes_what_his_ingest_script_reads() {
     assert!(event.0["tags"].is_array());
 }
 
-/// What the user's Painless script makes of a line, as far as it is about connects: keys of
-/// `output_fields`, and his regular expression for `fd.name`.
+/// The result of the user's Painless script for a line about a connect: keys of `output_fields`,
+/// and the script's regular expression for `fd.name`.
 fn ingest(line: &serde_json::Value) -> serde_json::Value {
     let fields = &line["output_fields"];
     let field = |name: &str| {

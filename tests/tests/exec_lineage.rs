@@ -1,4 +1,4 @@
-//! Which program a process runs is known although no rule wants its exec.
+//! Lineage: the program of a process is known although no rule wants its exec.
 
 use libc::AF_INET;
 use serde_json::json;
@@ -12,8 +12,7 @@ fn rule(condition: &str, output: &str) -> String {
 
 const OF_ITSELF: &str = "%proc.name %proc.cmdline %proc.exe %proc.exepath %proc.args[0] %proc.cwd";
 
-/// A program that is executed in a directory after the sensor's start, takes these steps and
-/// ends at once.
+/// A program that the actor executes after the sensor's start; it takes these steps and ends.
 fn short_lived(scene: &Scene, steps: Act) -> Act {
     Act::new()
         .just("net-namespace")
@@ -23,7 +22,7 @@ fn short_lived(scene: &Scene, steps: Act) -> Act {
 }
 
 #[test]
-fn a_connect_tells_the_program_although_only_connects_are_wanted() {
+fn a_connect_has_its_program_although_rules_want_connects_only() {
     let scene = Scene::new();
     let steps = tcp(AF_INET).connect("127.0.0.1:81", libc::ECONNREFUSED);
     let act = short_lived(&scene, steps);
@@ -44,7 +43,7 @@ fn a_connect_tells_the_program_although_only_connects_are_wanted() {
 }
 
 #[test]
-fn a_failed_exec_tells_the_program_that_called_although_only_failed_ones_are_wanted() {
+fn a_failed_exec_has_its_program_although_rules_want_failed_execs_only() {
     let scene = Scene::new();
     let steps = Act::new().fail(scene.path("missing"), libc::ENOENT, ["x"]);
     let act = short_lived(&scene, steps);
@@ -63,7 +62,7 @@ fn a_failed_exec_tells_the_program_that_called_although_only_failed_ones_are_wan
 }
 
 #[test]
-fn a_container_tells_its_parent_of_the_host_although_only_containers_are_wanted() {
+fn an_exec_in_a_container_has_its_parent_on_the_host_although_rules_want_containers_only() {
     let scene = Scene::new();
     let unique = container::id();
     let cgroup = Cgroup::new(&format!("docker-{unique}.scope"));
@@ -73,7 +72,8 @@ fn a_container_tells_its_parent_of_the_host_although_only_containers_are_wanted(
         .just("fork")
         .then("enter-cgroup", [cgroup.procs()])
         .exec_actor(scene.actor("inside"), inside);
-    // The cgroup's first exec shows that it is the host's; those after it stay in the kernel.
+    // The first exec of the cgroup shows that it belongs to the host; later ones stay in the
+    // kernel.
     let act = Act::new()
         .then("spawn", [scene.program("first")])
         .argv(["first"])

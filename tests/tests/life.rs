@@ -1,4 +1,4 @@
-//! Starts that must not be, and ends that must.
+//! Starts that must fail, and stops.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on says so by a panic"
@@ -14,7 +14,7 @@ use sensor::{lifecycle, logging};
 use tests::{Setup, programs, sensor::wait_for};
 
 #[test]
-fn a_key_that_does_not_exist_keeps_it_from_starting_and_is_told_with_the_nearest_one() {
+fn an_unknown_key_stops_the_start_and_the_message_suggests_the_nearest_key() {
     let mut sensor = Command::new(programs::sensor());
     sensor.args(["-o", "sensor.fairness.rat=1", "-M", "60"]);
     let Output { status, stderr, .. } = sensor.output().unwrap();
@@ -24,7 +24,7 @@ fn a_key_that_does_not_exist_keeps_it_from_starting_and_is_told_with_the_nearest
 }
 
 #[test]
-fn a_second_sensor_is_told_who_the_first_is_and_the_first_one_goes_on() {
+fn a_second_sensor_names_the_first_one_and_stops_while_the_first_one_goes_on() {
     let name = format!("life-{}", std::process::id());
     let first = Setup::watching(std::process::id())
         .option("sensor.instance", &name)
@@ -38,12 +38,12 @@ fn a_second_sensor_is_told_who_the_first_is_and_the_first_one_goes_on() {
     let Output { status, stderr, .. } = second.output().unwrap();
     let stderr = String::from_utf8(stderr).unwrap();
     assert_eq!(status.code(), Some(1), "{stderr}");
-    let told = format!("another sensor runs already (pid {})", first.pid());
-    assert!(stderr.contains(&told), "{stderr}");
+    let reported = format!("another sensor runs already (pid {})", first.pid());
+    assert!(stderr.contains(&reported), "{stderr}");
     first.stop().counters().assert_complete();
 }
 
-/// Not a test: a process in which a thread panics, and which stops in order or does not.
+/// Not a test: a process in which a thread panics, and which is then stopped or not.
 #[test]
 #[ignore = "started by the tests of this module"]
 fn panicking_process() {
@@ -53,7 +53,7 @@ fn panicking_process() {
     };
     logging::start();
     lifecycle::install_panic_hook(Duration::from_secs(1), || ASKED.store(true, Relaxed));
-    // As a task of the metadata threads would: nobody looks at its result.
+    // As a task of the metadata threads does: nobody reads its result.
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _forgotten = runtime.spawn(async { panic!("out of cheese") });
     assert!(wait_for(|| ASKED.load(Relaxed)));
@@ -63,7 +63,7 @@ fn panicking_process() {
     std::process::exit(i32::from(lifecycle::panicked()));
 }
 
-/// The exit code of such a process, what it said, and how long it took.
+/// Exit code and standard error of such a process, and how long it ran.
 fn panicking(manner: &str) -> (Option<i32>, String, Duration) {
     let begin = Instant::now();
     let output = Command::new(std::env::current_exe().unwrap())

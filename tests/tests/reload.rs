@@ -1,4 +1,4 @@
-//! Other rules for a sensor that has given up its rights.
+//! Reloads of a sensor after its lock-down.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,31 +14,31 @@ use tests::{
     sensor::wait_for,
 };
 
-/// Capabilities that it may keep: `CAP_DAC_READ_SEARCH`, `CAP_SYS_PTRACE`,
-/// `CAP_PERFMON`, `CAP_BPF`.
+/// Capabilities that the sensor keeps: `CAP_DAC_READ_SEARCH`, `CAP_SYS_PTRACE`, `CAP_PERFMON`,
+/// `CAP_BPF`.
 const KEPT: u64 = 1 << 2 | 1 << 19 | 1 << 38 | 1 << 39;
 
 const EXECS: &str = include_str!("../harness/src/rules.yaml");
 
-/// An actor that connects in a network namespace of its own, and says what the socket says of its
-/// ends.
+/// An actor that connects in a network namespace of its own, and prints the endpoints of the
+/// socket.
 fn connecting() -> Actor {
     let steps = Act::new()
         .just("net-namespace")
         .listen(99, "127.0.0.1:80")
         .and(tcp(libc::AF_INET))
         .connect("127.0.0.1:80", 0)
-        .ends();
+        .endpoints();
     steps.start()
 }
 
-/// Lets it connect; its process id, and the name of the connection.
+/// Lets the actor connect; returns its process id, and the name of the connection.
 fn connect(actor: Actor) -> (u32, String) {
     let pid = actor.pid();
     (pid, actor.go().trim().replace(' ', "->"))
 }
 
-/// Processes whose connects were written so far, and the names of these.
+/// Processes whose connects are in the log so far, with the names of the connections.
 fn connects(sensor: &Sensor) -> Vec<(u32, String)> {
     let lines = sensor.lines();
     let events = lines.iter().map(|line| Event::parse(line));
@@ -69,15 +69,15 @@ fn assert_locked_down(sensor: &Sensor) {
 
 #[test]
 fn connects_are_seen_once_a_rule_wants_them_and_no_longer_than_that() {
-    // Where the kernel's perf_event_paranoid is 3 or more, perf's tracepoints are refused
-    // by now, and `auto` goes over to raw ones.
+    // Where the kernel's perf_event_paranoid is 3 or more, the kernel refuses perf tracepoints by
+    // now, and `auto` changes to raw ones.
     for hooks in ["auto", "raw"] {
         let sensor = Setup::watching(std::process::id())
             .option("sensor.capture.hooks", hooks)
             .start();
         assert_locked_down(&sensor);
-        // This process's tree is what all tests of this file have in common: of what is written
-        // only these three actors count.
+        // All tests of this file run in one process tree: of the lines only those of these three
+        // actors count.
         let (before, _) = connect(connecting());
         sensor.reload(RULES);
         let wanted = connect(connecting());
@@ -119,7 +119,7 @@ fn a_rules_file_that_changed_is_noticed_without_a_signal() {
 }
 
 #[test]
-fn a_new_rules_file_with_a_mistake_is_loaded_once_it_is_mended() {
+fn a_new_rules_file_with_a_mistake_is_loaded_after_its_correction() {
     let scene = Scene::new();
     let [more, config] = ["more.yaml", "config.yaml"].map(|name| scene.path(name));
     fs::write(&more, RULES.replace("evt.type", "no.such.field")).unwrap();
@@ -128,26 +128,26 @@ fn a_new_rules_file_with_a_mistake_is_loaded_once_it_is_mended() {
     let sensor = Setup::watching(actor.pid())
         .option("watch_config_files", true)
         .start();
-    let told = |text: &str| wait_for(|| sensor.stderr().contains(text));
+    let logged = |text: &str| wait_for(|| sensor.stderr().contains(text));
     sensor.append_to_configuration(&format!("config_files: [{}]\n", config.display()));
-    assert!(told(": not reloaded"), "{}", sensor.stderr());
+    assert!(logged(": not reloaded"), "{}", sensor.stderr());
     fs::write(&more, RULES).unwrap();
-    assert!(told(": reloaded"), "{}", sensor.stderr());
+    assert!(logged(": reloaded"), "{}", sensor.stderr());
     let wanted = connect(actor);
     assert!(wait_for(|| connects(&sensor) == [wanted.clone()]));
     sensor.stop().counters().assert_complete();
 }
 
 /// Checks that the old rules stay in force when a reload finds a mistake: `spoil` makes the
-/// mistake, and the log must say `told` about it.
-fn assert_stays(spoil: impl FnOnce(&Sensor), told: &[&str]) {
+/// mistake, and the log must say `logged` about it.
+fn assert_stays(spoil: impl FnOnce(&Sensor), logged: &[&str]) {
     let scene = Scene::new();
     let tool = scene.program("still-seen");
     let actor = Act::new().exec(&tool, ["still-seen"]).start();
     let sensor = Setup::watching(actor.pid()).start();
     spoil(&sensor);
     sensor.reload_in_vain();
-    for text in told {
+    for text in logged {
         let stderr = sensor.stderr();
         assert!(stderr.contains(text), "no {text} in:\n{stderr}");
     }
@@ -167,7 +167,7 @@ fn rules_with_a_mistake_leave_the_old_ones_in_force() {
 }
 
 #[test]
-fn a_program_to_be_started_after_the_lock_down_is_refused_with_the_remedy() {
+fn a_program_output_that_is_added_after_the_lock_down_is_refused_with_the_remedy() {
     assert_stays(
         |sensor| {
             let program = "program_output: {enabled: true, program: /proc/self/exe}\n";
@@ -208,7 +208,7 @@ fn what_new_rules_want_of_the_kernel_is_taken_back_where_an_output_is_refused() 
 }
 
 #[test]
-fn a_configuration_with_a_mistake_is_told_with_its_place_and_leaves_the_old_one_in_force() {
+fn a_configuration_with_a_mistake_is_reported_with_its_position_and_leaves_the_old_one_in_force() {
     assert_stays(
         |sensor| sensor.append_to_configuration("jsn_output: true\n"),
         &["sensor.yaml:12:1", "json_output"],

@@ -1,4 +1,4 @@
-//! What a configuration may say, and what is said about one that it may not.
+//! Which configurations are accepted, and the messages about others.
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -10,7 +10,7 @@ mod stock;
 fn inputs(text: &str) -> (tempfile::TempDir, Inputs) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("falco.yaml");
-    // The default directory must not matter.
+    // The default directory must have no influence.
     fs::write(&file, format!("config_files: []\n{text}")).unwrap();
     let inputs = Inputs {
         file: Some(file),
@@ -150,12 +150,15 @@ fn keys_of_the_log_are_read() {
 
 #[test]
 fn a_level_that_does_not_exist_is_an_error_with_its_place() {
-    let told = fails("log_level: info,sensor::enrich=loud\n");
+    let reported = fails("log_level: info,sensor::enrich=loud\n");
     assert!(
-        told.starts_with("/falco.yaml:2:12: error: log_level: expected emergency, "),
-        "{told}"
+        reported.starts_with("/falco.yaml:2:12: error: log_level: expected emergency, "),
+        "{reported}"
     );
-    assert!(told.contains("not 'info,sensor::enrich=loud'"), "{told}");
+    assert!(
+        reported.contains("not 'info,sensor::enrich=loud'"),
+        "{reported}"
+    );
     assert!(fails("sensor: {log_format: xml}\n").contains("expected text or json, not 'xml'"));
 }
 
@@ -166,8 +169,8 @@ fn a_value_out_of_range_is_an_error() {
     assert!(fails("http_output: {url: 'ftp://x'}\n").contains("must begin with http://"));
 }
 
-/// A limit of the kernel side: the largest value is taken, one more is an error, and error
-/// and meaning name the limit.
+/// Checks a limit of the kernel side: the largest value is accepted, one more is an error, and the
+/// error and the key's meaning name the limit.
 fn assert_limit(key: &str, most: u64, as_text: &str) {
     assert!(overridden(&[&format!("{key}={most}")]).is_ok(), "{key}");
     let error = overridden(&[&format!("{key}={}", most + 1)]).unwrap_err();
@@ -197,7 +200,7 @@ fn what_the_kernel_side_cannot_do_is_an_error_that_says_the_limit() {
 }
 
 #[test]
-fn all_errors_are_told_at_once() {
+fn all_errors_are_reported_at_once() {
     let message = fails("prioritty: debug\njson_output: 7\nrule_matching: last\n");
     assert_eq!(message.matches("error:").count(), 3, "{message}");
 }
@@ -290,7 +293,7 @@ fn a_wrong_variable_names_itself() {
 }
 
 #[test]
-fn an_error_names_the_files_whose_change_may_mend_it() {
+fn an_error_names_the_files_whose_change_may_correct_the_error() {
     let (dir, inputs) = inputs("priority: error\n");
     let extra = dir.path().join("extra.yaml");
     fs::write(&extra, "no_such_key: 1\n").unwrap();
@@ -310,7 +313,7 @@ fn a_missing_file_is_an_error() {
 }
 
 #[test]
-fn what_is_printed_reads_as_the_same() {
+fn a_printed_configuration_reads_as_the_same_configuration() {
     let mut config = read(
         "rules: [{disable: {rule: 'a *'}}, {enable: {tag: t}}]\nappend_output:\n- {match: {source: syscall, tags: [a, b], rule: 'x y'}, extra_output: 'a: %b', extra_fields: [p, {k: '%v'}]}\n- {match: {rule: 'a}'}, extra_output: 'b}}'}\n\
          sensor: {capture: {env: [A]}, node: 'true', file_output: {owner: ':10'}}\n",

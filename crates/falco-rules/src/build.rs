@@ -1,4 +1,4 @@
-//! Rule files and options → a rule set, and everything there is to say about them.
+//! Rule files and options → a rule set, and the report about them.
 
 use yaml::{Diagnostic, Severity};
 
@@ -6,14 +6,14 @@ use crate::{
     Activity, Classes, Code, Fact, Facts, ItemKind, Options, Problem, Report, Rule, RuleFile,
     RuleInfo, RuleSet, Source, Value,
     assemble::assemble,
-    compile::{Compiler, Graph, Known, NodeId, Remarks, Verdicts},
+    compile::{Compiler, Diagnostics, Graph, Known, NodeId, Verdicts},
     fields::ParseError,
     load::{self, Definition, Definitions, Located, Problems, Provided, RuleDefinition},
     output,
     source::types,
 };
 
-/// What became of rule files.
+/// The result of compiling rule files.
 #[derive(Debug)]
 pub struct Compilation<S: Source> {
     /// The rules, if no file has an error.
@@ -71,7 +71,7 @@ pub fn compile<S: Source>(files: &[RuleFile], options: &Options) -> Compilation<
     }
 }
 
-/// A rule and its condition, before the programs are made.
+/// A rule and its compiled condition, before the sets of the classes are made.
 pub(super) struct Built<S: Source> {
     pub(super) rule: Rule<S>,
     pub(super) info: RuleInfo,
@@ -82,7 +82,7 @@ struct Builder<'d, 'o, S: Source> {
     definitions: &'d Definitions,
     options: &'o Options,
     problems: Problems,
-    /// Macros whose mistakes were reported already.
+    /// Macros whose errors are already in the report.
     reported: Vec<bool>,
 }
 
@@ -119,7 +119,7 @@ impl<S: Source> Builder<'_, '_, S> {
         let (output, extra) =
             match output::build(&definition.name, rule, &self.options.append_output) {
                 Ok(built) => built,
-                // The output of a rule of another source is nothing that can be judged.
+                // The rule output of another source cannot be checked: its fields are unknown here.
                 Err(_) if foreign => output::Built::default(),
                 Err(error) => {
                     let severity = Self::severity(rule, std::slice::from_ref(&error.error));
@@ -171,14 +171,14 @@ impl<S: Source> Builder<'_, '_, S> {
         })
     }
 
-    /// The node of a rule's condition with its exceptions; reports what is wrong.
+    /// The node of a rule's condition with its exceptions; reports the errors.
     fn condition(
         &mut self,
         definition: &Definition<RuleDefinition>,
     ) -> Option<(NodeId, Vec<usize>, Vec<usize>)> {
         let rule = &definition.value;
-        let (node, mut remarks) = self.compiler.condition(&rule.condition.text);
-        let errors = std::mem::take(&mut remarks.errors);
+        let (node, mut diagnostics) = self.compiler.condition(&rule.condition.text);
+        let errors = std::mem::take(&mut diagnostics.errors);
         let mut good = errors.is_empty();
         let severity = Self::severity(rule, &errors);
         for error in &errors {
@@ -189,11 +189,11 @@ impl<S: Source> Builder<'_, '_, S> {
                 diagnostic,
             );
         }
-        for index in std::mem::take(&mut remarks.bad_macros) {
+        for index in std::mem::take(&mut diagnostics.bad_macros) {
             good = false;
             self.bad_macro(index, rule, definition);
         }
-        let exceptions = super::exceptions::build(&mut self.compiler, rule, &mut remarks);
+        let exceptions = super::exceptions::build(&mut self.compiler, rule, &mut diagnostics);
         let exceptions = match exceptions {
             Ok(nodes) => nodes,
             Err(diagnostics) => {
@@ -207,7 +207,7 @@ impl<S: Source> Builder<'_, '_, S> {
         if !good {
             return None;
         }
-        self.remarks(definition, &remarks);
+        self.diagnostics(definition, &diagnostics);
         let exceptions = self.compiler.graph.or(exceptions);
         let exceptions = self.compiler.graph.negate(exceptions);
         let node = self.compiler.graph.and([node, exceptions]);
@@ -224,11 +224,11 @@ impl<S: Source> Builder<'_, '_, S> {
                 &format!("begin it with '{field} = {one} and', or set 'warn_evttypes: false'"),
             );
         }
-        let mut macros = remarks.macros;
-        let mut lists = remarks.lists;
+        let mut macros = diagnostics.macros;
+        let mut lists = diagnostics.lists;
         let mut at = 0;
         while let Some(&index) = macros.get(at) {
-            let below = &self.compiler.macro_remarks[index];
+            let below = &self.compiler.macro_diagnostics[index];
             lists.extend(&below.lists);
             for other in &below.macros {
                 if !macros.contains(other) {
@@ -251,8 +251,8 @@ impl<S: Source> Builder<'_, '_, S> {
         Verdicts::new(graph, checks, known).of(node) != Some(false)
     }
 
-    fn remarks(&mut self, definition: &Definition<RuleDefinition>, remarks: &Remarks) {
-        if let Some(at) = remarks.not_available {
+    fn diagnostics(&mut self, definition: &Definition<RuleDefinition>, diagnostics: &Diagnostics) {
+        if let Some(at) = diagnostics.not_available {
             self.warn(
                 definition,
                 Code::UnsafeNaCheck,
@@ -261,7 +261,7 @@ impl<S: Source> Builder<'_, '_, S> {
                 "use 'exists' or 'not … exists'",
             );
         }
-        if let Some((at, name, reason)) = remarks.deprecated {
+        if let Some((at, name, reason)) = diagnostics.deprecated {
             self.warn(
                 definition,
                 Code::DeprecatedItem,
@@ -272,7 +272,7 @@ impl<S: Source> Builder<'_, '_, S> {
         }
     }
 
-    /// Errors that a rule may have if it says so are warnings.
+    /// Errors that count as warnings where the rule asks for this.
     fn severity(rule: &RuleDefinition, errors: &[ParseError]) -> Severity {
         if rule.skip_if_unknown_filter && errors.iter().all(is_unknown) {
             Severity::Warning
@@ -281,7 +281,7 @@ impl<S: Source> Builder<'_, '_, S> {
         }
     }
 
-    /// A rule uses a macro that has mistakes.
+    /// Reports that a rule uses a macro with errors.
     fn bad_macro(
         &mut self,
         index: usize,
@@ -296,9 +296,9 @@ impl<S: Source> Builder<'_, '_, S> {
                 continue;
             }
             seen.push(index);
-            let remarks = &self.compiler.macro_remarks[index];
-            errors.extend(remarks.errors.iter().cloned());
-            open.extend(&remarks.bad_macros);
+            let diagnostics = &self.compiler.macro_diagnostics[index];
+            errors.extend(diagnostics.errors.iter().cloned());
+            open.extend(&diagnostics.bad_macros);
         }
         if Self::severity(rule, &errors) == Severity::Warning {
             let message =
@@ -317,7 +317,7 @@ impl<S: Source> Builder<'_, '_, S> {
             return;
         }
         let definition = &self.definitions.macros.all()[index];
-        for error in &self.compiler.macro_remarks[index].errors {
+        for error in &self.compiler.macro_diagnostics[index].errors {
             let diagnostic = definition.value.condition.diagnostic(severity, error);
             let problem = Problem::new(code(severity, Code::CompileCondition), diagnostic)
                 .of(ItemKind::Macro, &definition.name);
@@ -325,8 +325,8 @@ impl<S: Source> Builder<'_, '_, S> {
         }
     }
 
-    /// Macros that no rule uses: one that is no condition at all is an error, one
-    /// that means nothing here is none.
+    /// Checks macros that no rule uses: a text that is no condition is an error; a name that is
+    /// unknown here is none.
     fn macros(&mut self) {
         for index in 0..self.reported.len() {
             let severity = if self.compiler.is_no_condition(index) {
@@ -397,13 +397,13 @@ impl<S: Source> Builder<'_, '_, S> {
     }
 }
 
-/// Which macros are used by a rule, or by another macro.
+/// The macros that a rule or another macro uses.
 fn mark_used<S: Source>(compiler: &Compiler<'_, S>, definitions: &Definitions) -> Vec<bool> {
     let mut used = compiler.used_macros.clone();
     let mut open: Vec<usize> = (0..used.len()).collect();
     let mut by_macro = vec![false; definitions.macros.all().len()];
     while let Some(index) = open.pop() {
-        for &other in &compiler.macro_remarks[index].macros {
+        for &other in &compiler.macro_diagnostics[index].macros {
             by_macro[other] = true;
         }
     }
@@ -418,7 +418,7 @@ fn is_unknown(error: &ParseError) -> bool {
     error.message.starts_with("unknown field") || error.message.starts_with("unknown event type")
 }
 
-/// A warning instead of an error has a code of its own.
+/// A warning in place of an error has a code of its own.
 fn code(severity: Severity, error: Code) -> Code {
     match severity {
         Severity::Error => error,

@@ -4,17 +4,17 @@ use yaml::{Diagnostic, Node, Position, Source as Text};
 
 use crate::{
     Source,
-    compile::{Compiler, NodeId, Remarks},
+    compile::{Compiler, Diagnostics, NodeId},
     condition::{Condition, Operator, Right, Word, parse},
     fields::{Operand, ParseError, quoted},
     load::{Comparison, Exception, RuleDefinition},
 };
 
-/// The nodes of which none may be true for the rule to match.
+/// The nodes of the exceptions: the rule matches only if all of them are false.
 pub(super) fn build<S: Source>(
     compiler: &mut Compiler<'_, S>,
     rule: &RuleDefinition,
-    to: &mut Remarks,
+    to: &mut Diagnostics,
 ) -> Result<Vec<NodeId>, Vec<Diagnostic>> {
     let mut nodes = Vec::new();
     let mut problems = Vec::new();
@@ -39,7 +39,7 @@ pub(super) fn build<S: Source>(
 struct Builder<'b, 'd, S: Source> {
     compiler: &'b mut Compiler<'d, S>,
     exception: &'b Exception,
-    to: &'b mut Remarks,
+    to: &'b mut Diagnostics,
 }
 
 impl<S: Source> Builder<'_, '_, S> {
@@ -124,7 +124,7 @@ impl<S: Source> Builder<'_, '_, S> {
         }
     }
 
-    /// One value: a list with an element a field.
+    /// One value of an exception: a list with an element for each field.
     fn tuple(
         &mut self,
         operands: &[Operand<S>],
@@ -177,7 +177,7 @@ impl<S: Source> Builder<'_, '_, S> {
     }
 }
 
-/// A value: the name of a list stands for its items, as in a condition.
+/// An element: the name of a list stands for the items of the list, as in a condition.
 fn word(text: &str) -> Word {
     let unquoted = match quoted(text) {
         Some((inner, len)) if len == text.len() => Some(inner),

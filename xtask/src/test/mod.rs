@@ -7,7 +7,7 @@ use std::{process::Command, time::Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-pub(crate) use self::red::Red;
+pub(crate) use self::red::FailedTest;
 use self::red::run_tests;
 use crate::{
     build, companion, fuzz,
@@ -31,11 +31,14 @@ pub(crate) struct Arguments {
     filter: Option<String>,
 }
 
-/// A step's name, and what it does; which tests failed is noted one by one.
-type Step = (&'static str, fn(&Arguments, &mut Vec<Red>) -> Result<()>);
+/// The name of a step and its function, which also notes each failed test.
+type Step = (
+    &'static str,
+    fn(&Arguments, &mut Vec<FailedTest>) -> Result<()>,
+);
 
-/// The steps in their order: what fails soonest comes first. One that fails does not keep the
-/// others from being run, if it is none of [`NEEDED`].
+/// The steps in their order: those that fail soonest come first. After a failure the others still
+/// run, unless the failed step is one of [`NEEDED`].
 const STEPS: &[Step] = &[
     ("setup", |_, _| setup::run(setup::Arguments { tests: true })),
     ("format", |_, _| format()),
@@ -48,17 +51,17 @@ const STEPS: &[Step] = &[
     ("fuzz", |_, _| fuzz::run(&fuzz::Arguments::default())),
 ];
 
-/// Steps that later ones stand on.
+/// Steps that later steps need.
 const NEEDED: &[&str] = &["setup", "release", quick::BUILD];
 
 /// Crates outside the workspace.
 const OUTSIDE: &[&str] = &["sensor-ebpf/Cargo.toml"];
 
-/// What became of a step.
+/// The result of a step.
 struct Outcome {
     step: &'static str,
     seconds: u64,
-    red: Vec<Red>,
+    red: Vec<FailedTest>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -80,7 +83,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 };
                 let name = format!("{error:#}");
                 let name = name.lines().next().unwrap_or_default().to_owned();
-                red.push(Red { name, repeat });
+                red.push(FailedTest { name, repeat });
             }
         }
         let stop = !red.is_empty() && NEEDED.contains(name);
@@ -106,7 +109,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     bail!("failed: {}", failed.join(", "))
 }
 
-/// The steps with their times, and each red test with the command that repeats it.
+/// The table of steps and times, and each failed test with the command that repeats it.
 fn table(outcomes: &[Outcome]) -> String {
     let mut lines = vec![
         "| step | seconds | |".to_owned(),
@@ -118,7 +121,7 @@ fn table(outcomes: &[Outcome]) -> String {
     }
     let total: u64 = outcomes.iter().map(|outcome| outcome.seconds).sum();
     lines.push(format!("| all | {total} | |"));
-    for Red { name, repeat } in outcomes.iter().flat_map(|outcome| &outcome.red) {
+    for FailedTest { name, repeat } in outcomes.iter().flat_map(|outcome| &outcome.red) {
         lines.push(format!("red: {name}\n     {repeat}"));
     }
     lines.join("\n")
@@ -145,7 +148,7 @@ fn lint() -> Result<()> {
     no_host_names()
 }
 
-/// The repository names no host of the network but those of documents and licences.
+/// Checks that the repository names no network host but those of documents and licences.
 fn no_host_names() -> Result<()> {
     let mut grep = crate::shell::command("git", &["grep", "-nIE"]);
     grep.arg(r"(index\.crates|static\.rust-lang|deb\.debian|registry\.npmjs|pypi)\.[a-z]+");
@@ -156,8 +159,8 @@ fn no_host_names() -> Result<()> {
     }
 }
 
-fn unit(red: &mut Vec<Red>) -> Result<()> {
-    // Binaries by name: those of the fuzz targets would begin to fuzz.
+fn unit(red: &mut Vec<FailedTest>) -> Result<()> {
+    // Binaries by name: otherwise the fuzz targets would start to fuzz.
     let targets = [
         "--no-fail-fast",
         "--lib",
@@ -176,7 +179,7 @@ fn docs() -> Result<()> {
     execute(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-fn integration(arguments: &Arguments, red: &mut Vec<Red>) -> Result<()> {
+fn integration(arguments: &Arguments, red: &mut Vec<FailedTest>) -> Result<()> {
     let mut test = integration_tests();
     let objects = setup::objects(Machine::host())?;
     if let Some(directory) = objects.first().and_then(|object| object.parent()) {
@@ -188,7 +191,7 @@ fn integration(arguments: &Arguments, red: &mut Vec<Red>) -> Result<()> {
     }
     let companion = companion::start()?;
     let outcome = run_tests(test, red);
-    // Both are said, whichever failed.
+    // Reports both errors.
     companion.finish().and(outcome)
 }
 
@@ -196,7 +199,7 @@ fn integration(arguments: &Arguments, red: &mut Vec<Red>) -> Result<()> {
 fn integration_tests() -> Command {
     let mut test = workspace_cargo("test", &["--no-fail-fast"]);
     if !is_root() {
-        // Cargo runs as the user, the tests as root.
+        // Cargo runs as the user, and the tests as root.
         let target = env!("TARGET").to_uppercase().replace('-', "_");
         test.env(
             format!("CARGO_TARGET_{target}_RUNNER"),
@@ -213,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_table_ends_with_each_red_test_and_the_command_that_repeats_it() {
-        let red = Red {
+        let red = FailedTest {
             name: "life: it_ends".to_owned(),
             repeat: "cargo test -p tests --test life -- --exact it_ends".to_owned(),
         };

@@ -1,11 +1,11 @@
-//! `cargo xtask test --quick`: what finds most of the faults in little time.
+//! `cargo xtask test --quick`: the tests that find most faults in little time.
 //!
-//! The choice was measured, see `docs/testing.md`: faults were put into the code one at a time, and
-//! each test program counted by what it found that the others had not, and by what it took.
+//! `docs/testing.md` describes the measurement behind the choice: with one seeded fault at a time,
+//! each test program counted by the faults that no other program had found, and by its time.
 
 use anyhow::Result;
 
-use super::{Arguments, Red, Step, integration_tests, run_tests, unit};
+use super::{Arguments, FailedTest, Step, integration_tests, run_tests, unit};
 use crate::{
     setup,
     shell::{run as execute, target, workspace_cargo},
@@ -30,13 +30,13 @@ const CHOSEN: &[&str] = &[
     "reload",
 ];
 
-/// The sensor without optimization: built in seconds after a change.
+/// Builds the sensor without optimization, which takes seconds after a change.
 fn build() -> Result<()> {
     setup::run(setup::Arguments { tests: true })?;
     execute(&mut workspace_cargo("build", &["--bin", "sensor"]))
 }
 
-fn integration(arguments: &Arguments, red: &mut Vec<Red>) -> Result<()> {
+fn integration(arguments: &Arguments, red: &mut Vec<FailedTest>) -> Result<()> {
     let mut test = integration_tests();
     test.env("SENSOR_BIN", target().join("debug/sensor"));
     for program in CHOSEN {

@@ -1,5 +1,5 @@
-//! Definitions → one graph of checks in which every macro, every check and
-//! every field is there once, however many rules use it.
+//! Definitions → one graph of checks that has every macro, every check and every field once,
+//! however many rules use them.
 
 mod affixes;
 mod check;
@@ -23,6 +23,6 @@ pub(crate) use dispatch::{Dispatch, shared_first};
 pub(crate) use graph::{Expr, Graph, NodeId};
 pub(crate) use known::{Known, Verdicts, fold};
 pub(crate) use macros::Compiler;
-pub(crate) use resolve::Remarks;
-pub(crate) use test::{Several, Test, number_of};
+pub(crate) use resolve::Diagnostics;
+pub(crate) use test::{Quantifier, Test, number_of};
 pub(crate) use text::is_ordered;

@@ -1,9 +1,9 @@
-//! Appends, overrides, redefinitions, exceptions: what is left in the end.
+//! Appends, overrides, redefinitions, exceptions: the rules that result from them.
 
 use super::{Options, RuleFile, compile, matches, netcat, rule, rules};
 use crate::Priority;
 
-/// Whether the rule `r` of a text matches `netcat`.
+/// Whether rule `r` of a text matches `netcat`.
 fn hit(text: &str) -> bool {
     matches(&rules(text), &netcat()) == ["r"]
 }
@@ -116,7 +116,7 @@ fn except(exceptions: &str) -> bool {
 }
 
 #[test]
-fn exceptions_of_several_fields_compare_tuples() {
+fn exceptions_with_more_than_one_field_compare_tuples() {
     let two = "    - name: e\n      fields: [proc.name, proc.pname]\n";
     assert!(except(&format!("{two}      values: [[nc, bash]]\n")));
     assert!(except(&format!(

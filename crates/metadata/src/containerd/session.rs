@@ -30,21 +30,21 @@ use crate::{
     counters::count,
 };
 
-/// Questions that are under way at a time.
+/// Most questions at a time.
 const CONCURRENT: usize = 64;
 /// Largest message: a container's specification is tens of kilobytes.
 pub(super) const MESSAGE_MAX: usize = 16 << 20;
-/// Images whose digests are kept for the connection.
+/// Most digests of images that a connection keeps.
 const IMAGES_MAX: usize = 512;
-/// How often the socket's file is looked at.
+/// How often the task checks whether the socket is still the same file.
 const CHECK: Duration = Duration::from_secs(2);
-/// What a finished question leaves to do.
+/// The result of a finished question.
 pub(super) enum Done {
-    /// An event waits for it; whether it was found.
+    /// The question of an event that waits; whether containerd knows the container.
     Asked(ContainerId, Result<bool, Error>),
-    /// containerd told of it by itself.
-    Told(Result<(), Error>),
-    /// All containers there are; how many.
+    /// A container that containerd announced in an event of its own.
+    Announced(Result<(), Error>),
+    /// The snapshot of all containers; how many there were.
     Snapshot(Result<usize, Error>),
 }
 
@@ -52,11 +52,11 @@ pub(super) enum Done {
 pub(super) struct Session<'a> {
     pub(super) task: &'a Task,
     pub(super) channel: Channel,
-    /// Counts snapshots, over all connections.
+    /// Number of the snapshot, counted over all connections.
     pub(super) epoch: &'a AtomicU32,
-    /// Where bundles are, once that is known.
+    /// The directory of bundles, once it is known.
     pub(super) bundles: OnceLock<PathBuf>,
-    /// Digests by image id, whose meaning never changes.
+    /// Digests by image id; the digest of an id never changes.
     pub(super) digests: Mutex<BoundedCache<String, Option<Box<str>>>>,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Serves until the connection ends; why, and whether it ever was ready.
+    /// Serves until the connection ends; returns why, and whether the connection was ever ready.
     pub(super) async fn run(
         &self,
         socket: &Socket,
@@ -93,8 +93,8 @@ impl<'a> Session<'a> {
         outstanding: &mut FxHashSet<ContainerId>,
         ready: &mut bool,
     ) -> Result<Infallible, Error> {
-        // containerd sends the answer's head with the first event: what is done
-        // meanwhile must not wait for it.
+        // containerd sends the head of its answer with the first event, so the work until then must
+        // not wait for the head.
         let mut subscribing = std::pin::pin!(self.subscribe());
         let mut events = None;
         let mut work: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
@@ -126,7 +126,8 @@ impl<'a> Session<'a> {
                 _ = check.tick() => {
                     checks += 1;
                     if checks == 1 {
-                        // What came and went between the first snapshot and the subscription.
+                        // Containers that came and went between the first snapshot and the
+                        // subscription.
                         work.push(self.snapshot().boxed());
                     }
                     if self.task.updates.is_closed() {
@@ -140,7 +141,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Takes note of a finished question; gives what must be asked again.
+    /// Handles a finished question; returns what the task must ask again.
     async fn done<'s>(
         &'s self,
         done: Done,
@@ -160,14 +161,14 @@ impl<'a> Session<'a> {
                 count(&self.task.counters.containerd_lookup_failures_total);
                 return Ok(Some(self.answer(id).boxed()));
             }
-            Done::Told(Err(Error::Timeout(_))) => {
+            Done::Announced(Err(Error::Timeout(_))) => {
                 count(&self.task.counters.containerd_lookup_failures_total);
             }
-            Done::Asked(_, Err(error)) | Done::Told(Err(error)) => {
+            Done::Asked(_, Err(error)) | Done::Announced(Err(error)) => {
                 count(&self.task.counters.containerd_lookup_failures_total);
                 return Err(error);
             }
-            Done::Told(Ok(())) => {}
+            Done::Announced(Ok(())) => {}
             Done::Snapshot(containers) => {
                 let containers = containers?;
                 if !*ready {
@@ -200,20 +201,20 @@ impl<'a> Session<'a> {
             .map_err(Error::rpc("Events.Subscribe"))
     }
 
-    /// Takes an event; gives the question that it raises.
+    /// Handles an event of containerd; returns the question that follows from the event.
     async fn event(&self, envelope: Envelope) -> Option<BoxFuture<'_, Done>> {
         let namespaces = &self.task.options.namespaces;
         let namespace = namespaces.iter().position(|n| *n == envelope.namespace)?;
         let namespace = u8::try_from(namespace).ok()?;
         let origin = self.origin(namespace);
         let body = envelope.event?;
-        let told = |id: &str| {
+        let lookup = |id: &str| {
             let id = ContainerId::new(id.as_bytes())?;
-            Some(async move { Done::Told(self.find(namespace, id).await.map(|_| ())) }.boxed())
+            Some(async move { Done::Announced(self.find(namespace, id).await.map(|_| ())) }.boxed())
         };
         match envelope.topic.as_str() {
-            "/containers/create" => told(&body_of::<ContainerCreate>(&body)?.id),
-            "/containers/update" => told(&body_of::<ContainerUpdate>(&body)?.id),
+            "/containers/create" => lookup(&body_of::<ContainerCreate>(&body)?.id),
+            "/containers/update" => lookup(&body_of::<ContainerUpdate>(&body)?.id),
             "/containers/delete" => {
                 let id = ContainerId::new(body_of::<ContainerDelete>(&body)?.id.as_bytes())?;
                 let at = envelope

@@ -1,4 +1,4 @@
-//! How the API server is reached.
+//! How the tasks reach the API server.
 
 use std::path::{Path, PathBuf};
 
@@ -13,25 +13,25 @@ use crate::{KubeAccess, KubeOptions};
 /// Where a pod finds its service account's token.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// A way to the API server that was found.
+/// The API server's credentials, and the name of this node.
 pub(super) struct Access {
-    way: Way,
+    credentials: Credentials,
     node: String,
 }
 
-enum Way {
+enum Credentials {
     InCluster,
     Kubeconfig(PathBuf),
 }
 
 impl Access {
-    /// The way that the options choose; none if this is no pod and none is
-    /// configured.
+    /// The credentials that the options choose; none if the sensor does not run in a pod and the
+    /// options name no kubeconfig file.
     pub(super) fn new(options: &KubeOptions) -> Result<Option<Self>, String> {
-        let way = match &options.access {
+        let credentials = match &options.access {
             KubeAccess::Auto if !Path::new(TOKEN).exists() => return Ok(None),
-            KubeAccess::Auto | KubeAccess::InCluster => Way::InCluster,
-            KubeAccess::Kubeconfig(path) => Way::Kubeconfig(path.clone()),
+            KubeAccess::Auto | KubeAccess::InCluster => Credentials::InCluster,
+            KubeAccess::Kubeconfig(path) => Credentials::Kubeconfig(path.clone()),
         };
         let Some(node) = options.node.clone().filter(|node| !node.is_empty()) else {
             return Err("the name of this node is not known: set NODE_NAME".into());
@@ -40,16 +40,16 @@ impl Access {
         if !node.bytes().all(is_name) {
             return Err(format!("'{node}' is no node's name: set NODE_NAME"));
         }
-        Ok(Some(Self { way, node }))
+        Ok(Some(Self { credentials, node }))
     }
 
-    /// A client with the credentials as they are now.
+    /// A client with the current credentials; reads the token or the file anew.
     pub(super) async fn api(&self, options: &KubeOptions) -> Result<Api, Failure> {
-        let mut config = match &self.way {
-            Way::InCluster => {
+        let mut config = match &self.credentials {
+            Credentials::InCluster => {
                 Config::incluster().map_err(|e| Failure::other("service account", &e))?
             }
-            Way::Kubeconfig(path) => {
+            Credentials::Kubeconfig(path) => {
                 let what = format!("kubeconfig {}", path.display());
                 let file = Kubeconfig::read_from(path).map_err(|e| Failure::other(&what, &e))?;
                 Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
@@ -57,7 +57,7 @@ impl Access {
                     .map_err(|e| Failure::other(&what, &e))?
             }
         };
-        // Pauses and time limits are ours.
+        // The tasks have pauses and time limits of their own.
         config.default_retry = false;
         config.read_timeout = None;
         let client = Client::try_from(config).map_err(|e| Failure::other("client", &e))?;
