@@ -20,7 +20,7 @@ pub struct LogLevel {
 impl LogLevel {
     /// What the value must look like, for messages and for the documentation.
     pub(super) const TYPE: &str = "emergency, alert, critical, error, warning, notice, informational or debug, \
-                                   alone or before targets as in info,sensor::enrich=debug";
+                                   alone or before targets as in info,metadata=debug";
 }
 
 impl Default for LogLevel {
@@ -144,10 +144,10 @@ mod tests {
 
     #[test]
     fn targets_have_levels_of_their_own() {
-        let level = parsed("warning, sensor::enrich=debug,h2=off");
+        let level = parsed("warning, metadata=debug,h2=off");
         assert_eq!(level.own, LevelFilter::WARN);
         let targets = [
-            ("sensor::enrich".into(), LevelFilter::DEBUG),
+            ("metadata".into(), LevelFilter::DEBUG),
             ("h2".into(), LevelFilter::OFF),
         ];
         assert_eq!(level.targets, targets);

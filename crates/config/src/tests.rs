@@ -138,8 +138,8 @@ fn a_wrong_type_is_an_error_with_its_place() {
 
 #[test]
 fn keys_of_the_log_are_read() {
-    let config = read("log_level: warning,sensor::enrich=debug\nsensor: {log_format: json}\n");
-    assert_eq!(config.log_level.to_string(), "Warning,sensor::enrich=Debug");
+    let config = read("log_level: warning,metadata=debug\nsensor: {log_format: json}\n");
+    assert_eq!(config.log_level.to_string(), "Warning,metadata=Debug");
     assert_eq!(config.sensor.log_format, LogFormat::Json);
     let config = overridden(&["log_level=kube_client=info"]).unwrap();
     assert_eq!(
@@ -150,13 +150,13 @@ fn keys_of_the_log_are_read() {
 
 #[test]
 fn a_level_that_does_not_exist_is_an_error_with_its_place() {
-    let reported = fails("log_level: info,sensor::enrich=loud\n");
+    let reported = fails("log_level: info,metadata=loud\n");
     assert!(
         reported.starts_with("/falco.yaml:2:12: error: log_level: expected emergency, "),
         "{reported}"
     );
     assert!(
-        reported.contains("not 'info,sensor::enrich=loud'"),
+        reported.contains("not 'info,metadata=loud'"),
         "{reported}"
     );
     assert!(fails("sensor: {log_format: xml}\n").contains("expected text or json, not 'xml'"));
