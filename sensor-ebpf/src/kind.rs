@@ -95,7 +95,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// What events of this kind are, for people.
+            /// A description of the kind for people, one sentence.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self {
@@ -163,9 +163,9 @@ calls {
         arguments: {
             /// Address in the tracee, hexadecimal.
             addr = 2 as Form::Address,
-            /// What is written, or where to: hexadecimal.
+            /// Value or address for the request, hexadecimal.
             data = 3 as Form::Address,
-            /// What is asked for: `PTRACE_ATTACH`, …
+            /// The request: `PTRACE_ATTACH`, …
             request = 0 as Form::Choice(&PTRACE_REQUESTS),
             /// Thread id of the tracee.
             pid = 1 as Form::Number,

@@ -35,8 +35,8 @@ fn colour(priority: Priority) -> &'static str {
     }
 }
 
-/// Appends a line and colours the time and priority before its first two blanks: `18:10:12.1:
-/// Debug`.
+/// Appends a line and colours the time and priority before its first two blanks, as in
+/// `18:10:12.1: Debug`.
 pub fn paint(line: &[u8], priority: Priority, out: &mut Vec<u8>) {
     let head = memchr::memchr_iter(b' ', line).nth(1).unwrap_or(0);
     out.extend_from_slice(colour(priority).as_bytes());

@@ -29,7 +29,7 @@ pub struct Args {
     /// Validate rules files and exit; repeatable
     #[arg(short = 'V', long = "validate", value_name = "FILE", action = ArgAction::Append)]
     pub validate: Vec<PathBuf>,
-    /// List the rules, with what is inactive and why
+    /// List the rules, and why a rule is inactive
     #[arg(short = 'L')]
     pub list_rules: bool,
     /// Describe one rule
@@ -50,10 +50,10 @@ pub struct Args {
     /// Check the configuration and the rules, and exit
     #[arg(long)]
     pub dry_run: bool,
-    /// Stop after so many seconds
+    /// Stop after this number of seconds
     #[arg(short = 'M', value_name = "SECONDS")]
     pub stop_after: Option<u64>,
-    /// Do not let lines wait for each other
+    /// Write each line at once, also under load
     #[arg(short = 'U', long = "unbuffered")]
     pub unbuffered: bool,
     /// Write the process id to this file
@@ -62,7 +62,7 @@ pub struct Args {
     /// Print the configuration in force, every key with its meaning
     #[arg(long)]
     pub print_config: bool,
-    /// Log in detail
+    /// Log debug messages too
     #[arg(short = 'v')]
     pub verbose: bool,
     /// Print the version

@@ -179,8 +179,8 @@ impl<S: Source> Parser<'_, S> {
 }
 
 /// Parses the quoted text at the beginning of another one. Returns it without its escapes, and its
-/// length with quotes. Backslash escapes the next character (`
-/// `, `\t`, `\r`, `\b` are control characters).
+/// length with quotes. Backslash escapes the next character (`\n`, `\t`, `\r`, `\b` are control
+/// characters).
 #[must_use]
 pub(crate) fn quoted(text: &str) -> Option<(String, usize)> {
     let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''))?;

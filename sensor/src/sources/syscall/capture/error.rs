@@ -20,7 +20,7 @@ pub enum CaptureError {
     BadBtf {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the BTF.
         reason: String,
     },
     /// No structure of this kernel has a member that the programs need.
