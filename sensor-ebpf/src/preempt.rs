@@ -37,7 +37,7 @@ pub const BACKED_UP: usize = 9;
 /// That a program has run for a task, and its backup not yet; key of the `DONE` map.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Note {
+pub struct DoneKey {
     /// The task (`bpf_get_current_pid_tgid`).
     pub task: u64,
     /// A [`BackedUp`].

@@ -21,7 +21,7 @@ use sensor::sources::syscall::{
     SystemCalls,
     event::{Event, Header, Task, builder::RecordBuilder},
     lineage::Lineage,
-    pipeline::{Cgroups, Node, Parts, Pending, Pipeline},
+    pipeline::{Cgroups, Node, Pending, Pipeline, PipelineParts},
     rules::{Options, RuleFile, compile},
 };
 use telemetry::{Identity, Telemetry};
@@ -122,7 +122,7 @@ fn pipeline(rules: &str) -> Pipeline {
     let compiled = compile(&[RuleFile::new("bench.yaml", rules)], &Options::default());
     let counters = Arc::new(Counters::default());
     let identity = Arc::new(Identity::new(&Config::default()));
-    Pipeline::new(Parts {
+    Pipeline::new(PipelineParts {
         rules: Arc::new(compiled.set.expect("the rules are good")),
         alerts: AlertOptions::default(),
         node: Node::new("node", "7d21bbb7-8b53-4e6f-8d2c-3a77a1f5b8f4"),

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, fs};
 
 use sensor::sources::syscall::capture::{
-    BPF_OBJECT, Capture, HookMode, Options, ProgramFacts, Started, TreeMode, Wants,
+    BPF_OBJECT, Capture, CaptureRequest, HookMode, Options, ProgramFacts, Started, TreeMode,
 };
 use sensor_ebpf::Kinds;
 use tests::programs;
@@ -43,9 +43,9 @@ const BETWEEN_COMPILERS: u32 = 10;
 
 /// Loads every program of an object: those of one mode after those of the other.
 fn all_programs(object: &'static [u8]) -> BTreeMap<String, ProgramFacts> {
-    let wants = Wants {
+    let request = CaptureRequest {
         kinds: Kinds::ALL,
-        ..Wants::default()
+        ..CaptureRequest::default()
     };
     let mut all = BTreeMap::new();
     for hooks in [HookMode::Perf, HookMode::Raw] {
@@ -58,7 +58,7 @@ fn all_programs(object: &'static [u8]) -> BTreeMap<String, ProgramFacts> {
             backups: Some(true),
             ..Options::default()
         };
-        let Started { capture, .. } = Capture::start(&options, &wants).expect("the programs run");
+        let Started { capture, .. } = Capture::start(&options, &request).expect("the programs run");
         let programs = capture.facts().expect("the kernel says");
         all.extend(
             programs

@@ -5,6 +5,7 @@ mod example;
 mod folders;
 mod glossary;
 mod links;
+mod names;
 mod paths;
 
 use std::{collections::BTreeSet, fs, path::Path};

@@ -12,7 +12,7 @@ use aya_ebpf::{
 use sensor_ebpf::{Attempt, BackedUp, Connect, Counter, Kind, Settings, connect_flag, want};
 
 use super::{
-    connect::{begin, emit, scratch, wanted_family, wanted_remote, who},
+    connect::{begin, caller, emit, scratch, wanted_family, wanted_remote},
     count::count,
     filter,
     given::{Call, is_compat_connect, is_connect},
@@ -41,11 +41,11 @@ program! {
     /// `inet_sock_set_state(sk, oldstate, newstate)`. At SYN_SENT the current task is the one that
     /// connects.
     #[btf_tracepoint(function = "inet_sock_set_state")]
-    (sock_state, sock_backup)(ctx: BtfTracePointContext, turn) -> i32 {
+    (sock_state, sock_backup)(ctx: BtfTracePointContext, copy) -> i32 {
         let _ = ctx.as_ptr();
         let new: i32 = ctx.arg(2);
         if new == SYN_SENT {
-            turn.run(BackedUp::SockState, || begins(ctx.arg(0)));
+            copy.run(BackedUp::SockState, || begins(ctx.arg(0)));
         }
     }
 }
@@ -76,21 +76,21 @@ fn remember(sock: u64, settings: &Settings) {
     let Some(record) = scratch(&SCRATCH_ATTEMPT) else {
         return;
     };
-    let ends = &mut record.fixed;
-    ends.family = 0;
-    fill::<Typed>(ends, sock);
-    if settings.wants & want::LOOPBACK == 0 && is_loopback(ends.family, &ends.remote) {
+    let endpoints = &mut record.fixed;
+    endpoints.family = 0;
+    fill::<Typed>(endpoints, sock);
+    if settings.wants & want::LOOPBACK == 0 && is_loopback(endpoints.family, &endpoints.remote) {
         return;
     }
     let attempt = Attempt {
-        local: ends.local,
-        remote: ends.remote,
+        local: endpoints.local,
+        remote: endpoints.remote,
         inode: 0,
         // SAFETY: the helper has no preconditions.
         pid_tgid: unsafe { bpf_get_current_pid_tgid() },
-        local_port: ends.local_port,
-        remote_port: ends.remote_port,
-        family: ends.family,
+        local_port: endpoints.local_port,
+        remote_port: endpoints.remote_port,
+        family: endpoints.family,
         reported: 0,
     };
     let _ = ATTEMPTS.insert(&sock, &attempt, 0);
@@ -181,7 +181,7 @@ fn attempted(task: u64, sock: u64, settings: &Settings) {
         count(Kind::Connect, Counter::FilteredOther);
         return;
     }
-    let Some(who) = who(task, settings) else {
+    let Some(caller) = caller(task, settings) else {
         return;
     };
     let socket: u64 = kread(sock + off!(sock_socket));
@@ -213,5 +213,5 @@ fn attempted(task: u64, sock: u64, settings: &Settings) {
         result: EINPROGRESS,
         compat: false,
     };
-    emit(record, task, &who, settings, &nothing, 0);
+    emit(record, task, &caller, settings, &nothing, 0);
 }

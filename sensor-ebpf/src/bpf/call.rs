@@ -77,10 +77,10 @@ const fn either(kinds: &[[u8; NUMBERS]; 2]) -> [u64; NUMBERS / 64] {
 program! {
     /// `syscalls/sys_exit_*`, of each plain system call that is wanted.
     #[tracepoint]
-    (exit_call, call_backup)(ctx: TracePointContext, turn) -> u32 {
+    (exit_call, call_backup)(ctx: TracePointContext, copy) -> u32 {
         // SAFETY: the member is there in every kernel's format of this tracepoint.
         if let Ok(result) = unsafe { ctx.read_at::<i64>(RET) } {
-            turn.run(BackedUp::Call, || called(current_task(), &Regs::current(), result));
+            copy.run(BackedUp::Call, || called(current_task(), &Regs::current(), result));
         }
     }
 }
@@ -88,10 +88,10 @@ program! {
 program! {
     /// `sys_exit(regs, ret)`: of all system calls, so the test comes first.
     #[btf_tracepoint(function = "sys_exit")]
-    (exit_call_raw, call_raw_backup)(ctx: BtfTracePointContext, turn) -> i32 {
+    (exit_call_raw, call_raw_backup)(ctx: BtfTracePointContext, copy) -> i32 {
         let _ = ctx.as_ptr();
         if may_be_call(syscall_number(ctx.arg(0))) {
-            turn.run(BackedUp::CallRaw, || {
+            copy.run(BackedUp::CallRaw, || {
                 let task = current_task();
                 called(task, &Regs::at(ctx.arg(0), task), ctx.arg(1));
             });

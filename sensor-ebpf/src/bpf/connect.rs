@@ -39,10 +39,10 @@ const EAFNOSUPPORT: i64 = -97;
 program! {
     /// `syscalls/sys_exit_connect`.
     #[tracepoint(category = "syscalls", name = "sys_exit_connect")]
-    (exit_connect, connect_backup)(ctx: TracePointContext, turn) -> u32 {
+    (exit_connect, connect_backup)(ctx: TracePointContext, copy) -> u32 {
         // SAFETY: the member is there in every kernel's format of this tracepoint.
         if let Ok(result) = unsafe { ctx.read_at::<i64>(RET) } {
-            turn.run(BackedUp::Connect, || connected_here(result));
+            copy.run(BackedUp::Connect, || connected_here(result));
         }
     }
 }
@@ -56,10 +56,10 @@ program! {
     /// `sys_exit(regs, ret)`: of all system calls, so the test comes first, and is of one number that
     /// native and 32-bit calls have in the same place.
     #[btf_tracepoint(function = "sys_exit")]
-    (exit_connect_raw, connect_raw_backup)(ctx: BtfTracePointContext, turn) -> i32 {
+    (exit_connect_raw, connect_raw_backup)(ctx: BtfTracePointContext, copy) -> i32 {
         let _ = ctx.as_ptr();
         if may_be_connect(syscall_number(ctx.arg(0))) {
-            turn.run(BackedUp::ConnectRaw, || connected_raw(ctx.arg(0), ctx.arg(1)));
+            copy.run(BackedUp::ConnectRaw, || connected_raw(ctx.arg(0), ctx.arg(1)));
         }
     }
 }
@@ -96,12 +96,12 @@ fn connected(task: u64, call: impl Fn() -> Call) {
         count(Kind::Connect, Counter::FilteredOther);
         return;
     }
-    let Some(who) = who(task, settings) else {
+    let Some(caller) = caller(task, settings) else {
         return;
     };
     let call = call();
     #[cfg(feature = "log")]
-    super::log::connect_ended(who.image.tgid, call.fd, call.result);
+    super::log::connect_ended(caller.image.tgid, call.fd, call.result);
     let target = descriptor(task, call.fd);
     if !wanted_family(settings, kread(target.sock + off!(sock_family))) {
         count(Kind::Connect, Counter::FilteredOther);
@@ -129,7 +129,7 @@ fn connected(task: u64, call: impl Fn() -> Call) {
         }
     }
     if wanted_remote(settings, out) {
-        emit(record, task, &who, settings, &call, target.file);
+        emit(record, task, &caller, settings, &call, target.file);
     } else {
         count(Kind::Connect, Counter::FilteredOther);
     }
@@ -187,7 +187,7 @@ pub fn wanted_remote(settings: &Settings, out: &Connect) -> bool {
 
 /// Who does it.
 #[derive(Clone, Copy)]
-pub struct Who {
+pub struct Caller {
     image: Image,
     node: u64,
     cgroup: CgroupKey,
@@ -195,7 +195,7 @@ pub struct Who {
 
 /// Who does it; none (and counted) if that process is not wanted.
 #[inline(always)]
-pub fn who(task: u64, settings: &Settings) -> Option<Who> {
+pub fn caller(task: u64, settings: &Settings) -> Option<Caller> {
     let tgid: u32 = load(task + off!(task_tgid));
     let leader: u64 = load(task + off!(task_group_leader));
     let image = image_of(tgid, leader);
@@ -208,7 +208,7 @@ pub fn who(task: u64, settings: &Settings) -> Option<Who> {
         count(Kind::Connect, Counter::FilteredOther);
         return None;
     }
-    Some(Who {
+    Some(Caller {
         image,
         node,
         cgroup,
@@ -231,17 +231,23 @@ pub fn scratch(map: &'static Array<HeadScratch<Connect>>) -> Option<&'static mut
 pub fn emit(
     record: &mut Record<Connect>,
     task: u64,
-    who: &Who,
+    caller: &Caller,
     settings: &Settings,
     call: &Call,
     file: u64,
 ) {
-    if !budget::spend(settings, Kind::Connect, &who.cgroup) {
+    if !budget::spend(settings, Kind::Connect, &caller.cgroup) {
         return;
     }
-    task::fill(record, task, &who.image, who.cgroup, settings.ancestors);
+    task::fill(
+        record,
+        task,
+        &caller.image,
+        caller.cgroup,
+        settings.ancestors,
+    );
     let start = record.position();
-    if cgroup::append_names(record, who.node) {
+    if cgroup::append_names(record, caller.node) {
         record.task.flags |= task_flag::CGROUP_COMPLETE;
     }
     record.task.cgroup_len = (record.position() - start) as u32;

@@ -31,8 +31,8 @@ const OVERLAYFS: u64 = 0x794c_7630;
 program! {
     /// `sched_process_exec(task, old_pid, bprm)`.
     #[btf_tracepoint(function = "sched_process_exec")]
-    (process_exec, exec_backup)(ctx: BtfTracePointContext, turn) -> i32 {
-        turn.run(BackedUp::Exec, || exec(ctx.arg(0), ctx.arg(2)));
+    (process_exec, exec_backup)(ctx: BtfTracePointContext, copy) -> i32 {
+        copy.run(BackedUp::Exec, || exec(ctx.arg(0), ctx.arg(2)));
     }
 }
 

@@ -34,9 +34,9 @@ const RET: usize = 16;
 program! {
     /// `syscalls/sys_exit_execve` and `syscalls/sys_exit_execveat`.
     #[tracepoint]
-    (exit_execve, execve_backup)(ctx: TracePointContext, turn) -> u32 {
+    (exit_execve, execve_backup)(ctx: TracePointContext, copy) -> u32 {
         if let Some(result) = error_of(&ctx) {
-            turn.run(BackedUp::Execve, || failed_here(result));
+            copy.run(BackedUp::Execve, || failed_here(result));
         }
     }
 }
@@ -76,11 +76,11 @@ mod number {
 program! {
     /// `sys_exit(regs, ret)`: of all system calls, so the tests come first.
     #[btf_tracepoint(function = "sys_exit")]
-    (exit_exec_raw, exec_raw_backup)(ctx: BtfTracePointContext, turn) -> i32 {
+    (exit_exec_raw, exec_raw_backup)(ctx: BtfTracePointContext, copy) -> i32 {
         let _ = ctx.as_ptr();
         let result: i64 = ctx.arg(1);
         if result < 0 && may_be_exec(syscall_number(ctx.arg(0))) {
-            turn.run(BackedUp::ExecRaw, || failed_raw(ctx.arg(0), result));
+            copy.run(BackedUp::ExecRaw, || failed_raw(ctx.arg(0), result));
         }
     }
 }

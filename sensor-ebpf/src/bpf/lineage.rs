@@ -35,8 +35,8 @@ program! {
     /// `sched_process_fork(parent, child)`, in the parent's context. When the backup runs the child does
     /// not run yet, so its program is still that of the parent.
     #[btf_tracepoint(function = "sched_process_fork")]
-    (process_fork, fork_backup)(ctx: BtfTracePointContext, turn) -> i32 {
-        turn.run(BackedUp::Fork, || fork(ctx.arg(0), ctx.arg(1)));
+    (process_fork, fork_backup)(ctx: BtfTracePointContext, copy) -> i32 {
+        copy.run(BackedUp::Fork, || fork(ctx.arg(0), ctx.arg(1)));
     }
 }
 

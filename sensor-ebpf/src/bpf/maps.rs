@@ -9,8 +9,8 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuHashMap, RingBuf},
 };
 use sensor_ebpf::{
-    Attempt, COMM_LEN, Call, CgroupKey, Connect, CpuCounts, DONE_MAX, Image, KINDS, Note, Settings,
-    THROTTLED_MAX,
+    Attempt, COMM_LEN, Call, CgroupKey, Connect, CpuCounts, DONE_MAX, DoneKey, Image, KINDS,
+    Settings, THROTTLED_MAX,
 };
 
 use super::record::{ExecScratch, HeadScratch, LargeExecScratch};
@@ -39,7 +39,7 @@ pub static CGROUPS: LruHashMap<CgroupKey, u32> = LruHashMap::with_max_entries(16
 /// Which programs have run for which tasks, and their backups not yet, see `preempt`. User space
 /// makes it small where programs have no backups.
 #[map]
-pub static DONE: LruHashMap<Note, u8> = LruHashMap::with_max_entries(DONE_MAX, 0);
+pub static DONE: LruHashMap<DoneKey, u8> = LruHashMap::with_max_entries(DONE_MAX, 0);
 
 /// Names of processes whose connects are wanted, see [`sensor_ebpf::want::NAMES`].
 #[map]

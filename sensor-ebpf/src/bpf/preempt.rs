@@ -13,7 +13,7 @@
 use core::mem::transmute;
 
 use aya_ebpf::{Global, helpers::generated::bpf_get_current_pid_tgid};
-use sensor_ebpf::{BackedUp, Note, PREEMPT_DISABLE, PREEMPT_ENABLE};
+use sensor_ebpf::{BackedUp, DoneKey, PREEMPT_DISABLE, PREEMPT_ENABLE};
 
 use super::{count::count_backed_up, maps::DONE};
 
@@ -22,22 +22,22 @@ use super::{count::count_backed_up, maps::DONE};
 pub static BACKUPS: Global<u32> = Global::new(0);
 
 /// Makes a program and its backup of one body: attributes that say the hook, both names, the
-/// context, and the name by which the body calls [`Turn`].
+/// context, and the name by which the body calls [`ProgramCopy`].
 macro_rules! program {
     (
         $(#[$attribute:meta])*
-        ($first:ident, $backup:ident)($ctx:ident: $Context:ty, $turn:ident) -> $Return:ty { $($body:tt)* }
+        ($first:ident, $backup:ident)($ctx:ident: $Context:ty, $copy:ident) -> $Return:ty { $($body:tt)* }
     ) => {
         $(#[$attribute])*
         pub fn $first($ctx: $Context) -> $Return {
-            let $turn = $crate::bpf::preempt::Turn::First;
+            let $copy = $crate::bpf::preempt::ProgramCopy::First;
             $($body)*
             0
         }
 
         $(#[$attribute])*
         pub fn $backup($ctx: $Context) -> $Return {
-            let $turn = $crate::bpf::preempt::Turn::Backup;
+            let $copy = $crate::bpf::preempt::ProgramCopy::Backup;
             $($body)*
             0
         }
@@ -47,15 +47,15 @@ pub(crate) use program;
 
 /// Which of the two copies of a program runs.
 #[derive(Clone, Copy)]
-pub enum Turn {
+pub enum ProgramCopy {
     /// The program itself.
     First,
     /// Its backup.
     Backup,
 }
 
-impl Turn {
-    /// Does the work of a program, if this turn is to do it.
+impl ProgramCopy {
+    /// Does the work of a program, if this copy is to do it.
     #[inline(always)]
     pub fn run(self, program: BackedUp, body: impl FnOnce()) {
         match self {
@@ -69,7 +69,7 @@ impl Turn {
 #[inline(always)]
 fn first(program: BackedUp, body: impl FnOnce()) {
     // Without a note the backup does the work: the work is done here only if there is a note.
-    if BACKUPS.load() != 0 && DONE.insert(&note(program), &1, 0).is_err() {
+    if BACKUPS.load() != 0 && DONE.insert(&done_key(program), &1, 0).is_err() {
         return;
     }
     keeping_the_cpu(body);
@@ -82,7 +82,7 @@ fn first(program: BackedUp, body: impl FnOnce()) {
 /// backed up.
 #[inline(always)]
 fn backup(program: BackedUp, body: impl FnOnce()) {
-    if DONE.remove(&note(program)).is_err() {
+    if DONE.remove(&done_key(program)).is_err() {
         keeping_the_cpu(|| {
             count_backed_up(program);
             body();
@@ -92,8 +92,8 @@ fn backup(program: BackedUp, body: impl FnOnce()) {
 
 /// That a program has run for the current task.
 #[inline(always)]
-fn note(program: BackedUp) -> Note {
-    Note {
+fn done_key(program: BackedUp) -> DoneKey {
+    DoneKey {
         // SAFETY: the helper has no preconditions.
         task: unsafe { bpf_get_current_pid_tgid() },
         program: program as u64,

@@ -46,14 +46,14 @@ pub fn inspect(action: &Action, loaded: &Loaded) -> anyhow::Result<bool> {
         Action::ListRules => {
             let set = set(config)?;
             let requirements = set.requirements();
-            let wants = syscall::options::wants(config, requirements);
+            let request = syscall::options::capture_request(config, requirements);
             if config.json_output {
                 let mut list = set.list_json();
-                list["derived"] = needs::object(&wants, requirements);
+                list["derived"] = needs::object(&request, requirements);
                 writeln!(out, "{list}")?;
             } else {
                 write!(out, "{}", set.list_text())?;
-                write!(out, "{}", needs::text(&wants, requirements))?;
+                write!(out, "{}", needs::text(&request, requirements))?;
             }
             Ok(true)
         }

@@ -15,7 +15,7 @@ use telemetry::{Exposition, Ledger, Meaning, Telemetry, catalog};
 use crate::{
     logging,
     sources::syscall::{
-        Waiting,
+        PendingFigures,
         capture::{KernelCounts, Programs, RingFill},
         self_test::Marker,
     },
@@ -108,7 +108,7 @@ pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
 /// Tells the telemetry where the figures of the capture thread are: what waits.
 pub(super) fn figures(
     telemetry: &Telemetry,
-    figures: impl Fn() -> Waiting + Send + Sync + 'static,
+    figures: impl Fn() -> PendingFigures + Send + Sync + 'static,
 ) {
     let seconds = |nanos: u64| Duration::from_nanos(nanos).as_secs_f64();
     telemetry.collect(Box::new(move |out| {

@@ -5,15 +5,15 @@ use std::fmt::Write as _;
 use sensor_ebpf::{Kind, Kinds};
 use serde_json::{Value, json};
 
-use crate::sources::syscall::{capture::Wants, fields::Needs, rules::Requirements};
+use crate::sources::syscall::{capture::CaptureRequest, fields::Needs, rules::Requirements};
 
 /// Name, as a key of JSON and for people; and what it is.
 type Row = (&'static str, &'static str, Value);
 
 /// As a table behind that of the rules.
-pub(super) fn text(wants: &Wants, requirements: &Requirements) -> String {
+pub(super) fn text(request: &CaptureRequest, requirements: &Requirements) -> String {
     let mut out = format!("\n{:<50} Value\n{:<50} -----\n", "Derived", "-------");
-    for (_, name, value) in rows(wants, requirements) {
+    for (_, name, value) in rows(request, requirements) {
         let list = |parts: &[Value], between: &str| {
             let parts: Vec<_> = parts.iter().filter_map(Value::as_str).collect();
             parts.join(between)
@@ -37,27 +37,27 @@ pub(super) fn text(wants: &Wants, requirements: &Requirements) -> String {
 }
 
 /// The same as JSON.
-pub(super) fn object(wants: &Wants, requirements: &Requirements) -> Value {
-    let rows = rows(wants, requirements).into_iter();
+pub(super) fn object(request: &CaptureRequest, requirements: &Requirements) -> Value {
+    let rows = rows(request, requirements).into_iter();
     Value::Object(
         rows.map(|(key, _, value)| (key.to_owned(), value))
             .collect(),
     )
 }
 
-fn rows(wants: &Wants, requirements: &Requirements) -> [Row; 9] {
+fn rows(request: &CaptureRequest, requirements: &Requirements) -> [Row; 9] {
     let reach = |kind: Kind| {
-        let wanted = wants.kinds.contains(kind);
+        let wanted = request.kinds.contains(kind);
         names([
-            (wanted && wants.container.contains(kind), "containers"),
-            (wanted && wants.host.contains(kind), "host"),
+            (wanted && request.container.contains(kind), "containers"),
+            (wanted && request.host.contains(kind), "host"),
         ])
     };
-    let connects = |is: bool| wants.kinds.contains(Kind::Connect) && is;
+    let connects = |is: bool| request.kinds.contains(Kind::Connect) && is;
     let needs = requirements.needs;
     let calls = Kinds::CALLS
         .iter()
-        .filter(|kind| wants.kinds.contains(*kind));
+        .filter(|kind| request.kinds.contains(*kind));
     let calls = calls.map(|kind| (kind.name().to_owned(), reach(kind)));
     [
         ("exec", "Execs of", reach(Kind::Exec)),
@@ -67,19 +67,19 @@ fn rows(wants: &Wants, requirements: &Requirements) -> [Row; 9] {
             "peers",
             "Connects to",
             names([
-                (connects(wants.inet), "IPv4 and IPv6"),
-                (connects(wants.loopback), "loopback"),
-                (connects(wants.unix), "unix sockets"),
-                (connects(wants.other_families), "other families"),
+                (connects(request.inet), "IPv4 and IPv6"),
+                (connects(request.loopback), "loopback"),
+                (connects(request.unix), "unix sockets"),
+                (connects(request.other_families), "other families"),
             ]),
         ),
         ("calls", "System calls", Value::Object(calls.collect())),
-        ("ancestors", "Ancestors", json!(wants.ancestors)),
-        ("argv_bytes", "Bytes of argv", json!(wants.argv_limit)),
+        ("ancestors", "Ancestors", json!(request.ancestors)),
+        ("argv_bytes", "Bytes of argv", json!(request.argv_limit)),
         (
             "env_bytes",
             "Bytes of the environment",
-            json!(wants.env_limit),
+            json!(request.env_limit),
         ),
         (
             "metadata",
@@ -117,10 +117,10 @@ mod tests {
         let set = compilation.set.unwrap();
         let mut config = Config::default();
         config.engine.modern_ebpf.drop_failed_exit = false;
-        let wants = options::wants(&config, set.requirements());
+        let request = options::capture_request(&config, set.requirements());
         (
-            super::text(&wants, set.requirements()),
-            object(&wants, set.requirements()),
+            super::text(&request, set.requirements()),
+            object(&request, set.requirements()),
         )
     }
 

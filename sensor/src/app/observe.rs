@@ -178,7 +178,7 @@ impl Running {
         let outputs = self.control.prepare(&loaded.config, &self.identity)?;
         let (done, result) = mpsc::channel();
         self.feed.reload(Reload {
-            demand: syscall::options::wants(&loaded.config, rules.requirements()),
+            demand: syscall::options::capture_request(&loaded.config, rules.requirements()),
             rules: Rules {
                 set: rules,
                 alerts: options::alerts(&loaded.config),

@@ -19,7 +19,7 @@ use crate::{
         self, SystemCalls,
         capture::{self, Capture},
         lineage::Lineage,
-        pipeline::{Cgroups, Node, Parts, Pending},
+        pipeline::{Cgroups, Node, Pending, PipelineParts},
         rules::RuleSet,
         say_attached,
         self_test::{Marker, SelfTest},
@@ -61,7 +61,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
     let runtime = runtime()?;
     let counters = Arc::new(Counters::default());
     let (caches, metadata) = start_metadata(config, &runtime, &counters, &telemetry)?;
-    let wants = syscall::options::wants(config, rules.requirements());
+    let request = syscall::options::capture_request(config, rules.requirements());
     let marker = Arc::<Marker>::default();
     let self_test = start_self_test(config, &telemetry, &marker);
     let capture::Started {
@@ -73,7 +73,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         programs,
     } = start_capture(
         &syscall::options::capture(config, &marker),
-        &wants,
+        &request,
         &telemetry,
     )?;
     let lineage = Lineage::scan(&config.sensor.proc_root, Arc::clone(&counters));
@@ -90,7 +90,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         marker: Arc::clone(&marker),
     };
     metrics::connect(&telemetry, sources);
-    let parts = Parts {
+    let parts = PipelineParts {
         rules,
         alerts: options::alerts(config),
         node: Node::new(&identity.hostname, &identity.boot_id),
@@ -169,12 +169,12 @@ fn start_server(
 /// Loads and attaches the programs, and says which.
 fn start_capture(
     options: &capture::Options,
-    wants: &capture::Wants,
+    request: &capture::CaptureRequest,
     telemetry: &Telemetry,
 ) -> anyhow::Result<capture::Started> {
     let conditions = SystemCalls::CONDITIONS.iter();
     conditions.for_each(|condition| telemetry.health.require(*condition));
-    let started = Capture::start(options, wants)?;
+    let started = Capture::start(options, request)?;
     say_attached(&started.capture);
     telemetry.health.hold(Condition::ProgramsAttached);
     Ok(started)

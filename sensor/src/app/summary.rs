@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use outputs::Counts;
 use telemetry::{KindTotals, Meaning, SourceTotals};
 
-use crate::sources::syscall::{Waiting, capture::ProgramFigures};
+use crate::sources::syscall::{PendingFigures, capture::ProgramFigures};
 
 /// The last words, for standard error: how many events were seen, and what
 /// became of each.
 pub(super) fn text(
     totals: &SourceTotals,
-    waiting: &Waiting,
+    waiting: &PendingFigures,
     outputs: &[(&'static str, Counts)],
 ) -> String {
     let mut out = String::new();

@@ -141,9 +141,9 @@ mod tests {
 
     /// Counts how often it is formatted.
     #[derive(Default)]
-    struct Told(Cell<u32>);
+    struct FormatCount(Cell<u32>);
 
-    impl fmt::Display for Told {
+    impl fmt::Display for FormatCount {
         fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
             self.0.set(self.0.get() + 1);
             Ok(())
@@ -162,12 +162,12 @@ mod tests {
     #[test]
     fn an_event_whose_level_is_off_is_not_formatted() {
         let log = Log::new(settings("info", true));
-        let told = Told::default();
+        let count = FormatCount::default();
         with_default(tracing_subscriber::registry().with(log), || {
-            debug!("{told}");
-            assert_eq!(told.0.get(), 0);
-            info!("{told}");
-            assert_eq!(told.0.get(), 1);
+            debug!("{count}");
+            assert_eq!(count.0.get(), 0);
+            info!("{count}");
+            assert_eq!(count.0.get(), 1);
         });
     }
 
@@ -175,11 +175,13 @@ mod tests {
     fn an_event_that_goes_nowhere_is_counted_and_not_formatted() {
         for (level, stderr) in [("info", false), ("error", true)] {
             let log = Log::new(settings(level, stderr));
-            let told = Told::default();
+            let count = FormatCount::default();
             let before = lines(Priority::Informational);
-            with_default(tracing_subscriber::registry().with(log), || info!("{told}"));
+            with_default(tracing_subscriber::registry().with(log), || {
+                info!("{count}")
+            });
             assert!(lines(Priority::Informational) > before);
-            assert_eq!(told.0.get(), 0, "{level}");
+            assert_eq!(count.0.get(), 0, "{level}");
         }
     }
 
@@ -187,13 +189,13 @@ mod tests {
     fn other_settings_count_for_the_next_event() {
         let shared = settings("info", true);
         let log = Log::new(Arc::clone(&shared));
-        let told = Told::default();
+        let count = FormatCount::default();
         with_default(tracing_subscriber::registry().with(log), || {
             for (level, times) in [("debug", 1), ("info", 1), ("info,sensor=debug", 2)] {
                 shared.store(settings(level, true).load_full());
                 tracing::callsite::rebuild_interest_cache();
-                debug!("{told}");
-                assert_eq!(told.0.get(), times, "{level}");
+                debug!("{count}");
+                assert_eq!(count.0.get(), times, "{level}");
             }
         });
     }

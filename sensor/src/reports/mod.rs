@@ -12,4 +12,4 @@ pub use outputs::OutputReport;
 pub use server::{Server, ServerError, serve_stream};
 pub use snapshot::{Snapshots, drop_summary, summary};
 pub use snapshot_file::SnapshotFile;
-pub use stalls::{Finding, Stalls};
+pub use stalls::{OutputState, Stalls};

@@ -11,7 +11,7 @@ use std::{
 use outputs::{Control, DropCause};
 use telemetry::{Condition, Exposition, Health, Metric, Telemetry, catalog as c};
 
-use super::{Finding, Stalls};
+use super::{OutputState, Stalls};
 
 /// Watches all outputs, and tells their figures.
 #[derive(Clone, Debug, Default)]
@@ -65,10 +65,10 @@ impl OutputReport {
         let mut failing = Vec::new();
         for (name, account) in active {
             let found = stalls.look(now, name, &account.counts());
-            if found == Finding::Blocked {
+            if found == OutputState::Blocked {
                 account.timeouts.fetch_add(1, Relaxed);
             }
-            if found != Finding::Well || !account.healthy.load(Relaxed) {
+            if found != OutputState::Well || !account.healthy.load(Relaxed) {
                 failing.push(name);
             }
         }

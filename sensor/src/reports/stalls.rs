@@ -22,7 +22,7 @@ struct Progress {
 
 /// What an output is found to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub enum OutputState {
     /// It goes on, or has nothing to do.
     Well,
     /// It is blocked since this look.
@@ -46,7 +46,7 @@ impl Stalls {
     }
 
     /// Looks at an output; to be called about once a second.
-    pub fn look(&mut self, now: Instant, name: &'static str, counts: &Counts) -> Finding {
+    pub fn look(&mut self, now: Instant, name: &'static str, counts: &Counts) -> OutputState {
         let done = counts.written + counts.dropped_total();
         let progress = self.outputs.entry(name).or_insert(Progress {
             done,
@@ -63,13 +63,13 @@ impl Stalls {
                 since: now,
                 blocked: false,
             };
-            return Finding::Well;
+            return OutputState::Well;
         }
         if progress.blocked {
-            return Finding::StillBlocked;
+            return OutputState::StillBlocked;
         }
         if waited < self.timeout.max(GATHER) {
-            return Finding::Well;
+            return OutputState::Well;
         }
         progress.blocked = true;
         error!(
@@ -77,7 +77,7 @@ impl Stalls {
             counts.spooled,
             waited.as_secs_f64()
         );
-        Finding::Blocked
+        OutputState::Blocked
     }
 }
 
@@ -103,13 +103,17 @@ mod tests {
             let now = start + Duration::from_secs(seconds);
             stalls.look(now, "file", &counts(written, spooled))
         };
-        assert_eq!(look(0, 5, 0), Finding::Well);
-        assert_eq!(look(60, 5, 9), Finding::Blocked, "longer than it may be");
-        assert_eq!(look(61, 6, 8), Finding::Well);
-        assert_eq!(look(62, 6, 8), Finding::Well);
-        assert_eq!(look(63, 6, 8), Finding::Blocked);
-        assert_eq!(look(64, 6, 8), Finding::StillBlocked);
-        assert_eq!(look(65, 14, 0), Finding::Well);
+        assert_eq!(look(0, 5, 0), OutputState::Well);
+        assert_eq!(
+            look(60, 5, 9),
+            OutputState::Blocked,
+            "longer than it may be"
+        );
+        assert_eq!(look(61, 6, 8), OutputState::Well);
+        assert_eq!(look(62, 6, 8), OutputState::Well);
+        assert_eq!(look(63, 6, 8), OutputState::Blocked);
+        assert_eq!(look(64, 6, 8), OutputState::StillBlocked);
+        assert_eq!(look(65, 14, 0), OutputState::Well);
     }
 
     #[test]
@@ -118,6 +122,6 @@ mod tests {
         let start = Instant::now();
         stalls.look(start, "file", &counts(0, 1));
         let later = start + Duration::from_hours(1);
-        assert_eq!(stalls.look(later, "file", &counts(0, 1)), Finding::Well);
+        assert_eq!(stalls.look(later, "file", &counts(0, 1)), OutputState::Well);
     }
 }

@@ -14,7 +14,7 @@ use sensor::sources::syscall::{
     SystemCalls,
     event::builder::RecordBuilder,
     lineage::Lineage,
-    pipeline::{Cgroups, Node, Parts, Pending, Pipeline},
+    pipeline::{Cgroups, Node, Pending, Pipeline, PipelineParts},
     rules::{Options, RuleFile, compile},
 };
 use sensor_ebpf::Connect;
@@ -57,7 +57,7 @@ fn pipeline() -> Pipeline {
         ..UsersOptions::default()
     };
     let identity = Arc::new(Identity::new(&Config::default()));
-    Pipeline::new(Parts {
+    Pipeline::new(PipelineParts {
         rules: Arc::new(compiled.set.unwrap()),
         alerts: AlertOptions::default(),
         node: Node::new("node", "7d21bbb7-8b53-4e6f-8d2c-3a77a1f5b8f4"),

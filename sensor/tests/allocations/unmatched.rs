@@ -13,7 +13,7 @@ use sensor::sources::syscall::{
     SystemCalls,
     event::{Ancestor, Connect, builder::RecordBuilder},
     lineage::Lineage,
-    pipeline::{Cgroups, Node, Parts, Pending, Pipeline},
+    pipeline::{Cgroups, Node, Pending, Pipeline, PipelineParts},
     rules::{Options, RuleFile, compile},
 };
 use telemetry::{Identity, Telemetry};
@@ -113,7 +113,7 @@ fn pipeline(root: &Path) -> Pipeline {
         patience: std::time::Duration::from_secs(10),
         ..UsersOptions::default()
     };
-    Pipeline::new(Parts {
+    Pipeline::new(PipelineParts {
         rules: Arc::new(compiled.set.expect("the rules are good")),
         alerts: AlertOptions::default(),
         node: Node::new("node", "7d21bbb7-8b53-4e6f-8d2c-3a77a1f5b8f4"),

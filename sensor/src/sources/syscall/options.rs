@@ -4,7 +4,7 @@ use config::{Config, Hooks, WantedEnv};
 use sensor_ebpf::{Kind, Kinds};
 
 use crate::sources::syscall::{
-    capture::{self, Budget, HookMode, Wants},
+    capture::{self, Budget, CaptureRequest, HookMode},
     fields::Needs,
     rules::{Reach, Requirements},
     self_test::Marker,
@@ -37,17 +37,17 @@ pub fn capture(config: &Config, marker: &Marker) -> capture::Options {
 
 /// What the kernel side is to send for these rules.
 #[must_use]
-pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
+pub fn capture_request(config: &Config, requirements: &Requirements) -> CaptureRequest {
     let capture = &config.sensor.capture;
     let fails = !config.engine.modern_ebpf.drop_failed_exit;
-    let told = |kind| fails || kind != Kind::ExecFailed;
-    let programs = Kind::ALL.into_iter().filter(|kind| told(*kind));
+    let reported = |kind| fails || kind != Kind::ExecFailed;
+    let programs = Kind::ALL.into_iter().filter(|kind| reported(*kind));
     let programs = programs.map(|kind| requirements.program(kind));
     // Which program a process runs is told by its exec, also where no rule wants that.
     let exec = programs.fold(requirements.reach(Kind::Exec), Reach::or);
     let reach = |kind| match kind {
         Kind::Exec => exec,
-        _ if told(kind) => requirements.reach(kind),
+        _ if reported(kind) => requirements.reach(kind),
         _ => Reach::default(),
     };
     let of = |chosen: fn(Reach) -> bool| {
@@ -55,7 +55,7 @@ pub fn wants(config: &Config, requirements: &Requirements) -> Wants {
         Kind::ALL.into_iter().fold(Kinds::NONE, choose)
     };
     let env = requirements.needs.contains(Needs::ENV) && capture.env != WantedEnv::None;
-    Wants {
+    CaptureRequest {
         kinds: of(Reach::any),
         host: of(|reach| reach.host),
         container: of(|reach| reach.container),

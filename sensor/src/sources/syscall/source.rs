@@ -16,15 +16,15 @@ use telemetry::{Condition, Telemetry};
 use tracing::{info, warn};
 
 use super::{
-    capture::{Capture, CaptureError, KernelCounts, Ring, Throttled, Wants, rest},
+    capture::{Capture, CaptureError, CaptureRequest, KernelCounts, Ring, Throttled, rest},
     fields::Syscall,
-    pipeline::{BEGUN, Guard, Parts, Pipeline, Throttlings},
+    pipeline::{BEGUN, Guard, Pipeline, PipelineParts, Throttlings},
     rules::RuleSet,
 };
 
 /// Events that wait for their container.
 #[derive(Clone, Debug, Default)]
-pub struct Waiting {
+pub struct PendingFigures {
     /// How many.
     pub events: usize,
     /// Their bytes.
@@ -60,7 +60,7 @@ impl SystemCalls {
         ring: Ring,
         kernel: Arc<KernelCounts>,
         throttled: Throttled,
-        parts: Parts,
+        parts: PipelineParts,
     ) -> Self {
         let telemetry = Arc::clone(&parts.telemetry);
         Self {
@@ -79,7 +79,7 @@ impl SystemCalls {
         let refused = Kind::ALL.map(|kind| kernel.get(kind, Counter::Throttled));
         let records = self
             .throttlings
-            .look(refused, |key| self.pipeline.place_of(key));
+            .look(refused, |key| self.pipeline.owner_of(key));
         let begun = records.iter().filter(|record| record.rule == BEGUN);
         let begun = u64::try_from(begun.count()).unwrap_or(u64::MAX);
         self.telemetry.throttlings.fetch_add(begun, Relaxed);
@@ -106,9 +106,9 @@ impl SystemCalls {
 impl EventSource for SystemCalls {
     type Language = Syscall;
     type Rules = Rules;
-    type Demand = Wants;
+    type Demand = CaptureRequest;
     type Error = CaptureError;
-    type Figures = Waiting;
+    type Figures = PendingFigures;
 
     const CAUSES: &'static [&'static str] = &["undecodable"];
     const RIGHTS: &'static [&'static str] = &["CAP_BPF", "CAP_PERFMON"];
@@ -143,7 +143,7 @@ impl EventSource for SystemCalls {
         }
         if self.throttlings.due() {
             self.look_at_throttlings(lines);
-            self.pipeline.tell_caches();
+            self.pipeline.report_caches();
         }
         if let Some(record) = self.guard.check(&mut self.capture) {
             self.write(&record, lines);
@@ -171,7 +171,7 @@ impl EventSource for SystemCalls {
         self.pipeline.flushed();
     }
 
-    fn reload(&mut self, rules: Rules, demand: Wants) -> Result<(), CaptureError> {
+    fn reload(&mut self, rules: Rules, demand: CaptureRequest) -> Result<(), CaptureError> {
         self.capture.apply(&demand)?;
         say_attached(&self.capture);
         self.pipeline.set_rules(rules.set, rules.alerts);
@@ -193,9 +193,9 @@ impl EventSource for SystemCalls {
         self.announce(&ended, lines);
     }
 
-    fn figures(&mut self) -> Waiting {
+    fn figures(&mut self) -> PendingFigures {
         let (events, bytes) = self.pipeline.waiting();
-        Waiting {
+        PendingFigures {
             events,
             bytes,
             statistics: self.pipeline.waits(),

@@ -15,7 +15,7 @@ use aya::{
 };
 
 use super::{
-    Capture, CaptureError, HookMode, Wants,
+    Capture, CaptureError, CaptureRequest, HookMode,
     hooks::{HOOKS, Hook, LINEAGE},
 };
 
@@ -35,9 +35,9 @@ impl Capture {
     }
 
     /// Attaches what is needed and detaches what is not.
-    pub(super) fn attach_in_mode(&mut self, wants: &Wants) -> Result<(), CaptureError> {
-        self.set(wants)?;
-        let needed: Vec<_> = self.needed(wants, self.mode).collect();
+    pub(super) fn attach_in_mode(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
+        self.set(request)?;
+        let needed: Vec<_> = self.needed(request, self.mode).collect();
         self.attach_all(&needed)?;
         let needed = |attached: &Hook| needed.iter().any(|hook| hook.is(attached));
         self.links.retain(|(hook, _)| needed(hook));
@@ -47,10 +47,10 @@ impl Capture {
     /// The hooks that are needed in a mode.
     pub(super) fn needed<'a>(
         &'a self,
-        wants: &'a Wants,
+        request: &'a CaptureRequest,
         mode: HookMode,
     ) -> impl Iterator<Item = &'static Hook> + 'a {
-        let needed = move |hook: &&Hook| hook.needed(wants, mode, self.backups);
+        let needed = move |hook: &&Hook| hook.needed(request, mode, self.backups);
         HOOKS.iter().filter(needed)
     }
 

@@ -35,13 +35,13 @@ impl Tampering {
 
 /// What the kernel was told of cgroups.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct IntendedState {
     classes: FxHashMap<[u64; 2], u32>,
     /// More was told than is remembered here.
     forgot: bool,
 }
 
-impl Told {
+impl IntendedState {
     /// Remembers what is told.
     pub(super) fn insert(&mut self, key: CgroupKey, class: CgroupClass) {
         if self.classes.len() >= CGROUPS_MAX {
@@ -75,7 +75,7 @@ impl Capture {
     /// # Errors
     /// If the map cannot be written: somebody has frozen it.
     pub fn restore_settings(&mut self) -> Result<Tampering, CaptureError> {
-        let settings: SettingsWords = std::array::from_fn(|i| self.told_settings.word(i));
+        let settings: SettingsWords = std::array::from_fn(|i| self.settings_memory.word(i));
         if settings == self.applied {
             return Ok(Tampering::default());
         }
@@ -96,15 +96,15 @@ impl Capture {
     /// # Errors
     /// If the map cannot be read or written.
     pub fn restore_names(&mut self) -> Result<Tampering, CaptureError> {
-        let Some(told) = &self.wants.connect_names else {
+        let Some(names) = &self.request.connect_names else {
             return Ok(Tampering::default());
         };
         let has: BTreeSet<_> = self.names.keys().filter_map(Result::ok).collect();
-        if has == *told {
+        if has == *names {
             return Ok(Tampering::default());
         }
-        let wants = self.wants.clone();
-        self.set(&wants)?;
+        let request = self.request.clone();
+        self.set(&request)?;
         Ok(Tampering {
             settings: true,
             cgroups: 0,
@@ -127,7 +127,7 @@ impl Capture {
             .iter()
             .take(2 * CGROUPS_MAX)
             .map_while(Result::ok)
-            .filter_map(|(key, class)| Some((key, self.told.correct(key, class)?)))
+            .filter_map(|(key, class)| Some((key, self.intended.correct(key, class)?)))
             .collect();
         for (key, correction) in &wrongs {
             match correction {
@@ -153,25 +153,28 @@ mod tests {
 
     #[test]
     fn another_class_is_put_right_and_a_stranger_removed() {
-        let mut told = Told::default();
-        told.insert(key(1), CgroupClass::Container);
-        assert_eq!(told.correct([1, 1], CgroupClass::Container as u32), None);
+        let mut intended = IntendedState::default();
+        intended.insert(key(1), CgroupClass::Container);
         assert_eq!(
-            told.correct([1, 1], CgroupClass::Host as u32),
+            intended.correct([1, 1], CgroupClass::Container as u32),
+            None
+        );
+        assert_eq!(
+            intended.correct([1, 1], CgroupClass::Host as u32),
             Some(Correction::Class(CgroupClass::Container as u32))
         );
-        assert_eq!(told.correct([1, 2], 1), Some(Correction::Remove));
+        assert_eq!(intended.correct([1, 2], 1), Some(Correction::Remove));
     }
 
     #[test]
     fn who_has_forgotten_takes_nobody_for_a_stranger() {
-        let mut told = Told::default();
+        let mut intended = IntendedState::default();
         for id in 0..=CGROUPS_MAX as u64 {
-            told.insert(key(id), CgroupClass::Host);
+            intended.insert(key(id), CgroupClass::Host);
         }
-        assert_eq!(told.correct([1, 0], 1), None);
+        assert_eq!(intended.correct([1, 0], 1), None);
         assert_eq!(
-            told.correct([1, CGROUPS_MAX as u64], 2),
+            intended.correct([1, CGROUPS_MAX as u64], 2),
             Some(Correction::Class(1))
         );
     }

@@ -5,7 +5,7 @@ use sensor_ebpf::{
     Kind, Kinds, SystemCall,
 };
 
-use super::Wants;
+use super::CaptureRequest;
 
 /// How system calls are hooked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,10 +58,11 @@ impl Hook {
         (self.program, self.tracepoint) == (other.program, other.tracepoint)
     }
 
-    /// Whether it is needed by `wants` in a mode ([`HookMode::Auto`] is resolved by then),
+    /// Whether it is needed by `request` in a mode ([`HookMode::Auto`] is resolved by then),
     /// on a kernel where programs have backups or not.
-    pub(super) fn needed(&self, wants: &Wants, mode: HookMode, backups: bool) -> bool {
-        self.kinds.is_none_or(|kinds| kinds.intersects(wants.kinds))
+    pub(super) fn needed(&self, request: &CaptureRequest, mode: HookMode, backups: bool) -> bool {
+        self.kinds
+            .is_none_or(|kinds| kinds.intersects(request.kinds))
             && (backups || !self.is_backup)
             && match self.purpose {
                 Purpose::Base => true,
@@ -201,13 +202,13 @@ mod tests {
 
     /// Tracepoints of system calls that a choice of kinds needs.
     fn tracepoints(kinds: Kinds, mode: HookMode) -> Vec<&'static str> {
-        let wants = Wants {
+        let request = CaptureRequest {
             kinds,
-            ..Wants::default()
+            ..CaptureRequest::default()
         };
         let of_calls = |hook: &&Hook| hook.tracepoint.starts_with("sys_exit");
         let needed = HOOKS.iter().filter(of_calls);
-        let needed = needed.filter(|hook| hook.needed(&wants, mode, false));
+        let needed = needed.filter(|hook| hook.needed(&request, mode, false));
         needed.map(|hook| hook.tracepoint).collect()
     }
 

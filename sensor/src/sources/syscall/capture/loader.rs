@@ -11,11 +11,11 @@ use tracing::warn;
 use zerocopy::IntoBytes;
 
 use super::{
-    CaptureError, HookMode, KernelCounts, Name, Options, TreeMode, Wants,
+    CaptureError, CaptureRequest, HookMode, KernelCounts, Name, Options, TreeMode,
     attach::Link,
     fill::RingFill,
     freeze::{OF_PROGRAMS, OF_PROGRAMS_LATER, freeze},
-    guard::Told,
+    guard::IntendedState,
     hooks::{Hook, Purpose},
     mapped::Mapped,
     offsets::{Layout, layout},
@@ -53,11 +53,11 @@ pub struct Capture {
     _counts: Map,
     pub(super) settings: Array<MapData, SettingsWords>,
     /// The same map's memory.
-    pub(super) told_settings: Mapped,
+    pub(super) settings_memory: Mapped,
     /// What the settings were set to last.
     pub(super) applied: SettingsWords,
     pub(super) cgroups: HashMap<MapData, [u64; 2], u32>,
-    pub(super) told: Told,
+    pub(super) intended: IntendedState,
     marker: u32,
     pub(super) names: HashMap<MapData, Name, u8>,
     tree: TreeMode,
@@ -70,21 +70,21 @@ pub struct Capture {
     argv_capacity: u32,
     ring_bytes: u32,
     /// What is applied.
-    pub(super) wants: Wants,
+    pub(super) request: CaptureRequest,
     #[cfg(feature = "bpf-log")]
     log: super::program_log::ProgramLog,
 }
 
 impl Capture {
-    /// Loads the programs and attaches those that `wants` needs.
+    /// Loads the programs and attaches those that `request` needs.
     ///
     /// # Errors
     /// If the kernel lacks something or refuses it; see [`CaptureError`].
-    pub fn start(options: &Options, wants: &Wants) -> Result<Started, CaptureError> {
+    pub fn start(options: &Options, request: &CaptureRequest) -> Result<Started, CaptureError> {
         let layout = layout()?;
         raise_memlock();
         let typed = options.typed && layout.regs_on_stack == 0;
-        match Self::load(options, wants, &layout, typed) {
+        match Self::load(options, request, &layout, typed) {
             // A verifier that does not follow one of the types, or knows no such functions.
             Err(CaptureError::Program {
                 action: "load",
@@ -98,7 +98,7 @@ impl Capture {
                     preempt: None,
                     ..layout
                 };
-                Self::load(options, wants, &plain, false)
+                Self::load(options, request, &plain, false)
             }
             done => done,
         }
@@ -106,7 +106,7 @@ impl Capture {
 
     fn load(
         options: &Options,
-        wants: &Wants,
+        request: &CaptureRequest,
         layout: &Layout,
         typed: bool,
     ) -> Result<Started, CaptureError> {
@@ -149,7 +149,7 @@ impl Capture {
         let counts = KernelCounts::new(&counts_map, cpus)?;
         let programs = Programs::new(KernelCounts::new(&counts_map, cpus)?, backups);
         let settings = take(&mut bpf, "SETTINGS")?;
-        let told_settings = Mapped::new(&settings, "SETTINGS", size_of::<Settings>())?;
+        let settings_memory = Mapped::new(&settings, "SETTINGS", size_of::<Settings>())?;
         let settings = settings.try_into().map_err(|source| CaptureError::Map {
             map: "SETTINGS",
             source,
@@ -164,10 +164,10 @@ impl Capture {
             btf,
             _counts: counts_map,
             settings,
-            told_settings,
+            settings_memory,
             applied: SettingsWords::default(),
             cgroups,
-            told: Told::default(),
+            intended: IntendedState::default(),
             marker: options.marker.unwrap_or_default(),
             names,
             tree: options.tree,
@@ -178,7 +178,7 @@ impl Capture {
             refused: None,
             argv_capacity: capacity,
             ring_bytes: options.ring_bytes,
-            wants: wants.clone(),
+            request: request.clone(),
             #[cfg(feature = "bpf-log")]
             log,
         };
@@ -187,7 +187,7 @@ impl Capture {
         capture.attach_lineage()?;
         mark(&mut capture.bpf, options.tree)?;
         freeze(&capture.bpf, OF_PROGRAMS_LATER)?;
-        capture.attach_needed(wants)?;
+        capture.attach_needed(request)?;
         Ok(Started {
             fill: RingFill::new(&ring, options.ring_bytes),
             programs: capture.programs.clone(),
@@ -203,19 +203,19 @@ impl Capture {
     /// # Errors
     /// If the kernel refuses, or if the programs have no room for so much of argv; then the
     /// former settings stay.
-    pub fn apply(&mut self, wants: &Wants) -> Result<(), CaptureError> {
-        if wants.argv_limit > self.argv_capacity {
+    pub fn apply(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
+        if request.argv_limit > self.argv_capacity {
             return Err(CaptureError::Room {
-                wanted: wants.argv_limit,
+                wanted: request.argv_limit,
                 capacity: self.argv_capacity,
             });
         }
-        let applied = self.attach_needed(wants);
+        let applied = self.attach_needed(request);
         if applied.is_ok() {
-            self.wants = wants.clone();
+            self.request = request.clone();
         } else {
             // They could be applied before.
-            let former = self.wants.clone();
+            let former = self.request.clone();
             let _ = self.attach_needed(&former);
         }
         applied
@@ -224,13 +224,13 @@ impl Capture {
     /// Attaches what is needed and detaches what is not. In mode
     /// [`HookMode::Auto`] a refused per-syscall tracepoint settles it: from then
     /// on system calls are hooked raw.
-    fn attach_needed(&mut self, wants: &Wants) -> Result<(), CaptureError> {
+    fn attach_needed(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
         if self.mode == HookMode::Auto {
             self.mode = HookMode::Perf;
-            match self.attach_in_mode(wants) {
+            match self.attach_in_mode(request) {
                 Err(error)
                     if self
-                        .needed(wants, HookMode::Raw)
+                        .needed(request, HookMode::Raw)
                         .any(|hook| hook.purpose == Purpose::Raw) =>
                 {
                     self.refused = Some(error);
@@ -238,7 +238,7 @@ impl Capture {
                 }
                 done => {
                     if !self
-                        .needed(wants, HookMode::Perf)
+                        .needed(request, HookMode::Perf)
                         .any(|hook| hook.purpose == Purpose::Perf)
                     {
                         self.mode = HookMode::Auto; // not put to the test yet
@@ -247,13 +247,13 @@ impl Capture {
                 }
             }
         }
-        self.attach_in_mode(wants)
+        self.attach_in_mode(request)
     }
 
     /// What is applied.
     #[must_use]
-    pub fn wants(&self) -> &Wants {
-        &self.wants
+    pub fn request(&self) -> &CaptureRequest {
+        &self.request
     }
 
     /// Why per-syscall tracepoints were refused, if they were.
@@ -284,7 +284,7 @@ impl Capture {
                 map: "CGROUPS",
                 source,
             })?;
-        self.told.insert(key, class);
+        self.intended.insert(key, class);
         Ok(())
     }
 
@@ -301,13 +301,13 @@ impl Capture {
 
     /// Puts the settings in force. While names change all processes are wanted, so that
     /// none is left out that old or new rules want.
-    pub(super) fn set(&mut self, wants: &Wants) -> Result<(), CaptureError> {
-        let all = Wants {
+    pub(super) fn set(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
+        let all = CaptureRequest {
             connect_names: None,
-            ..wants.clone()
+            ..request.clone()
         };
         self.put(&all)?;
-        let Some(names) = &wants.connect_names else {
+        let Some(names) = &request.connect_names else {
             return Ok(());
         };
         let refused = |source| CaptureError::Map {
@@ -321,13 +321,13 @@ impl Capture {
         for name in names {
             self.names.insert(name, 1, 0).map_err(refused)?;
         }
-        self.put(wants)
+        self.put(request)
     }
 
-    fn put(&mut self, wants: &Wants) -> Result<(), CaptureError> {
+    fn put(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
         let settings: SettingsWords = zerocopy::transmute!(Settings {
             marker: self.marker,
-            ..wants.settings(self.tree, self.mode, self.ring_bytes)
+            ..request.settings(self.tree, self.mode, self.ring_bytes)
         });
         self.applied = settings;
         self.settings

@@ -11,7 +11,7 @@ use std::{
 use rustix::thread::gettid;
 use sensor_ebpf::{Counter, Kind, Kinds};
 
-use super::{Budget, Capture, HookMode, Options, Started, TreeMode, Wants};
+use super::{Budget, Capture, CaptureRequest, HookMode, Options, Started, TreeMode};
 use crate::sources::syscall::event::Event;
 
 #[test]
@@ -35,7 +35,7 @@ fn exec_arrives(typed: bool) {
         mut ring,
         counts,
         ..
-    } = Capture::start(&options, &Wants::default()).expect("the programs run");
+    } = Capture::start(&options, &CaptureRequest::default()).expect("the programs run");
     let dir = tempfile::tempdir().expect("a directory");
     let child = Command::new("/bin/ls")
         .args(["-d", "two words", ""])
@@ -79,16 +79,16 @@ fn failed_exec_arrives(hooks: HookMode) {
         hooks,
         ..Options::default()
     };
-    let wants = Wants {
+    let request = CaptureRequest {
         kinds: Kinds::NONE.with(Kind::Exec).with(Kind::ExecFailed),
-        ..Wants::default()
+        ..CaptureRequest::default()
     };
     let Started {
         capture,
         mut ring,
         counts,
         ..
-    } = Capture::start(&options, &wants).expect("the programs run");
+    } = Capture::start(&options, &request).expect("the programs run");
     assert_eq!(capture.mode(), hooks);
     // Tests run side by side in one process: each has a name of its own.
     let program = format!("/nonexistent/{hooks:?}");
@@ -130,19 +130,19 @@ fn connects(hooks: HookMode) -> Vec<(crate::sources::syscall::event::Connect, Ve
         hooks,
         ..Options::default()
     };
-    let wants = Wants {
+    let request = CaptureRequest {
         kinds: Kinds::NONE.with(Kind::Exec).with(Kind::Connect),
-        ..Wants::default()
+        ..CaptureRequest::default()
     };
     let Started {
         capture: _capture,
         mut ring,
         ..
-    } = Capture::start(&options, &wants).expect("the programs run");
+    } = Capture::start(&options, &request).expect("the programs run");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let stream = std::net::TcpStream::connect(address).expect("it listens");
-    let ends = (stream.local_addr().expect("bound").port(), address.port());
+    let endpoints = (stream.local_addr().expect("bound").port(), address.port());
     drop((stream, listener));
     std::net::TcpStream::connect(address).expect_err("nobody listens any more");
     let path = format!("/nonexistent/{hooks:?}.sock");
@@ -153,7 +153,8 @@ fn connects(hooks: HookMode) -> Vec<(crate::sources::syscall::event::Connect, Ve
         let event = Event::decode(bytes).expect("a whole record");
         if let Some(connect) = event.connect()
             && event.task.tgid == me
-            && (connect.fixed.given_port == ends.1 || connect.path.starts_with(path.as_bytes()))
+            && (connect.fixed.given_port == endpoints.1
+                || connect.path.starts_with(path.as_bytes()))
         {
             out.push((connect.fixed, connect.path.to_vec()));
         }
@@ -161,7 +162,7 @@ fn connects(hooks: HookMode) -> Vec<(crate::sources::syscall::event::Connect, Ve
     assert_eq!(out.len(), 3, "{out:?}");
     assert_eq!(
         (out[0].0.local_port, out[0].0.remote_port),
-        ends,
+        endpoints,
         "{:?}",
         out[0].0
     );
@@ -194,11 +195,11 @@ fn with_backups(hooks: HookMode) -> Started {
         backups: Some(true),
         ..Options::default()
     };
-    let wants = Wants {
+    let request = CaptureRequest {
         kinds: Kinds::ALL,
-        ..Wants::default()
+        ..CaptureRequest::default()
     };
-    Capture::start(&options, &wants).expect("the programs run")
+    Capture::start(&options, &request).expect("the programs run")
 }
 
 /// The same, and takes the first programs away, as if the kernel skipped them all.
@@ -339,15 +340,15 @@ fn a_cgroup_whose_throttling_is_over_can_be_forgotten() {
         tree: TreeMode::Only(shell.id()),
         ..Options::default()
     };
-    let wants = Wants {
+    let request = CaptureRequest {
         budget: Budget { rate: 1, burst: 1 },
-        ..Wants::default()
+        ..CaptureRequest::default()
     };
     let Started {
         capture: _capture,
         mut throttled,
         ..
-    } = Capture::start(&options, &wants).expect("the programs run");
+    } = Capture::start(&options, &request).expect("the programs run");
     drop(shell.stdin.take());
     shell.wait().expect("the shell ends");
     let counts = throttled.read().expect("the map can be read");
@@ -368,7 +369,7 @@ fn settings_that_nobody_has_changed_are_no_tampering() {
         tree: TreeMode::Only(std::process::id()),
         ..Options::default()
     };
-    let started = Capture::start(&options, &Wants::default()).expect("the programs run");
+    let started = Capture::start(&options, &CaptureRequest::default()).expect("the programs run");
     let mut capture = started.capture;
     let found = capture.restore_settings().expect("the map can be read");
     assert!(!found.is_any());

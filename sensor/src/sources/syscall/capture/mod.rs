@@ -33,7 +33,7 @@ pub use fill::RingFill;
 pub use guard::Tampering;
 pub use hooks::{Hook, HookMode};
 pub use loader::{Capture, Started};
-pub use options::{Budget, Name, Options, TreeMode, Wants};
+pub use options::{Budget, CaptureRequest, Name, Options, TreeMode};
 pub use programs::{ProgramFigures, Programs};
 pub use ring::{Drained, Ring, rest};
 pub use throttled::Throttled;

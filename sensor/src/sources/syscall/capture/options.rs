@@ -53,7 +53,7 @@ pub struct Options {
     pub object: &'static [u8],
     /// Bytes of the ring buffer: a power of two, at least a page.
     pub ring_bytes: u32,
-    /// Most argv bytes that [`Wants::argv_limit`] may ever ask for.
+    /// Most argv bytes that [`CaptureRequest::argv_limit`] may ever ask for.
     pub argv_capacity: u32,
     /// Whose events are captured.
     pub tree: TreeMode,
@@ -92,7 +92,7 @@ pub type Name = [u8; COMM_LEN];
     clippy::struct_excessive_bools,
     reason = "independent switches, each a bit in the kernel's settings"
 )]
-pub struct Wants {
+pub struct CaptureRequest {
     /// Of which kinds any event. The hooks of other kinds are not attached.
     pub kinds: Kinds,
     /// Of which kinds events outside containers.
@@ -119,7 +119,7 @@ pub struct Wants {
     pub budget: Budget,
 }
 
-impl Default for Wants {
+impl Default for CaptureRequest {
     fn default() -> Self {
         Self {
             kinds: Kinds::NONE.with(Kind::Exec),
@@ -138,7 +138,7 @@ impl Default for Wants {
     }
 }
 
-impl Wants {
+impl CaptureRequest {
     /// The kernel's form of it, for a ring buffer of that size.
     #[must_use]
     pub fn settings(&self, tree: TreeMode, mode: HookMode, ring_bytes: u32) -> Settings {

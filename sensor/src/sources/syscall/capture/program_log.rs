@@ -63,7 +63,7 @@ mod tests {
 
     use crate::{
         logging,
-        sources::syscall::capture::{Capture, Options, TreeMode, Wants},
+        sources::syscall::capture::{Capture, CaptureRequest, Options, TreeMode},
     };
 
     #[test]
@@ -78,7 +78,8 @@ mod tests {
             tree: TreeMode::Only(std::process::id()),
             ..Options::default()
         };
-        let mut started = Capture::start(&options, &Wants::default()).expect("the programs run");
+        let mut started =
+            Capture::start(&options, &CaptureRequest::default()).expect("the programs run");
         let before = logging::lines(Priority::Debug);
         let status = Command::new("/bin/true").status().expect("it runs");
         assert!(status.success());

@@ -10,7 +10,7 @@ use super::{
     call,
     class::{CONNECT, DESCRIPTOR_CALLS},
     community,
-    ends::{
+    endpoints::{
         AF_INET, AF_INET6, AF_UNIX, given, is_connected, is_open, is_renamed, kind, local,
         local_port, name, protocol, remote, remote_port,
     },

@@ -13,7 +13,7 @@ mod class;
 mod community;
 mod container;
 mod context;
-mod ends;
+mod endpoints;
 mod entity;
 mod errno;
 mod evt;

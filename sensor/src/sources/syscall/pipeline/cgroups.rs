@@ -12,7 +12,7 @@ const MOST: usize = 16_384;
 
 /// What a cgroup is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum CgroupOwner {
     /// Of the host.
     Host,
     /// Of a container.
@@ -22,7 +22,7 @@ pub enum Place {
 /// Cgroups by the kernel's key.
 #[derive(Debug)]
 pub struct Cgroups {
-    known: BoundedCache<CgroupKey, Place>,
+    known: BoundedCache<CgroupKey, CgroupOwner>,
     namespaces: Vec<String>,
 }
 
@@ -44,30 +44,30 @@ impl Cgroups {
 
     /// What a cgroup was found to be.
     #[must_use]
-    pub fn get(&self, key: &CgroupKey) -> Option<Place> {
+    pub fn get(&self, key: &CgroupKey) -> Option<CgroupOwner> {
         self.known.peek(key).copied()
     }
 
     /// Where a process is, and whether its cgroup was not known (seen for the first time, or again
     /// after it had made room). None if its names end below the root: they prove nothing, so
     /// nothing is remembered.
-    pub fn place(&mut self, event: &Event<'_>) -> (Option<Place>, bool) {
+    pub fn owner(&mut self, event: &Event<'_>) -> (Option<CgroupOwner>, bool) {
         let key = CgroupKey {
             node: event.task.cgroup_node,
             id: event.task.cgroup_id,
         };
-        if let Some(place) = self.known.get(&key) {
-            return (Some(*place), false);
+        if let Some(owner) = self.known.get(&key) {
+            return (Some(*owner), false);
         }
         if event.task.flags & task_flag::CGROUP_COMPLETE == 0 {
             return (None, false);
         }
-        let place = match container_id(event.cgroup, &self.namespaces) {
-            Some((_, id)) => Place::Container(id),
-            None => Place::Host,
+        let owner = match container_id(event.cgroup, &self.namespaces) {
+            Some((_, id)) => CgroupOwner::Container(id),
+            None => CgroupOwner::Host,
         };
-        self.known.insert(key, place);
-        (Some(place), true)
+        self.known.insert(key, owner);
+        (Some(owner), true)
     }
 }
 
@@ -77,7 +77,7 @@ mod tests {
     use crate::sources::syscall::event::builder::RecordBuilder;
 
     /// Where an event of that cgroup is: even numbers are containers, odd ones the host's.
-    fn place(cgroups: &mut Cgroups, id: u64) -> (Option<Place>, bool) {
+    fn owner(cgroups: &mut Cgroups, id: u64) -> (Option<CgroupOwner>, bool) {
         let path = match id % 2 {
             0 => format!("/kubepods/pod{id}/{id:064x}"),
             _ => format!("/system.slice/unit{id}.service"),
@@ -85,13 +85,13 @@ mod tests {
         let mut record = RecordBuilder::exec("/bin/true", &["true"]).in_cgroup(&path);
         record.task.cgroup_id = id;
         let bytes = record.build();
-        cgroups.place(&Event::decode(&bytes).expect("a record"))
+        cgroups.owner(&Event::decode(&bytes).expect("a record"))
     }
 
-    fn expected(id: u64) -> Place {
+    fn expected(id: u64) -> CgroupOwner {
         match id % 2 {
-            0 => Place::Container(ContainerId::new(format!("{id:064x}").as_bytes()).unwrap()),
-            _ => Place::Host,
+            0 => CgroupOwner::Container(ContainerId::new(format!("{id:064x}").as_bytes()).unwrap()),
+            _ => CgroupOwner::Host,
         }
     }
 
@@ -99,19 +99,19 @@ mod tests {
     fn a_flood_of_new_cgroups_leaves_those_in_use_and_what_made_room_is_found_again() {
         let mut cgroups = Cgroups::new(vec!["k8s.io".into()]);
         for id in 1..=20 {
-            assert_eq!(place(&mut cgroups, id), (Some(expected(id)), true));
+            assert_eq!(owner(&mut cgroups, id), (Some(expected(id)), true));
         }
         for id in 100..100 + 2 * MOST as u64 {
-            assert_eq!(place(&mut cgroups, id), (Some(expected(id)), true));
+            assert_eq!(owner(&mut cgroups, id), (Some(expected(id)), true));
             if id % 1000 == 0 {
                 for used in 1..=10 {
-                    assert_eq!(place(&mut cgroups, used), (Some(expected(used)), false));
+                    assert_eq!(owner(&mut cgroups, used), (Some(expected(used)), false));
                 }
             }
         }
         assert_eq!(cgroups.known.len(), MOST);
         for unused in 11..=20 {
-            let again = place(&mut cgroups, unused);
+            let again = owner(&mut cgroups, unused);
             assert_eq!(again, (Some(expected(unused)), true));
         }
     }

@@ -8,7 +8,7 @@ use outputs::AlertOptions;
 use sensor_ebpf::{CgroupClass, CgroupKey, Header};
 use telemetry::{Cache, Ledger, Telemetry};
 
-use super::{Cgroups, Node, cgroups::Place, evaluator::Evaluator};
+use super::{Cgroups, Node, cgroups::CgroupOwner, evaluator::Evaluator};
 use crate::sources::syscall::{
     event::{Event, Kind},
     fields::Needs,
@@ -18,7 +18,7 @@ use crate::sources::syscall::{
 };
 
 /// What the pipeline stands on.
-pub struct Parts {
+pub struct PipelineParts {
     /// The rules.
     pub rules: Arc<RuleSet>,
     /// How alerts are written.
@@ -45,14 +45,14 @@ pub struct Parts {
 
 /// A record that waits for its container, as the ring buffer had it.
 #[derive(Debug)]
-pub struct WaitingRecord {
+pub struct PendingRecord {
     /// The event's number.
     number: u64,
     bytes: Box<[u8]>,
 }
 
 /// Records that wait for their containers.
-pub type Pending = PendingEvents<ContainerId, WaitingRecord>;
+pub type Pending = PendingEvents<ContainerId, PendingRecord>;
 
 /// Everything that the capture thread owns.
 pub struct Pipeline {
@@ -78,8 +78,8 @@ pub struct Pipeline {
 impl Pipeline {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
-        let Parts {
+    pub fn new(parts: PipelineParts) -> Self {
+        let PipelineParts {
             rules,
             alerts,
             node,
@@ -161,7 +161,7 @@ impl Pipeline {
     }
 
     /// Tells how the caches do.
-    pub fn tell_caches(&self) {
+    pub fn report_caches(&self) {
         let caches = &self.telemetry.caches;
         let (containers, pods) = self.metadata.len();
         let [of_containers, of_pods] = self.metadata.lookups();
@@ -176,7 +176,7 @@ impl Pipeline {
     }
 
     /// What a cgroup was found to be.
-    pub(crate) fn place_of(&self, key: &CgroupKey) -> Option<Place> {
+    pub(crate) fn owner_of(&self, key: &CgroupKey) -> Option<CgroupOwner> {
         self.cgroups.get(key)
     }
 
@@ -223,15 +223,15 @@ impl Pipeline {
             return self.filter(event.kind);
         }
         self.evaluator.lineage.observe(&event);
-        let (place, new) = self.cgroups.place(&event);
-        if let Some(place) = place.filter(|_| new) {
-            self.classes.push(class(&event, place));
+        let (owner, new) = self.cgroups.owner(&event);
+        if let Some(owner) = owner.filter(|_| new) {
+            self.classes.push(class(&event, owner));
         }
         let reach = self.requirements.reach(event.kind);
-        let wanted = match place {
-            Some(Place::Host) => reach.host,
+        let wanted = match owner {
+            Some(CgroupOwner::Host) => reach.host,
             // As the host's, a process in a container could hide from rules about containers.
-            Some(Place::Container(_)) | None => reach.container,
+            Some(CgroupOwner::Container(_)) | None => reach.container,
         };
         if !wanted {
             return self.filter(event.kind);
@@ -240,9 +240,11 @@ impl Pipeline {
         let of_ancestors = self.requirements.ancestor_programs;
         let lineage = &mut self.evaluator.lineage;
         lineage.prepare(&event, of_itself, of_ancestors);
-        let id = match place {
-            Some(Place::Host) => return self.evaluate_in(&event, ContainerState::Host, lines),
-            Some(Place::Container(id)) => id,
+        let id = match owner {
+            Some(CgroupOwner::Host) => {
+                return self.evaluate_in(&event, ContainerState::Host, lines);
+            }
+            Some(CgroupOwner::Container(id)) => id,
             None => {
                 let unknown = ContainerState::Unknown(ContainerId::UNKNOWN);
                 return self.evaluate_in(&event, unknown, lines);
@@ -302,7 +304,7 @@ impl Pipeline {
 
     fn hold(&mut self, id: ContainerId, event: &Event<'_>, lines: &mut impl Lines) {
         let bytes = event.bytes;
-        let record = WaitingRecord {
+        let record = PendingRecord {
             number: event.header.number,
             bytes: bytes.into(),
         };
@@ -350,14 +352,14 @@ fn claimed_kind(record: &[u8]) -> Kind {
         .unwrap_or(Kind::Exec)
 }
 
-fn class(event: &Event<'_>, place: Place) -> (CgroupKey, CgroupClass) {
+fn class(event: &Event<'_>, owner: CgroupOwner) -> (CgroupKey, CgroupClass) {
     let key = CgroupKey {
         node: event.task.cgroup_node,
         id: event.task.cgroup_id,
     };
-    let class = match place {
-        Place::Host => CgroupClass::Host,
-        Place::Container(_) => CgroupClass::Container,
+    let class = match owner {
+        CgroupOwner::Host => CgroupClass::Host,
+        CgroupOwner::Container(_) => CgroupClass::Container,
     };
     (key, class)
 }

@@ -15,6 +15,6 @@ mod throttling;
 
 pub use cgroups::Cgroups;
 pub use evaluator::Node;
-pub use event_path::{Parts, Pending, Pipeline, WaitingRecord};
+pub use event_path::{Pending, PendingRecord, Pipeline, PipelineParts};
 pub(crate) use guard::Guard;
 pub(crate) use throttling::{BEGUN, Throttlings};

@@ -10,7 +10,7 @@ use outputs::AlertOptions;
 use sensor_ebpf::task_flag;
 use telemetry::{Cache, Identity, Telemetry};
 
-use super::{super::SystemCalls, Cgroups, Node, Parts, Pending, Pipeline};
+use super::{super::SystemCalls, Cgroups, Node, Pending, Pipeline, PipelineParts};
 use crate::sources::syscall::{
     event::builder::RecordBuilder,
     lineage::Lineage,
@@ -29,7 +29,7 @@ fn pipeline(telemetry: &Arc<Telemetry>) -> Pipeline {
         host_root: nowhere.path().to_owned(),
         ..UsersOptions::default()
     };
-    Pipeline::new(Parts {
+    Pipeline::new(PipelineParts {
         marker: Arc::default(),
         rules: Arc::new(rules.set.unwrap()),
         alerts: AlertOptions::default(),
@@ -81,7 +81,7 @@ fn a_hundred_thousand_containers_leave_bounded_caches() {
         lines.clear();
         pipeline.process(&exec(n), &mut lines);
         assert!(!lines.is_empty(), "{n}");
-        pipeline.tell_caches();
+        pipeline.report_caches();
         for cache in Cache::ALL {
             let most = &mut most[cache as usize];
             *most = telemetry.caches.entries(cache).max(*most);

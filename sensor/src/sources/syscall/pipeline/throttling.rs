@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 use sensor_ebpf::{CgroupKey, KINDS, Kind};
 use tracing::warn;
 
-use super::cgroups::Place;
+use super::cgroups::CgroupOwner;
 use crate::sources::syscall::capture::Throttled;
 
 /// How often is looked.
@@ -33,7 +33,7 @@ type Refused = [u64; KINDS];
 
 /// Whose budget it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Owner {
+enum BudgetOwner {
     /// A container, whatever its cgroups.
     Container(String, String),
     /// A cgroup of the host.
@@ -44,11 +44,11 @@ enum Owner {
     Others,
 }
 
-impl Owner {
-    fn of(key: CgroupKey, place: Option<Place>) -> Self {
-        match place {
-            Some(Place::Container(id)) => Self::container(&id),
-            Some(Place::Host) => Self::Host(key.id),
+impl BudgetOwner {
+    fn of(key: CgroupKey, owner: Option<CgroupOwner>) -> Self {
+        match owner {
+            Some(CgroupOwner::Container(id)) => Self::container(&id),
+            Some(CgroupOwner::Host) => Self::Host(key.id),
             None => Self::Unknown(key.id),
         }
     }
@@ -100,12 +100,12 @@ struct Open {
 #[derive(Debug, Default)]
 struct Ledger {
     /// What each cgroup had been refused at the last look, and whose it is.
-    known: FxHashMap<CgroupKey, (Owner, Refused)>,
+    known: FxHashMap<CgroupKey, (BudgetOwner, Refused)>,
     /// The same of those without an entry of their own.
     others: Refused,
     /// What cgroups were refused that are not known any more.
     forgotten: Refused,
-    open: BTreeMap<Owner, Open>,
+    open: BTreeMap<BudgetOwner, Open>,
 }
 
 impl Ledger {
@@ -116,18 +116,18 @@ impl Ledger {
         now: Instant,
         counts: &[(CgroupKey, Refused)],
         others: Refused,
-        place: impl Fn(&CgroupKey) -> Option<Place>,
+        owner_of: impl Fn(&CgroupKey) -> Option<CgroupOwner>,
     ) -> Vec<Record> {
         let mut more = Vec::new();
         for (key, refused) in counts {
             let (owner, before) = self
                 .known
                 .entry(*key)
-                .or_insert_with(|| (Owner::of(*key, place(key)), Refused::default()));
+                .or_insert_with(|| (BudgetOwner::of(*key, owner_of(key)), Refused::default()));
             more.push((owner.clone(), difference(refused, before)));
             *before = *refused;
         }
-        more.push((Owner::Others, difference(&others, &self.others)));
+        more.push((BudgetOwner::Others, difference(&others, &self.others)));
         self.others = others;
 
         let mut records = Vec::new();
@@ -220,7 +220,7 @@ impl Throttlings {
     pub(crate) fn look(
         &mut self,
         total: Refused,
-        place: impl Fn(&CgroupKey) -> Option<Place>,
+        owner_of: impl Fn(&CgroupKey) -> Option<CgroupOwner>,
     ) -> Vec<Record> {
         self.looked = Instant::now();
         if total == self.total && self.ledger.open.is_empty() {
@@ -237,7 +237,7 @@ impl Throttlings {
             }
             others = difference(&total, &told);
         }
-        let records = self.ledger.update(self.looked, &counts, others, place);
+        let records = self.ledger.update(self.looked, &counts, others, owner_of);
         self.forget();
         records
     }
@@ -261,7 +261,7 @@ impl Throttlings {
     }
 }
 
-fn began(owner: &Owner, refused: &Refused) -> Record {
+fn began(owner: &BudgetOwner, refused: &Refused) -> Record {
     let message = format!(
         "{} is over its budget (sensor.fairness): what it does beyond that is counted and not written.",
         owner.text()
@@ -269,7 +269,7 @@ fn began(owner: &Owner, refused: &Refused) -> Record {
     owner.record(BEGUN, &message, refused)
 }
 
-fn ended(owner: &Owner, open: &Open) -> Record {
+fn ended(owner: &BudgetOwner, open: &Open) -> Record {
     let message = format!(
         "{} is within its budget again: {} events of it were not written.",
         owner.text(),
@@ -307,8 +307,8 @@ mod tests {
         refused
     }
 
-    fn container() -> Place {
-        Place::Container(ContainerId::new(ID).unwrap())
+    fn container() -> CgroupOwner {
+        CgroupOwner::Container(ContainerId::new(ID).unwrap())
     }
 
     #[test]

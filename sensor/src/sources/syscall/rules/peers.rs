@@ -27,7 +27,7 @@ pub(super) enum Peer {
 }
 
 /// Fields that only connects to addresses have.
-const ENDS: [&str; 6] = [
+const ENDPOINTS: [&str; 6] = [
     "fd.sip", "fd.snet", "fd.rip", "fd.rnet", "fd.sport", "fd.rport",
 ];
 
@@ -45,7 +45,7 @@ impl Peer {
         let facts = Facts::default();
         let typechar = |facts: Facts, is| facts.with("fd.typechar", Fact::Is(Value::Str(is)));
         let without_ends = |facts: Facts| {
-            ENDS.into_iter().fold(facts, |facts, field| {
+            ENDPOINTS.into_iter().fold(facts, |facts, field| {
                 facts.with(field, Fact::Is(Value::Absent))
             })
         };
