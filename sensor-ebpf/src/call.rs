@@ -1,27 +1,27 @@
-//! Plain system calls: those of which an event tells the result and the arguments, as the caller's
-//! registers hold them.
+//! Plain system calls: an event of such a call has the result and the arguments, as the caller's
+//! registers hold them, and nothing else of its own.
 
 use crate::{
     CALL_ARGUMENTS, Kind,
     flags::{Choices, Flag},
 };
 
-/// What is known of a plain system call, which is all that there is of it.
+/// The description of a plain system call: everything that the sensor needs to report the call.
 #[derive(Debug)]
 pub struct SystemCall {
-    /// Its kind of events.
+    /// The kind of its events.
     pub kind: Kind,
     /// `evt.type`.
     pub name: &'static str,
     /// The tracepoint at its exit, of the category `syscalls`.
     pub tracepoint: &'static str,
-    /// By which numbers it is called.
+    /// The numbers of the call, by ABI.
     pub numbers: Numbers,
-    /// Its arguments, in the order in which `evt.args` has them, behind `res`.
+    /// The call's arguments, in the order in which `evt.args` has them, after `res`.
     pub arguments: &'static [CallArgument],
 }
 
-/// Numbers of a system call by the caller's ABI; none where there is no such call.
+/// Numbers of a system call by the caller's ABI; empty where an ABI has no such call.
 #[derive(Debug)]
 pub struct Numbers {
     /// Of 64-bit x86 (arch/x86/entry/syscalls/syscall_64.tbl).
@@ -41,15 +41,15 @@ pub struct CallArgument {
     pub name: &'static str,
     /// The field of that name, `evt.arg.NAME`.
     pub field: &'static str,
-    /// Its meaning, one sentence.
+    /// The meaning of the argument, one sentence.
     pub doc: &'static str,
-    /// Which of the caller's arguments it is, from 0.
+    /// Position of the argument among the caller's arguments, from 0.
     pub register: usize,
-    /// How it is shown.
+    /// How alerts show the argument.
     pub form: Form,
 }
 
-/// How an argument is shown.
+/// How alerts show an argument.
 #[derive(Clone, Copy, Debug)]
 pub enum Form {
     /// A descriptor, of 32 bits: its number, which `fd.num` is too.
@@ -64,7 +64,7 @@ pub enum Form {
     Flags(&'static [Flag]),
 }
 
-// The programs read the first arguments of a call, and no more.
+// The programs read only the first arguments of a call.
 const _: () = {
     let mut call = 0;
     while call < SystemCall::ALL.len() {

@@ -5,29 +5,29 @@ use crate::{BACKED_UP, BackedUp, KINDS, Kind};
 /// Number of counters of a kind.
 pub const COUNTERS: usize = 11;
 
-/// The counters of one CPU: those of each kind, how often each program's backup did its work,
-/// and room up to a multiple of a cache line.
+/// The counters of one CPU: those of each kind, then the number of runs in which each program's
+/// backup did the work, then padding up to a multiple of a cache line.
 pub type CpuCounts = [u64; (KINDS * COUNTERS + BACKED_UP).next_multiple_of(CACHE_LINE)];
 
 /// Counters in a cache line of 64 bytes.
 const CACHE_LINE: usize = 8;
 
-/// What is counted, for each [`Kind`].
+/// What the kernel side counts for each [`Kind`].
 ///
-/// At rest `Seen = FilteredHost + FilteredTree + FilteredOther + Written +
-/// RingFull + NoScratch + Throttled`; the rest describes what was written.
+/// At rest `Seen = FilteredHost + FilteredTree + FilteredOther + Written + RingFull + NoScratch +
+/// Throttled`; the other counters describe written records.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Counter {
-    /// The program ran for it.
+    /// The program ran for the event.
     Seen = 0,
-    /// Entered the ring buffer.
+    /// The record entered the ring buffer.
     Written = 1,
-    /// Not wanted: not in a container.
+    /// Filtered: the event happened outside of containers.
     FilteredHost = 2,
-    /// Not wanted: the sensor's own, or not of the observed process tree.
+    /// Filtered: an event of the sensor itself, or of a process outside the observed process tree.
     FilteredTree = 3,
-    /// Not wanted: address family, loopback, result.
+    /// Filtered by address family, loopback or result.
     FilteredOther = 4,
     /// Lost: the ring buffer had no room.
     RingFull = 5,
@@ -35,7 +35,7 @@ pub enum Counter {
     NoScratch = 6,
     /// Written with argv cut at the limit.
     Truncated = 7,
-    /// Written with something missing that could not be read.
+    /// Written without a part that the kernel could not read.
     Unreadable = 8,
     /// Written with a path that did not reach its root.
     PathIncomplete = 9,
@@ -67,7 +67,7 @@ impl Counter {
 }
 
 impl BackedUp {
-    /// Index in [`CpuCounts`] of how often its backup did the work.
+    /// Index in [`CpuCounts`] of the number of runs in which the backup did the work.
     #[must_use]
     pub const fn index(self) -> usize {
         KINDS * COUNTERS + self as usize

@@ -1,18 +1,18 @@
-//! Names of what arguments say by numbers, as Falco prints them: of bits in Falco's order.
+//! Names of numeric arguments and their bits, as Falco prints them and in Falco's order.
 
-/// Names of numbers, of which an argument is one.
+/// The names of an argument that has one of a set of numbers.
 #[derive(Debug)]
 pub struct Choices {
     /// Each number and its name.
     pub names: &'static [(u64, &'static str)],
-    /// What any other number is called; none: it is shown as a decimal number.
+    /// The name of any other number; none: alerts show it as a decimal number.
     pub unknown: Option<&'static str>,
 }
 
-/// A bit (or several) and its name.
+/// A flag, of one bit or more, and its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flag {
-    /// The bits, all of which are set if the flag is.
+    /// The bits of the flag; the flag is set if all of them are.
     pub bits: u32,
     /// Its name.
     pub name: &'static str,
@@ -50,7 +50,7 @@ flags! {
         CLONE_SETTLS = 0x0008_0000,
         CLONE_VFORK = 0x0000_4000,
         CLONE_NEWCGROUP = 0x0200_0000,
-        // Falco has no name for it.
+        // Falco has no name for this flag.
         CLONE_NEWTIME = 0x0000_0080,
     }
 }
@@ -83,7 +83,7 @@ pub const PTRACE_REQUESTS: Choices = Choices {
         (30, "PTRACE_ARCH_PRCTL"),
         (31, "PTRACE_SYSEMU"),
         (32, "PTRACE_SYSEMU_SINGLESTEP"),
-        // Of arm64 the number is another request, which Falco has no name for.
+        // On arm64 this number is another request, for which Falco has no name.
         #[cfg(target_arch = "x86_64")]
         (33, "PTRACE_SINGLEBLOCK"),
         (0x4200, "PTRACE_SETOPTIONS"),

@@ -1,5 +1,5 @@
-//! The kinds of events: one row each. Numbers, names, counts, masks and the sizes of what has an
-//! entry for each kind follow from the rows.
+//! The kinds of events: one row each. Numbers, names, counts, masks and the sizes of all arrays by
+//! kind follow from the rows.
 //!
 //! A plain system call is a row and nothing else: see `docs/system-calls.md`.
 
@@ -8,8 +8,8 @@ use crate::{
     flags::{CLONE_FLAGS, PTRACE_REQUESTS},
 };
 
-/// What an event tells, beside who did it: which fixed part its record has, and how user space
-/// shows it.
+/// What an event of a kind has beside its process: the fixed part of the record, which also decides
+/// how user space shows the event.
 #[derive(Clone, Copy, Debug)]
 pub enum Part {
     /// [`crate::Exec`].
@@ -41,7 +41,7 @@ macro_rules! kinds {
             },
         )* }
     ) => {
-        /// What a record tells of.
+        /// The kind of an event.
         #[repr(u16)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Kind {
@@ -68,7 +68,7 @@ macro_rules! kinds {
             /// All kinds, in the order of their numbers.
             pub const ALL: [Self; KINDS] = [$(Self::$kind,)* $(Self::$call,)*];
 
-            /// Its name in metrics and in records of the sensor's own.
+            /// The name of the kind in metrics and in internal records.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -77,7 +77,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// What `evt.type` may be.
+            /// The values that `evt.type` may have.
             #[must_use]
             pub const fn types(self) -> &'static [&'static str] {
                 match self {
@@ -95,7 +95,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// What events of this kind are, for people.
+            /// A description of the kind for people, one sentence.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self {
@@ -104,7 +104,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// What its events tell.
+            /// The kind's own part of a record.
             #[must_use]
             pub const fn part(self) -> Part {
                 match self {
@@ -175,9 +175,9 @@ calls {
         arguments: {
             /// Address in the tracee, hexadecimal.
             addr = 2 as Form::Address,
-            /// What is written, or where to: hexadecimal.
+            /// Value or address for the request, hexadecimal.
             data = 3 as Form::Address,
-            /// What is asked for: `PTRACE_ATTACH`, …
+            /// The request: `PTRACE_ATTACH`, …
             request = 0 as Form::Choice(&PTRACE_REQUESTS),
             /// Thread id of the tracee.
             pid = 1 as Form::Number,

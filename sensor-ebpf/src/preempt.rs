@@ -1,8 +1,8 @@
-//! What both sides know of preemption.
+//! What user space and the eBPF programs share about preemption.
 
-/// Stands for the kernel function `bpf_preempt_disable`. Kernel functions have no fixed
-/// numbers as helpers do: user space finds them in the kernel's type information, and until
-/// then the programs call numbers that no helper has.
+/// Stands for the kernel function `bpf_preempt_disable`. Kernel functions have no fixed numbers as
+/// helpers do. The compiled programs call numbers that no helper has, and user space replaces these
+/// by the numbers from the kernel's type information.
 pub const PREEMPT_DISABLE: i32 = 0x7fff_0001;
 /// Stands for `bpf_preempt_enable`.
 pub const PREEMPT_ENABLE: i32 = 0x7fff_0002;
@@ -34,16 +34,16 @@ pub enum BackedUp {
 /// How many programs have a backup.
 pub const BACKED_UP: usize = 9;
 
-/// That a program has run for a task, and its backup not yet; key of the `DONE` map.
+/// Key of the `DONE` map: a program that has run for a task while its backup has not run yet.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DoneKey {
     /// The task (`bpf_get_current_pid_tgid`).
     pub task: u64,
-    /// A [`BackedUp`].
+    /// The program, a [`BackedUp`].
     pub program: u64,
 }
 
-/// Most of them. Those of tasks on the way from a program to its backup are there, and the few
-/// whose backup was skipped, which the kernel forgets in time.
+/// Most entries of the `DONE` map. The map has an entry for each task between a program and its
+/// backup, and for the few tasks whose backup the kernel skipped; the kernel evicts these in time.
 pub const DONE_MAX: u32 = 8192;

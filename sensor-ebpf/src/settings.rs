@@ -1,15 +1,15 @@
-//! What user space tells the kernel side, in maps.
+//! The settings and classes that user space gives to the kernel side, in maps.
 
-/// Whose events are wanted.
+/// The process tree whose events user space wants.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tree {
-    /// Everybody's.
+    /// The events of all processes.
     #[default]
     All = 0,
-    /// All but those of marked processes and what they start.
+    /// The events of all processes but marked ones and those that they start.
     Exclude = 1,
-    /// Only those of marked processes and of what they start.
+    /// Only the events of marked processes and of those that they start.
     Only = 2,
 }
 
@@ -25,11 +25,11 @@ pub mod want {
     pub const OTHER_FAMILIES: u32 = 1 << 3;
     /// Connects of IPv4 and IPv6 sockets.
     pub const INET: u32 = 1 << 4;
-    /// System calls are hooked raw, so 32-bit ones are seen at their exit.
+    /// The sensor hooks system calls raw, so it sees 32-bit calls at their exit.
     pub const RAW: u32 = 1 << 5;
 }
 
-/// The only value of the `SETTINGS` map; may change while the programs run.
+/// The only value of the `SETTINGS` map; user space may change it while the programs run.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
@@ -42,11 +42,11 @@ pub mod want {
     )
 )]
 pub struct Settings {
-    /// The kinds that are wanted, as [`crate::Kinds::mask`].
+    /// The kinds that user space wants, as [`crate::Kinds::mask`].
     pub kinds: u64,
-    /// The kinds that are wanted of processes outside containers.
+    /// The kinds that user space wants of processes outside containers.
     pub host: u64,
-    /// The kinds that are wanted of processes in containers.
+    /// The kinds that user space wants of processes in containers.
     pub container: u64,
     /// Bits of [`want`].
     pub wants: u32,
@@ -58,19 +58,19 @@ pub struct Settings {
     pub env_limit: u32,
     /// Ancestors to report.
     pub ancestors: u32,
-    /// The process whose execs are the self-test's (0: none): they are reported
-    /// whatever else is wanted.
+    /// The process id of the self-test's helper (0: none). The kernel side reports the execs of
+    /// this process whatever else user space wants.
     pub marker: u32,
-    /// What an event costs a cgroup's budget, nanoseconds (0: there are no budgets).
+    /// The cost of an event in a cgroup's budget, nanoseconds (0: there are no budgets).
     pub budget_interval: u64,
-    /// How much of its budget a cgroup may use at once, nanoseconds.
+    /// The part of its budget that a cgroup may use at once, nanoseconds.
     pub budget_burst: u64,
-    /// Unread bytes in the ring buffer above which only a [`BUDGET_PRESSURE`]th of
-    /// that may be used at once.
+    /// Unread bytes in the ring buffer above which a cgroup may use only one [`BUDGET_PRESSURE`]th
+    /// of its burst at once.
     pub budget_ring: u64,
 }
 
-/// Most cgroups whose refused events are counted each by itself.
+/// Most cgroups whose throttled events the kernel side counts separately.
 pub const THROTTLED_MAX: u32 = 1024;
 
 /// See [`Settings::budget_ring`].
@@ -78,9 +78,9 @@ pub const BUDGET_PRESSURE: u64 = 16;
 
 /// The program that a process runs, value of the `IMAGES` map (key: tgid).
 ///
-/// A fork inherits it, an exec makes a new one; so a process that forked without
-/// exec can be traced to the exec whose command line it shows. `time` 0 is a
-/// program that was there before the sensor.
+/// A fork inherits this value, an exec makes a new one. So the sensor can trace a process that
+/// forked without exec to the exec whose command line the process shows. `time` 0 marks a program
+/// that ran before the sensor started.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
@@ -95,11 +95,11 @@ pub const BUDGET_PRESSURE: u64 = 16;
 pub struct Image {
     /// When the program was executed, nanoseconds since boot (0: before the sensor).
     pub time: u64,
-    /// When the process that executed it had started, nanoseconds since boot.
+    /// When the process that executed the program had started, nanoseconds since boot.
     pub start: u64,
-    /// The process that executed it.
+    /// The process that executed the program.
     pub tgid: u32,
-    /// 1: of the marked process tree, see [`Tree`].
+    /// 1: the program belongs to the marked process tree, see [`Tree`].
     pub marked: u32,
 }
 
@@ -116,28 +116,28 @@ pub struct Image {
     )
 )]
 pub struct CgroupKey {
-    /// Address of the kernfs node: ids are unique in one hierarchy only.
+    /// Address of the kernfs node, since ids are unique within one hierarchy only.
     pub node: u64,
     /// Id of the kernfs node.
     pub id: u64,
 }
 
-/// Value of the `CGROUPS` map: what user space found a cgroup to be.
+/// Value of the `CGROUPS` map: the class that user space found for a cgroup.
 ///
-/// A cgroup that is not in the map is let through, so that user space sees its
-/// names and can answer.
+/// The kernel side lets events of a cgroup without an entry through, so that user space sees the
+/// cgroup's names and can classify it.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CgroupClass {
-    /// Of the host.
+    /// The cgroup belongs to the host.
     Host = 1,
-    /// Of a container.
+    /// The cgroup belongs to a container.
     Container = 2,
 }
 
-/// A TCP connection attempt that the kernel began, value of the `ATTEMPTS` map
-/// (key: address of the socket). After a failed blocking connect the socket has
-/// forgotten its peer; this has not.
+/// A TCP connection attempt that the kernel began, value of the `ATTEMPTS` map (key: address of the
+/// socket). After a failed blocking connect the socket no longer has its peer's address; this value
+/// still has it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Attempt {
@@ -145,10 +145,10 @@ pub struct Attempt {
     pub local: [u8; 16],
     /// Remote address.
     pub remote: [u8; 16],
-    /// Inode of the socket, once the attempt was reported: the socket's memory may
-    /// come to be that of another one (0: not reported).
+    /// Inode of the socket, once the sensor has reported the attempt (0: not reported). The kernel
+    /// may give the socket's memory to another socket, which has another inode.
     pub inode: u64,
-    /// Thread that began it (`bpf_get_current_pid_tgid`).
+    /// The thread that began the attempt (`bpf_get_current_pid_tgid`).
     pub pid_tgid: u64,
     /// Local port, host byte order (0: not bound yet).
     pub local_port: u16,
@@ -156,6 +156,6 @@ pub struct Attempt {
     pub remote_port: u16,
     /// `AF_INET` or `AF_INET6`.
     pub family: u16,
-    /// 1: a signal interrupted it, and it was reported then.
+    /// 1: a signal interrupted the attempt, and the sensor has reported it.
     pub reported: u16,
 }

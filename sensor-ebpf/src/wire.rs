@@ -4,7 +4,8 @@
 //! [`Call`]) and then the variable sections, back to back, in the order of
 //! the `*_len` members. Lengths are bytes.
 
-/// Changes with every change of the layout: user space refuses another one.
+/// The version of the layout; each change of the layout changes it. User space refuses any other
+/// version.
 pub const WIRE_VERSION: u16 = 2;
 
 /// How many arguments of a plain system call a record has.
@@ -25,13 +26,13 @@ pub const CGROUP_MAX: usize = 8192;
 pub const FILENAME_MAX: usize = 4096;
 /// Most ancestors in a record.
 pub const ANCESTORS_MAX: usize = 16;
-/// Smallest, default and largest number of argv bytes that can be asked for.
+/// Smallest number of argv bytes that a configuration can set.
 pub const ARGV_LIMIT_MIN: u32 = 1 << 10;
-/// See [`ARGV_LIMIT_MIN`].
+/// Default number of argv bytes.
 pub const ARGV_LIMIT_DEFAULT: u32 = 32 << 10;
-/// See [`ARGV_LIMIT_MIN`].
+/// Largest number of argv bytes that a configuration can set.
 pub const ARGV_LIMIT_MAX: u32 = 256 << 10;
-/// Most bytes of the environment that can be asked for.
+/// Largest number of bytes of the environment that a configuration can set.
 pub const ENV_LIMIT_MAX: u32 = 32 << 10;
 
 macro_rules! wire {
@@ -48,7 +49,7 @@ macro_rules! wire {
 }
 
 wire! {
-    /// Begins every record.
+    /// The beginning of every record.
     pub struct Header {
         /// Bytes of the whole record, this header included.
         pub len: u32,
@@ -56,25 +57,25 @@ wire! {
         pub kind: u16,
         /// [`WIRE_VERSION`].
         pub version: u16,
-        /// When it happened: nanoseconds since boot (`CLOCK_BOOTTIME`).
+        /// When the event happened: nanoseconds since boot (`CLOCK_BOOTTIME`).
         pub time: u64,
-        /// User space's number of the event; the kernel side leaves it 0.
+        /// The number that user space gives the event; the kernel side leaves it 0.
         pub number: u64,
-        /// CPU on which it happened.
+        /// The CPU on which the event happened.
         pub cpu: u32,
         /// Explicit padding.
         pub reserved: u32,
     }
 
-    /// The process that did it, as the kernel knows it.
+    /// The process that caused the event, as the kernel knows it.
     pub struct Task {
         /// When the process started, nanoseconds since boot.
         pub start: u64,
         /// See [`crate::Image`]: when the running program was executed (0: before the sensor).
         pub image_time: u64,
-        /// When the process that executed it had started.
+        /// When the process that executed the program had started, nanoseconds since boot.
         pub image_start: u64,
-        /// The process that executed it.
+        /// The process that executed the program.
         pub image_tgid: u32,
         /// Thread group id, user space's "pid".
         pub tgid: u32,
@@ -126,7 +127,7 @@ wire! {
         pub user_ns: u32,
         /// When the first process of the pid namespace started (0: unknown), nanoseconds since boot.
         pub pid_ns_start: u64,
-        /// Address of the cgroup's kernfs node: with `cgroup_id` a key, never shown.
+        /// Address of the cgroup's kernfs node: with `cgroup_id` a key, which no alert shows.
         pub cgroup_node: u64,
         /// Id of the cgroup's kernfs node.
         pub cgroup_id: u64,
@@ -144,21 +145,21 @@ wire! {
         pub result: i64,
         /// Inode number of the executed file.
         pub exe_ino: u64,
-        /// Its change time, nanoseconds since the epoch.
+        /// Change time of the executed file, nanoseconds since the epoch.
         pub exe_ctime: u64,
-        /// Its modification time, nanoseconds since the epoch.
+        /// Modification time of the executed file, nanoseconds since the epoch.
         pub exe_mtime: u64,
-        /// Its owner.
+        /// User id of the file's owner.
         pub exe_uid: u32,
-        /// Its group.
+        /// Group id of the file.
         pub exe_gid: u32,
-        /// Its mode.
+        /// Mode of the file.
         pub exe_mode: u32,
         /// Bits of [`exec_flag`].
         pub flags: u32,
-        /// Bytes of argv as the process has it, whatever was captured.
+        /// Bytes of argv in the process, independent of how many the record has.
         pub argv_size: u64,
-        /// Bytes of the environment as the process has it.
+        /// Bytes of the environment in the process.
         pub env_size: u64,
         /// Bytes captured of the executable's path: names, innermost first, each with its NUL.
         pub exe_len: u32,
@@ -183,9 +184,9 @@ wire! {
         pub arguments: [u64; CALL_ARGUMENTS],
     }
 
-    /// A process above the one that did it.
+    /// An ancestor of the process that caused the event.
     pub struct Ancestor {
-        /// When it started, nanoseconds since boot.
+        /// When the ancestor started, nanoseconds since boot.
         pub start: u64,
         /// See [`Task::image_time`].
         pub image_time: u64,
@@ -193,25 +194,26 @@ wire! {
         pub image_start: u64,
         /// See [`Task::image_tgid`].
         pub image_tgid: u32,
-        /// Its thread group id.
+        /// Thread group id of the ancestor.
         pub tgid: u32,
-        /// Its thread group id in the pid namespace of the process that did it (0: not visible there).
+        /// Thread group id of the ancestor in the pid namespace of the process that caused the
+        /// event (0: not visible there).
         pub vtgid: u32,
         /// Bits of [`task_flag`].
         pub flags: u32,
-        /// Its name.
+        /// Name of the ancestor.
         pub comm: [u8; COMM_LEN],
     }
 
     /// Fixed part of [`crate::Kind::Connect`].
     pub struct Connect {
-        /// What the call returned: 0, a file descriptor's worth, or a negative errno.
+        /// What the call returned: 0 or more, or a negative errno.
         pub result: i64,
-        /// Address of the kernel's socket: a key, never shown.
+        /// Address of the kernel's socket: a key, which no alert shows.
         pub socket: u64,
         /// Inode number of the socket (0: none).
         pub inode: u64,
-        /// Descriptor that was given (-1: none, as with io_uring).
+        /// Descriptor that the caller gave (-1: none, as with io_uring).
         pub fd: i32,
         /// Bits of [`connect_flag`].
         pub flags: u32,
@@ -223,7 +225,7 @@ wire! {
         pub protocol: u16,
         /// State of the socket (`TCP_*` of the kernel).
         pub state: u16,
-        /// Local address; an IPv4 address stands in the first four bytes.
+        /// Local address; an IPv4 address is in the first four bytes.
         pub local: [u8; 16],
         /// Remote address of the socket after the call.
         pub remote: [u8; 16],
@@ -237,8 +239,9 @@ wire! {
         pub given_port: u16,
         /// Address that the caller gave.
         pub given: [u8; 16],
-        /// Bytes of the unix socket's name as given, without the family; or of the path of
-        /// what is no socket: names, innermost first, each with its NUL.
+        /// Bytes of the unix socket's name that the caller gave, without the family. For a
+        /// descriptor that is no socket: bytes of the file's path, as names, innermost first, each
+        /// with its NUL.
         pub path_len: u32,
         /// Length of the address that the caller gave.
         pub given_len: u32,
@@ -247,7 +250,7 @@ wire! {
 
 /// Bits of [`Task::flags`] and [`Ancestor::flags`].
 pub mod task_flag {
-    /// The session is the same as that of the process that did it.
+    /// The session is that of the process that caused the event.
     pub const SAME_SESSION: u32 = 1 << 0;
     /// All ancestors up to the first process are in the record.
     pub const LINEAGE_COMPLETE: u32 = 1 << 1;
@@ -255,7 +258,7 @@ pub mod task_flag {
     pub const CGROUP_COMPLETE: u32 = 1 << 2;
     /// A kernel thread (or an io_uring worker's owner, see [`Self`]).
     pub const KERNEL_THREAD: u32 = 1 << 3;
-    /// Made by an io_uring worker on behalf of the process.
+    /// An io_uring worker caused the event on behalf of the process.
     pub const IO_WORKER: u32 = 1 << 4;
     /// The pid namespace is the initial one.
     pub const INITIAL_PID_NS: u32 = 1 << 5;
@@ -283,7 +286,7 @@ pub mod exec_flag {
     pub const MEMFD: u32 = 1 << 8;
     /// The call was `execveat`.
     pub const EXECVEAT: u32 = 1 << 9;
-    /// The overlay's layers could not be told (the type is in no BTF here).
+    /// The sensor could not determine the overlay's layer (no BTF here has the type).
     pub const LAYER_UNKNOWN: u32 = 1 << 10;
     /// The working directory was deleted.
     pub const CWD_DELETED: u32 = 1 << 11;
@@ -297,12 +300,12 @@ pub mod connect_flag {
     pub const NOT_A_SOCKET: u32 = 1 << 0;
     /// The address that the caller gave could not be read.
     pub const GIVEN_UNREADABLE: u32 = 1 << 1;
-    /// Seen as a change of the socket's state, with no `connect` system call.
+    /// The sensor saw a change of the socket's state, with no `connect` system call.
     pub const NO_SYSCALL: u32 = 1 << 2;
     /// The remote address was saved by the kernel when the attempt began.
     pub const REMOTE_FROM_KERNEL: u32 = 1 << 3;
-    /// A signal interrupted the call; the attempt goes on, so it counts as
-    /// `EINPROGRESS`. Its restart is no event of its own.
+    /// A signal interrupted the call. The attempt goes on, so the result is `EINPROGRESS`, and the
+    /// restart of the call is no event of its own.
     pub const INTERRUPTED: u32 = 1 << 4;
     /// A 32-bit system call.
     pub const COMPAT: u32 = 1 << 5;

@@ -1,8 +1,8 @@
-//! The event's path from its record to its line, with everything cached, and what
-//! the caches of a full node take.
+//! Measures the way of an event from its record to its line, with everything in the caches, and the
+//! memory of a full node's caches.
 //!
-//! `cargo xtask bench enrich`; promised: 500,000 events a second in one thread with
-//! the default rule and its output.
+//! `cargo xtask bench enrich`. The promise: 500,000 events a second in one thread with the default
+//! rule and its output.
 
 use std::{fs, hint::black_box, sync::Arc, time::Duration};
 
@@ -29,7 +29,7 @@ use telemetry::{Identity, Telemetry};
 /// Pods of a full node.
 const PODS: usize = 500;
 
-/// The rule that is shipped.
+/// The rule that ships.
 const RULE: &str = include_str!("../../deploy/rules/execve.yaml");
 
 fn id(kind: u8, n: usize) -> ContainerId {
@@ -64,7 +64,7 @@ fn containers() -> impl Iterator<Item = Container> {
     })
 }
 
-/// The records of an exec in each pod.
+/// The record of an exec in each pod.
 fn records() -> Vec<Vec<u8>> {
     let record = |n: u32| {
         let argv = [
@@ -100,7 +100,7 @@ fn uuid(number: u128) -> String {
     parts.join("-")
 }
 
-/// Takes lines, and looks only at their size.
+/// Counts the bytes of lines.
 #[derive(Default)]
 struct Lines {
     line: BytesMut,
@@ -117,7 +117,7 @@ impl events::Lines for Lines {
     }
 }
 
-/// Everything that the capture thread has, for those rules.
+/// The whole capture thread's part, for those rules.
 fn pipeline(rules: &str) -> Pipeline {
     let compiled = compile(&[RuleFile::new("bench.yaml", rules)], &Options::default());
     let counters = Arc::new(Counters::default());
@@ -137,7 +137,7 @@ fn pipeline(rules: &str) -> Pipeline {
     })
 }
 
-/// Makes a record that of another program: its exec was at that time, nanoseconds since boot.
+/// Changes a record to an exec of another program, at that time in nanoseconds since boot.
 fn set_program(record: &mut [u8], time: u64) {
     let at = size_of::<Header>() + std::mem::offset_of!(Task, image_time);
     record[at..at + size_of::<u64>()].copy_from_slice(&time.to_ne_bytes());
@@ -187,11 +187,11 @@ fn events(c: &mut Criterion) {
     group.finish();
 }
 
-/// Events between two hand-outs to the outputs.
+/// Events between two batches for the outputs.
 const PASS: u64 = 64;
 
-/// The capture thread's part of the way to a file that another thread writes: its CPU time, so
-/// that neither that thread nor others on the machine are in the figure.
+/// Measures the capture thread's part of the way to a file that another thread writes, in CPU time,
+/// so that the figure includes neither that thread nor other processes.
 fn to_a_file(c: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a directory is made");
     let mut config = Config::default();
@@ -291,7 +291,7 @@ fn anonymous_kib() -> u64 {
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-/// What the pods of a full node and as many programs as are kept take.
+/// Measures the memory for the pods of a full node and for as many programs as the cache keeps.
 fn memory() {
     let mut records = records();
     let before = anonymous_kib();

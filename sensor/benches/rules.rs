@@ -1,8 +1,8 @@
-//! Rule sets of 1, 10, 100 and 1,000 rules in the style of Falco's public ones:
-//! how long they take to load, and what an event that matches none costs.
+//! Measures rule sets of 1, 10, 100 and 1,000 rules in the style of Falco's public rules: how long
+//! they take to load, and how much an event costs that matches no rule.
 //!
-//! `cargo bench --package sensor --bench rules`; figures promised: 100 rules load
-//! in 50 ms, an exec event that matches none of them costs 2 µs.
+//! `cargo bench --package sensor --bench rules`. The promise: 100 rules load in 50 ms, and an exec
+//! event that matches none of them costs 2 µs.
 
 use std::{fmt::Write as _, hint::black_box};
 
@@ -37,7 +37,7 @@ const COMMON: &str = r"
   condition: (container.image.repository in (registry.example/base, registry.example/tools) or container.image.repository endswith /trusted)
 ";
 
-/// A set of that many rules.
+/// A rule file with that number of rules.
 fn text(rules: usize) -> String {
     let mut text = COMMON.to_owned();
     for n in 0..rules {

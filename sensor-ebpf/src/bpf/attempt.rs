@@ -1,9 +1,9 @@
-//! TCP's attempts, at the socket's change to SYN_SENT.
+//! TCP connection attempts, seen when the socket's state changes to SYN_SENT.
 //!
-//! For calls of `connect` that change leaves the destination behind, which the
-//! socket of a failed attempt has forgotten by the exit. Of attempts without such
-//! a call (io_uring, TCP fast open, 32-bit calls where only perf's tracepoints
-//! are hooked) it is the event.
+//! For a call of `connect` the program at this hook saves the destination, because the socket of a
+//! failed attempt has lost the destination by the exit of the call. An attempt without such a call
+//! (io_uring, TCP fast open, a 32-bit call while only perf's tracepoints are hooked) becomes an
+//! event here.
 
 use aya_ebpf::{
     EbpfContext as _, helpers::generated::bpf_get_current_pid_tgid, macros::btf_tracepoint,
@@ -32,9 +32,9 @@ const MPTCP: u16 = 262;
 const RESTART: core::ops::RangeInclusive<i64> = -516..=-512;
 /// The attempt goes on.
 pub const EINPROGRESS: i64 = -115;
-/// No local port was to be had.
+/// The kernel found no free local port.
 const EADDRNOTAVAIL: i64 = -99;
-/// `PF_IO_WORKER`, `PF_KTHREAD`: threads that never left the kernel.
+/// `PF_IO_WORKER`, `PF_KTHREAD`: threads that never run in user space.
 const PF_IN_KERNEL: u32 = 0x10 | 0x0020_0000;
 
 program! {
@@ -70,7 +70,7 @@ fn begins(sock: u64) {
     }
 }
 
-/// Keeps both ends of an attempt until its system call ends.
+/// Saves both endpoints of an attempt until its system call ends.
 #[inline(always)]
 fn remember(sock: u64, settings: &Settings) {
     let Some(record) = scratch(&SCRATCH_ATTEMPT) else {
@@ -96,16 +96,17 @@ fn remember(sock: u64, settings: &Settings) {
     let _ = ATTEMPTS.insert(&sock, &attempt, 0);
 }
 
-/// At the exit of the call: takes over what was remembered of its attempt, and
-/// forgets it. False if the attempt was reported before, or will be later.
+/// At the exit of the call: copies the saved endpoints of its attempt into the record, and removes
+/// them from the map. Returns false if the attempt has already been reported, or will be reported
+/// later.
 #[inline(always)]
 pub fn settle(out: &mut Connect, target: &Descriptor) -> bool {
     let goes_on = RESTART.contains(&out.result);
     let mut reported = false;
     if out.protocol == TCP || out.protocol == MPTCP {
         if let Some(attempt) = ATTEMPTS.get_ptr_mut(&target.sock) {
-            // SAFETY: a value of the map, which outlives this program's run; only
-            // the thread that connects uses it.
+            // SAFETY: the pointer leads to a value of the map, which outlives this run of the
+            // program; only the thread that connects uses that value.
             let attempt = unsafe { &mut *attempt };
             // SAFETY: the helper has no preconditions.
             let same_thread = attempt.pid_tgid == unsafe { bpf_get_current_pid_tgid() };
@@ -119,7 +120,7 @@ pub fn settle(out: &mut Connect, target: &Descriptor) -> bool {
                     return true;
                 }
             } else if same_thread {
-                // The same memory may by now be that of another socket.
+                // The kernel may have given the same memory to another socket meanwhile.
                 reported = attempt.inode == target.inode;
             }
             if !goes_on || !reported {
@@ -127,12 +128,12 @@ pub fn settle(out: &mut Connect, target: &Descriptor) -> bool {
             }
         }
     }
-    // A restart was reported already; of another interrupted call nothing is
-    // under way, and it comes again.
+    // An interrupted call with `reported` set is a restart, whose attempt is an event already. Any
+    // other interrupted call has begun nothing, and its caller repeats the call.
     !reported && !goes_on
 }
 
-/// Fills in what the socket has forgotten of the attempt that this call began.
+/// Fills in what the socket no longer holds of the attempt that this call began.
 #[inline(always)]
 fn begun(out: &mut Connect, attempt: &Attempt, sock: u64) {
     out.flags |= connect_flag::BEGUN;
@@ -146,15 +147,15 @@ fn begun(out: &mut Connect, attempt: &Attempt, sock: u64) {
         }
     }
     if out.local_port == 0 && out.result != EADDRNOTAVAIL {
-        // A port that the kernel chose is given back when the attempt fails (also one
-        // that goes on for its caller: the refusal may be there before the call's exit),
-        // but its number stays until the next one is chosen (`__inet_put_port`).
+        // The kernel takes back a port that it chose when the attempt fails (also an attempt that
+        // goes on for its caller: the refusal may arrive before the call's exit). The socket keeps
+        // the port's number until the kernel chooses the next one (`__inet_put_port`).
         let port: u16 = kread(sock + off!(inet_sport));
         out.local_port = u16::from_be(port);
     }
 }
 
-/// Whether the attempt's system call will be seen at its exit.
+/// Whether the exit hook of `connect` sees the attempt's system call.
 #[inline(always)]
 fn has_exit(task: u64, settings: &Settings) -> bool {
     let flags: u32 = load(task + off!(task_flags));
@@ -169,7 +170,7 @@ fn has_exit(task: u64, settings: &Settings) -> bool {
     }
 }
 
-/// An attempt that no exit of `connect` will tell of.
+/// Reports an attempt that no exit of `connect` reports.
 #[inline(always)]
 fn attempted(task: u64, sock: u64, settings: &Settings) {
     let protocol: u16 = load(sock + off!(sock_protocol));

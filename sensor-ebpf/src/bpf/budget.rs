@@ -1,12 +1,11 @@
-//! What a container may take of what all share, so that one that floods cannot
-//! make the sensor lose the others' events.
+//! The budget of each cgroup: one container that floods the sensor cannot make the sensor lose the
+//! events of other containers.
 //!
-//! A budget is a token bucket, kept as one number: until when the events so far
-//! are paid for, at one event per `budget_interval`. Somebody who is idle is paid
-//! for up to now; somebody whose events are paid for further ahead than
-//! `budget_burst` is over budget. Two CPUs that read the number at the same
-//! moment charge one event instead of two: the budget is that much more generous.
-//! What is counted is exact, since each CPU counts by itself.
+//! A budget is a token bucket, kept as one number: the time up to which the cgroup has paid for its
+//! events, at one event for each `budget_interval`. An idle cgroup has paid up to now. A cgroup
+//! that has paid for more than `budget_burst` ahead of now is over budget. Two CPUs that read the
+//! number at the same moment charge one event instead of two, so the budget is slightly more
+//! generous then. The counters stay exact, since each CPU has its own.
 
 use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_ringbuf_query};
 use sensor_ebpf::{BUDGET_PRESSURE, CgroupKey, Counter, KINDS, Kind, Settings};
@@ -17,13 +16,14 @@ use super::{
     maps::{BUDGETS, EVENTS, THROTTLED, unknown},
 };
 
-/// `BPF_RB_AVAIL_DATA` of include/uapi/linux/bpf.h: bytes that were not read yet.
+/// `BPF_RB_AVAIL_DATA` of include/uapi/linux/bpf.h: bytes that user space has not read yet.
 const UNREAD: u64 = 0;
 
-/// A record that is not larger costs what an event costs.
+/// Bytes up to which a record costs as much as one event.
 pub const LARGE: u64 = 4096;
 
-/// Pays for an event; false, and counted, if its cgroup is over budget.
+/// Charges the cgroup for an event. Returns false, and counts the event, if the cgroup is over
+/// budget.
 #[inline(always)]
 pub fn spend(settings: &Settings, kind: Kind, cgroup: &CgroupKey) -> bool {
     let cost = settings.budget_interval;
@@ -36,7 +36,8 @@ pub fn spend(settings: &Settings, kind: Kind, cgroup: &CgroupKey) -> bool {
         let _ = BUDGETS.insert(cgroup, &(now + cost), 0);
         return true;
     };
-    // SAFETY: an aligned word of the map's value; others may write it meanwhile.
+    // SAFETY: the pointer leads to an aligned word of the map's value; other CPUs may write the
+    // word meanwhile.
     let until = unsafe { core::ptr::read_volatile(paid) };
     let begin = if until < now { now } else { until };
     let ahead = begin + cost - now;
@@ -50,9 +51,9 @@ pub fn spend(settings: &Settings, kind: Kind, cgroup: &CgroupKey) -> bool {
     true
 }
 
-/// Charges for the size of a record, which is known only once it is written: one
-/// event for each KiB beyond [`LARGE`]. Otherwise few events with large argv could
-/// fill the ring buffer within the budget.
+/// Charges the cgroup for the size of a record, which is known only once the record is complete:
+/// one event for each KiB beyond [`LARGE`]. Otherwise few events with a large argv could fill the
+/// ring buffer within the budget.
 #[inline(always)]
 pub fn charge(cgroup: &CgroupKey, bytes: u64) {
     let Some(settings) = filter::settings() else {
@@ -60,12 +61,13 @@ pub fn charge(cgroup: &CgroupKey, bytes: u64) {
     };
     if let Some(paid) = BUDGETS.get_ptr_mut(cgroup) {
         let cost = (bytes - LARGE) / 1024 * settings.budget_interval;
-        // SAFETY: an aligned word of the map's value; others may write it meanwhile.
+        // SAFETY: the pointer leads to an aligned word of the map's value; other CPUs may write the
+        // word meanwhile.
         unsafe { core::ptr::write_volatile(paid, core::ptr::read_volatile(paid) + cost) };
     }
 }
 
-/// Whether the ring buffer is nearly full. Asked only of those who are in a burst.
+/// Whether the ring buffer is nearly full. The caller asks only for cgroups in a burst.
 #[inline(always)]
 fn ring_is_short(settings: &Settings) -> bool {
     // SAFETY: EVENTS is a ring buffer.
@@ -73,8 +75,8 @@ fn ring_is_short(settings: &Settings) -> bool {
     unread > settings.budget_ring
 }
 
-/// What a cgroup has been refused before the first event; in read-only memory, as the stack has no
-/// room for a number for each kind.
+/// The counts of a cgroup before its first throttled event. They are in read-only memory, as the
+/// stack has no room for a number for each kind.
 static NOTHING: [u64; KINDS] = [0; KINDS];
 
 /// Counts an event that is lost because its cgroup is over budget.
@@ -82,7 +84,7 @@ static NOTHING: [u64; KINDS] = [0; KINDS];
 fn throttle(kind: Kind, cgroup: &CgroupKey) {
     count(kind, Counter::Throttled);
     if THROTTLED.get_ptr_mut(cgroup).is_none() {
-        // Full: then user space sees the difference to the sum of all.
+        // If the map is full, user space computes the missing events from the sum of all cgroups.
         let _ = THROTTLED.insert(cgroup, &NOTHING, 0);
     }
     let kind = unknown(kind as usize);

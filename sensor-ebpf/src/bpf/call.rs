@@ -1,4 +1,5 @@
-//! Plain system calls, at their exit: one program for all of them, told apart by their numbers.
+//! Plain system calls, at their exit: one program for all of them, which tells the calls apart by
+//! their numbers.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -23,15 +24,15 @@ use super::{
 
 /// Where `ret` is in the record of a `syscalls/sys_exit_*` tracepoint.
 const RET: usize = 16;
-/// Numbers of system calls are less than that.
+/// All numbers of system calls are below this limit.
 const NUMBERS: usize = 512;
-/// A number that is no plain system call's.
+/// Marks a number that belongs to no plain system call.
 const NONE: u8 = u8::MAX;
 
-/// The kind of each number: of native calls, and of 32-bit ones.
+/// The kind of event for each number: first of native calls, then of 32-bit calls.
 static KINDS: [[u8; NUMBERS]; 2] = [kinds(false), kinds(true)];
-/// The numbers of both, a bit each: so few bytes that they stay in the processor's cache, as the
-/// raw hook looks there at each system call of the machine.
+/// One bit for each number that either table has. The array is so small that it stays in the
+/// processor's cache: the raw hook reads it at each system call of the machine.
 static EITHER: [u64; NUMBERS / 64] = either(&KINDS);
 
 /// The numbers of a call, of native or of 32-bit ones.
@@ -75,7 +76,7 @@ const fn either(kinds: &[[u8; NUMBERS]; 2]) -> [u64; NUMBERS / 64] {
 }
 
 program! {
-    /// `syscalls/sys_exit_*`, of each plain system call that is wanted.
+    /// `syscalls/sys_exit_*` of each plain system call that user space wants.
     #[tracepoint]
     (exit_call, call_backup)(ctx: TracePointContext, copy) -> u32 {
         // SAFETY: the member is there in every kernel's format of this tracepoint.
@@ -86,7 +87,8 @@ program! {
 }
 
 program! {
-    /// `sys_exit(regs, ret)`: of all system calls, so the test comes first.
+    /// `sys_exit(regs, ret)`. The kernel runs this hook for every system call, so the test of the
+    /// number comes first.
     #[btf_tracepoint(function = "sys_exit")]
     (exit_call_raw, call_raw_backup)(ctx: BtfTracePointContext, copy) -> i32 {
         let _ = ctx.as_ptr();
@@ -106,7 +108,8 @@ fn may_be_call(number: u32) -> bool {
     if number >= NUMBERS {
         return false;
     }
-    // SAFETY: the index is within the array; volatile, so that the array stays one.
+    // SAFETY: the index is within the array; the read is volatile, so that the compiler keeps the
+    // array.
     let bits = unsafe { core::ptr::read_volatile(EITHER.as_ptr().add(number / 64)) };
     bits >> (number % 64) & 1 != 0
 }
@@ -119,13 +122,14 @@ fn kind_of(regs: &Regs) -> Option<Kind> {
         return None;
     }
     let index = regs.compat as usize * NUMBERS + number;
-    // SAFETY: the index is within both arrays; volatile, so that these stay arrays.
+    // SAFETY: the index is within both arrays; the read is volatile, so that the compiler keeps the
+    // arrays.
     let kind = unsafe { core::ptr::read_volatile(KINDS.as_ptr().cast::<u8>().add(index)) };
     Kind::from_raw(u16::from(kind))
 }
 
-/// A system call at its exit. Of one that no rule wants nothing is counted: it is as if it were
-/// not hooked, which with per-syscall tracepoints it is not.
+/// Handles the exit of a plain system call. A call that no rule wants is not counted, as if it were
+/// not hooked; with per-syscall tracepoints the sensor does not hook such a call at all.
 #[inline(always)]
 fn called(task: u64, regs: &Regs, result: i64) {
     let Some(kind) = kind_of(regs) else {
@@ -170,7 +174,7 @@ fn scratch() -> Option<&'static mut Record<Call>> {
     // SAFETY: the helper has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let pointer = element(&SCRATCH_CALL, cpu)?.as_ptr();
-    // SAFETY: the program does not interrupt itself on a CPU; nothing behind the
-    // head is touched, to which the verifier holds it.
+    // SAFETY: the program does not interrupt itself on a CPU. The program touches nothing beyond
+    // the head, and the verifier enforces that bound.
     Some(unsafe { &mut *pointer.cast() })
 }

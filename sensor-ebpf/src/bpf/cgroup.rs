@@ -8,21 +8,22 @@ use super::{
     record::{HEAD, Record},
 };
 
-/// Most names of a cgroup's path in a record: the outermost ones, which tell the container.
+/// Most names of a cgroup's path in a record: the outermost ones, which identify the container.
 const NAMES_MAX: u64 = 24;
-/// Most nested cgroups. Of deeper ones the names end below the root, and tell no container.
+/// Most nested cgroups. The names of a deeper cgroup end below the root, and identify no container.
 const DEPTH_MAX: u32 = 256;
-/// How many controllers of v1 are looked at.
+/// How many controllers of cgroup v1 the programs look at.
 const SUBSYSTEMS: u64 = 8;
 
-/// Address of the kernfs node of a task's cgroup: of the v2 hierarchy, or where
-/// that has the task in its root, of the first v1 controller that does not.
+/// Address of the kernfs node of a task's cgroup. The cgroup is that of the v2 hierarchy; if the
+/// task is in the root of that hierarchy, the cgroup is that of the first v1 controller in which
+/// the task is below the root.
 #[inline(always)]
 pub fn node_of(task: u64) -> u64 {
     let css_set: u64 = load(task + off!(task_cgroups));
     let cgroup: u64 = load(css_set + off!(css_set_dfl_cgrp));
-    // By its pointer to itself, which for the verifier is like the one of a controller: what
-    // follows is verified once for both.
+    // Through the cgroup's pointer to itself, which has the same type for the verifier as a
+    // controller's pointer: the verifier checks the code below once for both.
     let cgroup: u64 = load(cgroup + off!(cgroup_self) + off!(css_cgroup));
     let node: u64 = load(cgroup + off!(cgroup_kn));
     let parent: u64 = load(node + off!(kernfs_node_parent));
@@ -50,8 +51,8 @@ pub fn key_of(node: u64) -> CgroupKey {
     }
 }
 
-/// Appends the names of a cgroup, innermost first, each with its NUL; of a very
-/// deep one the outermost. True if the root was reached.
+/// Appends the names of a cgroup, innermost first, each with its NUL; of a very deep cgroup only
+/// the outermost names. Returns true if the walk reached the root.
 #[inline(always)]
 pub fn append_names<Fixed>(record: &mut Record<Fixed>, node: u64) -> bool {
     // The depth lives in map memory for the same reason as the position.

@@ -1,7 +1,7 @@
 //! Connection attempts at the exit of `connect(2)`: one event with the result.
 //!
-//! What the kernel's TCP begins without such a call is taken in `attempt`, which
-//! also knows where a failed attempt wanted to go.
+//! The module `attempt` reports TCP connections that begin without such a call, and saves the
+//! destination of attempts that fail.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -53,8 +53,8 @@ fn connected_here(result: i64) {
 }
 
 program! {
-    /// `sys_exit(regs, ret)`: of all system calls, so the test comes first, and is of one number that
-    /// native and 32-bit calls have in the same place.
+    /// `sys_exit(regs, ret)`. The kernel runs this hook for every system call, so the test of the
+    /// number comes first. The number is in the same register for native and 32-bit calls.
     #[btf_tracepoint(function = "sys_exit")]
     (exit_connect_raw, connect_raw_backup)(ctx: BtfTracePointContext, copy) -> i32 {
         let _ = ctx.as_ptr();
@@ -84,8 +84,8 @@ fn connected_raw(regs: u64, result: i64) {
     }
 }
 
-/// An attempt at the exit of its system call. Who did it is looked at first: that
-/// is cheap, and nothing else is read of what nobody wants.
+/// Handles an attempt at the exit of its system call. The program looks at the calling process
+/// first: this test is cheap, and the program reads nothing else for an event that no rule wants.
 #[inline(always)]
 fn connected(task: u64, call: impl Fn() -> Call) {
     count(Kind::Connect, Counter::Seen);
@@ -135,8 +135,8 @@ fn connected(task: u64, call: impl Fn() -> Call) {
     }
 }
 
-/// Empties a record's fixed part, and fills in what is known at once. Member by
-/// member: a whole structure would pass over the small stack.
+/// Resets a record's fixed part and fills in the members that are known already. The code writes
+/// member by member, since a whole structure would pass through the small stack.
 #[inline(always)]
 pub fn begin(out: &mut Connect, result: i64, fd: i32, target: &Descriptor) {
     out.result = result;
@@ -159,7 +159,7 @@ pub fn begin(out: &mut Connect, result: i64, fd: i32, target: &Descriptor) {
     out.given_len = 0;
 }
 
-/// Whether sockets of that family are wanted (0: what is no socket).
+/// Whether user space wants sockets of that address family (0: the descriptor is no socket).
 #[inline(always)]
 pub fn wanted_family(settings: &Settings, family: u16) -> bool {
     let bit = match family {
@@ -170,8 +170,9 @@ pub fn wanted_family(settings: &Settings, family: u16) -> bool {
     settings.wants & bit != 0
 }
 
-/// Whether the remote end is wanted: the same one as user space will tell, so of
-/// a failed attempt that the kernel did not begin the given one.
+/// Whether user space wants connects to this remote endpoint. The endpoint is the one that user
+/// space will report: for a failed attempt that the kernel did not begin, the address that the
+/// caller gave.
 #[inline(always)]
 pub fn wanted_remote(settings: &Settings, out: &Connect) -> bool {
     if settings.wants & want::LOOPBACK != 0 {
@@ -185,7 +186,7 @@ pub fn wanted_remote(settings: &Settings, out: &Connect) -> bool {
     }
 }
 
-/// Who does it.
+/// The process that connects, with its program and cgroup.
 #[derive(Clone, Copy)]
 pub struct Caller {
     image: Image,
@@ -193,7 +194,8 @@ pub struct Caller {
     cgroup: CgroupKey,
 }
 
-/// Who does it; none (and counted) if that process is not wanted.
+/// Identifies the process that connects. Returns none, and counts the event, if user space does not
+/// want events of that process.
 #[inline(always)]
 pub fn caller(task: u64, settings: &Settings) -> Option<Caller> {
     let tgid: u32 = load(task + off!(task_tgid));
@@ -220,13 +222,13 @@ pub fn scratch(map: &'static Array<HeadScratch<Connect>>) -> Option<&'static mut
     // SAFETY: the helper has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let pointer = element(map, cpu)?.as_ptr();
-    // SAFETY: the program does not interrupt itself on a CPU; nothing behind the
-    // head is touched, to which the verifier holds it.
+    // SAFETY: the program does not interrupt itself on a CPU. The program touches nothing beyond
+    // the head, and the verifier enforces that bound.
     Some(unsafe { &mut *pointer.cast() })
 }
 
-/// Completes the record and hands it over. `file` is what the descriptor stands
-/// for, if it is no socket.
+/// Completes the record and submits it to the ring buffer. `file` is the address of the
+/// descriptor's `struct file`, for a descriptor that is no socket.
 #[inline(always)]
 pub fn emit(
     record: &mut Record<Connect>,

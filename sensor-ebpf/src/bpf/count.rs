@@ -11,7 +11,7 @@ pub fn count(kind: Kind, counter: Counter) {
     add_one(counter.index(kind));
 }
 
-/// Counts that a backup does the work of its program.
+/// Counts a run in which a backup did the work of its program.
 #[inline(always)]
 pub fn count_backed_up(program: BackedUp) {
     add_one(program.index());
@@ -25,8 +25,8 @@ fn add_one(index: usize) {
     if let Some(counts) = element(&COUNTS, cpu)
         && index < size_of::<CpuCounts>() / size_of::<u64>()
     {
-        // SAFETY: the index is in the map's value, of this CPU; programs that count the
-        // same do not interrupt each other on a CPU, so a plain addition loses nothing.
+        // SAFETY: the index is within the map's value for this CPU. Programs that add to the same
+        // counter do not interrupt each other on a CPU, so a plain addition loses nothing.
         unsafe { *counts.cast::<u64>().add(index).as_ptr() += 1 }
     }
 }

@@ -1,5 +1,5 @@
-//! Successful execs, at `sched_process_exec`: the new program's memory is there
-//! already, and nobody else can change it yet.
+//! Successful execs, at `sched_process_exec`: the kernel has set up the new program's memory, and
+//! no other process can change it yet.
 
 use aya_ebpf::{
     helpers::generated::{bpf_get_smp_processor_id, bpf_probe_read_kernel_str},
@@ -121,7 +121,7 @@ fn exec(task: u64, bprm: u64) {
     record.submit(Kind::Exec, capacity);
 }
 
-/// Whether an exec is wanted; counts it if not.
+/// Whether user space wants an exec; counts the exec if not.
 #[inline(always)]
 fn wanted(settings: &Settings, image: &Image, key: &CgroupKey) -> bool {
     if !filter::has(settings.kinds, Kind::Exec) {
@@ -131,7 +131,7 @@ fn wanted(settings: &Settings, image: &Image, key: &CgroupKey) -> bool {
     filter::wanted(settings, Kind::Exec, image.marked != 0, key)
 }
 
-/// This CPU's scratch memory: the larger map if argv may exceed the default.
+/// Returns this CPU's scratch memory: from the larger map if argv may exceed the default.
 #[inline(always)]
 fn scratch(capacity: u32) -> Option<&'static mut LargeExecScratch> {
     // SAFETY: the helper has no preconditions.
@@ -141,14 +141,15 @@ fn scratch(capacity: u32) -> Option<&'static mut LargeExecScratch> {
     } else {
         element(&SCRATCH_EXEC, cpu)?.cast()
     };
-    // SAFETY: this program does not interrupt itself on a CPU. The smaller
-    // scratch is used as the larger one: nothing beyond `capacity` is touched,
-    // to which the verifier holds this program.
+    // SAFETY: this program does not interrupt itself on a CPU. The smaller scratch is used as the
+    // larger one: the program touches nothing beyond `capacity`, and the verifier enforces that
+    // bound.
     Some(unsafe { &mut *pointer.as_ptr() })
 }
 
-/// What the flags say when both paths are there. They are read at the end, from the record:
-/// in registers it would have all that is between verified for each answer by itself.
+/// The flags of a record whose two paths are both complete. The program reads the flags at the end
+/// and from the record: flags in registers would make the verifier check all code in between once
+/// for each value.
 pub const PATHS_COMPLETE: u32 = exec_flag::EXE_COMPLETE | exec_flag::CWD_COMPLETE;
 
 /// Appends the path of the executable.
@@ -195,7 +196,7 @@ fn append_filename(record: &mut LargeExecScratch, filename: u64) {
     }
 }
 
-/// Facts of the executed file; gives the flags.
+/// Fills in the facts of the executed file, and returns its flags.
 #[inline(always)]
 pub fn file_facts(out: &mut Exec, file: u64) -> u32 {
     let inode: u64 = load(file + off!(file_f_inode));
@@ -235,8 +236,8 @@ pub fn file_facts(out: &mut Exec, file: u64) -> u32 {
     flags
 }
 
-/// `I_CTIME_QUERIED` of include/linux/fs.h, since 6.13: in the nanoseconds of a ctime that
-/// somebody has asked for.
+/// `I_CTIME_QUERIED` of include/linux/fs.h, since 6.13: a bit that the kernel sets in the
+/// nanoseconds of a ctime after a process has queried the ctime.
 const CTIME_QUERIED: u32 = 1 << 31;
 
 #[inline(always)]

@@ -41,7 +41,7 @@ program! {
     }
 }
 
-/// The result of the call, if it failed.
+/// The result of the call, if the call failed.
 #[inline(always)]
 fn error_of(ctx: &TracePointContext) -> Option<i64> {
     // SAFETY: the member is there in every kernel's format of this tracepoint.
@@ -74,7 +74,8 @@ mod number {
 }
 
 program! {
-    /// `sys_exit(regs, ret)`: of all system calls, so the tests come first.
+    /// `sys_exit(regs, ret)`. The kernel runs this hook for every system call, so the tests come
+    /// first.
     #[btf_tracepoint(function = "sys_exit")]
     (exit_exec_raw, exec_raw_backup)(ctx: BtfTracePointContext, copy) -> i32 {
         let _ = ctx.as_ptr();
@@ -85,7 +86,7 @@ program! {
     }
 }
 
-/// Whether it is the number of an exec, of 64 or of 32 bits.
+/// Whether the number is that of an exec, of 64 or of 32 bits.
 #[inline(always)]
 fn may_be_exec(syscall: u32) -> bool {
     use number::*;
@@ -138,8 +139,8 @@ fn failed(task: u64, regs: &Regs, result: i64, is_execveat: impl Fn() -> bool) {
     record.begin(Kind::ExecFailed);
     record.fixed = Exec::default();
     record.fixed.result = result;
-    // Which call it is goes into the record at once, and is read from there: in registers
-    // it would have all that follows verified for each call by itself.
+    // The program writes into the record at once which call this is, and reads it from there: the
+    // same fact in a register would make the verifier check all following code once for each call.
     if is_execveat() {
         record.add_exec_flags(exec_flag::EXECVEAT);
     }
@@ -162,7 +163,7 @@ fn failed(task: u64, regs: &Regs, result: i64, is_execveat: impl Fn() -> bool) {
     append_exe(record, file);
     append_cwd(record, task);
 
-    // What was tried.
+    // The executable and arguments of the failed call.
     let flags = record.exec_flags();
     let regs = regs.with_compat(flags & exec_flag::COMPAT != 0);
     let (filename, argv) = if flags & exec_flag::EXECVEAT != 0 {
@@ -196,12 +197,12 @@ fn scratch(capacity: u32) -> Option<&'static mut LargeExecScratch> {
     } else {
         element(&SCRATCH_FAILED, cpu)?.cast()
     };
-    // SAFETY: this program does not interrupt itself on a CPU; nothing beyond
-    // `capacity` is touched, to which the verifier holds it.
+    // SAFETY: this program does not interrupt itself on a CPU. The program touches nothing beyond
+    // `capacity`, and the verifier enforces that bound.
     Some(unsafe { &mut *pointer.as_ptr() })
 }
 
-/// Appends the path given to the call, from user memory, without its NUL.
+/// Appends the path that the caller gave, from user memory, without its NUL.
 #[inline(always)]
 fn append_filename(record: &mut LargeExecScratch, filename: u64) {
     let at = record.position();
@@ -233,8 +234,9 @@ fn append_strings(record: &mut LargeExecScratch, array: u64, limit: u32, capacit
     if array == 0 {
         return; // an empty argv
     }
-    // Where the next pointer is, in map memory as the position is; so is whether pointers
-    // have 32 bits: in a register it would double the verifier's paths.
+    // The address of the next pointer is in map memory, like the position. The same holds for
+    // whether pointers have 32 bits: that fact in a register would double the paths that the
+    // verifier follows.
     record.set_depth(array);
     let mut flags = exec_flag::ARGV_TRUNCATED;
     for _ in 0..STRINGS_MAX {
@@ -276,7 +278,8 @@ fn append_strings(record: &mut LargeExecScratch, array: u64, limit: u32, capacit
             flags = exec_flag::ARGV_UNREADABLE;
             break;
         }
-        // Before 5.11 an empty string counts 0 bytes: its NUL is there all the same.
+        // Before 5.11 the helper returns 0 bytes for an empty string, although it has written the
+        // NUL.
         let len = if n == 0 { 1 } else { n as usize };
         record.set_position(at + len);
         if len == room {

@@ -1,4 +1,4 @@
-//! Which events user space wants.
+//! The filter: which events user space wants.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use sensor_ebpf::{COMM_LEN, CgroupClass, CgroupKey, Counter, Kind, Settings, Tree, want};
@@ -10,7 +10,7 @@ use super::{
     maps::{CGROUPS, NAMES, SETTINGS, element},
 };
 
-/// The settings of this moment.
+/// The settings in force now.
 #[inline(always)]
 pub fn settings() -> Option<&'static Settings> {
     // SAFETY: the map's value outlives every program's run; user space alone writes it.
@@ -23,9 +23,9 @@ pub fn has(mask: u64, kind: Kind) -> bool {
     mask & 1 << kind as u32 != 0
 }
 
-/// Whether an event is wanted and its cgroup's budget has room for it; counts it
-/// if not. Of a connect more is to be known before it is paid for, see
-/// `connect::emit`.
+/// Whether user space wants an event and the budget of its cgroup has room for the event; counts
+/// the event if not. A connect is charged later, in `connect::emit`, when the program knows more of
+/// it.
 #[inline(always)]
 pub fn wanted(settings: &Settings, kind: Kind, marked: bool, cgroup: &CgroupKey) -> bool {
     is_wanted(settings, kind, marked, cgroup)
@@ -52,42 +52,42 @@ fn is_wanted(settings: &Settings, kind: Kind, marked: bool, cgroup: &CgroupKey) 
     }
 }
 
-/// A test before [`wanted`] that counts nothing: false if the task's cgroup is
-/// known to be one whose events are not wanted.
+/// A test before [`wanted`] that counts nothing. Returns false if user space has classified the
+/// task's cgroup and wants no events from cgroups of that class.
 #[inline(always)]
 pub fn may_be_wanted(settings: &Settings, kind: Kind, task: u64) -> bool {
     all_cgroups(settings, kind)
         || unwanted(settings, kind, &cgroup::key_of(cgroup::node_of(task))).is_none()
 }
 
-/// Whether connects of a process are wanted, by the name of its first thread.
+/// Whether user space wants connects of a process, by the name of the process's first thread.
 #[inline(always)]
 pub fn wanted_name(settings: &Settings, leader: u64) -> bool {
     if settings.wants & want::NAMES == 0 {
         return true;
     }
-    // As text, for older kernels leave what is behind its NUL as it was.
+    // Copied as text, since older kernels leave old bytes behind the NUL of the name.
     let mut name = [0_u8; COMM_LEN];
     let comm = leader + off!(task_comm);
     // SAFETY: the helper writes at most as many bytes as there are.
     unsafe {
         bpf_probe_read_kernel_str(name.as_mut_ptr().cast(), COMM_LEN as u32, comm as *const _)
     };
-    // SAFETY: only whether there is a value is looked at.
+    // SAFETY: the program only tests whether there is a value, and does not read it.
     unsafe { NAMES.get(&name) }.is_some()
 }
 
-/// Whether events of all cgroups are wanted.
+/// Whether user space wants events of all cgroups.
 #[inline(always)]
 fn all_cgroups(settings: &Settings, kind: Kind) -> bool {
     has(settings.host & settings.container, kind)
 }
 
-/// As what an event of that cgroup is filtered; none if it is not.
+/// The counter for an event of that cgroup that the filter drops; none if the filter lets the event
+/// through.
 #[inline(always)]
 fn unwanted(settings: &Settings, kind: Kind, cgroup: &CgroupKey) -> Option<Counter> {
-    // SAFETY: the value is copied at once; a concurrent change of it is of one
-    // aligned word.
+    // SAFETY: the program copies the value at once; a concurrent change replaces one aligned word.
     let class = unsafe { CGROUPS.get(cgroup) }.copied();
     if class == Some(CgroupClass::Host as u32) && !has(settings.host, kind) {
         return Some(Counter::FilteredHost);

@@ -1,4 +1,4 @@
-//! What the caller of `connect` gave.
+//! The arguments that the caller gave to `connect`.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use sensor_ebpf::{Connect, connect_flag};
@@ -11,7 +11,7 @@ use super::{
 
 /// Bytes of `sun_path`.
 const PATH_MAX: usize = 108;
-/// Sizes of the addresses, less than which the kernel refuses.
+/// Sizes of socket addresses. The kernel refuses a shorter address.
 const SOCKADDR_IN: u64 = 16;
 const SOCKADDR_IN6: u64 = 24; // SIN6_LEN_RFC2133: without the scope
 
@@ -26,20 +26,20 @@ mod number {
 mod number {
     pub const CONNECT: u32 = 203;
     pub const COMPAT_CONNECT: u32 = 283;
-    /// The kernel has none for 32-bit programs here.
+    /// On this architecture 32-bit programs have no such system call.
     pub const COMPAT_SOCKETCALL: Option<u32> = None;
 }
 /// `SYS_CONNECT` of `socketcall`.
 const SOCKETCALL_CONNECT: u64 = 3;
 
-/// A call, at its exit.
+/// A call of `connect`, at its exit.
 #[derive(Clone, Copy)]
 pub struct Call {
     /// The descriptor (-1: an attempt without such a call).
     pub fd: i32,
-    /// Where the address is in the caller's memory.
+    /// The address of the socket address in the caller's memory.
     pub address: u64,
-    /// Its length.
+    /// Bytes of the socket address, as the caller gave them.
     pub len: u64,
     /// What the call returned.
     pub result: i64,
@@ -69,20 +69,20 @@ pub fn is_compat_connect(regs: &Regs) -> bool {
 }
 
 impl Call {
-    /// Of the registers of a native call.
+    /// Reads a native call from its registers.
     #[inline(always)]
     pub fn native(regs: &Regs, result: i64) -> Self {
         Self {
             fd: regs.argument(0) as i32,
             address: regs.argument(1),
-            // The kernel takes an int: what is above its 32 bits counts for nothing.
+            // The kernel takes an `int`, and ignores the bits above.
             len: u64::from(regs.argument(2) as u32),
             result,
             compat: false,
         }
     }
 
-    /// Of the registers of a 32-bit call, see [`is_compat_connect`].
+    /// Reads a 32-bit call from its registers, see [`is_compat_connect`].
     #[inline(always)]
     pub fn compat(regs: &Regs, result: i64) -> Self {
         let arguments = if regs.syscall() == number::COMPAT_CONNECT {
@@ -103,7 +103,7 @@ impl Call {
         }
     }
 
-    /// Reads the address.
+    /// Reads the address that the caller gave into `out`.
     #[inline(always)]
     pub fn read_address(&self, out: &mut Connect) {
         out.given_len = self.len as u32;
@@ -148,8 +148,8 @@ impl Call {
     #[inline(always)]
     pub fn append_path(&self, record: &mut Record<Connect>) {
         let start = record.position();
-        // From the record: its length was compared, and a register that knows of that would
-        // have all between verified for each outcome.
+        // Read from the record: the program has compared this length, and with the length in a
+        // register the verifier would check all code in between once for each outcome.
         let given = record.given_len();
         if given <= 2 || start > HEAD - PATH_MAX {
             return;

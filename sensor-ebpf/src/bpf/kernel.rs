@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use sensor_ebpf::Offsets;
 
-/// Set by the loader from the running kernel's BTF.
+/// The offsets of the running kernel. The loader sets them from the kernel's BTF.
 #[unsafe(no_mangle)]
 pub static OFFSETS: Global<Offsets> = Global::new(Offsets::ZERO);
 
@@ -16,13 +16,13 @@ pub static OFFSETS: Global<Offsets> = Global::new(Offsets::ZERO);
 #[unsafe(no_mangle)]
 pub static ARGV_CAPACITY: Global<u32> = Global::new(sensor_ebpf::ARGV_LIMIT_DEFAULT);
 
-/// Whether the verifier follows the types of kernel pointers from the current task
-/// on, as it can since 5.11: then [`load`] is a load. Set by the loader.
+/// Whether the verifier follows the types of kernel pointers from the current task on, as verifiers
+/// since 5.11 can: then [`load`] needs no helper call. The loader sets this value.
 #[unsafe(no_mangle)]
 pub static TYPED: Global<u32> = Global::new(0);
 
-/// One offset. Read by itself: loading the whole table would copy it to the
-/// stack of 512 bytes. `.rodata` is frozen, so the verifier sees a constant.
+/// One offset. The macro reads each offset alone, since a read of the whole table would copy it to
+/// the stack of 512 bytes. `.rodata` is frozen, so the verifier sees a constant.
 macro_rules! off {
     ($field:ident) => {
         // SAFETY: OFFSETS is a static of that type, and the read is in bounds.
@@ -37,10 +37,10 @@ macro_rules! off {
 }
 pub(crate) use off;
 
-/// Reads kernel memory; all zero where it cannot be read.
+/// Reads kernel memory; returns zeroes where the address cannot be read.
 ///
-/// The helper zeroes the destination when it fails, so its result needs no
-/// check; a check would double the verifier's paths at every read.
+/// The helper zeroes the destination when it fails, so the code does not check the helper's result:
+/// a check would double the verifier's paths at every read.
 #[inline(always)]
 pub fn kread<T: Copy>(addr: u64) -> T {
     let mut value = MaybeUninit::<T>::uninit();
@@ -56,11 +56,11 @@ pub fn kread<T: Copy>(addr: u64) -> T {
     }
 }
 
-/// Reads a number or a pointer at a constant distance from a typed pointer: what
-/// [`current_task`] or a BTF tracepoint gave, or another `load` from such a one that
-/// has been nowhere but in registers and on the stack. Zero where it cannot be read.
+/// Reads a number or a pointer at a constant distance from a typed pointer. A typed pointer comes
+/// from [`current_task`], from a BTF tracepoint, or from another `load` of a typed pointer, and has
+/// been only in registers and on the stack. Returns zero where the address cannot be read.
 ///
-/// [`kread`] does the same of any address, at the price of a call.
+/// [`kread`] reads from any address, at the price of a call.
 #[inline(always)]
 pub fn load<T: Copy>(address: u64) -> T {
     if TYPED.load() == 0 {
@@ -71,13 +71,13 @@ pub fn load<T: Copy>(address: u64) -> T {
     unsafe { core::ptr::read_volatile(address as *const T) }
 }
 
-/// How members of a structure are read whose address is typed at one place and not
-/// at another.
+/// How to read the members of a structure whose address is typed for one caller and untyped for
+/// another.
 pub trait Reader {
     fn read<T: Copy>(address: u64) -> T;
 }
 
-/// By [`load`].
+/// Reads by [`load`].
 pub struct Typed;
 
 impl Reader for Typed {
@@ -87,7 +87,7 @@ impl Reader for Typed {
     }
 }
 
-/// By [`kread`].
+/// Reads by [`kread`].
 pub struct Untyped;
 
 impl Reader for Untyped {

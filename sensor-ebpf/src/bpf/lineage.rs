@@ -1,4 +1,4 @@
-//! Which program runs in which process: a fork inherits it, an exec changes it.
+//! Which program runs in which process: a fork inherits the program, an exec changes it.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use sensor_ebpf::{BackedUp, Image};
@@ -9,11 +9,11 @@ use super::{
     preempt::program,
 };
 
-/// The program of a process: of one that was there before the sensor, itself.
+/// The program of a process. A process that started before the sensor stands for its own program.
 #[inline(always)]
 pub fn image_of(tgid: u32, leader: u64) -> Image {
-    // SAFETY: the value is copied at once; a torn copy could only come of this
-    // process executing at this very moment on another CPU.
+    // SAFETY: the program copies the value at once; a torn copy could only occur if this process
+    // executed a program on another CPU at this very moment.
     match with_key(tgid, |tgid| unsafe { IMAGES.get(tgid) }.copied()) {
         Some(image) => image,
         None => Image {
@@ -25,7 +25,7 @@ pub fn image_of(tgid: u32, leader: u64) -> Image {
     }
 }
 
-/// Remembers the program of a process.
+/// Records the program of a process.
 #[inline(always)]
 pub fn set_image(tgid: u32, image: &Image) {
     let _ = with_key(tgid, |tgid| IMAGES.insert(tgid, image, 0));

@@ -1,7 +1,8 @@
-//! The programs' own log, for developers: lines that user space takes over into the sensor's
-//! log. Only the feature `log` compiles them in; the object that ships has none.
+//! The log of the eBPF programs, for developers: user space copies its lines into the sensor's log.
+//! Only the feature `log` compiles these functions; the object that ships has none.
 
-/// Functions that log a line. Each has a stack of its own, for that of the programs is full.
+/// Functions that log a line. Each function has its own stack, since the programs use all of
+/// theirs.
 macro_rules! lines {
     ($($(#[$meta:meta])* $name:ident($($value:ident: $ty:ty),*), $format:literal;)*) => {$(
         $(#[$meta])*
@@ -13,10 +14,10 @@ macro_rules! lines {
 }
 
 lines! {
-    /// An exec was seen, and is reported.
+    /// The sensor reports an exec.
     exec_wanted(tgid: u32), "process {}: exec is wanted";
-    /// An exec was seen, and nobody wants it, or its cgroup's budget is used up.
+    /// No rule wants this exec, or its cgroup has used up its budget.
     exec_unwanted(tgid: u32), "process {}: exec is not wanted";
-    /// The exit of a `connect` was seen, of a process whose connects are wanted.
+    /// The program sees the exit of a `connect` of a process whose connects user space wants.
     connect_ended(tgid: u32, fd: i32, result: i64), "process {}: connect of descriptor {} ended with {}";
 }

@@ -1,4 +1,4 @@
-//! Paths: names from the innermost out, across mounts.
+//! Paths: the names of a path from the innermost out, across mounts.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use sensor_ebpf::{COMPONENTS_MAX, NAME_MAX};
@@ -14,9 +14,10 @@ use super::{
 pub enum End {
     /// At the root.
     Root = 0,
-    /// Elsewhere: too deep, too long, or in a tree that hangs on nothing.
+    /// Below the root: the path is too deep or too long, or belongs to a tree that is mounted
+    /// nowhere.
     Incomplete = 1,
-    /// At once: the file is in no directory (a memfd); its name was taken.
+    /// At the start: the file is in no directory (a memfd), and the record has the file's own name.
     Nameless = 2,
 }
 
@@ -54,8 +55,8 @@ pub fn append_path<Fixed>(
 ) -> End {
     let mut mnt: u64 = kread(path + off!(path_mnt));
     let mut dentry: u64 = kread(path + off!(path_dentry));
-    // Nothing stands in for a root that is not there: against a constant the verifier would
-    // decide comparisons, and then tell apart what else it knows of each address.
+    // No constant stands in for an absent root: the verifier would decide comparisons with a
+    // constant, and then check the rest once for each thing it knows about an address.
     let root: Option<(u64, u64)> = root.map(|root| {
         let mnt = kread(root + off!(path_mnt));
         (kread(root + off!(path_dentry)), mnt)

@@ -1,14 +1,14 @@
-//! What a program does about preemption.
+//! Programs that the kernel preempts.
 //!
-//! From Linux 7.0 on tracepoints can be preempted, and so can programs on them. What there is
-//! one of for each CPU (scratch memory, counters) would then be used by two at once. And as long
-//! as a program that was preempted has not gone on, the kernel skips it for all other tasks of
-//! that CPU: their events would be missed for a time slice.
+//! From Linux 7.0 on the kernel can preempt tracepoints, and so the programs on them. Two programs
+//! would then use the same per-CPU memory (scratch memory, counters) at once. And until a preempted
+//! program has gone on, the kernel skips this program for all other tasks of the CPU, so the sensor
+//! would miss their events for a time slice.
 //!
-//! So the body of a program keeps the CPU; and of each program there is a second copy, its
-//! backup, on the same tracepoint. The backup runs after the first, and does the work if the kernel
-//! has skipped the first: then the first has left no note for this task. [`program`] makes both of
-//! one body.
+//! Therefore the body of a program keeps the CPU, and each program has a second copy, its backup,
+//! on the same tracepoint. The backup runs after the first copy, and does the work if the kernel
+//! has skipped the first copy: then the map `DONE` has no entry for this task. [`program`] makes
+//! both copies from one body.
 
 use core::mem::transmute;
 
@@ -17,12 +17,12 @@ use sensor_ebpf::{BackedUp, DoneKey, PREEMPT_DISABLE, PREEMPT_ENABLE};
 
 use super::{count::count_backed_up, maps::DONE};
 
-/// Whether programs have backups; set by the loader.
+/// Whether programs have backups; the loader sets this value.
 #[unsafe(no_mangle)]
 pub static BACKUPS: Global<u32> = Global::new(0);
 
-/// Makes a program and its backup of one body: attributes that say the hook, both names, the
-/// context, and the name by which the body calls [`ProgramCopy`].
+/// Makes a program and its backup from one body. The macro takes attributes that name the hook,
+/// both names, the context, and the name by which the body calls its [`ProgramCopy`].
 macro_rules! program {
     (
         $(#[$attribute:meta])*
@@ -55,7 +55,7 @@ pub enum ProgramCopy {
 }
 
 impl ProgramCopy {
-    /// Does the work of a program, if this copy is to do it.
+    /// Does the work of a program, if this copy has to do the work.
     #[inline(always)]
     pub fn run(self, program: BackedUp, body: impl FnOnce()) {
         match self {
@@ -65,21 +65,22 @@ impl ProgramCopy {
     }
 }
 
-/// The work of a program.
+/// Runs the body in the program itself.
 #[inline(always)]
 fn first(program: BackedUp, body: impl FnOnce()) {
-    // Without a note the backup does the work: the work is done here only if there is a note.
+    // The backup does the work unless `DONE` has an entry, so this copy does the work only after it
+    // has made an entry.
     if BACKUPS.load() != 0 && DONE.insert(&done_key(program), &1, 0).is_err() {
         return;
     }
     keeping_the_cpu(body);
 }
 
-/// The same work, for an event for which the kernel has skipped the program.
+/// Runs the body in the backup, for an event for which the kernel has skipped the program.
 ///
-/// The event is missed if the kernel skips the backup too, since on this CPU another task was
-/// preempted in the few instructions of its own backup. Such an event is counted: skipped, and not
-/// backed up.
+/// The sensor misses the event if the kernel skips the backup too, because another task on this CPU
+/// was preempted within the few instructions of its own backup. The counters show such an event:
+/// the kernel counts a skipped run, and no backup counts its work.
 #[inline(always)]
 fn backup(program: BackedUp, body: impl FnOnce()) {
     if DONE.remove(&done_key(program)).is_err() {
@@ -90,7 +91,7 @@ fn backup(program: BackedUp, body: impl FnOnce()) {
     }
 }
 
-/// That a program has run for the current task.
+/// The key in `DONE` of a program that has run for the current task.
 #[inline(always)]
 fn done_key(program: BackedUp) -> DoneKey {
     DoneKey {
@@ -100,12 +101,12 @@ fn done_key(program: BackedUp) -> DoneKey {
     }
 }
 
-/// Runs something during which no other task can take this CPU, as it always was before
-/// Linux 7.0; so nothing where the kernel has no such functions (before 6.10).
+/// Runs `body` while no other task can take this CPU, as was always so before Linux 7.0. Where the
+/// kernel has no such functions (before 6.10) the calls do nothing.
 #[inline(always)]
 fn keeping_the_cpu(body: impl FnOnce()) {
-    // SAFETY: user space puts the kernel's functions, which take and return nothing, or
-    // moves in the place of calls of these numbers.
+    // SAFETY: user space replaces calls of these numbers by calls of the kernel's functions, which
+    // take and return nothing, or by moves without effect.
     let (disable, enable): (extern "C" fn(), extern "C" fn()) = unsafe {
         (
             transmute(PREEMPT_DISABLE as usize),

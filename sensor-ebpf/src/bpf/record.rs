@@ -33,21 +33,21 @@ pub struct Scratch<Fixed, const N: usize> {
     pub data: [u8; N],
 }
 
-/// A record that is put together. Programs use this type for each size of scratch memory: the
-/// verifier knows the true size of the map's value and holds them to it.
+/// A record that a program is putting together. Programs use this type for each size of scratch
+/// memory: the verifier knows the true size of the map's value and enforces it.
 pub type Record<Fixed> =
     Scratch<Fixed, { HEAD + NAME_MAX + ARGV_LIMIT_MAX as usize + ENV_LIMIT_MAX as usize }>;
 
-/// Of an exec, for argv limits up to the default.
+/// Scratch memory of an exec, for argv limits up to the default.
 pub type ExecScratch =
     Scratch<Exec, { HEAD + NAME_MAX + ARGV_LIMIT_DEFAULT as usize + ENV_LIMIT_MAX as usize }>;
-/// Of an exec, for argv limits above the default.
+/// Scratch memory of an exec, for argv limits above the default.
 pub type LargeExecScratch = Record<Exec>;
 
-/// For records without argv and environment.
+/// Scratch memory of records without argv and environment.
 pub type HeadScratch<Fixed> = Scratch<Fixed, { HEAD + NAME_MAX }>;
 
-// Nothing is between the parts of a record, whatever its kind.
+// The parts of a record stand back to back, whatever its kind.
 const _: () = {
     assert!(core::mem::offset_of!(LargeExecScratch, data) == size_before::<Exec>());
     assert!(core::mem::offset_of!(Record<Connect>, data) == size_before::<Connect>());
@@ -65,12 +65,12 @@ const fn fixed_size<Fixed>() -> usize {
 }
 
 impl<Fixed> Record<Fixed> {
-    /// The position at which the record grows.
+    /// The position at which the record grows, in bytes of `data`.
     ///
-    /// It lives in map memory: what the verifier reads back is just some number,
-    /// so every way round a loop leads to the same state and is verified once.
-    /// In a register its range would differ on each path, and the program would
-    /// exceed 1,000,000 verified instructions.
+    /// The position is in map memory: the verifier takes a value from a map as any number, so each
+    /// path through a loop leads to the same state, and the verifier checks the loop once. A
+    /// position in a register would have another range on each path, and the program would exceed
+    /// 1,000,000 verified instructions.
     #[inline(always)]
     pub fn position(&self) -> usize {
         // SAFETY: a plain read of a member, volatile so that it stays one.
@@ -84,7 +84,7 @@ impl<Fixed> Record<Fixed> {
         unsafe { core::ptr::write_volatile(&raw mut self.position, position as u64) }
     }
 
-    /// Levels left of a walk; in map memory as the position is.
+    /// Levels that a walk may still go up; in map memory like the position.
     #[inline(always)]
     pub fn depth(&self) -> u64 {
         // SAFETY: a plain read of a member, volatile so that it stays one.
@@ -98,7 +98,7 @@ impl<Fixed> Record<Fixed> {
         unsafe { core::ptr::write_volatile(&raw mut self.depth, depth) }
     }
 
-    /// Fills the header and takes the time.
+    /// Fills the header, with the current time.
     #[inline(always)]
     pub fn begin(&mut self, kind: Kind) {
         self.set_position(0);
@@ -115,7 +115,7 @@ impl<Fixed> Record<Fixed> {
         };
     }
 
-    /// The key of the task's cgroup, as the record says.
+    /// The key of the task's cgroup, from the record.
     #[inline(always)]
     fn cgroup(&self) -> CgroupKey {
         CgroupKey {
@@ -124,8 +124,8 @@ impl<Fixed> Record<Fixed> {
         }
     }
 
-    /// Puts the record into the ring buffer, or counts that there is no room. Its sections have at
-    /// most so many bytes.
+    /// Copies the record into the ring buffer, or counts the event as lost if the buffer has no
+    /// room. `most` is an upper bound for the bytes of the variable sections.
     #[inline(always)]
     pub fn submit_at_most(&mut self, kind: Kind, most: usize) {
         let mut len = self.position();
@@ -156,7 +156,7 @@ impl<Fixed> Record<Fixed> {
 }
 
 impl LargeExecScratch {
-    /// The flags of the exec, from map memory as the position is.
+    /// The flags of the exec, from map memory like the position.
     #[inline(always)]
     pub fn exec_flags(&self) -> u32 {
         // SAFETY: a plain read of a member, volatile so that it stays one.
@@ -171,7 +171,7 @@ impl LargeExecScratch {
         unsafe { core::ptr::write_volatile(&raw mut self.fixed.flags, flags) }
     }
 
-    /// [`Self::submit_at_most`] of an exec, with room for so much of argv.
+    /// Submits an exec by [`Self::submit_at_most`], with room for `argv_capacity` bytes of argv.
     #[inline(always)]
     pub fn submit(&mut self, kind: Kind, argv_capacity: u32) {
         self.submit_at_most(kind, HEAD + argv_capacity as usize + ENV_LIMIT_MAX as usize);
@@ -179,7 +179,7 @@ impl LargeExecScratch {
 }
 
 impl Record<Connect> {
-    /// The length of the address given, from map memory as the position is.
+    /// The length of the address that the caller gave, from map memory like the position.
     #[inline(always)]
     pub fn given_len(&self) -> u32 {
         // SAFETY: a plain read of a member, volatile so that it stays one.

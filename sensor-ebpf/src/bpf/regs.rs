@@ -1,4 +1,4 @@
-//! Arguments of a system call, from the registers that the task saved.
+//! The arguments of a system call, from the registers that the kernel saved for the task.
 
 use core::mem::MaybeUninit;
 
@@ -9,8 +9,8 @@ use aya_ebpf::{
 
 use super::kernel::{current_task, kread, load, off};
 
-/// Where the saved registers are on the task's stack, for kernels before 5.15,
-/// which have no helper for it; 0 on others. Set by the loader.
+/// Offset of the saved registers on the task's stack, bytes, for kernels before 5.15, which
+/// have no helper for them; 0 on other kernels. The loader sets this value.
 #[unsafe(no_mangle)]
 pub static REGS_ON_STACK: Global<u32> = Global::new(0);
 
@@ -42,7 +42,7 @@ mod at {
     pub const STATE: u64 = 264;
 }
 
-/// `PSR_MODE32_BIT` of arm64's processor state: it ran 32-bit code.
+/// `PSR_MODE32_BIT` of arm64's processor state: the task ran 32-bit code.
 #[cfg(bpf_target_arch = "aarch64")]
 const MODE_32: u64 = 0x10;
 
@@ -50,12 +50,12 @@ const MODE_32: u64 = 0x10;
 #[derive(Clone, Copy)]
 pub struct Regs {
     address: u64,
-    /// Whether it is a 32-bit system call.
+    /// Whether the call is a 32-bit system call.
     pub compat: bool,
 }
 
 impl Regs {
-    /// Those at that address, which a raw tracepoint gets as its argument.
+    /// The registers at that address, which a raw tracepoint gets as its argument.
     #[inline(always)]
     pub fn at(address: u64, task: u64) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl Regs {
         }
     }
 
-    /// Those of the current task.
+    /// The registers of the current task.
     #[inline(always)]
     pub fn current() -> Self {
         let from_stack = REGS_ON_STACK.load();
@@ -81,7 +81,7 @@ impl Regs {
         }
     }
 
-    /// The same, of a task that may be in a 32-bit system call.
+    /// The same registers, for a task that may be in a 32-bit system call.
     #[inline(always)]
     pub fn of(self, task: u64) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Regs {
         }
     }
 
-    /// The same, of a call of which it is known whether it is a 32-bit one.
+    /// The same registers, for a call that the caller knows to be a 32-bit one or not.
     #[inline(always)]
     pub fn with_compat(self, compat: bool) -> Self {
         Self { compat, ..self }
@@ -102,7 +102,7 @@ impl Regs {
         load::<at::Number>(self.address + at::SYSCALL) as u32
     }
 
-    /// An argument.
+    /// Argument `n` of the call, from 0.
     #[inline(always)]
     pub fn argument(&self, n: usize) -> u64 {
         if self.compat {
@@ -128,16 +128,16 @@ fn is_compat(regs: u64, _task: u64) -> bool {
     state & MODE_32 != 0
 }
 
-/// Number of the system call whose registers a raw tracepoint got as its argument.
-/// The verifier knows that pointer's type and lets it be read without a helper,
-/// whose call would cost every system call more than all the rest.
+/// Number of the system call whose registers a raw tracepoint got as its argument. The verifier
+/// knows the type of that pointer and allows a read without a helper. A helper call would cost
+/// every system call of the machine more than all the rest.
 #[inline(always)]
 pub fn syscall_number(regs: *const u8) -> u32 {
     // SAFETY: the argument is a `struct pt_regs`, as the verifier checks.
     unsafe { core::ptr::read_volatile(regs.add(at::SYSCALL as usize).cast::<at::Number>()) as u32 }
 }
 
-/// Reads user memory; [`None`] where it cannot be read.
+/// Reads user memory; returns [`None`] where the address cannot be read.
 #[inline(always)]
 pub fn uread<T: Copy>(address: u64) -> Option<T> {
     let mut value = MaybeUninit::<T>::uninit();

@@ -1,4 +1,4 @@
-//! What a socket knows: family, state, addresses.
+//! What the kernel's socket structure holds: family, state, addresses.
 
 use sensor_ebpf::{ABSENT, Connect};
 
@@ -8,11 +8,11 @@ use super::kernel::{Reader, kread, load, off};
 pub const AF_UNIX: u16 = 1;
 pub const AF_INET: u16 = 2;
 pub const AF_INET6: u16 = 10;
-/// Format bits and that of sockets, of an inode's mode.
+/// The format bits in an inode's mode, and their value for a socket.
 const S_IFMT: u16 = 0o170_000;
 const S_IFSOCK: u16 = 0o140_000;
 
-/// What a descriptor stands for.
+/// What a file descriptor refers to.
 #[derive(Clone, Copy)]
 pub struct Descriptor {
     /// Address of the `struct file` (0: not open).
@@ -54,15 +54,15 @@ pub fn descriptor(task: u64, fd: i32) -> Descriptor {
     out
 }
 
-/// Fills what the socket itself knows of both ends.
+/// Fills in both endpoints and the state from the kernel's socket.
 #[inline(always)]
 pub fn fill<By: Reader>(out: &mut Connect, sock: u64) {
     let family: u16 = By::read(sock + off!(sock_family));
     let state: u8 = By::read(sock + off!(sock_state));
     out.family = family;
     out.state = u16::from(state);
-    // 16 bits since 5.6; before, 8 bits of the same place, which the kernels
-    // that have BTF and ring buffers are not.
+    // The member has 16 bits since 5.6. Kernels with 8 bits in the same place lack BTF or ring
+    // buffers, so the sensor does not run there.
     out.protocol = By::read(sock + off!(sock_protocol));
     let port: u16 = By::read(sock + off!(sock_dport));
     if family == AF_INET {
@@ -70,7 +70,7 @@ pub fn fill<By: Reader>(out: &mut Connect, sock: u64) {
         out.local_port = By::read(sock + off!(sock_num));
         let remote: u32 = By::read(sock + off!(sock_daddr));
         let remote = remote.to_ne_bytes();
-        // The source that was chosen; the bound one is 0 until then.
+        // The source address that the kernel chose; the bound address is 0 until then.
         let local: [u8; 4] = kread(sock + off!(inet_saddr));
         let (remote_out, local_out) = (&mut out.remote, &mut out.local);
         (remote_out[0], remote_out[1], remote_out[2], remote_out[3]) =
@@ -85,8 +85,8 @@ pub fn fill<By: Reader>(out: &mut Connect, sock: u64) {
     }
 }
 
-/// Whether an address is a loopback one: 127.0.0.0/8, `::1`, and the former
-/// mapped into IPv6.
+/// Whether an address is a loopback address: 127.0.0.0/8, `::1`, or an IPv4 loopback address mapped
+/// into IPv6.
 #[inline(always)]
 pub fn is_loopback(family: u16, address: &[u8; 16]) -> bool {
     let high = u64::from_be_bytes([

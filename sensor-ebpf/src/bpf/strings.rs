@@ -1,18 +1,18 @@
-//! argv and the environment of a process: strings back to back in its memory.
+//! argv and the environment of a process: strings back to back in the memory of the process.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use sensor_ebpf::ENV_LIMIT_MAX;
 
 use super::record::{HEAD, LargeExecScratch};
 
-/// What was read of a range of user memory.
+/// How much of a range of user memory the record has.
 #[derive(Clone, Copy)]
 pub struct Captured {
     /// Bytes captured.
     pub len: u32,
     /// Whether the range was longer than the limit.
     pub truncated: bool,
-    /// Whether it could not be read.
+    /// Whether the kernel could not read the range.
     pub unreadable: bool,
 }
 

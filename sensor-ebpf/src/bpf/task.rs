@@ -1,4 +1,4 @@
-//! Who did it: the task and its ancestors.
+//! The process that caused an event: its task and its ancestors.
 
 use aya_ebpf::helpers::generated::bpf_get_current_pid_tgid;
 use sensor_ebpf::{ABSENT, ANCESTORS_MAX, Ancestor, CgroupKey, Image, task_flag};
@@ -38,7 +38,7 @@ fn nr(pid: u64) -> u32 {
     kread(upid(pid, 0) + off!(upid_nr))
 }
 
-/// Number of a pid in a namespace; 0 if it has none there.
+/// Number of a pid in a namespace; 0 if the pid has no number there.
 #[inline(always)]
 fn nr_in(pid: u64, at: PidNs) -> u32 {
     let level: u32 = load(pid + off!(pid_level));
@@ -77,7 +77,7 @@ fn optional(task: u64, offset: u64) -> u32 {
     }
 }
 
-/// Fills the fixed part and appends the ancestors.
+/// Fills the fixed part of a record's task and appends the ancestors.
 #[inline(always)]
 pub fn fill<Fixed>(
     record: &mut Record<Fixed>,

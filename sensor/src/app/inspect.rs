@@ -1,4 +1,4 @@
-//! What only looks: lists, checks, the configuration.
+//! The actions that observe nothing: lists, checks, the configuration.
 
 use std::io::{self, Write};
 
@@ -14,11 +14,12 @@ use crate::{
     },
 };
 
-/// Does what an action other than [`Action::Run`] asks for. False if what was
-/// checked is not valid.
+/// Does what an action other than [`Action::Run`] asks for. Returns false if the checked files are
+/// not valid.
 ///
 /// # Errors
-/// If it cannot be done; of rules that are to be listed also if they are not valid.
+/// If standard output cannot be written. To list or describe rules: also if the rules are not
+/// valid.
 pub fn inspect(action: &Action, loaded: &Loaded) -> anyhow::Result<bool> {
     let config = &loaded.config;
     let mut out = io::stdout().lock();
@@ -74,8 +75,8 @@ pub fn inspect(action: &Action, loaded: &Loaded) -> anyhow::Result<bool> {
     }
 }
 
-/// Prints a report as Falco does: to standard output, and of an invalid file as
-/// text to standard error too.
+/// Prints a report as Falco does: to standard output, and for an invalid file also as text to
+/// standard error.
 fn validated(report: &Report, config: &Config, out: &mut impl Write) -> anyhow::Result<bool> {
     if config.json_output {
         writeln!(out, "{}", report.json())?;

@@ -1,4 +1,4 @@
-//! What the parts count, for the metrics page.
+//! Connects the counters of the sensor's parts with the metrics.
 
 use std::{
     collections::BTreeMap,
@@ -21,25 +21,25 @@ use crate::{
     },
 };
 
-/// Parts that count for themselves.
+/// The parts of the sensor that count something.
 pub(super) struct Sources {
-    /// What becomes of events.
+    /// Counts what becomes of events.
     pub(super) ledger: Arc<Ledger>,
-    /// What became of events in the kernel.
+    /// The counters of the kernel side.
     pub(super) kernel: Arc<KernelCounts>,
     /// How full the ring buffer is.
     pub(super) fill: RingFill,
-    /// What the kernel counts of the programs.
+    /// The kernel's own counters of the eBPF programs.
     pub(super) programs: Programs,
-    /// What the metadata tasks count.
+    /// The counters of the metadata tasks.
     pub(super) enrichment: Arc<Counters>,
-    /// What became of events that waited for their container.
+    /// Counts how events left the hold.
     pub(super) releases: Arc<ReleaseCounts>,
-    /// What came of the self-tests.
+    /// Counts the results of the self-tests.
     pub(super) marker: Arc<Marker>,
 }
 
-/// Tells the telemetry where these are.
+/// Gives the telemetry access to the counters.
 pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
     let Sources {
         ledger,
@@ -105,7 +105,7 @@ pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
     }));
 }
 
-/// Tells the telemetry where the figures of the capture thread are: what waits.
+/// Gives the telemetry access to the figures of the capture thread: the events in the hold.
 pub(super) fn figures(
     telemetry: &Telemetry,
     figures: impl Fn() -> PendingFigures + Send + Sync + 'static,
@@ -139,7 +139,7 @@ fn expose(programs: &Programs, out: &mut Exposition) {
     }
 }
 
-/// Run times under Falco's names, where the kernel measures them.
+/// Adds the programs' run times under Falco's names, if the kernel measures run times.
 fn describe(programs: &Programs, fields: &mut BTreeMap<String, Value>) {
     for figures in programs.read() {
         let (program, runs) = (figures.program, figures.runs);

@@ -1,4 +1,4 @@
-//! The sensor's life: build everything, observe, drain, say what happened.
+//! The sensor's life: start everything, observe, drain, print a summary.
 
 mod inspect;
 mod metrics;

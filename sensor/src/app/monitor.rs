@@ -1,4 +1,4 @@
-//! What is looked at now and then: losses, and the time for a metrics record.
+//! The periodic work of the main thread: losses, metrics records, the self-test.
 
 use std::{
     sync::Arc,
@@ -20,17 +20,17 @@ use crate::{
     },
 };
 
-/// What is looked at.
+/// The counters that the monitor reads.
 pub(super) struct Observed<'a> {
-    /// Everything that is counted.
+    /// All counters of the sensor.
     pub(super) telemetry: &'a Telemetry,
-    /// What becomes of system calls.
+    /// Counts what becomes of system calls.
     pub(super) ledger: &'a Ledger,
-    /// What becomes of lines.
+    /// Counts what becomes of lines.
     pub(super) outputs: &'a OutputReport,
 }
 
-/// Watches losses and makes the records that the sensor writes about itself.
+/// Watches losses and makes internal records.
 pub(super) struct Monitor {
     drops: DropMonitor,
     snapshots: Snapshots,
@@ -55,14 +55,14 @@ impl Monitor {
         }
     }
 
-    /// Other settings, the same counts.
+    /// Takes over other settings, and keeps the counts.
     pub(super) fn reconfigure(&mut self, config: &Config, telemetry: &Arc<Telemetry>) {
         self.snapshot_file = SnapshotFile::start(config, telemetry, self.snapshot_file.take());
         self.drops.reconfigure(config.syscall_event_drops.clone());
         self.next_snapshot = Instant::now() + interval(config);
     }
 
-    /// Does what is due. True if the sensor is to stop because of losses.
+    /// Does the work that is due. Returns true if the sensor has to stop because of losses.
     pub(super) fn tick(
         &mut self,
         observed: &Observed<'_>,
@@ -104,13 +104,14 @@ impl Monitor {
         exit
     }
 
-    /// How often events were lost in some second, and how often something was done.
+    /// The number of seconds in which events were lost, and the number of times the sensor acted on
+    /// a loss.
     pub(super) fn counts(&self) -> (u64, u64) {
         self.drops.counts()
     }
 }
 
-/// Readiness follows the self-test; a failure is said, and is a record too.
+/// Sets readiness to the result of the self-test; logs a failure and returns a record of it.
 fn judge(verdict: Verdict, telemetry: &Telemetry) -> Option<Record> {
     match verdict {
         Verdict::Passed => {

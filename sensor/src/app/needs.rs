@@ -1,4 +1,5 @@
-//! What was derived from the rules: which events the kernel sends, and with what.
+//! What the sensor derives from the rules: which events the kernel side sends, and which parts of
+//! them.
 
 use std::fmt::Write as _;
 
@@ -7,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::sources::syscall::{capture::CaptureRequest, fields::Needs, rules::Requirements};
 
-/// Name, as a key of JSON and for people; and what it is.
+/// The row's name as a key of JSON, the name for people, and the value.
 type Row = (&'static str, &'static str, Value);
 
-/// As a table behind that of the rules.
+/// The derived settings as a text table, to be printed below the table of rules.
 pub(super) fn text(request: &CaptureRequest, requirements: &Requirements) -> String {
     let mut out = format!("\n{:<50} Value\n{:<50} -----\n", "Derived", "-------");
     for (_, name, value) in rows(request, requirements) {
@@ -36,7 +37,7 @@ pub(super) fn text(request: &CaptureRequest, requirements: &Requirements) -> Str
     out
 }
 
-/// The same as JSON.
+/// The derived settings as a JSON object.
 pub(super) fn object(request: &CaptureRequest, requirements: &Requirements) -> Value {
     let rows = rows(request, requirements).into_iter();
     Value::Object(
@@ -108,7 +109,7 @@ mod tests {
         rules::{Options, RuleFile, compile},
     };
 
-    /// What is derived from a rule of that condition and output.
+    /// The text and JSON that the sensor derives from a rule with that condition and output.
     fn derived(condition: &str, output: &str) -> (String, Value) {
         let text = format!(
             "- rule: r\n  desc: d\n  condition: {condition}\n  output: '{output}'\n  priority: DEBUG\n"
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_rule_looks_at_is_derived() {
+    fn a_rule_requests_only_what_its_fields_need() {
         let (_, json) = derived("evt.type = execve and evt.failed = true", "%proc.env[A]");
         assert_eq!(json["exec_failed"], json!(["containers", "host"]));
         assert!(json["env_bytes"].as_u64() > Some(0));
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn system_calls_are_named_with_whose_they_are() {
+    fn each_system_call_is_listed_with_the_places_that_rules_want() {
         let (text, json) = derived("evt.type = setns and container.id != host", "x");
         assert!(text.contains("setns of containers\n"), "{text}");
         assert_eq!(json["calls"], json!({"setns": ["containers"]}));
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_asked_for_its_program_is_watched_when_it_executes() {
+    fn a_rule_on_the_program_of_a_connect_also_requests_execs() {
         let containers = "evt.type = connect and container.id != host";
         let failed = "evt.type = execve and evt.failed = true";
         for (condition, output, execs) in [

@@ -1,4 +1,4 @@
-//! Observing the node, from the start to the last words.
+//! Observes the node, from the start to the summary.
 
 use std::{
     path::PathBuf,
@@ -35,16 +35,16 @@ use crate::{
     },
 };
 
-/// How often the main thread looks whether something is to be done that nobody asks it for.
+/// How often the main thread does its periodic work, between requests.
 const TICK: Duration = Duration::from_millis(500);
 
-/// How often freed memory is given back to the kernel.
+/// How often the sensor gives freed memory back to the kernel.
 const GIVE_BACK: Duration = Duration::from_secs(10);
 
-/// Observes until it is told to stop, or something breaks. False if something broke.
+/// Observes until a request stops the sensor or a part of it fails. Returns false after a failure.
 ///
 /// # Errors
-/// If it cannot start.
+/// If the sensor cannot start.
 pub fn run(args: &Args) -> anyhow::Result<bool> {
     lifecycle::keep_large_apart();
     let mut watch = Watch::default();
@@ -89,7 +89,8 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Until it is to stop. What the monitor counted.
+    /// Waits until the sensor has to stop. Returns the counts of the monitor, see
+    /// [`Monitor::counts`].
     fn wait(&mut self, args: &Args, loaded: &config::Loaded, mut watch: Watch) -> (u64, u64) {
         let mut config = loaded.config.clone();
         let mut monitor = Monitor::new(&config, &self.telemetry, self.self_test.take());
@@ -149,7 +150,8 @@ impl Running {
         }
     }
 
-    /// Reads configuration and rules again. Anything wrong leaves the old ones in force.
+    /// Reads configuration and rules again. After any error the old configuration and rules stay in
+    /// force.
     fn reload(&self, args: &Args, watch: &mut Watch) -> Option<config::Loaded> {
         let done = self.try_reload(args, watch);
         let telemetry = &self.telemetry;
@@ -218,25 +220,26 @@ impl Running {
     }
 }
 
-/// Reads the configuration. Whatever is changed from here on, of it or of its rules,
-/// while they are still being read too, is a change to `watch`.
+/// Reads the configuration. `watch` reports any change of the configuration or its rules from here
+/// on, also a change made while this function reads them.
 fn configuration(args: &Args, watch: &mut Watch) -> Result<config::Loaded, ConfigError> {
     loop {
-        // What has changed until now is about to be read.
+        // The next lines read whatever has changed until now.
         watch.changed();
         let read = cli::configuration(args);
         let new = match &read {
             Ok(loaded) => watch.add(watched(loaded)),
             Err(error) => watch.add(error.files()),
         };
-        // What was not watched while it was read is read again.
+        // The configuration named a file that was not watched while it was read, so read everything
+        // again.
         if !new {
             return read;
         }
     }
 }
 
-/// The files that are looked at for changes.
+/// The files that the sensor watches for changes.
 fn watched(loaded: &config::Loaded) -> impl Iterator<Item = &PathBuf> {
     loaded.files.iter().chain(&loaded.config.rules_files)
 }

@@ -1,4 +1,4 @@
-//! The configuration, as each part of the process wants it.
+//! The options of each part of the process, from the configuration.
 
 use config::{Config, Toggle, WhichRules};
 use events::PendingOptions;
@@ -9,7 +9,7 @@ use outputs::AlertOptions;
 
 use crate::sources::syscall::rules::{self, SUGGESTED_OUTPUT, Select, Selection};
 
-/// For containerd and the API server.
+/// Options for containerd and the API server.
 #[must_use]
 pub(super) fn metadata(config: &Config) -> MetadataOptions {
     let sensor = &config.sensor;
@@ -26,7 +26,7 @@ pub(super) fn metadata(config: &Config) -> MetadataOptions {
     MetadataOptions {
         containerd: ContainerdOptions {
             enabled: containerd.enabled,
-            // The known ones stand under the host's root, wherever that is mounted.
+            // The known sockets are below the host's root, wherever that root is mounted.
             sockets: if containerd.sockets.is_empty() {
                 defaults.sockets
             } else {
@@ -54,7 +54,7 @@ pub(super) fn metadata(config: &Config) -> MetadataOptions {
     }
 }
 
-/// For the events that wait.
+/// Options for the hold.
 #[must_use]
 pub(super) fn hold(config: &Config) -> PendingOptions {
     let hold = &config.sensor.hold;
@@ -65,7 +65,7 @@ pub(super) fn hold(config: &Config) -> PendingOptions {
     }
 }
 
-/// For the names of users and groups.
+/// Options for the names of users and groups.
 #[must_use]
 pub(super) fn users(config: &Config) -> UsersOptions {
     UsersOptions {
@@ -75,7 +75,7 @@ pub(super) fn users(config: &Config) -> UsersOptions {
     }
 }
 
-/// For the lines.
+/// Options for the form of alerts.
 #[must_use]
 pub(super) fn alerts(config: &Config) -> AlertOptions {
     AlertOptions {
@@ -88,7 +88,7 @@ pub(super) fn alerts(config: &Config) -> AlertOptions {
     }
 }
 
-/// For the rules.
+/// Options for loading rules.
 #[must_use]
 pub(super) fn rules(config: &Config) -> rules::Options {
     rules::Options {

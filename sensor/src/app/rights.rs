@@ -1,4 +1,4 @@
-//! Which rights the configuration needs; the others are given up.
+//! The capabilities that the configuration needs; the sensor gives up all others.
 
 use std::{
     fs,
@@ -12,8 +12,8 @@ use tracing::{info, warn};
 
 use crate::lifecycle::{self, Needs};
 
-/// Gives up what is not needed any more. A kernel that refuses is no reason not to
-/// observe: it is said, and the sensor goes on with more rights than it needs.
+/// Gives up the capabilities that the sensor no longer needs. If the kernel refuses, the sensor
+/// logs the error and goes on with more capabilities than it needs.
 pub(super) fn give_up(config: &Config, identity: &Identity) {
     match lifecycle::lock_down(needs(config, identity)) {
         Ok(()) => info!("rights given up"),
@@ -21,8 +21,8 @@ pub(super) fn give_up(config: &Config, identity: &Identity) {
     }
 }
 
-/// What the files take beyond the rights that every sensor keeps. The outputs have
-/// started: the log's directory is there.
+/// The capabilities that the output files need beyond those that every sensor keeps. Call this
+/// after the outputs have started, when the log's directory exists.
 fn needs(config: &Config, identity: &Identity) -> Needs {
     let own = rustix::process::geteuid().as_raw();
     let tuning = &config.sensor.file_output;
@@ -48,7 +48,8 @@ fn needs(config: &Config, identity: &Identity) -> Needs {
         .iter()
         .filter_map(|path| fs::metadata(path).ok())
         .any(|metadata| metadata.uid() != own);
-    // What is given away is opened again: when lines come, on a signal, after an error.
+    // The sensor opens a file that it has given to another user again: for new lines, on a signal,
+    // after an error.
     let given_away = owner.and_then(|owner| owner.uid);
     let given_away = !paths.is_empty() && given_away.is_some_and(|uid| uid != own);
     Needs {
@@ -58,7 +59,7 @@ fn needs(config: &Config, identity: &Identity) -> Needs {
     }
 }
 
-/// A file, and the directory that it is in.
+/// A file, and the directory of the file.
 fn with_directory(file: PathBuf) -> [PathBuf; 2] {
     let directory = match file.parent() {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
@@ -73,7 +74,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether a sensor needs it that writes into `{node}` in a directory.
+    /// Whether a sensor that writes to `{node}` in a directory needs `CAP_DAC_OVERRIDE`.
     fn overrides(directory: &Path, owner: Option<&str>) -> bool {
         let mut config = Config::default();
         config.sensor.node = Some("n1".into());

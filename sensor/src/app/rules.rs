@@ -1,4 +1,4 @@
-//! Rules as the configuration names them.
+//! The rules that the configuration names.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::sources::syscall::rules::{
     Code, Compilation, FileReport, Problem, Report, RuleFile, compile, read,
 };
 
-/// The rules that are in force where none are configured.
+/// The rules that apply if the configuration names none.
 const BUILT_IN: &[(&str, &str)] = &[
     (
         "built-in/execve.yaml",
@@ -26,11 +26,11 @@ const BUILT_IN: &[(&str, &str)] = &[
     ),
 ];
 
-/// Loads and compiles the configured rules, or the built-in ones. The report names what
-/// was left out.
+/// Loads and compiles the configured rules, or the built-in ones. The report names the paths that
+/// were left out.
 ///
 /// # Errors
-/// The report, if a file cannot be read or the configuration comes to no file at all.
+/// The report, if a file cannot be read or if the configured paths lead to no file at all.
 pub(super) fn load(config: &Config) -> Result<Compilation, Report> {
     let options = options::rules(config);
     if config.rules_files.is_empty() {
@@ -50,8 +50,8 @@ pub(super) fn load(config: &Config) -> Result<Compilation, Report> {
         return Err(Report::unreadable(problems.collect()));
     }
     let mut compilation = compile(&files, &options);
-    let told = missing.iter().map(|path| left_out(path));
-    compilation.report.files.splice(0..0, told);
+    let reports = missing.iter().map(|path| left_out(path));
+    compilation.report.files.splice(0..0, reports);
     Ok(compilation)
 }
 
@@ -59,7 +59,7 @@ fn is_missing(path: &Path) -> bool {
     fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
-/// What is said about a path that is not there, and need not be.
+/// The report on an optional path that does not exist.
 fn left_out(path: &Path) -> FileReport {
     let source = Source::new(path.to_string_lossy(), "");
     let message = "no such file or directory: left out of the rules";
@@ -70,7 +70,7 @@ fn left_out(path: &Path) -> FileReport {
     }
 }
 
-/// What is said about each path where all of them come to no file.
+/// The problem with each path if none of them leads to a file.
 fn nothing(path: &Path) -> Problem {
     let source = Source::new(path.to_string_lossy(), "");
     let message = if is_missing(path) {
@@ -97,7 +97,7 @@ mod tests {
     const RULE: &str =
         "- {rule: r, desc: d, condition: evt.type = execve, output: o, priority: INFO}\n";
 
-    /// A directory with a configuration that names these paths in it.
+    /// A directory with a configuration that names these paths in the directory.
     fn scene(rules_files: &[&str]) -> (tempfile::TempDir, Args) {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &&str| directory.path().join(name).display().to_string();
@@ -122,21 +122,21 @@ mod tests {
         fs::write(directory.path().join("local.yaml"), RULE).unwrap();
         let Compilation { set, report } = load_with(&args).unwrap();
         assert_eq!(set.unwrap().rules().len(), 1);
-        let told: Vec<_> = report.problems().map(ToString::to_string).collect();
-        assert_eq!(told.len(), 2, "{told:?}");
-        for (told, name) in told.iter().zip(["falco_rules.yaml", "rules.d"]) {
+        let messages: Vec<_> = report.problems().map(ToString::to_string).collect();
+        assert_eq!(messages.len(), 2, "{messages:?}");
+        for (message, name) in messages.iter().zip(["falco_rules.yaml", "rules.d"]) {
             let path = directory.path().join(name);
             let path = path.display();
             let expected = format!("{path}:1:1: warning: no such file or directory");
-            assert!(told.starts_with(&expected), "{told}");
+            assert!(message.starts_with(&expected), "{message}");
         }
     }
 
     #[test]
-    fn configured_rules_of_which_none_is_there_are_an_error_that_names_each() {
+    fn configured_rules_without_any_file_are_an_error_that_names_each_path() {
         let (directory, args) = scene(&["falco_rules.yaml", "rules.d"]);
         fs::create_dir(directory.path().join("rules.d")).unwrap();
-        let told = load_with(&args).unwrap_err().text();
+        let error = load_with(&args).unwrap_err().text();
         for text in [
             "falco_rules.yaml: Invalid",
             "no rules: no such file",
@@ -144,25 +144,25 @@ mod tests {
             "the directory has no .yaml",
             "built-in rules",
         ] {
-            assert!(told.contains(text), "no {text} in {told}");
+            assert!(error.contains(text), "no {text} in {error}");
         }
     }
 
     #[test]
-    fn rules_that_take_the_place_of_the_configured_ones_must_be_there() {
+    fn rules_that_replace_the_configured_ones_must_exist() {
         let (directory, mut args) = scene(&["local.yaml"]);
         let there = directory.path().join("there.yaml");
         fs::write(&there, RULE).unwrap();
         args.rules = vec![there.clone(), directory.path().join("gone.yaml")];
-        let told = load_with(&args).unwrap_err().text();
-        assert!(told.contains("gone.yaml: Invalid"), "{told}");
+        let error = load_with(&args).unwrap_err().text();
+        assert!(error.contains("gone.yaml: Invalid"), "{error}");
         args.rules = vec![there];
         let report = load_with(&args).unwrap().report;
         assert_eq!(report.problems().count(), 0, "local.yaml does not matter");
     }
 
     #[test]
-    fn configured_rules_that_appear_are_noticed_and_read() {
+    fn the_sensor_reads_configured_rules_that_appear_later() {
         let (directory, args) = scene(&["local.yaml", "rules.d"]);
         fs::write(directory.path().join("local.yaml"), "[]\n").unwrap();
         let config = configuration(&args).unwrap().config;
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_rules_are_configured_the_built_in_ones_are_in_force() {
+    fn the_built_in_rules_apply_where_no_rules_are_configured() {
         let (_directory, args) = scene(&[]);
         let set = load_with(&args).unwrap().set.unwrap();
         assert_eq!(set.files().len(), BUILT_IN.len());

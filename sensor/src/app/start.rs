@@ -1,4 +1,4 @@
-//! Starting the parts of the process, each before those that use it.
+//! Starts the parts of the process, each part before those that use it.
 
 use std::sync::{Arc, atomic::Ordering::Relaxed, mpsc};
 
@@ -29,7 +29,7 @@ use crate::{
 /// Starts all parts.
 ///
 /// # Errors
-/// If one cannot start.
+/// If a part cannot start.
 pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running> {
     let config = &loaded.config;
     let identity = Arc::new(Identity::new(config));
@@ -48,7 +48,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         let telemetry = Arc::clone(&telemetry);
         lifecycle::install_panic_hook(config.sensor.stop_deadline.0, move || {
             telemetry.panics.fetch_add(1, Relaxed);
-            // Whoever waits for requests may be the one that panicked.
+            // The thread that receives requests may be the one that panicked.
             let _ = sender.send(Request::Stop);
         });
     }
@@ -126,7 +126,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
     })
 }
 
-/// The threads of the tasks that ask containerd and the API server, and of the web server.
+/// The threads for the tasks that query containerd and the API server, and for the web server.
 fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -152,7 +152,7 @@ fn start_metadata(
         .context("cannot start the metadata tasks")
 }
 
-/// The web server, where it is enabled.
+/// Starts the web server if the configuration enables it.
 fn start_server(
     config: &Config,
     runtime: &Runtime,
@@ -166,7 +166,7 @@ fn start_server(
     Ok(())
 }
 
-/// Loads and attaches the programs, and says which.
+/// Loads and attaches the eBPF programs, and logs which programs are attached.
 fn start_capture(
     options: &capture::Options,
     request: &capture::CaptureRequest,
@@ -180,7 +180,7 @@ fn start_capture(
     Ok(started)
 }
 
-/// The self-test, where there can be one: readiness then waits for it.
+/// Starts the self-test where the sensor can run one: readiness then depends on its result.
 fn start_self_test(
     config: &Config,
     telemetry: &Telemetry,

@@ -1,4 +1,4 @@
-//! What is said at the end: what happened to every event.
+//! The summary at the end: what became of every event.
 
 use std::fmt::Write as _;
 
@@ -7,8 +7,7 @@ use telemetry::{KindTotals, Meaning, SourceTotals};
 
 use crate::sources::syscall::{PendingFigures, capture::ProgramFigures};
 
-/// The last words, for standard error: how many events were seen, and what
-/// became of each.
+/// The summary for standard error: how many events the sensor saw, and what became of each.
 pub(super) fn text(
     totals: &SourceTotals,
     waiting: &PendingFigures,
@@ -18,7 +17,7 @@ pub(super) fn text(
     for kind in &totals.kinds {
         let _ = write!(out, "kernel {}:", kind.kind.name);
         for count in &kind.counts {
-            // Losses behind the kernel's side follow below.
+            // The lines below have the losses in user space.
             if count.name != "undecodable" {
                 let prefix = if count.meaning == Meaning::Filtered {
                     "filtered_"
@@ -62,8 +61,8 @@ pub(super) fn text(
     out
 }
 
-/// Runs of programs that the kernel skipped, if there are any: these events are
-/// not among those seen.
+/// Runs of programs that the kernel skipped, if there are any: the sensor has not seen the events
+/// of these runs.
 pub(super) fn skipped(programs: &[ProgramFigures]) -> String {
     let mut out = String::new();
     for figures in programs {

@@ -1,4 +1,4 @@
-//! What can be written on the command line.
+//! The arguments of the command line.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -29,7 +29,7 @@ pub struct Args {
     /// Validate rules files and exit; repeatable
     #[arg(short = 'V', long = "validate", value_name = "FILE", action = ArgAction::Append)]
     pub validate: Vec<PathBuf>,
-    /// List the rules, with what is inactive and why
+    /// List the rules, and why a rule is inactive
     #[arg(short = 'L')]
     pub list_rules: bool,
     /// Describe one rule
@@ -50,10 +50,10 @@ pub struct Args {
     /// Check the configuration and the rules, and exit
     #[arg(long)]
     pub dry_run: bool,
-    /// Stop after so many seconds
+    /// Stop after this number of seconds
     #[arg(short = 'M', value_name = "SECONDS")]
     pub stop_after: Option<u64>,
-    /// Do not let lines wait for each other
+    /// Write each line at once, also under load
     #[arg(short = 'U', long = "unbuffered")]
     pub unbuffered: bool,
     /// Write the process id to this file
@@ -62,40 +62,41 @@ pub struct Args {
     /// Print the configuration in force, every key with its meaning
     #[arg(long)]
     pub print_config: bool,
-    /// Log in detail
+    /// Log debug messages too
     #[arg(short = 'v')]
     pub verbose: bool,
     /// Print the version
     #[arg(long)]
     pub version: bool,
-    /// How the program output's helper is started.
+    /// Set when the sensor starts itself as the helper of the program output.
     #[arg(long, hide = true)]
     pub program_helper: bool,
-    /// How the self-test's helper is started, by itself with a number.
+    /// Set when the sensor starts itself as the helper of the self-test; that helper starts itself
+    /// with a number.
     #[arg(long, hide = true, value_name = "NUMBER", num_args = 0..=1, default_missing_value = "")]
     pub self_test_helper: Option<String>,
 }
 
-/// Form of lists.
+/// The form of lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ListFormat {
-    /// For people.
+    /// A table for people.
     #[default]
     Text,
-    /// For a page.
+    /// A table for a page of documentation.
     Markdown,
-    /// For programs.
+    /// JSON for programs.
     Json,
 }
 
-/// What the sensor is asked to do.
+/// What the command line asks the sensor to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Observe the node.
     Run,
     /// Check everything and stop.
     DryRun,
-    /// Check these files of rules.
+    /// Check these rule files.
     Validate(Vec<PathBuf>),
     /// List the rules.
     ListRules,
@@ -103,9 +104,9 @@ pub enum Action {
     DescribeRule(String),
     /// List the fields.
     ListFields {
-        /// Only those of a class.
+        /// Only the fields of this class.
         class: Option<String>,
-        /// Only their names.
+        /// Only the names of the fields.
         names_only: bool,
         /// Form of the list.
         format: ListFormat,
@@ -122,21 +123,21 @@ pub enum Action {
 }
 
 impl Args {
-    /// Parses this process's command line. An error is printed (as is the help, with
-    /// exit code 0), and the exit code is Falco's: 1.
+    /// Parses the command line of this process. Prints an error (or the help, with exit code 0);
+    /// after an error the exit code is Falco's: 1.
     ///
     /// # Errors
-    /// The exit code, if there is nothing to do but to exit.
+    /// The exit code, if the process has nothing more to do.
     pub fn from_command_line() -> Result<Self, u8> {
         Self::try_parse().map_err(|error| {
             let help = !error.use_stderr();
-            // There is nowhere to tell that the help cannot be printed.
+            // If the help cannot be printed, no place is left to report the error.
             let _ = error.print();
             u8::from(!help)
         })
     }
 
-    /// What is asked for; the first of several.
+    /// The action that the command line asks for; the first one if there are more.
     #[must_use]
     pub fn action(&self) -> Action {
         let format = self.format.unwrap_or_default();
@@ -171,7 +172,7 @@ impl Args {
         }
     }
 
-    /// When to stop by itself.
+    /// The time after which the sensor stops by itself.
     #[must_use]
     pub fn stop_after(&self) -> Option<Duration> {
         self.stop_after.map(Duration::from_secs)
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_definition_is_sound() {
+    fn clap_accepts_the_definition_of_the_arguments() {
         Args::command().debug_assert();
     }
 

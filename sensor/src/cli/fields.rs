@@ -22,7 +22,7 @@ fn type_name(ty: Type) -> &'static str {
     }
 }
 
-/// How the field is written, with its argument.
+/// The field as rules write it, with its argument.
 fn usage(field: &Field) -> String {
     let argument = match field.argument {
         ArgumentKind::None => "",
@@ -32,7 +32,7 @@ fn usage(field: &Field) -> String {
     format!("{}{argument}", field.name)
 }
 
-/// What is before the first dot.
+/// The field's class: the part of its name before the first dot.
 fn class_of(field: &Field) -> &'static str {
     field.name.split('.').next().unwrap_or(field.name)
 }
@@ -96,7 +96,7 @@ fn row(field: &Field, names_only: bool) -> serde_json::Value {
     })
 }
 
-/// What `evt.type` may be of a kind.
+/// The values of `evt.type` that a kind may have.
 fn types(kind: Kind) -> String {
     kind.types().join(", ")
 }

@@ -12,11 +12,11 @@ use config::{ConfigError, Inputs, Loaded, load, print};
 /// Reads the configuration that the command line asks for.
 ///
 /// # Errors
-/// If it cannot be read, or anything in it is wrong.
+/// If the configuration cannot be read, or is not valid.
 pub fn configuration(args: &Args) -> Result<Loaded, ConfigError> {
     let mut inputs = Inputs::new(args.config.clone(), args.overrides.clone());
     if args.verbose {
-        // What is said of the level itself goes before.
+        // Options on the command line that set the level take precedence.
         inputs.overrides.insert(0, "log_level=debug".into());
     }
     if args.unbuffered {
@@ -30,8 +30,8 @@ pub fn configuration(args: &Args) -> Result<Loaded, ConfigError> {
     Ok(loaded)
 }
 
-/// Does what needs neither rules nor a kernel: version, fields, event kinds, the
-/// configuration. False if the action is another one, which is the caller's.
+/// Does the actions that need neither rules nor a kernel: version, fields, event kinds, the
+/// configuration. Returns false for any other action, which the caller has to do.
 ///
 /// # Errors
 /// If the output cannot be written.

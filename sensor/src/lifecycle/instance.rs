@@ -1,4 +1,4 @@
-//! One sensor a node.
+//! One sensor for each node.
 
 use std::{
     io,
@@ -8,37 +8,37 @@ use std::{
     },
 };
 
-/// Why this is not the only sensor.
+/// Why this sensor may not start.
 #[derive(Debug, thiserror::Error)]
 pub enum InstanceError {
-    /// There is another one.
+    /// Another sensor runs.
     #[error(
         "another sensor runs already{}: stop it, or give this one another sensor.instance and output file",
         pid.map_or(String::new(), |pid| format!(" (pid {pid})"))
     )]
     Taken {
-        /// Its process id, if it can be told from here.
+        /// Process id of the other sensor, if the kernel reports it in this pid namespace.
         pid: Option<i32>,
     },
-    /// It cannot be told.
+    /// The socket failed, so the sensor cannot find out.
     #[error("cannot tell whether another sensor runs: {0}")]
     Socket(#[from] io::Error),
 }
 
-/// Keeps others from starting as long as it lives.
+/// Keeps other sensors from starting as long as this value lives.
 ///
-/// An abstract unix socket: nothing is left behind by a crash. It is known in one
-/// network namespace, the host's if the pod has `hostNetwork`.
+/// The value is an abstract unix socket, so a crash leaves nothing behind. The socket's name is
+/// visible in one network namespace, which is the host's if the pod has `hostNetwork`.
 #[derive(Debug)]
 pub struct Instance {
     _listener: UnixListener,
 }
 
 impl Instance {
-    /// Takes the name.
+    /// Takes the name of the instance.
     ///
     /// # Errors
-    /// If another process has it.
+    /// If another process has the name.
     pub fn take(name: &str) -> Result<Self, InstanceError> {
         let address = SocketAddr::from_abstract_name(format!("sensor-instance/{name}"))?;
         match UnixListener::bind_addr(&address) {
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_is_told_who_the_first_is() {
+    fn a_second_instance_reports_the_process_id_of_the_first() {
         let name = format!("test-{}", std::process::id());
         let first = Instance::take(&name).unwrap();
         let error = Instance::take(&name).unwrap_err();

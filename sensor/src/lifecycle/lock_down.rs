@@ -1,7 +1,7 @@
-//! After the start: what is not needed any more is given up, for good.
+//! The lock-down after the start: the sensor gives up capabilities and system calls for good.
 //!
-//! Landlock is not used: a domain does not follow mounts that come later, and
-//! reading `/proc/PID/root` of containers is path resolution in such mounts.
+//! The sensor does not use Landlock: a Landlock domain does not follow later mounts, and to read
+//! `/proc/PID/root` of a container the kernel resolves paths in such mounts.
 
 use std::{
     fs, io,
@@ -15,7 +15,7 @@ use seccompiler::{
     SeccompFilter, SeccompRule,
 };
 
-/// Capabilities that are kept, and why.
+/// The capabilities that the sensor keeps, each with the reason.
 pub const KEPT: &[(&str, CapabilitySet, &str)] = &[
     (
         "CAP_BPF",
@@ -39,33 +39,33 @@ pub const KEPT: &[(&str, CapabilitySet, &str)] = &[
     ),
 ];
 
-/// What the configuration needs beyond [`KEPT`].
+/// The capabilities that the configuration needs beyond [`KEPT`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Log files are given to another owner.
+    /// The sensor gives log files to another owner.
     pub chown: bool,
-    /// Log files, or their directory, are another user's.
+    /// Log files, or their directory, belong to another user.
     pub dac_override: bool,
-    /// The kernel asks for `CAP_SYS_ADMIN` where `CAP_BPF` or `CAP_PERFMON` should do.
+    /// The kernel demands `CAP_SYS_ADMIN` where `CAP_BPF` or `CAP_PERFMON` should be enough.
     pub sys_admin: bool,
 }
 
-/// Why rights could not be given up.
+/// Why the lock-down failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LockDownError {
-    /// Capabilities.
+    /// The kernel refused to drop capabilities.
     #[error("cannot give up capabilities: {0}")]
     Capabilities(#[source] io::Error),
     /// A thread kept its capabilities.
     #[error("thread {0} did not give up its capabilities")]
     Thread(i32),
-    /// The filter of system calls.
+    /// The kernel refused the filter of system calls.
     #[error("cannot filter system calls: {0}")]
     Filter(String),
 }
 
 impl Needs {
-    /// The capabilities to keep, as far as they are there.
+    /// The capabilities to keep, if the process has them.
     #[must_use]
     pub fn capabilities(self) -> CapabilitySet {
         let mut kept = CapabilitySet::empty();
@@ -86,16 +86,16 @@ impl Needs {
     }
 }
 
-/// Gives up capabilities in every thread, sets `no_new_privs`, and filters system
-/// calls in every thread. To be called once, when all has started.
+/// Gives up capabilities in every thread, sets `no_new_privs`, and filters system calls in every
+/// thread. Call this once, when all parts have started.
 ///
 /// # Errors
-/// If the kernel refuses any of it: the caller decides whether to go on.
+/// If the kernel refuses a step. The caller decides whether to go on.
 pub fn lock_down(needs: Needs) -> Result<(), LockDownError> {
     drop_capabilities(needs.capabilities())?;
     let wrong = |error: &dyn std::fmt::Display| LockDownError::Filter(error.to_string());
-    // The one for `clone3` first: its answer makes the C library use `clone`, whose
-    // flags a filter can see.
+    // The filter for `clone3` comes first: its error makes the C library use `clone`, whose flags a
+    // filter can read.
     let filters = [
         (libc::ENOSYS, vec![(libc::SYS_clone3, Vec::new())]),
         (libc::EPERM, forbidden().map_err(|e| wrong(&e))?),
@@ -110,13 +110,13 @@ pub fn lock_down(needs: Needs) -> Result<(), LockDownError> {
         )
         .map_err(|e| wrong(&e))?;
         let program: BpfProgram = filter.try_into().map_err(|e| wrong(&e))?;
-        // Sets `no_new_privs` too; the kernel copies it to the other threads.
+        // This call sets `no_new_privs` too; the kernel copies it to the other threads.
         seccompiler::apply_filter_all_threads(&program).map_err(|e| wrong(&e))?;
     }
     Ok(())
 }
 
-/// What no part of the sensor does after its start, a reload included.
+/// System calls that no part of the sensor makes after the start, not even for a reload.
 const FORBIDDEN: &[libc::c_long] = &[
     // New programs and processes.
     libc::SYS_execve,
@@ -168,7 +168,7 @@ const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_setfsuid,
     libc::SYS_setfsgid,
     libc::SYS_capset,
-    // What attacks on the kernel like.
+    // System calls that attacks on the kernel often use.
     libc::SYS_add_key,
     libc::SYS_request_key,
     libc::SYS_keyctl,
@@ -193,11 +193,11 @@ fn forbidden() -> Result<Rules, seccompiler::BackendError> {
         ]
         .map(|call| (call, Vec::new())),
     );
-    // Threads may be started, processes not.
+    // The sensor may start threads, but no processes.
     let thread = u64::from(libc::CLONE_THREAD.cast_unsigned());
     let process = SeccompCondition::new(0, Len::Dword, Op::MaskedEq(thread), 0)?;
     rules.push((libc::SYS_clone, vec![SeccompRule::new(vec![process])?]));
-    // Sockets of other families than unix, IPv4 and IPv6.
+    // Sockets of address families other than unix, IPv4 and IPv6.
     let other = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6]
         .map(|family| {
             SeccompCondition::new(0, Len::Dword, Op::Ne, u64::from(family.cast_unsigned()))
@@ -208,11 +208,11 @@ fn forbidden() -> Result<Rules, seccompiler::BackendError> {
     Ok(rules)
 }
 
-/// Set by the signal handler of each thread that could not do it.
+/// The signal handler of a thread sets this flag if the thread could not drop its capabilities.
 static REFUSED: AtomicBool = AtomicBool::new(false);
 
-/// Capabilities belong to threads: each must give its own up, and can only do so
-/// itself. A signal makes them do it, as libpsx does.
+/// Drops the capabilities of all threads. Capabilities belong to threads, and only the thread
+/// itself can drop its own. A signal makes each thread do so, as in libpsx.
 fn drop_capabilities(kept: CapabilitySet) -> Result<(), LockDownError> {
     let wrong = |error: io::Error| LockDownError::Capabilities(error);
     let has = rustix::thread::capabilities(None).map_err(|e| wrong(e.into()))?;
@@ -233,7 +233,7 @@ fn drop_capabilities(kept: CapabilitySet) -> Result<(), LockDownError> {
         })
     }
     .map_err(wrong)?;
-    // Inherited over exec even so; there is none any more.
+    // Ambient capabilities would survive an exec. After this call there are none.
     let _ = rustix::thread::clear_ambient_capability_set();
     rustix::thread::set_capabilities(None, sets).map_err(|e| wrong(e.into()))?;
     let outcome = signal_threads(signal, left);
@@ -253,8 +253,8 @@ fn signal_threads(signal: i32, left: CapabilitySet) -> Result<(), LockDownError>
             match permitted(tid) {
                 Some(set) if !left.contains(set) => {
                     waiting = Some(tid);
-                    // SAFETY: sends a signal that has a handler to a thread of this
-                    // process; one that has ended meanwhile is an error that is harmless.
+                    // SAFETY: sends a signal that has a handler to a thread of this process; if the
+                    // thread has ended meanwhile, the call fails without harm.
                     unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), tid, signal) };
                 }
                 _ => {}
@@ -270,7 +270,7 @@ fn signal_threads(signal: i32, left: CapabilitySet) -> Result<(), LockDownError>
     }
 }
 
-/// The capabilities that a thread may use; none if it has ended.
+/// The permitted capabilities of a thread; none if the thread has ended.
 fn permitted(tid: i32) -> Option<CapabilitySet> {
     let status = fs::read_to_string(format!("/proc/self/task/{tid}/status")).ok()?;
     let bits = status

@@ -1,14 +1,15 @@
-//! Memory that was needed for a moment goes back to the kernel.
+//! Gives memory that the sensor needed for a moment back to the kernel.
 
-/// Has the allocator make each block from 128 KiB on a mapping of its own, so that it leaves
-/// nothing behind when it is freed. To be called before anything large is made.
+/// Makes the allocator give each block of 128 KiB or more a mapping of its own, so that a freed
+/// block leaves no hole behind. Call this before the sensor allocates anything large.
 ///
-/// It does so by itself until the first of them is freed, and then takes blocks up to that size from
-/// the heap. There what waited for a stalled disk would lie between processes that are remembered,
-/// and tear holes that are pages no more.
+/// By default the allocator does so only until a program frees the first large block, and then
+/// takes blocks up to that size from the heap. There the lines that waited for a stalled disk would
+/// lie between long-lived entries of caches, and would leave holes that the kernel cannot take
+/// back.
 pub(crate) fn keep_large_apart() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: mallopt(3) locks the allocator; the value is the one it begins with.
+    // SAFETY: mallopt(3) locks the allocator; the value is the allocator's own default.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10);
     }
@@ -16,8 +17,8 @@ pub(crate) fn keep_large_apart() {
 
 /// Gives the allocator's free pages back to the kernel.
 ///
-/// Reading the kernel's type information and compiling rules takes some 20 MiB for half a
-/// second. glibc keeps what is freed below the last block in use for itself until it is asked.
+/// Reading the kernel's type information and compiling rules takes some 20 MiB for half a second.
+/// glibc keeps free memory below the last block in use until a program calls this function.
 pub(crate) fn give_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim(3) locks the allocator, and touches free blocks only.

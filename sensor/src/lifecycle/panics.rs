@@ -1,4 +1,4 @@
-//! A panic anywhere ends the process: never a half-dead agent.
+//! A panic in any thread ends the process, so that no sensor goes on with a part missing.
 
 use std::{
     panic::{self, PanicHookInfo},
@@ -13,15 +13,16 @@ use crate::logging;
 
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
-/// Whether there was a panic: the exit code must be 1.
+/// Whether a thread has panicked: then the exit code must be 1.
 #[must_use]
 pub fn panicked() -> bool {
     PANICKED.load(Relaxed)
 }
 
-/// From now on a panic is logged, `tell` is called (count it, and ask for an orderly
-/// stop), and the process exits with 1 at the latest after `patience`.
-pub fn install(patience: Duration, tell: impl Fn() + Send + Sync + 'static) {
+/// Installs the panic hook. From then on a panic is logged, the hook calls `on_panic` (which counts
+/// the panic and asks for an orderly stop), and the process exits with 1 after `patience` at the
+/// latest.
+pub fn install(patience: Duration, on_panic: impl Fn() + Send + Sync + 'static) {
     panic::set_hook(Box::new(move |info| {
         let first = !PANICKED.swap(true, Relaxed);
         let thread = thread::current();
@@ -35,7 +36,7 @@ pub fn install(patience: Duration, tell: impl Fn() + Send + Sync + 'static) {
         if !first {
             return;
         }
-        tell();
+        on_panic();
         let watchdog = thread::Builder::new()
             .name("watchdog".into())
             .spawn(move || {

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A file with this process's id; removed when dropped, if it still is ours.
+/// A file with this process's id. Dropping the value removes the file if it still has this id.
 #[derive(Debug)]
 pub struct PidFile(PathBuf);
 
@@ -15,7 +15,7 @@ impl PidFile {
     /// Writes the file.
     ///
     /// # Errors
-    /// If it cannot be written, or is a symbolic link.
+    /// If the file cannot be written, or is a symbolic link.
     pub fn create(path: &Path) -> io::Result<Self> {
         let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
         let mut file = fs::OpenOptions::new()
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_holds_the_pid_and_goes_with_its_owner() {
+    fn dropping_the_owner_removes_the_file_with_its_process_id() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pid");
         let file = PidFile::create(&path).unwrap();
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_of_another_process_is_left() {
+    fn the_file_of_another_process_stays() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pid");
         let file = PidFile::create(&path).unwrap();

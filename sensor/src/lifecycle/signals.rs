@@ -1,4 +1,4 @@
-//! Signals → requests.
+//! Turns signals into requests.
 
 use std::{io, thread::JoinHandle};
 
@@ -18,7 +18,7 @@ pub enum Request {
     Reopen,
 }
 
-/// The thread that turns signals into requests; ends when dropped.
+/// The thread that turns signals into requests. Dropping the value ends the thread.
 #[derive(Debug)]
 pub struct Signals {
     handle: Handle,
@@ -26,10 +26,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Hands each request to `receive`, on a thread of its own. False ends it.
+    /// Starts a thread that passes each request to `receive`, until `receive` returns false.
     ///
     /// # Errors
-    /// If handlers or the thread cannot be set up.
+    /// If the signal handlers or the thread cannot be set up.
     pub fn listen(mut receive: impl FnMut(Request) -> bool + Send + 'static) -> io::Result<Self> {
         let mut signals = Iterator::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
         let handle = signals.handle();
@@ -58,7 +58,7 @@ impl Drop for Signals {
     fn drop(&mut self) {
         self.handle.close();
         if let Some(thread) = self.thread.take() {
-            // A panic of that thread was told by the panic hook.
+            // The panic hook has logged a panic of that thread.
             let _ = thread.join();
         }
     }

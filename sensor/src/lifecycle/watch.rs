@@ -1,4 +1,4 @@
-//! Files that were changed since they were read.
+//! Watches files for changes since the sensor read them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,19 +7,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What tells a changed file: device, inode, size, and when it was changed.
+/// What identifies a version of a file: device, inode, size, and time of change (seconds and
+/// nanoseconds).
 type Mark = (u64, u64, u64, i64, i64);
 
-/// Those of a file, or of the files in a directory.
+/// The marks of a file, or of the files in a directory.
 type Marks = BTreeMap<PathBuf, Mark>;
 
-/// Watches files, and the files in directories, by looking at them: also those
-/// that Kubernetes exchanges by a symbolic link, and those on a network share.
+/// Watches files, and the files in directories, by `stat`. So it also notices files that Kubernetes
+/// exchanges by a symbolic link, and files on a network share.
 #[derive(Debug, Default)]
 pub struct Watch(BTreeMap<PathBuf, Marks>);
 
 impl Watch {
-    /// Watches these too, from now on; whether any of them is new.
+    /// Also watches these paths from now on. Returns whether any of them is new.
     pub fn add<'a>(&mut self, paths: impl IntoIterator<Item = &'a PathBuf>) -> bool {
         let before = self.0.len();
         for path in paths {
@@ -29,13 +30,13 @@ impl Watch {
         self.0.len() > before
     }
 
-    /// Watches no others than these any more.
+    /// Stops watching all paths but these.
     pub fn keep<'a>(&mut self, paths: impl IntoIterator<Item = &'a PathBuf>) {
         let kept: BTreeSet<_> = paths.into_iter().collect();
         self.0.retain(|path, _| kept.contains(path));
     }
 
-    /// Whether anything has changed since the last call. One `stat` a file.
+    /// Whether a file has changed since the last call. Makes one `stat` for each file.
     pub fn changed(&mut self) -> bool {
         let mut changed = false;
         for (path, former) in &mut self.0 {
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_noticed_once() {
+    fn each_change_of_a_file_is_reported_once() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.yaml");
         fs::write(&file, "1").unwrap();
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_kubernetes_exchanges_is_noticed() {
+    fn the_exchange_of_a_directory_by_kubernetes_is_a_change() {
         let dir = tempfile::tempdir().unwrap();
         for version in ["v1", "v2"] {
             fs::create_dir(dir.path().join(version)).unwrap();
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_in_a_directory_is_noticed() {
+    fn a_new_file_in_a_directory_is_a_change() {
         let dir = tempfile::tempdir().unwrap();
         let mut watch = watch(&[dir.path().to_owned()]);
         fs::write(dir.path().join("new"), "").unwrap();
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_watched_already_is_not_looked_at_when_it_is_named_again() {
+    fn adding_a_watched_path_again_does_not_hide_a_change() {
         let dir = tempfile::tempdir().unwrap();
         let [file, other] = ["a.yaml", "b.yaml"].map(|name| dir.path().join(name));
         let mut watch = watch(std::slice::from_ref(&file));

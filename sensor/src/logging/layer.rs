@@ -1,4 +1,4 @@
-//! Where the events of `tracing` come in.
+//! The layer that receives the events of `tracing`.
 
 use std::{
     io::Write as _,
@@ -31,10 +31,11 @@ pub fn lines(priority: Priority) -> u64 {
     LINES[priority as usize].load(Relaxed)
 }
 
-/// What can be changed while the log is in use.
+/// The settings that can change while the log is in use.
 #[derive(Debug)]
 pub(super) struct Settings {
-    /// What is counted though it may not be printed: so that metrics tell of errors even if
+    /// The events that the log counts even if it does not print them, so that metrics show errors
+    /// although the log is off.
     /// the log is off.
     counted: Targets,
     printed: Targets,
@@ -44,14 +45,15 @@ pub(super) struct Settings {
 }
 
 impl Default for Settings {
-    /// What is in force until the configuration is read.
+    /// The settings until the sensor has read the configuration.
     fn default() -> Self {
         Self::new(&Config::default(), None)
     }
 }
 
 impl Settings {
-    /// What a configuration says, with the way to the system log if it wants that.
+    /// The settings of a configuration. `syslog` leads to the system log, if the configuration
+    /// wants lines there.
     pub(super) fn new(config: &Config, syslog: Option<Syslog>) -> Self {
         Self {
             counted: level::targets(&LogLevel::default()),
@@ -86,8 +88,7 @@ impl Log {
 }
 
 impl<S: Subscriber> Layer<S> for Log {
-    /// An event that nobody wants costs a comparison where it is made from then on, until the
-    /// settings change.
+    /// From then on an event that no setting wants costs one comparison, until the settings change.
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         if self.settings.load().want(metadata) {
             Interest::always()
@@ -107,7 +108,8 @@ impl<S: Subscriber> Layer<S> for Log {
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        // An event of the crate `log` has a target of its own only in here.
+        // For an event of the crate `log`, only the normalized metadata have the event's own
+        // target.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
         let priority = priority_of(*metadata.level());
@@ -121,7 +123,7 @@ impl<S: Subscriber> Layer<S> for Log {
         }
         let line = Line::new(settings.format, SystemTime::now(), metadata, event);
         if settings.stderr {
-            // There is nowhere to tell that standard error cannot be written.
+            // If standard error cannot be written, no place is left to report the error.
             let _ = std::io::stderr().write_all(line.whole().as_bytes());
         }
         if let Some(syslog) = &settings.syslog {
@@ -139,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts how often it is formatted.
+    /// Counts how often the value is formatted.
     #[derive(Default)]
     struct FormatCount(Cell<u32>);
 
@@ -178,7 +180,7 @@ mod tests {
             let count = FormatCount::default();
             let before = lines(Priority::Informational);
             with_default(tracing_subscriber::registry().with(log), || {
-                info!("{count}")
+                info!("{count}");
             });
             assert!(lines(Priority::Informational) > before);
             assert_eq!(count.0.get(), 0, "{level}");
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn other_settings_count_for_the_next_event() {
+    fn changed_settings_apply_to_the_next_event() {
         let shared = settings("info", true);
         let log = Log::new(Arc::clone(&shared));
         let count = FormatCount::default();

@@ -1,10 +1,10 @@
-//! Which events are wanted.
+//! Which events the log wants.
 
 use config::LogLevel;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
-/// The project's crates: what the targets of their events begin with.
+/// The project's crates: the first part of the targets of their events.
 const OWN: &[&str] = &[
     "config",
     "events",
@@ -22,8 +22,8 @@ pub(super) fn is_own(target: &str) -> bool {
     OWN.contains(&name)
 }
 
-/// The events that a `log_level` wants. Libraries are heard from warnings on, if it does not
-/// name them: what they do in detail is not what the sensor's user has asked for.
+/// The events that a `log_level` selects. If the level does not name libraries, the log takes their
+/// events from warnings on: the sensor's user has not asked for details of libraries.
 pub(super) fn targets(level: &LogLevel) -> Targets {
     Targets::new()
         .with_default(level.own.min(LevelFilter::WARN))
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn libraries_are_heard_from_warnings_on() {
+    fn the_log_takes_events_of_libraries_from_warnings_on() {
         let debug = wanted("debug");
         assert!(debug("sensor::app", Level::DEBUG));
         assert!(debug("kube_client::client", Level::WARN));
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_is_named_has_its_own_level_and_so_has_what_is_in_it() {
+    fn a_named_target_has_its_own_level_for_its_submodules_too() {
         let mixed = wanted("warning,metadata=debug,kube_client=info");
         assert!(mixed("metadata::kube", Level::DEBUG));
         assert!(!mixed("sensor::app", Level::INFO));
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn each_crate_of_the_project_is_heard_as_one_of_its_own() {
+    fn each_crate_of_the_project_counts_as_its_own() {
         let crates = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates");
         for entry in std::fs::read_dir(crates).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_wanted_of_a_log_that_goes_nowhere() {
+    fn a_log_without_a_destination_wants_no_events() {
         assert!(!none().would_enable("sensor", &Level::ERROR));
     }
 }

@@ -1,4 +1,4 @@
-//! What an event looks like as a line.
+//! The form of an event as a line.
 
 use std::{error::Error, fmt, fmt::Write as _, time::SystemTime};
 
@@ -14,18 +14,18 @@ use tracing::{
 
 use super::level;
 
-/// An event as it is written, in parts.
+/// An event as the log writes it, in parts.
 #[derive(Debug)]
 pub(super) struct Line {
     time: SystemTime,
     pub(super) priority: Priority,
-    /// All of a line of JSON; what comes behind time and priority in one of text.
+    /// The whole line for JSON; for text, the part behind time and priority.
     pub(super) body: String,
     format: LogFormat,
 }
 
 impl Line {
-    /// An event, with the metadata that are its own.
+    /// Formats an event. `metadata` are the event's own, also for an event of the crate `log`.
     pub(super) fn new(
         format: LogFormat,
         time: SystemTime,
@@ -43,8 +43,8 @@ impl Line {
         }
     }
 
-    /// The whole line with its end, as on standard error:
-    /// `2026-11-21T05:01:46+0000: Warning: message name=value`, or an object of JSON.
+    /// The whole line with its newline, as standard error gets it: `2026-11-21T05:01:46+0000:
+    /// Warning: message name=value`, or a JSON object.
     pub(super) fn whole(&self) -> String {
         match self.format {
             LogFormat::Text => format!(
@@ -71,7 +71,7 @@ fn seconds(t: OffsetDateTime) -> String {
     )
 }
 
-/// `message name=value`; before the message of a library stands the library's target.
+/// `message name=value`; for a library, the library's target stands before the message.
 fn text(metadata: &Metadata<'_>, event: &Event<'_>) -> String {
     let mut text = String::new();
     if !level::is_own(metadata.target()) {
@@ -102,21 +102,22 @@ fn json(time: SystemTime, metadata: &Metadata<'_>, event: &Event<'_>) -> String 
         message: parts.message,
         fields: parts.fields,
     };
-    // Texts, numbers and maps with texts as keys: all of them can be JSON.
+    // All parts are texts, numbers or maps with texts as keys, which JSON can express.
     serde_json::to_string(&line).unwrap_or_default()
 }
 
-/// Whether a field of an event of the crate `log` only says where the event was made.
+/// Whether a field of an event of the crate `log` only says where in the code the event arose.
 fn is_place(field: &Field) -> bool {
     field.name().starts_with("log.")
 }
 
-/// Writes an event's message and its fields, in their order: the message is the first.
+/// Writes an event's message and its fields in their order; the message is first.
 struct Text<'a>(&'a mut String);
 
 impl Visit for Text<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a string cannot fail; what a value makes of itself may, and ends there.
+        // Writing to a string cannot fail. The formatting of a value may fail, and then the value
+        // ends there.
         let _ = match field.name() {
             "message" => write!(self.0, "{value:?}"),
             _ if is_place(field) => Ok(()),
@@ -125,7 +126,7 @@ impl Visit for Text<'_> {
     }
 }
 
-/// Takes an event apart.
+/// Collects the parts of an event.
 #[derive(Default)]
 struct Parts {
     message: String,
@@ -166,7 +167,7 @@ impl Visit for Parts {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // As in text: what a value fails to write ends there.
+        // As in text, a value whose formatting fails ends there.
         let mut text = String::new();
         let _ = write!(text, "{value:?}");
         if field.name() == "message" {
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_the_crate_log_has_the_target_that_it_was_given() {
+    fn a_record_of_the_crate_log_has_its_own_target() {
         let lines = lines(LogFormat::Text, || {
             let record = log::Record::builder()
                 .target("rustls::conn")

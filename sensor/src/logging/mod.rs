@@ -1,4 +1,4 @@
-//! The sensor's log: what becomes of the events of [`tracing`].
+//! The sensor's log: the way of the events of [`tracing`] to their outputs.
 //!
 //! ```text
 //! error!, warn!, info!, debug! ──▶ level of the target ──▶ count ──▶ line ──▶ standard error
@@ -30,28 +30,28 @@ use self::{
     syslog::Syslog,
 };
 
-/// What can be changed while the log is in use.
+/// The settings that can change while the log is in use.
 static SETTINGS: OnceLock<Arc<ArcSwap<Settings>>> = OnceLock::new();
 
 /// How long the end of the process waits for the system log.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// From now on this process's events, those of its libraries included, become lines on
-/// standard error. To be called once, at the start, before any thread is started; a second
-/// call changes nothing.
+/// Starts the log: from now on the events of this process, those of its libraries included, become
+/// lines on standard error. Call this once, at the start, before any thread starts; a second call
+/// changes nothing.
 pub fn start() {
-    // While it can be asked for.
+    // Reads the local time zone while the process has one thread, as the time zone needs.
     let _ = telemetry::local_offset();
     let settings = SETTINGS.get_or_init(Arc::default);
     let log = Log::new(Arc::clone(settings));
     let subscriber = tracing_subscriber::registry().with(log);
     if tracing::subscriber::set_global_default(subscriber).is_ok() {
-        // Only a program that uses the library can have a logger already: it stays.
+        // Only a program that uses this library can already have a logger, which then stays.
         let _ = tracing_log::LogTracer::init();
     }
 }
 
-/// From now on the log is as a configuration says.
+/// Applies the settings of a configuration to the log.
 pub fn apply(config: &Config) {
     let Some(settings) = SETTINGS.get() else {
         return;
@@ -71,8 +71,7 @@ pub fn apply(config: &Config) {
     }
 }
 
-/// Waits a moment for what has not got to the system log yet. To be called before the process
-/// ends.
+/// Waits up to a second until the system log has all lines. Call this before the process ends.
 pub fn finish() {
     let settings = SETTINGS.get().map(|settings| settings.load_full());
     if let Some(syslog) = settings.as_ref().and_then(|s| s.syslog.as_ref()) {

@@ -1,4 +1,5 @@
-//! The log's lines for the system log, on a thread of their own: who logs never waits for it.
+//! Sends the log's lines to the system log on a thread of its own, so that a thread that logs never
+//! waits.
 
 use std::{
     io,
@@ -11,18 +12,19 @@ use std::{
 use falco_rules::Priority;
 use outputs::system_log;
 
-/// Lines that may wait. More come only if the system log is stuck, and are dropped.
+/// Most lines in the queue. The queue fills only if the system log is stuck; then further lines are
+/// dropped.
 const WAITING: usize = 256;
 
-/// What the thread is to do.
+/// An order to the thread.
 enum Order {
     /// Send a line.
     Line(Priority, String),
-    /// Answer: what was ordered before is done.
+    /// Answer when all earlier orders are done.
     Answer(SyncSender<()>),
 }
 
-/// The way to the thread, which ends with the last of these.
+/// The sending end of the thread's queue. The thread ends when the last one is dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Syslog(SyncSender<Order>);
 
@@ -30,7 +32,7 @@ impl Syslog {
     /// Starts the thread, for the socket at a path.
     ///
     /// # Errors
-    /// If there can be no further thread.
+    /// If the kernel refuses another thread.
     pub(super) fn start(path: &'static Path) -> io::Result<Self> {
         let (sender, orders) = sync_channel(WAITING);
         let to = system_log::Syslog::new(path, telemetry::local_offset());
@@ -40,9 +42,9 @@ impl Syslog {
         Ok(Self(sender))
     }
 
-    /// Hands a line over.
+    /// Puts a line into the queue; drops the line if the queue is full.
     pub(super) fn write(&self, priority: Priority, line: &str) {
-        // There is nowhere to tell that the system log does not take lines.
+        // If the system log takes no lines, no place is left to report the error.
         let _ = self.0.try_send(Order::Line(priority, line.into()));
     }
 
@@ -62,14 +64,14 @@ impl Syslog {
     }
 }
 
-/// Sends lines until nobody can order any more. Without a system log, as in most containers,
-/// lines end here.
+/// Sends lines until the last sending end is dropped. Without a system log, as in most containers,
+/// the lines go nowhere.
 fn work(orders: &Receiver<Order>, mut to: system_log::Syslog) {
     for order in orders {
         match order {
             Order::Line(priority, line) => {
                 to.format(line.as_bytes(), priority);
-                // The first attempt may only find out that the system log has started anew.
+                // The first attempt may fail only because the system log has started anew.
                 let _ = to.send().or_else(|_| to.send());
             }
             Order::Answer(answer) => {
@@ -85,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    /// A path of a test's own, which lives as long as the tests do.
+    /// A path for this test alone, which lives as long as the test.
     fn path() -> (tempfile::TempDir, &'static Path) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_system_log_lines_end_and_one_that_comes_later_gets_the_next() {
+    fn a_system_log_that_starts_later_gets_the_next_line() {
         let (_dir, path) = path();
         let log = Syslog::start(path).unwrap();
         log.write(Priority::Error, "nobody listens");
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn who_logs_does_not_wait_for_a_system_log_that_is_stuck() {
+    fn logging_does_not_wait_for_a_system_log_that_is_stuck() {
         let (_dir, path) = path();
         let _system = UnixDatagram::bind(path).unwrap();
         let log = Syslog::start(path).unwrap();
@@ -151,7 +153,7 @@ mod tests {
         for _ in 0..100_000 {
             log.write(Priority::Error, "one of many");
         }
-        // The thread alone has waited: for a second each time that the queue was full.
+        // Only the thread has waited: one second each time that the queue was full.
         assert!(begin.elapsed() < Duration::from_secs(5));
     }
 }

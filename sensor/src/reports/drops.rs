@@ -1,4 +1,4 @@
-//! What is said and done when events are lost: `syscall_event_drops`.
+//! Reports lost events and acts on them: `syscall_event_drops`.
 
 use std::time::{Duration, Instant};
 
@@ -8,15 +8,15 @@ use outputs::internal::Record;
 use telemetry::{KindTotals, Meaning, SourceTotals};
 use tracing::warn;
 
-/// Nothing is done in less time after the last look.
+/// The shortest time between two checks.
 const INTERVAL: Duration = Duration::from_millis(900);
 
-/// What is to be done about losses.
+/// What the sensor has to do about losses.
 #[derive(Debug, Default, PartialEq)]
 pub struct Reaction {
-    /// A record for the stream.
+    /// A record for all outputs.
     pub record: Option<Record>,
-    /// The sensor is to stop.
+    /// Whether the sensor has to stop.
     pub exit: bool,
 }
 
@@ -29,12 +29,12 @@ pub struct DropMonitor {
     tokens: f64,
     occurrences: u64,
     actions: u64,
-    /// Lost since the last record.
+    /// Events lost since the last record.
     unreported: u64,
 }
 
 impl DropMonitor {
-    /// Nothing is lost yet.
+    /// A monitor that has seen no loss yet.
     #[must_use]
     pub fn new(config: SyscallEventDrops, now: Instant) -> Self {
         Self {
@@ -48,12 +48,13 @@ impl DropMonitor {
         }
     }
 
-    /// Other settings, the same counts.
+    /// Takes over other settings, and keeps the counts.
     pub fn reconfigure(&mut self, config: SyscallEventDrops) {
         self.config = config;
     }
 
-    /// How often events were lost in some second, and how often something was done.
+    /// The number of seconds in which events were lost, and the number of times the sensor acted on
+    /// a loss.
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {
         (self.occurrences, self.actions)
@@ -65,7 +66,7 @@ impl DropMonitor {
         now.saturating_duration_since(self.checked) >= INTERVAL
     }
 
-    /// To be called when it is due.
+    /// Compares the counts with those of the last check. Call this when [`Self::due`] returns true.
     pub fn check(&mut self, now: Instant, totals: &SourceTotals) -> Reaction {
         let elapsed = now.saturating_duration_since(self.checked);
         self.checked = now;
@@ -100,7 +101,7 @@ impl DropMonitor {
         }
     }
 
-    /// Falco's record, all figures as text; ours by cause beside them.
+    /// Falco's record, with all figures as text, and beside them the sensor's own figures by cause.
     fn record(&self, lost: u64, seen: u64, before: &SourceTotals, now: &SourceTotals) -> Record {
         let message = format!(
             "Falco internal: syscall event drop. {lost} system calls dropped in last second."
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_is_told_with_its_cause() {
+    fn the_record_of_a_loss_has_the_cause() {
         let (mut monitor, now) = monitor();
         let reaction = monitor.check(now + Duration::from_secs(1), &totals(100, 20));
         let record = reaction.record.unwrap();
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn losses_below_the_threshold_are_counted_only() {
+    fn losses_below_the_threshold_make_no_record() {
         let (mut monitor, now) = monitor();
         let reaction = monitor.check(now + Duration::from_secs(1), &totals(1000, 20));
         assert_eq!(reaction, Reaction::default());
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn without_actions_nothing_is_done() {
+    fn a_loss_without_configured_actions_has_no_effect() {
         let now = Instant::now();
         let config = SyscallEventDrops {
             actions: Vec::new(),

@@ -1,4 +1,4 @@
-//! What the sensor says of itself: metrics page, snapshots, records of losses.
+//! The sensor's reports about itself: metrics page, snapshots, records of losses.
 
 mod drops;
 mod outputs;

@@ -1,4 +1,4 @@
-//! The outputs as metrics and readiness show them.
+//! The outputs in metrics and readiness.
 
 use std::{
     sync::{
@@ -13,7 +13,7 @@ use telemetry::{Condition, Exposition, Health, Metric, Telemetry, catalog as c};
 
 use super::{OutputState, Stalls};
 
-/// Watches all outputs, and tells their figures.
+/// Watches all outputs and reports their figures.
 #[derive(Clone, Debug, Default)]
 pub struct OutputReport {
     control: Control,
@@ -21,7 +21,7 @@ pub struct OutputReport {
 }
 
 impl OutputReport {
-    /// A report on the outputs of a handle.
+    /// A report on the outputs that `control` leads to.
     #[must_use]
     pub fn new(control: Control) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl OutputReport {
         telemetry.add_probe(Box::new(move |health| report.check(health)));
     }
 
-    /// Lines that all outputs lost.
+    /// The number of lines that all outputs dropped.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         let accounts = self.control.accounts();
@@ -46,7 +46,7 @@ impl OutputReport {
         dropped.sum()
     }
 
-    /// The outputs.
+    /// The handle of the outputs.
     #[must_use]
     pub fn control(&self) -> &Control {
         &self.control
@@ -58,7 +58,7 @@ impl OutputReport {
         stalls.set_timeout(timeout);
     }
 
-    /// Looks whether the outputs are written.
+    /// Sets readiness to whether the outputs write their lines.
     fn check(&self, health: &Health) {
         let (now, active) = (Instant::now(), self.control.active());
         let mut stalls = self.stalls.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_tell_what_the_outputs_lost() {
+    fn metrics_show_the_lines_that_the_outputs_dropped() {
         let mut out = Exposition::default();
         OutputReport::default().expose(&mut out);
         let text = out.render();

@@ -28,35 +28,35 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
-/// Connections at a time.
+/// Most connections at a time.
 const CONNECTIONS: usize = 64;
 /// How long a connection lives: from its handshake to the last byte of the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Why there is no web server.
+/// Why the web server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// The address cannot be listened at.
+    /// The server cannot listen at the address.
     #[error(
         "webserver: cannot listen at {address}: {source}: choose another webserver.listen_port or listen_address"
     )]
     Bind {
-        /// Which.
+        /// The configured address.
         address: SocketAddr,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// No certificate.
+    /// The certificate or key is missing or not valid.
     #[error("webserver.ssl_certificate {}: {what}", path.display())]
     Certificate {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         what: String,
     },
 }
 
-/// A web server that listens already.
+/// A web server that listens but does not serve yet.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
@@ -74,7 +74,7 @@ impl Server {
     /// Listens at the configured address.
     ///
     /// # Errors
-    /// If that is not possible.
+    /// If the address cannot be used, or the certificate is not valid.
     pub async fn bind(config: &Webserver) -> Result<Self, ServerError> {
         let tls = if config.ssl_enabled {
             let path = &config.ssl_certificate;
@@ -98,13 +98,13 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// The address at which the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until the task is dropped.
+    /// Serves until the caller drops the task.
     pub async fn run(self, telemetry: Arc<Telemetry>) {
         let pages = Arc::new(Pages {
             telemetry,
@@ -121,26 +121,26 @@ impl Server {
                 }
             };
             let serving = accepted(stream, self.tls.clone(), Arc::clone(&pages));
-            // Whoever is too slow is not served.
+            // The server cuts off a client that is too slow.
             let task = tokio::spawn(async move { drop(timeout(PATIENCE, serving).await) });
             connections.add(peer.ip(), task.abort_handle());
         }
     }
 }
 
-/// The connections in service, in the order in which they came.
+/// The open connections, in the order in which they came.
 #[derive(Default)]
 struct Connections(Vec<(IpAddr, AbortHandle)>);
 
 impl Connections {
-    /// Takes another one into service. Where there is no room, the oldest one of the
-    /// address that has most is cut off: nobody can keep the others' probes out.
+    /// Adds a connection. If there is no room, the server cuts off the oldest connection of the
+    /// address with the most connections, so that one client cannot keep out the probes of others.
     fn add(&mut self, peer: IpAddr, task: AbortHandle) {
         let Self(all) = self;
         all.retain(|(_, task)| !task.is_finished());
         if all.len() >= CONNECTIONS {
             let of = |peer| all.iter().filter(|(other, _)| *other == peer).count();
-            // The last one of several that have as many: backwards, that is the oldest.
+            // `max_by_key` returns the last maximum; backwards, the last one is the oldest.
             let oldest = (0..all.len()).rev().max_by_key(|&at| of(all[at].0));
             if let Some(oldest) = oldest {
                 all.remove(oldest).1.abort();
@@ -154,7 +154,7 @@ async fn accepted(stream: TcpStream, tls: Option<TlsAcceptor>, pages: Arc<Pages>
     match tls {
         None => serve(stream, pages).await,
         Some(tls) => {
-            // Whoever does not speak TLS is not served.
+            // The server drops a client that does not speak TLS.
             if let Ok(stream) = tls.accept(stream).await {
                 serve(stream, pages).await;
             }
@@ -162,7 +162,7 @@ async fn accepted(stream: TcpStream, tls: Option<TlsAcceptor>, pages: Arc<Pages>
     }
 }
 
-/// Serves one connection, whoever accepted it.
+/// Serves one connection, from any listener.
 pub async fn serve_stream<S>(stream: S, telemetry: Arc<Telemetry>, config: Webserver)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -178,7 +178,7 @@ where
         let response = pages.answer(&request);
         async move { Ok::<_, Infallible>(response) }
     });
-    // A connection that breaks is the client's affair.
+    // The server ignores connections that clients break.
     let _ = http1::Builder::new()
         .keep_alive(false)
         .max_buf_size(16 << 10)

@@ -1,4 +1,4 @@
-//! Metrics as a record in the stream, and the summary at the end.
+//! Metrics as an internal record, and the summary at the end.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -10,7 +10,7 @@ use telemetry::{Cache, KindTotals, Resources, SourceTotals, Telemetry};
 
 use super::OutputReport;
 
-/// Makes a record of the metrics, at intervals.
+/// Makes an internal record of the metrics, at intervals.
 #[derive(Debug, Default)]
 pub struct Snapshots {
     last: Vec<SourceTotals>,
@@ -24,7 +24,8 @@ fn float(n: u64) -> f64 {
 }
 
 impl Snapshots {
-    /// `Falco internal: metrics snapshot`, with what the configuration includes.
+    /// Makes the record `Falco internal: metrics snapshot`, with the parts that the configuration
+    /// includes.
     pub fn record(
         &mut self,
         telemetry: &Telemetry,
@@ -109,7 +110,7 @@ impl Snapshots {
         record
     }
 
-    /// The record made last as a line of `metrics.output_file`, in Falco's form.
+    /// The last record as a line of `metrics.output_file`, in Falco's form.
     #[must_use]
     pub fn sample(&self, record: &Record) -> Vec<u8> {
         let line = json!({"output_fields": record.fields, "sample": self.number});
@@ -121,7 +122,7 @@ fn cpus() -> u64 {
     std::thread::available_parallelism().map_or(1, |n| n.get() as u64)
 }
 
-/// Falco's names of priorities in the summary.
+/// Falco's names of priorities in its summary.
 fn severity(priority: Priority) -> String {
     match priority {
         Priority::Informational => "INFO".into(),
@@ -129,7 +130,7 @@ fn severity(priority: Priority) -> String {
     }
 }
 
-/// What Falco prints to standard output at its end.
+/// The summary that Falco prints to standard output at its end.
 #[must_use]
 pub fn summary(telemetry: &Telemetry) -> String {
     let tables = telemetry.rules.tables();
@@ -152,7 +153,8 @@ pub fn summary(telemetry: &Telemetry) -> String {
     out
 }
 
-/// What Falco prints to standard error at its end, and our exact accounts below it.
+/// The summary that Falco prints to standard error at its end, followed by the sensor's exact
+/// accounts.
 #[must_use]
 pub fn drop_summary(
     telemetry: &Telemetry,
@@ -262,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn each_switch_includes_what_it_says() {
+    fn each_switch_of_the_configuration_includes_its_fields() {
         let telemetry = telemetry();
         telemetry
             .caches

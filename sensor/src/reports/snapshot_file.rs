@@ -1,4 +1,4 @@
-//! Snapshots to a file, `metrics.output_file`: by a thread of its own, as a file can stall.
+//! Writes snapshots to a file, `metrics.output_file`, on a thread of its own, as a file can stall.
 
 use std::{
     io,
@@ -16,10 +16,10 @@ use outputs::file::append;
 use telemetry::{Identity, Telemetry};
 use tracing::{error, info};
 
-/// Lines that may wait for a file that stalls.
+/// Most lines in the queue of a file that stalls.
 const WAITING: usize = 16;
 
-/// Which file, and how it is created.
+/// The file's path, and how the sensor creates the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Target {
     path: PathBuf,
@@ -39,7 +39,7 @@ impl Target {
     }
 }
 
-/// The file of snapshots. Its thread ends with it, when it has written what waits.
+/// The file of snapshots. Dropping the value ends the thread after it has written all queued lines.
 #[derive(Debug)]
 pub struct SnapshotFile {
     target: Target,
@@ -49,7 +49,7 @@ pub struct SnapshotFile {
 }
 
 impl SnapshotFile {
-    /// Starts what the configuration asks for; goes on with a `former` one of the same file.
+    /// Starts a file if the configuration asks for one; keeps `former` if it writes the same file.
     #[must_use]
     pub fn start(
         config: &Config,
@@ -77,7 +77,7 @@ impl SnapshotFile {
         })
     }
 
-    /// Gives it a line. Waits for nothing: a line that finds no place is counted as lost.
+    /// Queues a line without waiting; counts the line as lost if the queue is full.
     pub fn write(&mut self, line: Vec<u8>) {
         let is_full = self.lines.try_send(line).is_err();
         if is_full {
@@ -96,7 +96,7 @@ impl SnapshotFile {
 fn run(target: &Target, lines: &Receiver<Vec<u8>>, telemetry: &Telemetry) {
     let Target { path, mode, owner } = target;
     let mut failing = false;
-    let mut tell = |outcome: io::Result<()>| match outcome {
+    let mut report = |outcome: io::Result<()>| match outcome {
         Err(error) if !failing => {
             failing = true;
             error!("{}: no snapshots are written: {error}", path.display());
@@ -107,14 +107,14 @@ fn run(target: &Target, lines: &Receiver<Vec<u8>>, telemetry: &Telemetry) {
         }
         _ => {}
     };
-    // At once, so that a wrong path is told now and not only when the first interval is over.
-    tell(append(path, *mode, *owner, b""));
+    // Open the file at once, so that the log shows a wrong path before the first interval is over.
+    report(append(path, *mode, *owner, b""));
     for line in lines {
         let outcome = append(path, *mode, *owner, &line);
         if outcome.is_err() {
             telemetry.snapshots_lost.fetch_add(1, Relaxed);
         }
-        tell(outcome);
+        report(outcome);
     }
 }
 
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_does_not_take_is_counted_and_holds_up_nobody() {
+    fn lines_that_a_file_refuses_are_counted_and_delay_no_thread() {
         let dir = tempfile::tempdir().unwrap();
         let config = config(dir.path());
         let telemetry = telemetry(&config);

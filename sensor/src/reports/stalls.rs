@@ -1,4 +1,4 @@
-//! Outputs that take too long: `output_timeout`.
+//! Detects outputs that are blocked: `output_timeout`.
 
 use std::{
     collections::BTreeMap,
@@ -8,31 +8,31 @@ use std::{
 use outputs::Counts;
 use tracing::{error, info};
 
-/// Lines may wait as long as this to be written together.
+/// How long an output may gather lines before it writes them together.
 const GATHER: Duration = Duration::from_millis(1500);
 
-/// How far an output has come.
+/// The progress of an output.
 #[derive(Clone, Copy, Debug)]
 struct Progress {
     done: u64,
-    /// When that was first seen, or nothing waited.
+    /// When the output last made progress, or had no lines to write.
     since: Instant,
     blocked: bool,
 }
 
-/// What an output is found to be.
+/// The state of an output at a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputState {
-    /// It goes on, or has nothing to do.
+    /// The output makes progress, or has nothing to do.
     Well,
-    /// It is blocked since this look.
+    /// The output is blocked, for the first check.
     Blocked,
-    /// It is still blocked.
+    /// The output is still blocked.
     StillBlocked,
 }
 
-/// Watches whether lines that wait before an output become fewer. As in Falco, an
-/// output that is blocked is waited for; it is told.
+/// Watches whether an output writes the lines in its queue. As in Falco, the sensor waits for a
+/// blocked output, and logs the fact.
 #[derive(Debug, Default)]
 pub struct Stalls {
     timeout: Duration,
@@ -40,12 +40,12 @@ pub struct Stalls {
 }
 
 impl Stalls {
-    /// How long is too long; 0: nothing is.
+    /// Sets how long an output may make no progress; 0 disables the check.
     pub fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = timeout;
     }
 
-    /// Looks at an output; to be called about once a second.
+    /// Checks an output. Call this about once a second.
     pub fn look(&mut self, now: Instant, name: &'static str, counts: &Counts) -> OutputState {
         let done = counts.written + counts.dropped_total();
         let progress = self.outputs.entry(name).or_insert(Progress {

@@ -1,3 +1,3 @@
-//! Where events come from: a folder for each source.
+//! The sources of events, a folder for each.
 
 pub mod syscall;

@@ -1,7 +1,7 @@
-//! What an event costs in allocations on its way from its record to the buffer that the outputs
-//! share, once all that the event needs is known: none.
+//! Counts the allocations of an event on its way from its record to the buffer that the outputs
+//! share, once the caches have everything that the event needs: none.
 //!
-//! A program of its own, since it counts what its allocator is asked for.
+//! This test is a program of its own, since it replaces the allocator.
 
 mod matched;
 mod unmatched;
@@ -11,7 +11,7 @@ use std::{
     cell::Cell,
 };
 
-/// The system's allocator, which counts what each thread asks it for.
+/// The system's allocator, which counts the requests of each thread.
 struct Counting;
 
 thread_local! {
@@ -22,8 +22,8 @@ fn count() {
     ALLOCATIONS.set(ALLOCATIONS.get() + 1);
 }
 
-// SAFETY: each call goes to the system's allocator as it came. A cell of a thread that has no
-// destructor and is initialized at compile time allocates nothing.
+// SAFETY: each call goes to the system's allocator unchanged. A thread-local cell without a
+// destructor that is initialized at compile time allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
@@ -52,7 +52,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often this thread asks for memory while it does something.
+/// The number of allocations of this thread while it runs `action`.
 pub(crate) fn allocations(action: impl FnOnce()) -> u64 {
     let before = ALLOCATIONS.get();
     action();

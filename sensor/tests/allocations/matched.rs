@@ -1,4 +1,4 @@
-//! Events that rules match.
+//! Tests with events that rules match.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on says so by a panic"
@@ -22,7 +22,7 @@ use telemetry::{Identity, Telemetry};
 
 use crate::allocations;
 
-/// Its output has texts that are escaped, numbers, addresses, lists, columns and a text of its own.
+/// The output has escaped texts, numbers, addresses, lists, columns and a text of its own.
 const RULES: &str = r#"
 - rule: First
   desc: d
@@ -39,7 +39,7 @@ const RULES: &str = r#"
   priority: DEBUG
 "#;
 
-/// A pipeline that has nobody to ask.
+/// A pipeline without a runtime to query.
 fn pipeline() -> Pipeline {
     let options = Options {
         rules: falco_rules::Options {
@@ -72,7 +72,7 @@ fn pipeline() -> Pipeline {
     })
 }
 
-/// The exec of a program, and a connect of it.
+/// The exec of a program, and a connect of the same program.
 fn records() -> [Vec<u8>; 2] {
     let argv = ["curl", "--silent", "say \"hello\"\n"];
     let mut connect = Connect {
@@ -106,7 +106,7 @@ fn an_event_that_two_rules_match_allocates_nothing() {
     let mut pipeline = pipeline();
     let [exec, connect] = records();
     pipeline.process(&exec, &mut outputs);
-    // A pass is far from filling a buffer, so that few passes change it.
+    // One pass is far from filling a buffer, so few passes change the buffer.
     let (passes, events) = (1000, 10);
     let mut pass = || {
         let by_event = allocations(|| {

@@ -1,4 +1,4 @@
-//! Events that no rule matches.
+//! Tests with events that no rule matches.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -20,17 +20,19 @@ use telemetry::{Identity, Telemetry};
 
 use crate::allocations;
 
-/// Events in which nothing may be allocated.
+/// Events that must not allocate.
 const EVENTS: u32 = 10_000;
-/// Events before them: more execs than programs are kept, and each rule's first look.
+/// Events before the count: more execs than the cache keeps programs, and the first evaluation of
+/// each rule.
 const BEFORE: u32 = 30_000;
-/// Containers that the events are in, each with a pod and users of its own.
+/// Containers of the events, each with a pod and users of its own.
 const CONTAINERS: u32 = 50;
-/// Time between two events, nanoseconds: all are over before users' files are looked at again.
+/// Time between two events, nanoseconds: all events are over before the sensor reads the
+/// containers' user files again.
 const PACE: u64 = 100_000;
 
-/// Rules that look at what the event, its ancestors' programs, its container, its pod and its
-/// users are, and that match nothing.
+/// Rules that read facts of the event, of its ancestors' programs, of its container, its pod and
+/// its users, and that match nothing.
 const RULES: &str = r#"
 - macro: known_images
   condition: (container.image.repository in (registry.local/base) or container.image.repository endswith /trusted)
@@ -101,7 +103,7 @@ fn containers(root: &Path) -> impl Iterator<Item = Container> {
     })
 }
 
-/// The capture thread's side with all containers known.
+/// The capture thread's part, with all containers known.
 fn pipeline(root: &Path) -> Pipeline {
     fs::create_dir(root.join("etc")).expect("it is new");
     fs::write(root.join("etc/passwd"), "app:x:1000:1000:::\n").expect("it is written");
@@ -128,8 +130,9 @@ fn pipeline(root: &Path) -> Pipeline {
     })
 }
 
-/// The events' records: of three, two are execs and one is a connect of the program before it.
-/// The parent of a process is the one before it in its container; arguments vary in length.
+/// The records of the events: of three events two are execs, and one is a connect of the program
+/// before it. The parent of a process is the process before it in its container; arguments vary in
+/// length.
 fn record(n: u32) -> Vec<u8> {
     let (container, is_connect) = (n / 3 % CONTAINERS, n % 3 == 2);
     let image = |n: u32| (u64::from(n) * PACE + 1_000_000_000, 10_000 + n % 20_000);

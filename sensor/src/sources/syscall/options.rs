@@ -1,4 +1,4 @@
-//! The configuration, as the capture wants it.
+//! The options of the capture, from the configuration.
 
 use config::{Config, Hooks, WantedEnv};
 use sensor_ebpf::{Kind, Kinds};
@@ -10,7 +10,7 @@ use crate::sources::syscall::{
     self_test::Marker,
 };
 
-/// For the kernel side, fixed at start.
+/// The options of the kernel side, which stay the same from the start on.
 #[must_use]
 pub fn capture(config: &Config, marker: &Marker) -> capture::Options {
     let tree = &config.sensor.capture.tree;
@@ -35,7 +35,7 @@ pub fn capture(config: &Config, marker: &Marker) -> capture::Options {
     }
 }
 
-/// What the kernel side is to send for these rules.
+/// What the kernel side must send for these rules.
 #[must_use]
 pub fn capture_request(config: &Config, requirements: &Requirements) -> CaptureRequest {
     let capture = &config.sensor.capture;
@@ -43,7 +43,8 @@ pub fn capture_request(config: &Config, requirements: &Requirements) -> CaptureR
     let reported = |kind| fails || kind != Kind::ExecFailed;
     let programs = Kind::ALL.into_iter().filter(|kind| reported(*kind));
     let programs = programs.map(|kind| requirements.program(kind));
-    // Which program a process runs is told by its exec, also where no rule wants that.
+    // Only an exec says which program a process runs, so the fields of programs need execs that no
+    // rule wants.
     let exec = programs.fold(requirements.reach(Kind::Exec), Reach::or);
     let reach = |kind| match kind {
         Kind::Exec => exec,

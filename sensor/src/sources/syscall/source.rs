@@ -22,18 +22,18 @@ use super::{
     rules::RuleSet,
 };
 
-/// Events that wait for their container.
+/// The figures of the events in the hold.
 #[derive(Clone, Debug, Default)]
 pub struct PendingFigures {
-    /// How many.
+    /// Number of events in the hold.
     pub events: usize,
-    /// Their bytes.
+    /// Bytes of the events in the hold.
     pub bytes: usize,
-    /// How long events waited so far.
+    /// How long events have waited so far.
     pub statistics: PendingStatistics,
 }
 
-/// The rules of system calls, and how their alerts are written.
+/// The rules of system calls, and how the sensor writes their alerts.
 pub struct Rules {
     /// The rules.
     pub set: Arc<RuleSet>,
@@ -41,7 +41,7 @@ pub struct Rules {
     pub alerts: AlertOptions,
 }
 
-/// The kernel side, and what turns its records into lines.
+/// The kernel side, and the pipeline that makes lines from its records.
 pub struct SystemCalls {
     capture: Capture,
     ring: Ring,
@@ -53,7 +53,7 @@ pub struct SystemCalls {
 }
 
 impl SystemCalls {
-    /// Puts a capture that has started and the parts of a pipeline together.
+    /// Makes the source from a started capture and the parts of a pipeline.
     #[must_use]
     pub fn new(
         capture: Capture,
@@ -86,7 +86,7 @@ impl SystemCalls {
         self.announce(&records, lines);
     }
 
-    /// Puts records into the stream, and says them.
+    /// Writes internal records to the outputs, and logs them.
     fn announce(&self, records: &[Record], lines: &mut impl Lines) {
         for record in records {
             warn!("{}", record.message);
@@ -94,7 +94,7 @@ impl SystemCalls {
         }
     }
 
-    /// Puts a record about the sensor itself into the stream.
+    /// Writes an internal record to the outputs.
     fn write(&self, record: &Record, lines: &mut impl Lines) {
         let line = record.line(&self.telemetry.identity);
         lines.line(record.priority, |_, out: &mut BytesMut| {
@@ -159,7 +159,7 @@ impl EventSource for SystemCalls {
         vec![self.ring.as_fd(), self.pipeline.wakeup()]
     }
 
-    /// Until the next waiting event's time is up.
+    /// The time until the next event in the hold must leave it.
     fn patience(&mut self) -> Duration {
         let deadline = self.pipeline.deadline();
         deadline.map_or(Duration::MAX, |deadline| {
@@ -203,7 +203,7 @@ impl EventSource for SystemCalls {
     }
 }
 
-/// Logs what the kernel runs for us, and whether it costs more than it should.
+/// Logs the attached programs, and a warning if the hook mode costs more than necessary.
 pub fn say_attached(capture: &Capture) {
     let mut attached: Vec<_> = capture.attached().collect();
     attached.dedup(); // a program on two hooks
@@ -213,12 +213,12 @@ pub fn say_attached(capture: &Capture) {
     }
 }
 
-/// Niceness of the capture thread: where every CPU is busy, the ring buffer would
-/// fill while its reader waits for its turn. It runs a few per cent of the time.
+/// Niceness of the capture thread. On a machine whose CPUs are all busy, the ring buffer would fill
+/// while the thread waits for its turn. The thread runs a few per cent of the time.
 const NICENESS: i32 = -10;
 
-/// Asks for more of the CPU than others get; without `CAP_SYS_NICE` it is refused,
-/// and then the thread is one among others.
+/// Raises the priority of the capture thread. Without `CAP_SYS_NICE` the kernel refuses, and the
+/// thread stays at the normal priority.
 fn prefer_this_thread() {
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
 }
@@ -229,7 +229,7 @@ mod tests {
     use crate::lifecycle::KEPT;
 
     #[test]
-    fn the_rights_that_the_source_needs_are_kept() {
+    fn the_lock_down_keeps_the_capabilities_that_the_source_needs() {
         for right in SystemCalls::RIGHTS {
             assert!(KEPT.iter().any(|(name, ..)| name == right), "{right}");
         }

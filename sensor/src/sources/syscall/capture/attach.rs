@@ -1,4 +1,4 @@
-//! Loading the programs that are needed, and attaching them to their hooks.
+//! Loads the eBPF programs that the rules need, and attaches them to their hooks.
 
 use std::{
     num::NonZero,
@@ -19,7 +19,7 @@ use super::{
     hooks::{HOOKS, Hook, LINEAGE},
 };
 
-/// What keeps a program attached.
+/// A program's attachment to its hook. Dropping a link detaches the program.
 #[expect(dead_code, reason = "held for their drop, which detaches")]
 pub(super) enum Link {
     Btf(BtfTracePointLink),
@@ -27,14 +27,14 @@ pub(super) enum Link {
 }
 
 impl Capture {
-    /// Attaches what follows processes.
+    /// Attaches the programs that track lineage.
     pub(super) fn attach_lineage(&mut self) -> Result<(), CaptureError> {
         let backups = self.backups;
         let needed = LINEAGE.iter().filter(|hook| backups || !hook.is_backup);
         self.attach_all(&needed.collect::<Vec<_>>())
     }
 
-    /// Attaches what is needed and detaches what is not.
+    /// Attaches the hooks that `request` needs and detaches all others.
     pub(super) fn attach_in_mode(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
         self.set(request)?;
         let needed: Vec<_> = self.needed(request, self.mode).collect();
@@ -44,7 +44,7 @@ impl Capture {
         Ok(())
     }
 
-    /// The hooks that are needed in a mode.
+    /// The hooks that `request` needs in a mode.
     pub(super) fn needed<'a>(
         &'a self,
         request: &'a CaptureRequest,
@@ -54,7 +54,7 @@ impl Capture {
         HOOKS.iter().filter(needed)
     }
 
-    /// Attaches those that are not attached.
+    /// Attaches those of these hooks that are not attached yet.
     fn attach_all(&mut self, hooks: &[&'static Hook]) -> Result<(), CaptureError> {
         self.load_all(hooks)?;
         for hook in hooks {
@@ -66,8 +66,8 @@ impl Capture {
         Ok(())
     }
 
-    /// Has the kernel verify those that were not loaded yet, several programs at a time: that
-    /// is most of the time that a start takes.
+    /// Has the kernel verify the programs that are not loaded yet, several at a time: verification
+    /// takes most of the time of a start.
     fn load_all(&mut self, hooks: &[&'static Hook]) -> Result<(), CaptureError> {
         let hook_of = |name: &str| hooks.iter().find(|hook| hook.program == name).copied();
         let programs: Vec<(&'static Hook, &mut Program)> = self
@@ -80,7 +80,7 @@ impl Capture {
         load_side_by_side(programs, &self.btf)?;
         for hook in loaded {
             if let Ok(fd) = self.fd(hook) {
-                // Figures are not worth a start.
+                // The start does not fail because the figures of a program cannot be read.
                 let _ = self.programs.add(hook, fd);
             }
         }
@@ -96,7 +96,7 @@ impl Capture {
         program.and_then(|program| program.fd().ok()).ok_or(missing)
     }
 
-    /// Attaches a program that is loaded.
+    /// Attaches a loaded program.
     fn attach(&mut self, hook: &'static Hook) -> Result<(), CaptureError> {
         let program = self
             .bpf
@@ -114,15 +114,15 @@ impl Capture {
         Ok(())
     }
 
-    /// Leaves the backups alone with the work.
+    /// Detaches all programs but the backups, so that these do all the work.
     #[cfg(test)]
     pub(super) fn detach_all_but_backups(&mut self) {
         self.links.retain(|(hook, _)| hook.is_backup);
     }
 }
 
-/// Loads programs, on all CPUs. One thread is this one: where the kernel gives no other, as
-/// after the rights were given up, it does it all.
+/// Loads programs on all CPUs. The calling thread takes part; if the kernel allows no further
+/// thread, as after the lock-down, the calling thread loads all programs.
 fn load_side_by_side(
     programs: Vec<(&'static Hook, &mut Program)>,
     btf: &Btf,

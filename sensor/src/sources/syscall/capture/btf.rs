@@ -1,5 +1,5 @@
-//! Just enough of BTF (<https://docs.kernel.org/bpf/btf.html>) to answer at
-//! which byte a member of a structure is, in the kernel or in a module.
+//! Reads as much of BTF (<https://docs.kernel.org/bpf/btf.html>) as is needed to find the byte
+//! offset of a structure's member, in the kernel or in a module.
 
 use std::collections::HashMap;
 
@@ -19,36 +19,38 @@ const KIND_DATASEC: u32 = 15;
 const KIND_DECL_TAG: u32 = 17;
 const KIND_TYPE_TAG: u32 = 18;
 const KIND_ENUM64: u32 = 19;
-/// Kinds known here: a later one has an unknown size, so nothing behind it can be read.
+/// The last kind that this module knows. A later kind has an unknown size, so nothing behind it can
+/// be read.
 const KIND_LAST: u32 = KIND_ENUM64;
 
-/// What is wrong with a BTF file.
+/// Why a BTF file cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BtfError {
-    /// Not BTF, or of the other byte order.
+    /// The file is not BTF, or has the other byte order.
     #[error("not BTF of this machine's byte order")]
     Magic,
-    /// It ends too early, or points outside itself.
+    /// The file ends too early, or an offset points outside of the file.
     #[error("it is cut or inconsistent")]
     Inconsistent,
-    /// A kind that came after this program.
+    /// The file has a kind of type that this module does not know.
     #[error("it has types of the unknown kind {0}")]
     UnknownKind(u32),
 }
 
-/// The types of the kernel, or of a module on top of them.
+/// The types of the kernel, or those of a module on top of the kernel's.
 pub(super) struct Btf {
     data: Vec<u8>,
     types: std::ops::Range<usize>,
     strings: std::ops::Range<usize>,
-    /// Of a module's: the types and strings of the kernel come first.
+    /// Number of the first type in this file. In a module's file the kernel's types and strings
+    /// come before.
     first_type: u32,
     first_string: u32,
     positions: Vec<u32>,
     structs: HashMap<Box<[u8]>, u32>,
 }
 
-/// A type past its typedefs and qualifiers.
+/// A type behind its typedefs and qualifiers.
 struct Resolved<'a> {
     btf: &'a Btf,
     at: usize,
@@ -65,8 +67,8 @@ fn word(buf: &[u8], at: usize) -> Result<u32, BtfError> {
 }
 
 impl Btf {
-    /// Parses the contents of `/sys/kernel/btf/vmlinux`, or with a `base` those
-    /// of a module's file beside it.
+    /// Parses the contents of `/sys/kernel/btf/vmlinux`, or with a `base` those of a module's file
+    /// in the same directory.
     pub(super) fn parse(data: Vec<u8>, base: Option<&Self>) -> Result<Self, BtfError> {
         if data.get(..2) != Some(&0xeb9f_u16.to_ne_bytes()) {
             return Err(BtfError::Magic);
@@ -179,7 +181,7 @@ impl Btf {
         Err(BtfError::Inconsistent)
     }
 
-    /// Bit offset and type of a member; anonymous members are looked into.
+    /// Bit offset and type of a member; also looks into anonymous members.
     fn member(
         &self,
         id: u32,
@@ -211,14 +213,14 @@ impl Btf {
         Ok(None)
     }
 
-    /// The type of a function; none if there is no such function.
+    /// The number of a function's type; none if there is no such function.
     pub(super) fn function(&self, name: &str) -> Result<Option<u32>, BtfError> {
         let strings = &self.data[self.strings.clone()];
         let text = [b"\0", name.as_bytes(), b"\0"].concat();
         let Some(found) = memchr::memmem::find(strings, &text) else {
             return Ok(None);
         };
-        // Each string is there once, so its place tells it from others.
+        // Each string is in the file once, so its offset identifies it.
         let name = self.first_string + u32::try_from(found + 1).unwrap_or(u32::MAX);
         for (id, at) in (self.first_type..).zip(&self.positions) {
             let at = *at as usize;
@@ -229,7 +231,7 @@ impl Btf {
         Ok(None)
     }
 
-    /// Bytes of a structure.
+    /// Bytes of a structure; none if there is no such structure.
     pub(super) fn size_of(&self, name: &str) -> Result<Option<u32>, BtfError> {
         let Some(&id) = self.structs.get(name.as_bytes()) else {
             return Ok(None);
@@ -238,8 +240,8 @@ impl Btf {
         word(&ty.btf.data, ty.at + 8).map(Some)
     }
 
-    /// Byte offset of, say, `dentry.d_name.name`; none if there is no such
-    /// structure or member, or if it is a bit field.
+    /// Byte offset of a member path such as `dentry.d_name.name`; none if there is no such
+    /// structure or member, or if the member is a bit field.
     pub(super) fn offset_of(
         &self,
         path: &str,
@@ -310,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_a_function_and_tells_it_from_a_structure_of_its_name() {
+    fn finds_a_function_although_a_structure_has_the_same_name() {
         let btf = vmlinux();
         let function = btf.function("do_exit").expect("consistent");
         let at = btf.positions[(function.expect("it is there") - btf.first_type) as usize];

@@ -1,12 +1,13 @@
-//! From the kernel's time since boot to UTC.
+//! Converts the kernel's time since boot to UTC.
 
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// How old an offset may get: the clock drifts against boot time.
+/// The age at which the clock samples a new offset: the two clocks drift apart.
 const MAX_AGE: Duration = Duration::from_millis(100);
-/// How far the clocks may have come apart meanwhile: more, and one of them was set.
+/// The largest drift between two samples, nanoseconds. A larger difference means that the clock was
+/// set.
 const MAX_DRIFT: u64 = 1_000_000;
 
 /// The offset from nanoseconds since boot to nanoseconds since the epoch.
@@ -26,8 +27,8 @@ impl Clock {
         }
     }
 
-    /// Samples the offset again if the last sample is old, or the clock was set. Called
-    /// once a batch.
+    /// Samples the offset again if the last sample is old or the clock was set. The capture thread
+    /// calls this once for each batch.
     pub fn refresh(&mut self) {
         let now = nanoseconds(ClockId::Realtime) - nanoseconds(ClockId::Boottime);
         if now.abs_diff(self.offset) > MAX_DRIFT || self.sampled.elapsed() >= MAX_AGE {
@@ -35,7 +36,7 @@ impl Clock {
         }
     }
 
-    /// Added to nanoseconds since boot gives nanoseconds since the epoch.
+    /// The number to add to nanoseconds since boot, to get nanoseconds since the epoch.
     #[must_use]
     pub fn boot_to_utc(&self) -> i64 {
         self.offset
@@ -48,8 +49,8 @@ impl Default for Clock {
     }
 }
 
-/// The offset of this moment: of three samples the one taken in the shortest
-/// time, so that being interrupted between the two readings does no harm.
+/// The offset at this moment: of three samples the one that took the shortest time, so that an
+/// interruption between the two readings does no harm.
 fn sample() -> i64 {
     let mut best = (i64::MAX, 0);
     for _ in 0..3 {
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_is_noticed_at_once() {
+    fn the_offset_follows_a_clock_that_was_set_at_once() {
         let mut clock = Clock::new();
         let right = clock.offset;
         clock.offset += 3_600_000_000_000;

@@ -6,7 +6,7 @@ use telemetry::{Count, Meaning};
 
 use super::{CaptureError, mapped::Mapped};
 
-/// What a counter says of events, and its name in metrics.
+/// What a counter means for an event, and the counter's name in metrics.
 #[must_use]
 pub const fn meaning(counter: Counter) -> (Meaning, &'static str) {
     match counter {
@@ -24,7 +24,7 @@ pub const fn meaning(counter: Counter) -> (Meaning, &'static str) {
     }
 }
 
-/// The map of the counters.
+/// The counters of the kernel side, mapped into memory.
 #[derive(Debug)]
 pub struct KernelCounts {
     map: Mapped,
@@ -41,29 +41,29 @@ impl KernelCounts {
     }
 
     /// Reads all counters, by kind and in the order of [`Counter::ALL`]. Programs go on counting
-    /// meanwhile, so they add up exactly only at rest.
+    /// meanwhile, so the sums are exact only at rest.
     #[must_use]
     pub fn read(&self) -> Vec<Vec<Count>> {
         counts(|index| self.sum(index))
     }
 
-    /// The same of each CPU.
+    /// All counters of each CPU.
     pub fn read_by_cpu(&self) -> impl Iterator<Item = Vec<Vec<Count>>> {
         (0..self.cpus).map(|cpu| counts(|index| self.of_cpu(cpu, index)))
     }
 
-    /// One counter.
+    /// One counter of a kind, summed over the CPUs.
     #[must_use]
     pub fn get(&self, kind: Kind, counter: Counter) -> u64 {
         self.sum(counter.index(kind))
     }
 
-    /// How often the backup of a program did its work.
+    /// The number of runs in which the backup of a program did the work.
     pub(super) fn backed_up(&self, program: BackedUp) -> u64 {
         self.sum(program.index())
     }
 
-    /// One counter of all CPUs.
+    /// The sum of one counter over all CPUs.
     fn sum(&self, index: usize) -> u64 {
         (0..self.cpus).map(|cpu| self.of_cpu(cpu, index)).sum()
     }

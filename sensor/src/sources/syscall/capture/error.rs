@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-/// An error of this module.
+/// Why the kernel side cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The kernel's BTF cannot be read.
@@ -10,33 +10,33 @@ pub enum CaptureError {
         "cannot read the kernel's type information {path}: {source}; the kernel must be built with CONFIG_DEBUG_INFO_BTF=y (5.10 or later)"
     )]
     NoBtf {
-        /// File that was tried.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The kernel's BTF is not what it should be.
+    /// The kernel's BTF is not valid.
     #[error("cannot use the kernel's type information {path}: {reason}")]
     BadBtf {
-        /// File that was read.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the BTF.
         reason: String,
     },
-    /// A member that the programs need is in no structure of this kernel.
+    /// No structure of this kernel has a member that the programs need.
     #[error(
         "kernel {kernel} has no `{member}` in its type information: this version of the sensor does not know this kernel; please report both"
     )]
     NoMember {
-        /// Its release, as `uname -r` prints it.
+        /// The kernel's release, as `uname -r` prints it.
         kernel: String,
-        /// The member, and its other names if it has some.
+        /// The member, with its names in other kernels.
         member: String,
     },
-    /// The eBPF object cannot be loaded.
+    /// The kernel refuses the eBPF object.
     #[error("cannot load the eBPF object: {0}{hint}", hint = permission_hint(.0))]
     Load(#[source] Box<aya::EbpfError>),
-    /// A program or a map of that name is not in the object.
+    /// The object has no program or map of that name.
     #[error("the eBPF object has no {what} `{name}`: it was built from other sources")]
     Missing {
         /// "program" or "map".
@@ -44,66 +44,66 @@ pub enum CaptureError {
         /// Its name.
         name: &'static str,
     },
-    /// A program cannot be loaded or attached.
+    /// The kernel refuses to load or attach a program.
     #[error("cannot {action} the eBPF program `{program}` ({hook}): {source}{hint}", hint = permission_hint(.source))]
     Program {
         /// "load" or "attach".
         action: &'static str,
         /// The program.
         program: &'static str,
-        /// What it hooks.
+        /// The hook of the program.
         hook: &'static str,
-        /// Why not.
+        /// The kernel's error.
         source: Box<aya::programs::ProgramError>,
     },
-    /// A map cannot be read or written.
+    /// The kernel refuses to read or write a map.
     #[error("cannot use the eBPF map `{map}`: {source}")]
     Map {
         /// The map.
         map: &'static str,
-        /// Why not.
+        /// The kernel's error.
         source: aya::maps::MapError,
     },
-    /// A map cannot be kept from being written by others.
+    /// The kernel refuses to freeze a map.
     #[error("cannot freeze the eBPF map `{map}`: {source}; somebody else may be writing to it")]
     Freeze {
         /// The map.
         map: &'static str,
-        /// Why not.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// A map cannot be mapped into memory.
+    /// The kernel refuses to map a map into memory.
     #[error("cannot map the eBPF map `{map}` into memory: {source}; Linux 5.10 or later can")]
     Memory {
         /// The map.
         map: &'static str,
-        /// Why not.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// The kernel does not tell about a program.
+    /// The kernel does not report the facts of a program.
     #[error("cannot ask the kernel about the eBPF program `{program}`: {source}")]
     Facts {
         /// The program.
         program: String,
-        /// Why not.
+        /// The kernel's error.
         source: Box<aya::programs::ProgramError>,
     },
-    /// Rules want more of argv than the programs have room for.
+    /// The configuration sets a limit of argv beyond the programs' scratch memory.
     #[error(
         "sensor.capture.argv_limit is {wanted}, and the programs were loaded with room for {capacity} bytes of argv: restart the sensor, or stay below that"
     )]
     Room {
-        /// Bytes that are wanted.
+        /// Bytes of argv that the configuration sets.
         wanted: u32,
-        /// Bytes that there is room for.
+        /// Bytes of argv that fit into scratch memory.
         capacity: u32,
     },
-    /// The ring buffer cannot be waited for.
+    /// The kernel cannot wait for the ring buffer.
     #[error("cannot wait for the ring buffer: {0}")]
     Wait(#[source] io::Error),
 }
 
-/// What to do about a refused permission, wherever in the chain of causes it is.
+/// Advice about a refused permission, wherever in the chain of causes it is.
 fn permission_hint(error: &(dyn std::error::Error + 'static)) -> &'static str {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_permission_says_which_rights_are_needed() {
+    fn the_error_of_a_refused_permission_names_the_capabilities() {
         assert!(
             load(libc::EPERM).contains("CAP_BPF"),
             "{}",
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_matter_of_rights_does_not_speak_of_them() {
+    fn other_errors_name_no_capabilities() {
         assert!(
             !load(libc::ENOMEM).contains("CAP_"),
             "{}",

@@ -1,11 +1,11 @@
-//! What the kernel says about the loaded programs.
+//! What the kernel reports about the loaded programs.
 
 use super::{Capture, CaptureError};
 
-/// One program.
+/// The facts of one program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramFacts {
-    /// Its name in the object.
+    /// The program's name in the object.
     pub name: String,
     /// Instructions that the verifier walked, over all paths (kernel 5.16 and later).
     pub verified: Option<u32>,
@@ -14,10 +14,10 @@ pub struct ProgramFacts {
 }
 
 impl Capture {
-    /// The programs that were loaded so far, by name.
+    /// The facts of all programs that are loaded now, by name.
     ///
     /// # Errors
-    /// If the kernel does not tell.
+    /// If the kernel does not report them.
     pub fn facts(&self) -> Result<Vec<ProgramFacts>, CaptureError> {
         let loaded = self
             .bpf

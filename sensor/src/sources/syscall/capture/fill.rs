@@ -1,4 +1,4 @@
-//! How full the ring buffer is, for whoever asks.
+//! How full the ring buffer is; any thread may ask.
 
 use std::{
     os::fd::{AsFd as _, BorrowedFd},
@@ -17,8 +17,8 @@ use super::Ring;
 #[derive(Debug)]
 pub struct RingFill {
     size: u64,
-    /// Until where it was read, and until where it was written; none if the kernel
-    /// does not let them be seen.
+    /// The positions up to which user space has read, and up to which the kernel has written; none
+    /// if the kernel does not let the sensor map them.
     positions: Option<[Position; 2]>,
 }
 
@@ -37,17 +37,17 @@ impl RingFill {
         }
     }
 
-    /// Bytes that it holds.
+    /// The size of the ring buffer, bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Bytes that were written and not read yet.
+    /// Bytes that the kernel has written and user space has not read yet.
     #[must_use]
     pub fn unread(&self) -> Option<u64> {
         let [read, written] = self.positions.as_ref()?;
-        // In this order, so that what is written meanwhile makes it more, not negative.
+        // Read in this order, records that arrive meanwhile make the result larger, not negative.
         let read = read.get();
         Some(written.get().saturating_sub(read).min(self.size))
     }
@@ -57,7 +57,7 @@ impl RingFill {
 #[derive(Debug)]
 struct Position(NonNull<AtomicU64>);
 
-// SAFETY: the page is mapped as long as this lives, and read by atomic loads only.
+// SAFETY: the page stays mapped as long as this value lives, and is read by atomic loads only.
 unsafe impl Send for Position {}
 // SAFETY: as above.
 unsafe impl Sync for Position {}
@@ -86,7 +86,7 @@ impl Position {
 
 impl Drop for Position {
     fn drop(&mut self) {
-        // SAFETY: the mapping is this one's own, and nobody reads it any more.
+        // SAFETY: this value owns the mapping, and no other value reads the mapping any more.
         let _ = unsafe { munmap(self.0.as_ptr().cast(), page_size()) };
     }
 }

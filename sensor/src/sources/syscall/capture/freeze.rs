@@ -1,7 +1,7 @@
-//! Maps that only the programs write are frozen: the kernel lets nobody else write to them any
-//! more, root included (`map_freeze` of `kernel/bpf/syscall.c`, Linux 5.2). `THROTTLED` is not
-//! among them: user space deletes from it to make room. What all were refused together is told
-//! by `COUNTS`, which is.
+//! Freezes the maps that only the eBPF programs write: the kernel then refuses writes from user
+//! space, also those of root (`map_freeze` of `kernel/bpf/syscall.c`, Linux 5.2). `THROTTLED` stays
+//! writable, since user space removes entries to make room. The sums of all throttled events are in
+//! `COUNTS`, which is frozen.
 
 use std::{
     io,
@@ -15,7 +15,7 @@ use super::CaptureError;
 /// `BPF_MAP_FREEZE` of include/uapi/linux/bpf.h.
 const MAP_FREEZE: libc::c_long = 22;
 
-/// What only programs ever write.
+/// The maps that only programs ever write.
 pub(super) const OF_PROGRAMS: &[&str] = &[
     "ATTEMPTS",
     "BUDGETS",
@@ -30,7 +30,7 @@ pub(super) const OF_PROGRAMS: &[&str] = &[
     "SCRATCH_FAILED_LARGE",
 ];
 
-/// What only programs write once the existing processes are marked.
+/// The maps that only programs write once the sensor has marked the existing processes.
 pub(super) const OF_PROGRAMS_LATER: &[&str] = &["IMAGES"];
 
 /// Freezes maps of the object.
@@ -48,9 +48,9 @@ fn freeze_map(map: &Map) -> io::Result<()> {
     let (Map::Array(data) | Map::LruHashMap(data)) = map else {
         return Err(io::ErrorKind::Unsupported.into());
     };
-    // `union bpf_attr`, as far as this command reads it.
+    // `union bpf_attr`, up to the last member that this command reads.
     let map_fd = data.fd().as_fd().as_raw_fd();
-    // SAFETY: the command reads as many bytes as it is given.
+    // SAFETY: the command reads as many bytes as the caller states.
     let frozen = unsafe {
         libc::syscall(
             libc::SYS_bpf,

@@ -1,10 +1,10 @@
-//! What the kernel side was told is still what it was told.
+//! Compares settings and classes in the kernel with what the sensor has written, and restores them.
 //!
-//! Whoever may write to maps of BPF (root, with bpftool) can blind the sensor: by its
-//! settings, or by telling that a container is the host. What only programs write is frozen
-//! (`freeze`); this is about the rest. A link cannot be detached from
-//! outside: tracepoints' links refuse it (`bpf_raw_tp_link_lops` and `bpf_perf_link_lops` of
-//! `kernel/bpf/syscall.c` and `kernel/trace/bpf_trace.c` have no `detach`).
+//! A process that may write to BPF maps (root, with bpftool) could blind the sensor: by other
+//! settings, or by classifying a container as the host. The sensor freezes the maps that only
+//! programs write (`freeze`); this module guards the others. No other process can detach a link:
+//! the links of tracepoints have no `detach` (`bpf_raw_tp_link_lops` and `bpf_perf_link_lops` of
+//! `kernel/bpf/syscall.c` and `kernel/trace/bpf_trace.c`).
 
 use std::collections::BTreeSet;
 
@@ -13,36 +13,36 @@ use sensor_ebpf::{CgroupClass, CgroupKey};
 
 use super::{Capture, CaptureError, loader::SettingsWords};
 
-/// Entries of the `CGROUPS` map.
+/// Most entries of the `CGROUPS` map.
 const CGROUPS_MAX: usize = 16_384;
 
-/// What others had changed, and what was put right again.
+/// What another process had changed and the sensor has restored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tampering {
-    /// The settings, or the names of wanted processes, were others.
+    /// The settings, or the names of wanted processes, had changed.
     pub settings: bool,
-    /// Cgroups were of another class, or had none to be of.
+    /// The number of cgroups whose class had changed, or that the sensor had never classified.
     pub cgroups: usize,
 }
 
 impl Tampering {
-    /// Whether anything was changed.
+    /// Whether anything had changed.
     #[must_use]
     pub fn is_any(self) -> bool {
         self != Self::default()
     }
 }
 
-/// What the kernel was told of cgroups.
+/// The classes of cgroups that the sensor has written, which the kernel's map should still have.
 #[derive(Debug, Default)]
 pub(super) struct IntendedState {
     classes: FxHashMap<[u64; 2], u32>,
-    /// More was told than is remembered here.
+    /// Whether the sensor has written more classes than it has recorded here.
     forgot: bool,
 }
 
 impl IntendedState {
-    /// Remembers what is told.
+    /// Records a class that the sensor has written.
     pub(super) fn insert(&mut self, key: CgroupKey, class: CgroupClass) {
         if self.classes.len() >= CGROUPS_MAX {
             self.classes.clear();
@@ -51,7 +51,7 @@ impl IntendedState {
         self.classes.insert([key.node, key.id], class as u32);
     }
 
-    /// What the kernel should have for an entry that it has: another class, or none at all.
+    /// The correction that an entry of the kernel's map needs: another class, or its removal.
     fn correct(&self, key: [u64; 2], has: u32) -> Option<Correction> {
         match self.classes.get(&key) {
             Some(class) if *class == has => None,
@@ -69,11 +69,11 @@ enum Correction {
 }
 
 impl Capture {
-    /// Compares the settings with what they were set to, and sets them again if they
-    /// differ. No system call, if they do not.
+    /// Compares the settings with those that the sensor has written, and writes them again if they
+    /// differ. Makes no system call if they are equal.
     ///
     /// # Errors
-    /// If the map cannot be written: somebody has frozen it.
+    /// If the map cannot be written, because another process has frozen it.
     pub fn restore_settings(&mut self) -> Result<Tampering, CaptureError> {
         let settings: SettingsWords = std::array::from_fn(|i| self.settings_memory.word(i));
         if settings == self.applied {
@@ -90,8 +90,8 @@ impl Capture {
         })
     }
 
-    /// Compares the names of processes whose connects are wanted with what the kernel
-    /// was told, and tells it again if they differ. Two system calls for each of them.
+    /// Compares the names of processes whose connects are wanted with those that the sensor has
+    /// written, and writes them again if they differ. Makes two system calls for each name.
     ///
     /// # Errors
     /// If the map cannot be read or written.
@@ -111,8 +111,8 @@ impl Capture {
         })
     }
 
-    /// Compares the classes of cgroups with what the kernel was told. Two system calls
-    /// for each of them.
+    /// Compares the classes of cgroups with those that the sensor has written, and restores them.
+    /// Makes two system calls for each cgroup.
     ///
     /// # Errors
     /// If the map cannot be read or written.
@@ -121,7 +121,7 @@ impl Capture {
             map: "CGROUPS",
             source,
         };
-        // An entry that the kernel evicts meanwhile ends the pass: the next one sees the rest.
+        // If the kernel evicts an entry meanwhile, this pass ends, and the next one reads the rest.
         let wrongs: Vec<_> = self
             .cgroups
             .iter()
@@ -132,7 +132,7 @@ impl Capture {
         for (key, correction) in &wrongs {
             match correction {
                 Correction::Class(class) => self.cgroups.insert(key, class, 0).map_err(wrong)?,
-                // Evicted meanwhile: just as well.
+                // If the kernel has evicted the entry meanwhile, nothing is left to remove.
                 Correction::Remove => drop(self.cgroups.remove(key)),
             }
         }
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn another_class_is_put_right_and_a_stranger_removed() {
+    fn a_changed_class_is_restored_and_an_unknown_cgroup_removed() {
         let mut intended = IntendedState::default();
         intended.insert(key(1), CgroupClass::Container);
         assert_eq!(
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_forgotten_takes_nobody_for_a_stranger() {
+    fn no_cgroup_is_unknown_after_the_record_of_classes_overflowed() {
         let mut intended = IntendedState::default();
         for id in 0..=CGROUPS_MAX as u64 {
             intended.insert(key(id), CgroupClass::Host);

@@ -1,4 +1,4 @@
-//! What the programs hook, and which of them a rule set needs.
+//! The hooks of the programs, and which of them a rule set needs.
 
 use sensor_ebpf::{
     BackedUp::{self, self as R},
@@ -10,17 +10,17 @@ use super::CaptureRequest;
 /// How system calls are hooked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HookMode {
-    /// Per-syscall tracepoints if the kernel lets us, else raw ones.
+    /// Per-syscall tracepoints if the kernel allows them, else the raw tracepoint.
     #[default]
     Auto,
-    /// Per-syscall tracepoints, through perf: they cost other system calls least.
+    /// Per-syscall tracepoints, through perf. This mode costs other system calls least.
     Perf,
-    /// The raw tracepoint of all system calls' exits: needs no tracefs and no
-    /// perf events, and sees 32-bit system calls too.
+    /// The raw tracepoint at the exit of all system calls. This mode needs no tracefs and no perf
+    /// events, and sees 32-bit system calls too.
     Raw,
 }
 
-/// One program on one hook; a program may be on more of them.
+/// One program on one hook; a program may have more than one hook.
 #[derive(Clone, Copy, Debug)]
 pub struct Hook {
     /// Name of the program.
@@ -29,37 +29,37 @@ pub struct Hook {
     pub tracepoint: &'static str,
     /// Its category in tracefs; none for a BTF tracepoint.
     pub category: Option<&'static str>,
-    /// The kinds of events that it is needed for; none if it is always needed.
+    /// The kinds of events that need this hook; none if the sensor always needs it.
     pub kinds: Option<Kinds>,
-    /// What it is for.
+    /// The purpose of the hook.
     pub purpose: Purpose,
-    /// By which number its backups are counted.
+    /// The number under which the programs count runs of the backup.
     pub number: BackedUp,
-    /// Whether it stands in for the program of that number, on kernels that may skip that one.
+    /// Whether the program is the backup of the program with that number.
     pub is_backup: bool,
-    /// Whether it also runs in interrupts, where it never has an event.
+    /// Whether the hook also fires in interrupts, where no event happens.
     pub in_interrupts: bool,
 }
 
-/// What a hook is for, which decides in which mode it is attached.
+/// The purpose of a hook, which decides in which mode the sensor attaches it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Needed whatever the mode.
+    /// For all modes.
     Base,
-    /// A system call's exit, through perf.
+    /// For the exit of one system call, through perf.
     Perf,
-    /// System calls' exits, raw.
+    /// For the exits of all system calls, raw.
     Raw,
 }
 
 impl Hook {
-    /// Whether it is the same program on the same tracepoint.
+    /// Whether `other` is the same program on the same tracepoint.
     pub(super) fn is(&self, other: &Self) -> bool {
         (self.program, self.tracepoint) == (other.program, other.tracepoint)
     }
 
-    /// Whether it is needed by `request` in a mode ([`HookMode::Auto`] is resolved by then),
-    /// on a kernel where programs have backups or not.
+    /// Whether `request` needs this hook in a mode ([`HookMode::Auto`] is already resolved), on a
+    /// kernel where programs have backups or not.
     pub(super) fn needed(&self, request: &CaptureRequest, mode: HookMode, backups: bool) -> bool {
         self.kinds
             .is_none_or(|kinds| kinds.intersects(request.kinds))
@@ -118,7 +118,7 @@ const fn backup(program: &'static str, backed_up: Hook) -> Hook {
     }
 }
 
-/// What needs a hook that is always there.
+/// The kinds of a hook that the sensor always needs.
 const ALWAYS: Option<Kinds> = None;
 const EXEC_FAILED: Option<Kinds> = Some(Kinds::NONE.with(Kind::ExecFailed));
 const CONNECTS: Option<Kinds> = Some(Kinds::NONE.with(Kind::Connect));
@@ -139,21 +139,22 @@ const CONNECT: Hook = perf(R::Connect, "exit_connect", "sys_exit_connect", CONNE
 const CONNECT_RAW: Hook = raw(R::ConnectRaw, "exit_connect_raw", CONNECTS);
 const CALL_RAW: Hook = raw(R::CallRaw, "exit_call_raw", Some(Kinds::CALLS));
 
-/// The exit of a plain system call through perf: one program for all of them.
+/// The hook at the exit of a plain system call through perf. One program serves all plain system
+/// calls.
 const fn call(call: &SystemCall) -> Hook {
     let kind = Some(Kinds::NONE.with(call.kind));
     perf(R::Call, "exit_call", call.tracepoint, kind)
 }
 
-/// What lineage needs; it is attached before the existing processes are looked at.
+/// The hooks of lineage; the sensor attaches them before it looks at the existing processes.
 pub(super) const LINEAGE: &[Hook] = &[FORK, backup("fork_backup", FORK)];
 
-/// All hooks, in the order in which they are attached: lineage before execs, so
-/// that no process is seen whose parent was missed; and backups after what they
-/// back up, as the kernel runs programs in the order in which they came.
+/// All hooks, in the order in which the sensor attaches them. Lineage comes before execs, so that
+/// the sensor sees no process whose parent it missed. Backups come after their programs, since the
+/// kernel runs programs in the order of attachment.
 pub(super) static HOOKS: &[Hook] = &hooks();
 
-/// Those that are no plain system call's.
+/// The hooks of all but the plain system calls.
 const OTHERS: &[Hook] = &[
     FORK,
     backup("fork_backup", FORK),
@@ -175,7 +176,7 @@ const OTHERS: &[Hook] = &[
     backup("call_raw_backup", CALL_RAW),
 ];
 
-/// [`OTHERS`], and one of each plain system call with its backup.
+/// [`OTHERS`], and for each plain system call its hook and that of its backup.
 const fn hooks() -> [Hook; OTHERS.len() + 2 * SystemCall::ALL.len()] {
     let mut hooks = [FORK; OTHERS.len() + 2 * SystemCall::ALL.len()];
     let mut at = 0;
@@ -200,7 +201,7 @@ mod tests {
 
     use super::*;
 
-    /// Tracepoints of system calls that a choice of kinds needs.
+    /// The tracepoints of system calls that a choice of kinds needs.
     fn tracepoints(kinds: Kinds, mode: HookMode) -> Vec<&'static str> {
         let request = CaptureRequest {
             kinds,
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_system_call_is_hooked_while_it_is_wanted() {
+    fn the_sensor_hooks_a_plain_system_call_only_while_a_rule_wants_it() {
         for call in SystemCall::ALL {
             let wanted = Kinds::NONE.with(Kind::Exec).with(call.kind);
             assert_eq!(tracepoints(wanted, HookMode::Perf), [call.tracepoint]);
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_that_of_one_plain_system_call() {
+    fn each_number_belongs_to_one_plain_system_call() {
         let abis: [fn(&SystemCall) -> &'static [u32]; 4] = [
             |call| call.numbers.x86_64,
             |call| call.numbers.i386,
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_comes_behind_what_it_backs_up() {
+    fn a_backup_comes_after_its_program() {
         for (at, hook) in HOOKS.iter().enumerate().filter(|(_, hook)| hook.is_backup) {
             let same = |first: &Hook| {
                 !first.is_backup

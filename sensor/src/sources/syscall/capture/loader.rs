@@ -1,4 +1,4 @@
-//! Starting the programs, and telling them what is wanted.
+//! Loads the eBPF programs, attaches them, and gives them their settings.
 
 use std::fs;
 
@@ -26,35 +26,35 @@ use super::{
     tree::mark,
 };
 
-/// [`Settings`] as the map takes it.
+/// [`Settings`] in the form that the map takes.
 pub(super) type SettingsWords = [u32; size_of::<Settings>() / 4];
 
-/// The kernel side, running.
+/// The running kernel side.
 pub struct Started {
-    /// Its programs.
+    /// The eBPF programs.
     pub capture: Capture,
-    /// Where its records come out.
+    /// The ring buffer, from which the records come.
     pub ring: Ring,
-    /// What it counts.
+    /// The counters of events.
     pub counts: KernelCounts,
-    /// Whose events it refused.
+    /// The throttled events of each cgroup.
     pub throttled: Throttled,
     /// How full the ring buffer is.
     pub fill: RingFill,
-    /// What the kernel counts of the programs.
+    /// The kernel's own figures of the programs.
     pub programs: Programs,
 }
 
-/// The programs, loaded; dropping it detaches them.
+/// The loaded programs; dropping the value detaches them.
 pub struct Capture {
     pub(super) bpf: Ebpf,
     pub(super) btf: Btf,
-    /// Programs that are loaded later refer to it by its descriptor.
+    /// Programs that the sensor loads later refer to the map by its descriptor.
     _counts: Map,
     pub(super) settings: Array<MapData, SettingsWords>,
-    /// The same map's memory.
+    /// The memory of the same map.
     pub(super) settings_memory: Mapped,
-    /// What the settings were set to last.
+    /// The settings that the sensor has written last.
     pub(super) applied: SettingsWords,
     pub(super) cgroups: HashMap<MapData, [u64; 2], u32>,
     pub(super) intended: IntendedState,
@@ -69,7 +69,7 @@ pub struct Capture {
     refused: Option<CaptureError>,
     argv_capacity: u32,
     ring_bytes: u32,
-    /// What is applied.
+    /// The request in force.
     pub(super) request: CaptureRequest,
     #[cfg(feature = "bpf-log")]
     log: super::program_log::ProgramLog,
@@ -85,7 +85,7 @@ impl Capture {
         raise_memlock();
         let typed = options.typed && layout.regs_on_stack == 0;
         match Self::load(options, request, &layout, typed) {
-            // A verifier that does not follow one of the types, or knows no such functions.
+            // Such a verifier does not follow one of the types, or knows no such functions.
             Err(CaptureError::Program {
                 action: "load",
                 program,
@@ -182,8 +182,8 @@ impl Capture {
             #[cfg(feature = "bpf-log")]
             log,
         };
-        // Forks are followed before the existing tree is marked, so that a
-        // process forked meanwhile is found by one or by the other.
+        // Lineage follows forks before the sensor marks the existing tree, so that either lineage
+        // or the marking finds a process that forks meanwhile.
         capture.attach_lineage()?;
         mark(&mut capture.bpf, options.tree)?;
         freeze(&capture.bpf, OF_PROGRAMS_LATER)?;
@@ -198,11 +198,11 @@ impl Capture {
         })
     }
 
-    /// Gives the kernel side new settings, and attaches or detaches what they need.
+    /// Puts another request in force, and attaches or detaches the hooks accordingly.
     ///
     /// # Errors
-    /// If the kernel refuses, or if the programs have no room for so much of argv; then the
-    /// former settings stay.
+    /// If the kernel refuses, or if scratch memory has no room for so much of argv. Then the former
+    /// request stays in force.
     pub fn apply(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
         if request.argv_limit > self.argv_capacity {
             return Err(CaptureError::Room {
@@ -214,16 +214,15 @@ impl Capture {
         if applied.is_ok() {
             self.request = request.clone();
         } else {
-            // They could be applied before.
+            // The kernel has accepted the former request before.
             let former = self.request.clone();
             let _ = self.attach_needed(&former);
         }
         applied
     }
 
-    /// Attaches what is needed and detaches what is not. In mode
-    /// [`HookMode::Auto`] a refused per-syscall tracepoint settles it: from then
-    /// on system calls are hooked raw.
+    /// Attaches the hooks that `request` needs and detaches all others. In mode [`HookMode::Auto`]
+    /// a refused per-syscall tracepoint decides: from then on the sensor hooks system calls raw.
     fn attach_needed(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
         if self.mode == HookMode::Auto {
             self.mode = HookMode::Perf;
@@ -250,33 +249,33 @@ impl Capture {
         self.attach_in_mode(request)
     }
 
-    /// What is applied.
+    /// The request in force.
     #[must_use]
     pub fn request(&self) -> &CaptureRequest {
         &self.request
     }
 
-    /// Why per-syscall tracepoints were refused, if they were.
+    /// Why the kernel refused per-syscall tracepoints, if it did.
     #[must_use]
     pub fn refused(&self) -> Option<&CaptureError> {
         self.refused.as_ref()
     }
 
-    /// Takes over what the programs have logged.
+    /// Copies the log of the programs into the sensor's log.
     #[cfg(feature = "bpf-log")]
     pub fn take_over_log(&mut self) {
         self.log.take_over();
     }
 
-    /// Detaches everything. What is in the ring buffer stays there to be taken.
+    /// Detaches all programs. Records in the ring buffer stay there, to be read.
     pub fn detach(&mut self) {
         self.links.clear();
     }
 
-    /// Tells the kernel what a cgroup is.
+    /// Writes the class of a cgroup for the kernel side.
     ///
     /// # Errors
-    /// If the map refuses.
+    /// If the kernel refuses to write the map.
     pub fn classify(&mut self, key: CgroupKey, class: CgroupClass) -> Result<(), CaptureError> {
         self.cgroups
             .insert([key.node, key.id], class as u32, 0)
@@ -293,14 +292,14 @@ impl Capture {
         self.links.iter().map(|(hook, _)| hook.program)
     }
 
-    /// How system calls are hooked.
+    /// How the sensor hooks system calls.
     #[must_use]
     pub fn mode(&self) -> HookMode {
         self.mode
     }
 
-    /// Puts the settings in force. While names change all processes are wanted, so that
-    /// none is left out that old or new rules want.
+    /// Puts a request in force. While the names change, the kernel side takes the connects of all
+    /// processes, so that no event is missing that old or new rules want.
     pub(super) fn set(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
         let all = CaptureRequest {
             connect_names: None,
@@ -339,8 +338,8 @@ impl Capture {
     }
 }
 
-/// Takes a map out of the object. It must be kept as long as the object: a program
-/// that a reload loads names its maps by their descriptors.
+/// Takes a map out of the object. The map must live as long as the object, since programs that a
+/// reload loads refer to it by its descriptor.
 fn map<T: TryFrom<Map, Error = aya::maps::MapError>>(
     bpf: &mut Ebpf,
     name: &'static str,
@@ -355,8 +354,8 @@ fn take(bpf: &mut Ebpf, name: &'static str) -> Result<Map, CaptureError> {
         .ok_or(CaptureError::Missing { what: "map", name })
 }
 
-/// Before 5.11 maps count against this limit. A refusal is no error: loading
-/// then says so itself.
+/// Raises the limit of locked memory, against which kernels before 5.11 count maps. A refusal is no
+/// error here: the load of the programs then fails with its own error.
 fn raise_memlock() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let _ = setrlimit(
@@ -368,7 +367,7 @@ fn raise_memlock() {
     );
 }
 
-/// How many CPUs there can ever be: scratch memory is indexed by CPU.
+/// The largest number of CPUs that the machine can have, by which scratch memory is indexed.
 fn possible_cpus() -> u32 {
     let text = fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
     text.trim()

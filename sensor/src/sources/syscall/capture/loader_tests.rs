@@ -1,4 +1,4 @@
-//! The programs on this kernel.
+//! Tests of the eBPF programs on this kernel.
 
 use std::{
     iter,
@@ -20,7 +20,7 @@ fn an_exec_of_a_child_arrives_with_argv_exe_and_cwd() {
 }
 
 #[test]
-fn it_arrives_where_the_verifier_follows_no_types() {
+fn an_exec_arrives_where_the_verifier_follows_no_types() {
     exec_arrives(false);
 }
 
@@ -90,7 +90,7 @@ fn failed_exec_arrives(hooks: HookMode) {
         ..
     } = Capture::start(&options, &request).expect("the programs run");
     assert_eq!(capture.mode(), hooks);
-    // Tests run side by side in one process: each has a name of its own.
+    // Tests run in parallel in one process, so each needs a name of its own.
     let program = format!("/nonexistent/{hooks:?}");
     Command::new(&program)
         .args(["one", "", "three"])
@@ -187,7 +187,7 @@ fn connects_arrive(hooks: HookMode) {
     assert_eq!(seen[2].0.result, i64::from(-libc::ENOENT));
 }
 
-/// Starts everything with backups, which this kernel may not need.
+/// Starts the kernel side with backups, which this kernel may not need.
 fn with_backups(hooks: HookMode) -> Started {
     let options = Options {
         tree: TreeMode::Only(std::process::id()),
@@ -202,14 +202,14 @@ fn with_backups(hooks: HookMode) -> Started {
     Capture::start(&options, &request).expect("the programs run")
 }
 
-/// The same, and takes the first programs away, as if the kernel skipped them all.
+/// Starts the same, and detaches the first copies, as if the kernel skipped all of them.
 fn only_backups(hooks: HookMode) -> Started {
     let mut started = with_backups(hooks);
     started.capture.detach_all_but_backups();
     started
 }
 
-/// How many events a program of that name made, and of which kind.
+/// The number of events of a program of that name, by kind.
 fn events_of(ring: &mut super::Ring, is_it: impl Fn(&Event<'_>) -> bool) -> Vec<Kind> {
     let mut kinds = Vec::new();
     ring.drain(10_000, |bytes| {
@@ -221,8 +221,8 @@ fn events_of(ring: &mut super::Ring, is_it: impl Fn(&Event<'_>) -> bool) -> Vec<
     kinds
 }
 
-/// An exec, one that fails, a refused connect, and a call of `setns` that fails, by this process
-/// and a child.
+/// Makes one event of each sort, by this process and a child: an exec, a failed exec, a refused
+/// connect, and a failed call of `setns`.
 fn do_everything(name: &str) {
     let program = format!("/nonexistent/{name}");
     Command::new(&program).spawn().expect_err("no such file");
@@ -254,7 +254,7 @@ fn is_of(name: &str) -> impl Fn(&Event<'_>) -> bool {
     }
 }
 
-/// Does everything, under each kind of hooks, and checks that each event comes once.
+/// Makes the events under each hook mode, and checks that each event arrives once.
 fn each_event_comes_once(what: &str, start: fn(HookMode) -> Started) {
     for hooks in [HookMode::Perf, HookMode::Raw] {
         let mut started = start(hooks);
@@ -269,16 +269,16 @@ fn each_event_comes_once(what: &str, start: fn(HookMode) -> Started) {
 }
 
 #[test]
-fn backups_take_what_the_first_programs_are_skipped_for() {
+fn backups_report_the_events_for_which_the_kernel_skips_the_first_copies() {
     each_event_comes_once("backed_up", only_backups);
 }
 
 #[test]
-fn backups_do_not_take_what_the_first_programs_have_done() {
+fn backups_do_not_repeat_the_events_of_the_first_copies() {
     each_event_comes_once("once", with_backups);
 }
 
-/// A thread that makes as many failing connects as it is told to.
+/// A thread that makes as many failing connects as the test asks for.
 struct Connecting {
     tid: u32,
     count: Sender<usize>,
@@ -287,12 +287,13 @@ struct Connecting {
 
 impl Connecting {
     fn new() -> Self {
-        let ((told, tid), (count, counts)) = (channel(), channel());
+        let ((send_tid, tid), (count, counts)) = (channel(), channel());
         let thread = thread::spawn(move || {
-            told.send(gettid().as_raw_nonzero().get().cast_unsigned())
+            send_tid
+                .send(gettid().as_raw_nonzero().get().cast_unsigned())
                 .expect("it is waited for");
             for _ in 0..counts.recv().unwrap_or(0) {
-                // SAFETY: neither a descriptor nor an address.
+                // SAFETY: the call gets neither a valid descriptor nor an address.
                 unsafe { libc::connect(-1, null(), 0) };
             }
         });
@@ -302,12 +303,13 @@ impl Connecting {
 }
 
 #[test]
-fn events_of_threads_whose_ids_are_much_alike_come_once_each() {
+fn each_event_of_threads_with_similar_ids_arrives_once() {
     const EACH: usize = 2000;
-    // Not by perf's tracepoints, which other tests' system calls on maps hold up.
+    // Not by perf's tracepoints, since system calls of other tests on maps make the kernel skip
+    // programs there.
     let mut started = with_backups(HookMode::Raw);
     let first = Connecting::new();
-    // Ids are given in turn, so some thread has one with the same last bits.
+    // The kernel gives out ids in turn, so one of the threads has an id with the same last bits.
     let alike = |thread: &Connecting| thread.tid % 1024 == first.tid % 1024;
     let second = iter::repeat_with(Connecting::new).find(alike);
     let threads = [first, second.expect("it is repeated for ever")];
@@ -330,7 +332,7 @@ fn events_of_threads_whose_ids_are_much_alike_come_once_each() {
 
 #[test]
 fn a_cgroup_whose_throttling_is_over_can_be_forgotten() {
-    // Nobody else makes events of this tree, so nothing is counted after its end.
+    // No other process makes events of this tree, so the counters stay after its end.
     let mut shell = Command::new("/bin/sh")
         .args(["-c", "read go; for n in 1 2 3 4 5; do /bin/true; done"])
         .stdin(Stdio::piped())
@@ -356,7 +358,7 @@ fn a_cgroup_whose_throttling_is_over_can_be_forgotten() {
         panic!("one cgroup is over its budget: {counts:?}");
     };
     assert!(refused[Kind::Exec as usize] >= 3, "{refused:?}");
-    // What is gone already may be removed again.
+    // A removed entry may be removed again.
     for _ in 0..2 {
         throttled.remove(*key).expect("the map can be written");
         assert_eq!(throttled.read().expect("as before"), []);
@@ -364,7 +366,7 @@ fn a_cgroup_whose_throttling_is_over_can_be_forgotten() {
 }
 
 #[test]
-fn settings_that_nobody_has_changed_are_no_tampering() {
+fn unchanged_settings_are_no_tampering() {
     let options = Options {
         tree: TreeMode::Only(std::process::id()),
         ..Options::default()

@@ -1,11 +1,11 @@
 //! The memory of an array map, read without system calls.
 //!
 //! A system call on a map raises `bpf_prog_active` of its CPU (`bpf_disable_instrumentation` in
-//! `kernel/bpf/syscall.c`), and as long as it is raised the kernel skips programs on perf
-//! tracepoints there (`trace_call_bpf` in `kernel/trace/bpf_trace.c`). On a preemptible kernel
-//! that is a whole time slice, if the caller is preempted at that moment: events of others
-//! would be missed because the sensor looks at its counters. So what is looked at often is
-//! mapped (`BPF_F_MMAPABLE`, Linux 5.5).
+//! `kernel/bpf/syscall.c`). While that counter is raised, the kernel skips programs on perf
+//! tracepoints of the CPU (`trace_call_bpf` in `kernel/trace/bpf_trace.c`). If a preemptible kernel
+//! preempts the caller at that moment, the counter stays raised for a whole time slice, and the
+//! sensor would miss events because it reads its counters. So the sensor maps the memory that it
+//! reads often (`BPF_F_MMAPABLE`, Linux 5.5).
 
 use std::{
     os::fd::AsFd as _,
@@ -25,13 +25,13 @@ pub(super) struct Mapped {
     len: usize,
 }
 
-// SAFETY: the mapping belongs to no thread, and is only read, by atomic loads.
+// SAFETY: the mapping belongs to no thread, and all reads are atomic loads.
 unsafe impl Send for Mapped {}
 // SAFETY: as above.
 unsafe impl Sync for Mapped {}
 
 impl Mapped {
-    /// Maps the first bytes of an array; the mapping keeps the map alive.
+    /// Maps the first `len` bytes of an array; the mapping keeps the map alive.
     pub(super) fn new(map: &Map, name: &'static str, len: usize) -> Result<Self, CaptureError> {
         let Map::Array(data) = map else {
             return Err(CaptureError::Missing {
@@ -59,18 +59,18 @@ impl Mapped {
         Ok(Self { address, len })
     }
 
-    /// The number at that place, counted in numbers of 64 bits; 0 beyond the end.
+    /// The 64-bit number at an index; 0 beyond the end.
     pub(super) fn long(&self, index: usize) -> u64 {
         let at = index * size_of::<u64>();
         if at + size_of::<u64>() > self.len {
             return 0;
         }
-        // SAFETY: in bounds and aligned, as mappings begin at a page; others only write to it
-        // by aligned stores.
+        // SAFETY: the address is in bounds and aligned, as mappings begin at a page; the kernel
+        // writes there by aligned stores only.
         unsafe { AtomicU64::from_ptr(self.address.as_ptr().add(at).cast()) }.load(Relaxed)
     }
 
-    /// The same for numbers of 32 bits.
+    /// The 32-bit number at an index; 0 beyond the end.
     pub(super) fn word(&self, index: usize) -> u32 {
         let at = index * size_of::<u32>();
         if at + size_of::<u32>() > self.len {
@@ -83,7 +83,7 @@ impl Mapped {
 
 impl Drop for Mapped {
     fn drop(&mut self) {
-        // SAFETY: mapped by `new` with that length, and nothing refers to it any more.
+        // SAFETY: `new` made the mapping with that length, and nothing refers to it any more.
         let _ = unsafe { munmap(self.address.as_ptr().cast(), self.len) };
     }
 }

@@ -1,4 +1,4 @@
-//! The table of offsets, from the running kernel's BTF.
+//! Fills the table of offsets from the running kernel's BTF.
 
 use std::{fs, path::Path};
 
@@ -6,28 +6,28 @@ use sensor_ebpf::{ABSENT, Offsets};
 
 use super::{CaptureError, btf::Btf, preempt::PreemptFunctions};
 
-/// Where the kernel shows its types.
+/// The kernel's BTF.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
-/// Modules with types that the programs use, if they are not built in.
+/// BTF of the modules with types that the programs use, if these are not built in.
 const MODULES: &[&str] = &["/sys/kernel/btf/overlay"];
 
-/// What the programs must know of the running kernel.
+/// What the programs need to know about the running kernel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
-    /// Where members are.
+    /// The offsets of members.
     pub(super) offsets: Offsets,
-    /// Where the saved registers are on a task's stack; 0 where the kernel can be asked.
+    /// Where the saved registers are on a task's stack; 0 where the kernel has a helper for them.
     pub(super) regs_on_stack: u32,
-    /// How a program keeps its CPU; none before Linux 6.10.
+    /// The functions by which a program keeps its CPU; none before Linux 6.10.
     pub(super) preempt: Option<PreemptFunctions>,
-    /// Whether programs on tracepoints can be preempted, and are then skipped for others.
+    /// Whether the kernel can preempt programs on tracepoints, and then skips them for other tasks.
     pub(super) preemptible: bool,
 }
 
-/// Finds every offset. A member that may be absent and is, is [`ABSENT`].
+/// Finds every offset. An optional member that this kernel lacks is [`ABSENT`].
 ///
 /// # Errors
-/// If there is no BTF, or a member that must be there is not.
+/// If the kernel has no BTF, or lacks a required member.
 pub(super) fn layout() -> Result<Layout, CaptureError> {
     let vmlinux = read(Path::new(VMLINUX), None)?;
     let modules: Vec<Btf> = MODULES
@@ -56,15 +56,15 @@ pub(super) fn layout() -> Result<Layout, CaptureError> {
     })
 }
 
-/// `THREAD_SIZE` of x86-64 and of arm64 with pages of 4 KiB (no BTF tells it).
+/// `THREAD_SIZE` of x86-64 and of arm64 with pages of 4 KiB (BTF does not have this number).
 const THREAD_SIZE: u32 = 16 << 10;
-/// The first kernel whose tracepoints can be preempted, see `preempt`.
+/// The first kernel that can preempt tracepoints, see `preempt`.
 const PREEMPTIBLE: (u32, u32) = (7, 0);
 /// The first kernel with `bpf_task_pt_regs`.
 const HAS_TASK_PT_REGS: (u32, u32) = (5, 15);
 
-/// Where the saved registers are on a task's stack: at its end. 0 where the
-/// kernel can be asked, as it can since 5.15.
+/// Where the saved registers are on a task's stack: at its end. 0 for kernels since 5.15, which
+/// have a helper for them.
 fn regs_on_stack(vmlinux: &Btf) -> Result<u32, CaptureError> {
     if kernel_version() >= HAS_TASK_PT_REGS {
         return Ok(0);
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_kernel_has_every_member_that_must_be_there() {
+    fn this_kernel_has_every_required_member() {
         let offsets = layout().expect("all offsets").offsets;
         assert_ne!(offsets.task_tgid, 0);
         assert_ne!(offsets.kernfs_node_parent, ABSENT);

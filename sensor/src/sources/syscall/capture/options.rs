@@ -1,4 +1,4 @@
-//! What can be set about the kernel side.
+//! The options and settings of the kernel side.
 
 use std::collections::BTreeSet;
 
@@ -6,17 +6,17 @@ use sensor_ebpf::{ARGV_LIMIT_DEFAULT, COMM_LEN, Kind, Kinds, Settings, Tree, wan
 
 use super::{BPF_OBJECT, HookMode};
 
-/// What each container may take of what all share.
+/// The budget of each cgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Events a second over a longer time; 0: without limit.
+    /// Events a second over a longer time; 0: no limit.
     pub rate: u64,
-    /// Events at once.
+    /// Events that a cgroup may have at once.
     pub burst: u64,
 }
 
 impl Budget {
-    /// No limits.
+    /// No limit.
     pub const NONE: Self = Self { rate: 0, burst: 0 };
 
     /// The cost of an event and of a whole burst, nanoseconds.
@@ -26,45 +26,46 @@ impl Budget {
             return (0, 0);
         }
         let interval = (SECOND / self.rate).max(1);
-        // At least one event passes, and sums with times do not overflow.
+        // A burst of at least one event lets events pass; the upper limit keeps sums with times
+        // from overflowing.
         let burst = interval.saturating_mul(self.burst.max(1));
         (interval, burst.min(u64::MAX / 4))
     }
 }
 
-/// Whose events are captured.
+/// The processes whose events the sensor captures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TreeMode {
-    /// Everybody's but those of the sensor itself and of what it starts.
+    /// All processes but the sensor and those that it starts.
     #[default]
     ExcludeSelf,
-    /// Everybody's.
+    /// All processes.
     All,
-    /// Those of this process and of what it starts, and no others.
+    /// Only this process and those that it starts.
     Only(u32),
-    /// Everybody's but those of this process and of what it starts.
+    /// All processes but this one and those that it starts.
     Exclude(u32),
 }
 
-/// Options fixed at start.
+/// Options that stay the same from the start on.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The eBPF object: the embedded one, if no test brings the object of another compiler.
+    /// The eBPF object: the embedded one, unless a test brings the object of another compiler.
     pub object: &'static [u8],
     /// Bytes of the ring buffer: a power of two, at least a page.
     pub ring_bytes: u32,
-    /// Most argv bytes that [`CaptureRequest::argv_limit`] may ever ask for.
+    /// The largest [`CaptureRequest::argv_limit`] that a reload may set.
     pub argv_capacity: u32,
-    /// Whose events are captured.
+    /// The processes whose events the sensor captures.
     pub tree: TreeMode,
-    /// Whether kernel structures are read by loads where the kernel can check their
-    /// types, and not by calls.
+    /// Whether the programs read kernel structures by loads where the verifier can check their
+    /// types, and not by helper calls.
     pub typed: bool,
-    /// How system calls are hooked.
+    /// How the sensor hooks system calls.
     pub hooks: HookMode,
-    /// Whether each program has a backup; by the kernel's version, if that is not said.
+    /// Whether each program has a backup; none: the kernel's version decides.
     pub backups: Option<bool>,
-    /// The process whose execs are the self-test's, if there is one.
+    /// The process id of the self-test's helper, if there is a self-test.
     pub marker: Option<u32>,
 }
 
@@ -83,39 +84,39 @@ impl Default for Options {
     }
 }
 
-/// A process's name as the kernel has it, with zeroes up to its end.
+/// A process's name as the kernel has it, padded with zeroes.
 pub type Name = [u8; COMM_LEN];
 
-/// What a rule set wants of the kernel side; may change while it runs.
+/// What the loaded rules request of the kernel side. A reload may change the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent switches, each a bit in the kernel's settings"
 )]
 pub struct CaptureRequest {
-    /// Of which kinds any event. The hooks of other kinds are not attached.
+    /// The kinds of events to capture. The sensor does not attach the hooks of other kinds.
     pub kinds: Kinds,
-    /// Of which kinds events outside containers.
+    /// The kinds to capture outside of containers.
     pub host: Kinds,
-    /// Of which kinds events in containers.
+    /// The kinds to capture in containers.
     pub container: Kinds,
-    /// Connects to unix sockets.
+    /// Whether to capture connects to unix sockets.
     pub unix: bool,
-    /// Connects of IPv4 and IPv6 sockets.
+    /// Whether to capture connects of IPv4 and IPv6 sockets.
     pub inet: bool,
-    /// Connects of those to loopback addresses.
+    /// Whether to capture connects of IPv4 and IPv6 sockets to loopback addresses.
     pub loopback: bool,
-    /// Connects of other families than unix, IPv4 and IPv6.
+    /// Whether to capture connects of other families than unix, IPv4 and IPv6.
     pub other_families: bool,
-    /// Connects of processes of these names alone (none: of all).
+    /// The names of the processes whose connects to capture (none: those of all processes).
     pub connect_names: Option<BTreeSet<Name>>,
-    /// Bytes of argv, up to [`Options::argv_capacity`].
+    /// Bytes of argv to capture, up to [`Options::argv_capacity`].
     pub argv_limit: u32,
-    /// Bytes of the environment (0: none), up to [`sensor_ebpf::ENV_LIMIT_MAX`].
+    /// Bytes of the environment to capture (0: none), up to [`sensor_ebpf::ENV_LIMIT_MAX`].
     pub env_limit: u32,
     /// Ancestors to report, up to [`sensor_ebpf::ANCESTORS_MAX`].
     pub ancestors: u32,
-    /// Of each cgroup.
+    /// The budget of each cgroup.
     pub budget: Budget,
 }
 
@@ -139,7 +140,8 @@ impl Default for CaptureRequest {
 }
 
 impl CaptureRequest {
-    /// The kernel's form of it, for a ring buffer of that size.
+    /// The settings that express this request in the kernel, for a ring buffer of `ring_bytes`
+    /// bytes.
     #[must_use]
     pub fn settings(&self, tree: TreeMode, mode: HookMode, ring_bytes: u32) -> Settings {
         let bits = [
@@ -181,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_budget_is_told_in_nanoseconds() {
+    fn the_kernel_side_gets_a_budget_in_nanoseconds() {
         let budget = |rate, burst| Budget { rate, burst }.nanoseconds();
         assert_eq!(budget(20_000, 100_000), (50_000, 5_000_000_000));
         assert_eq!(budget(1, 0), (1_000_000_000, 1_000_000_000));

@@ -2,9 +2,9 @@
 //!
 //! Linux 7.0 made tracepoints preemptible (upstream commits a46023d5616e "tracing: Guard
 //! `__DECLARE_TRACE()` use of `__DO_TRACE_CALL()` with SRCU-fast" and f7d327654b88 "bpf: Have
-//! `__bpf_trace_run()` use `rcu_read_lock_dont_migrate()`"), and 7.2 those of system calls
-//! (`trace_call_bpf_faultable` in `kernel/trace/bpf_trace.c`). A program that is preempted is
-//! skipped for the other tasks of its CPU until it goes on.
+//! `__bpf_trace_run()` use `rcu_read_lock_dont_migrate()`"), and 7.2 made those of system calls
+//! preemptible (`trace_call_bpf_faultable` in `kernel/trace/bpf_trace.c`). The kernel skips a
+//! preempted program for the other tasks of its CPU until the program goes on.
 
 use sensor_ebpf::{PREEMPT_DISABLE, PREEMPT_ENABLE};
 
@@ -18,7 +18,7 @@ const NOTHING: u64 = instruction(0xb7, 0, 0);
 const DISABLE: u64 = instruction(CALL, 0, PREEMPT_DISABLE);
 const ENABLE: u64 = instruction(CALL, 0, PREEMPT_ENABLE);
 
-/// The functions' types in the kernel's BTF.
+/// The numbers of the functions' types in the kernel's BTF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PreemptFunctions {
     /// `bpf_preempt_disable`.
@@ -27,7 +27,7 @@ pub(super) struct PreemptFunctions {
     pub(super) enable: u32,
 }
 
-/// An eBPF object with calls of these functions, or with nothing in their places.
+/// The eBPF object with calls of these functions; without functions, moves replace the calls.
 pub(super) fn object(object: &[u8], functions: Option<PreemptFunctions>) -> Vec<u64> {
     let call = |function: Option<u32>| {
         function.map_or(NOTHING, |id| {
@@ -45,7 +45,7 @@ pub(super) fn object(object: &[u8], functions: Option<PreemptFunctions>) -> Vec<
         .collect()
 }
 
-/// Instructions, and what else an object has, are aligned to eight bytes.
+/// The object as words of eight bytes, to which instructions and all other parts are aligned.
 fn words(object: &[u8]) -> impl Iterator<Item = u64> {
     object.chunks(size_of::<u64>()).map(|chunk| {
         let mut word = [0; size_of::<u64>()];
@@ -54,7 +54,7 @@ fn words(object: &[u8]) -> impl Iterator<Item = u64> {
     })
 }
 
-/// One instruction (`struct bpf_insn`) as a number of this machine.
+/// One instruction (`struct bpf_insn`) as a number in this machine's byte order.
 const fn instruction(code: u8, registers: u8, immediate: i32) -> u64 {
     let [a, b, c, d] = immediate.to_ne_bytes();
     u64::from_ne_bytes([code, registers, 0, 0, a, b, c, d])

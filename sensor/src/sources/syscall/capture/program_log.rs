@@ -1,5 +1,5 @@
-//! The log of the programs themselves, in the sensor's: where the feature `bpf-log` compiles
-//! their lines in.
+//! Copies the log of the eBPF programs into the sensor's log. Only the feature `bpf-log` compiles
+//! this module and the programs' lines.
 
 use aya::Ebpf;
 use aya_log::EbpfLogger;
@@ -8,14 +8,14 @@ use tracing::{debug, error, info, warn};
 
 use super::CaptureError;
 
-/// The map in which the lines come.
+/// The map through which the lines arrive.
 const MAP: &str = "AYA_LOGS";
 
-/// What the programs have logged and nobody has taken over yet.
+/// The lines that the programs have logged and that the sensor has not copied yet.
 pub(super) struct ProgramLog(EbpfLogger<SensorLog>);
 
 impl ProgramLog {
-    /// That of an object that is loaded.
+    /// The log of a loaded object.
     pub(super) fn of(bpf: &mut Ebpf) -> Result<Self, CaptureError> {
         let logger = EbpfLogger::init_with_logger(bpf, SensorLog);
         logger.map(Self).map_err(|error| match error {
@@ -27,13 +27,13 @@ impl ProgramLog {
         })
     }
 
-    /// Takes over the lines that there are.
+    /// Copies the lines that have arrived.
     pub(super) fn take_over(&mut self) {
         self.0.flush();
     }
 }
 
-/// The sensor's log as aya writes to it.
+/// The sensor's log, as aya writes to it.
 struct SensorLog;
 
 impl Log for SensorLog {
@@ -67,7 +67,7 @@ mod tests {
     };
 
     #[test]
-    fn a_line_of_a_program_comes_to_the_sensors_log() {
+    fn a_line_of_a_program_reaches_the_sensors_log() {
         logging::start();
         let config = Config {
             log_level: "debug".parse().expect("a level"),

@@ -1,4 +1,4 @@
-//! What the kernel knows of the programs that it runs for us.
+//! The kernel's figures of the loaded programs.
 
 use std::{
     fs, io,
@@ -13,20 +13,21 @@ use super::{Hook, KernelCounts};
 /// The kernel's figures of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramFigures {
-    /// Its name.
+    /// Name of the program.
     pub program: &'static str,
     /// Runs while the kernel's statistics were on (`kernel.bpf_stats_enabled`).
     pub runs: u64,
-    /// Nanoseconds that these took.
+    /// Nanoseconds that these runs took.
     pub nanoseconds: u64,
-    /// Runs that the kernel skipped, since the program was running on that CPU
-    /// already; kernels before 5.12 do not tell. Without those whose work its backup
-    /// did; of a backup none. None either where all of them were in interrupts that
-    /// have no events: without preemption nothing else finds a program running.
+    /// Runs that the kernel skipped because the CPU was already running the program, without the
+    /// runs whose work the backup did. None before 5.12, since such kernels do not report the
+    /// number. None for a backup. None also for a program that runs in interrupts too, where the
+    /// kernel does not preempt programs: only an interrupt, which has no event, can then find the
+    /// program running.
     pub skipped: Option<u64>,
 }
 
-/// The loaded programs; clones are of the same ones.
+/// The loaded programs; a clone refers to the same ones.
 #[derive(Clone, Debug)]
 pub struct Programs(Arc<Inner>);
 
@@ -39,7 +40,7 @@ struct Inner {
 }
 
 impl Programs {
-    /// None yet.
+    /// No programs yet.
     pub(super) fn new(counts: KernelCounts, backups: bool) -> Self {
         Self(Arc::new(Inner {
             loaded: Mutex::default(),
@@ -48,14 +49,14 @@ impl Programs {
         }))
     }
 
-    /// Adds a program that was just loaded.
+    /// Adds a program that the sensor has just loaded.
     pub(super) fn add(&self, hook: &'static Hook, fd: &ProgramFd) -> io::Result<()> {
         let fd = fd.try_clone()?;
         self.loaded().push((hook, fd));
         Ok(())
     }
 
-    /// The figures of each; without those that the kernel does not tell.
+    /// The figures of each program, without those that the kernel does not report.
     #[must_use]
     pub fn read(&self) -> Vec<ProgramFigures> {
         let loaded = self.loaded();
@@ -77,7 +78,7 @@ impl Programs {
 }
 
 impl ProgramFigures {
-    /// Tells as skipped only runs that may have had an event, and that no backup made up for.
+    /// Keeps as skipped only runs that may have had an event and whose work no backup did.
     fn of_events(self, hook: &Hook, backups: bool, backed_up: u64) -> Self {
         let has_events = !hook.is_backup && (backups || !hook.in_interrupts);
         let missed = |skipped: u64| skipped.saturating_sub(backed_up);
@@ -114,7 +115,7 @@ mod tests {
         assert_eq!(parse("run_cnt:\t5\n").skipped, None);
     }
 
-    /// What is told as skipped of six runs of the program of that name.
+    /// The skipped runs that the figures report, when the kernel skipped six runs of a program.
     fn skipped(program: &str, backups: bool, backed_up: u64) -> Option<u64> {
         let hook = HOOKS.iter().find(|hook| hook.program == program)?;
         let figures = parse("recursion_misses:\t6\n");
@@ -122,14 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_backup_did_is_not_told_as_skipped() {
+    fn runs_whose_work_a_backup_did_do_not_count_as_skipped() {
         assert_eq!(skipped("process_exec", true, 4), Some(2));
         assert_eq!(skipped("process_exec", true, 7), Some(0));
         assert_eq!(skipped("exec_backup", true, 4), None);
     }
 
     #[test]
-    fn what_an_interrupt_found_running_is_told_only_where_tasks_find_it_too() {
+    fn skipped_runs_in_interrupts_count_only_where_tasks_preempt_programs() {
         assert_eq!(skipped("process_exec", false, 0), Some(6));
         assert_eq!(skipped("sock_state", false, 0), None);
         assert_eq!(skipped("sock_state", true, 2), Some(4));

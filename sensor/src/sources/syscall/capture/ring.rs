@@ -1,4 +1,4 @@
-//! Taking records out of the ring buffer.
+//! Takes records out of the ring buffer.
 
 use std::{
     os::fd::{AsFd, BorrowedFd},
@@ -7,12 +7,12 @@ use std::{
 
 use aya::maps::{MapData, RingBuf};
 
-/// What a pass over the ring buffer found.
+/// The result of one pass over the ring buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drained {
     /// Records taken.
     pub records: usize,
-    /// Whether the pass ended because it had taken enough, not because there was no more.
+    /// Whether the pass ended because it had taken `most` records, and more may be there.
     pub more: bool,
 }
 
@@ -24,7 +24,7 @@ impl Ring {
         Self(map)
     }
 
-    /// Hands each record to `each`, at most `most` of them.
+    /// Passes each record to `each`, at most `most` of them.
     pub fn drain(&mut self, most: usize, mut each: impl FnMut(&[u8])) -> Drained {
         for records in 0..most {
             match self.0.next() {
@@ -45,15 +45,15 @@ impl Ring {
 }
 
 impl AsFd for Ring {
-    /// Readable when there are records.
+    /// A descriptor that is readable when the ring buffer has records.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
 
-/// How long to leave the ring buffer alone after a pass, so that a busy node's
-/// records are taken in batches and not one wake-up each: longer the more came,
-/// not at all when nothing came (then the kernel wakes the thread).
+/// How long the capture thread should wait after a pass, so that it takes the records of a busy
+/// node in batches and not with one wake-up for each. The wait is the longer the more records came;
+/// none when no record came, since the kernel then wakes the thread.
 #[must_use]
 pub fn rest(last: Drained) -> Option<Duration> {
     match last {

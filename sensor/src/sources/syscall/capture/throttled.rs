@@ -1,4 +1,4 @@
-//! Whose events the kernel side refused because a budget was used up.
+//! The events of each cgroup that the kernel side throttled.
 
 use std::io::ErrorKind::NotFound;
 
@@ -7,7 +7,7 @@ use sensor_ebpf::{CgroupKey, KINDS, THROTTLED_MAX};
 
 use super::CaptureError;
 
-/// The map of what was refused, by cgroup.
+/// The map of the throttled events, by cgroup.
 pub struct Throttled(PerCpuHashMap<MapData, [u64; 2], [u64; KINDS]>);
 
 impl Throttled {
@@ -15,25 +15,25 @@ impl Throttled {
         Self(map)
     }
 
-    /// Whether so many entries are all there can be.
+    /// Whether the map has no room for more than this number of entries.
     #[must_use]
     pub fn is_full(&self, entries: usize) -> bool {
         entries >= THROTTLED_MAX as usize
     }
 
-    /// Forgets a cgroup; one that is refused events again begins at 0.
+    /// Removes a cgroup; its next throttled event counts from 0.
     ///
     /// # Errors
-    /// If the map cannot be written: somebody has frozen it.
+    /// If the map cannot be written, because another process has frozen it.
     pub fn remove(&mut self, key: CgroupKey) -> Result<(), CaptureError> {
         match self.0.remove(&[key.node, key.id]) {
-            // An entry that is gone already is what is wanted.
+            // The entry is already removed.
             Err(MapError::SyscallError(error)) if error.io_error.kind() == NotFound => Ok(()),
             done => done.map_err(failed),
         }
     }
 
-    /// Events refused since the start, of each cgroup and by kind, summed over the CPUs.
+    /// The throttled events of each cgroup since its entry was made, by kind, summed over the CPUs.
     ///
     /// # Errors
     /// If the map cannot be read.

@@ -1,4 +1,4 @@
-//! The process tree that is observed, or excluded.
+//! The process tree that the sensor observes or leaves out.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use sensor_ebpf::Image;
 
 use super::{CaptureError, TreeMode};
 
-/// Marks the processes of the observed (or excluded) tree that exist already.
+/// Marks the existing processes of the tree that the sensor observes or leaves out.
 pub(super) fn mark(bpf: &mut Ebpf, tree: TreeMode) -> Result<(), CaptureError> {
     const IMAGES: &str = "IMAGES";
     let failed = |source| CaptureError::Map {

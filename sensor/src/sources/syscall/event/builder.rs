@@ -1,20 +1,20 @@
-//! Builds records as the kernel side writes them: for tests, benchmarks and fuzzing.
+//! Builds records as the kernel side writes them, for tests, benchmarks and fuzzing.
 
 use sensor_ebpf::{Ancestor, Call, Connect, Exec, Header, Kind, Part, Task, WIRE_VERSION};
 use zerocopy::IntoBytes;
 
-/// A record to be.
+/// The parts of a record.
 #[derive(Clone, Debug)]
 pub struct RecordBuilder {
     /// Kind of the record.
     pub kind: Kind,
-    /// When, nanoseconds since boot.
+    /// When the event happened, nanoseconds since boot.
     pub time: u64,
-    /// The process; lengths are filled in by [`Self::build`].
+    /// The process; [`Self::build`] fills in the lengths.
     pub task: Task,
-    /// Fixed part of an exec; lengths are filled in by [`Self::build`].
+    /// Fixed part of an exec; [`Self::build`] fills in the lengths.
     pub exec: Exec,
-    /// Fixed part of a connect; lengths are filled in by [`Self::build`].
+    /// Fixed part of a connect; [`Self::build`] fills in the lengths.
     pub connect: Connect,
     /// Fixed part of a plain system call.
     pub call: Call,
@@ -124,7 +124,7 @@ impl RecordBuilder {
         }
     }
 
-    /// The same in that cgroup.
+    /// The same record, in the cgroup with this path.
     #[must_use]
     pub fn in_cgroup(mut self, path: &str) -> Self {
         self.cgroup = path.into();

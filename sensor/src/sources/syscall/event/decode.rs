@@ -1,4 +1,4 @@
-//! Bytes of the ring buffer → [`Event`].
+//! Decodes bytes of the ring buffer to an [`Event`].
 
 use metadata::{Names, Strings};
 use sensor_ebpf::{
@@ -8,47 +8,47 @@ use zerocopy::FromBytes;
 
 use super::{CallEvent, ConnectEvent, Detail, ExecEvent};
 
-/// Why bytes are not a record.
+/// Why bytes are no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Fewer bytes than the fixed parts and the lengths that they give.
+    /// The record has fewer bytes than its fixed parts and their lengths require.
     #[error("record is cut: {needed} bytes needed, {have} there")]
     Cut {
         /// Bytes needed.
         needed: usize,
-        /// Bytes there.
+        /// Bytes in the record.
         have: usize,
     },
-    /// Written by another version of the eBPF object.
+    /// Another version of the eBPF object wrote the record.
     #[error("record has wire version {0}, expected {WIRE_VERSION}")]
     Version(u16),
-    /// No such [`Kind`].
+    /// There is no [`Kind`] with this number.
     #[error("record is of unknown kind {0}")]
     Kind(u16),
-    /// The ancestors' section is not a whole number of ancestors.
+    /// The length of the ancestors' section is no multiple of an ancestor's size.
     #[error("record has {0} bytes of ancestors")]
     Ancestors(u32),
 }
 
-/// A record, its fixed parts copied out, its variable sections borrowed.
+/// A decoded record: fixed parts are copies, variable sections are borrowed.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
-    /// When and where.
+    /// When the event happened, and on which CPU.
     pub header: Header,
-    /// What kind of event.
+    /// The kind of the event.
     pub kind: Kind,
-    /// The process that did it.
+    /// The process that caused the event.
     pub task: Task,
-    /// What it did.
+    /// The part of its kind.
     pub detail: Detail<'a>,
     /// Names of the process's cgroup.
     pub cgroup: Names<'a>,
     ancestors: &'a [u8],
-    /// The record.
+    /// The bytes of the record.
     pub bytes: &'a [u8],
 }
 
-/// Takes pieces off the front of a record.
+/// Takes pieces from the front of a record.
 struct Reader<'a> {
     all: usize,
     rest: &'a [u8],
@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// Decodes one record. Bytes behind it are ignored (the ring buffer rounds up).
+    /// Decodes one record. Bytes behind the record are ignored (the ring buffer rounds sizes up).
     ///
     /// # Errors
     /// If the bytes are not a whole record of this version.
@@ -147,7 +147,7 @@ impl<'a> Event<'a> {
         })
     }
 
-    /// The processes above this one, nearest first.
+    /// The ancestors of the process, nearest first.
     #[must_use]
     pub fn ancestors(&self) -> impl ExactSizeIterator<Item = Ancestor> + use<'a> {
         self.ancestors
@@ -155,7 +155,7 @@ impl<'a> Event<'a> {
             .map(|chunk| Ancestor::read_from_bytes(chunk).unwrap_or_default())
     }
 
-    /// The exec part, if this is an exec.
+    /// The exec part, if this event is an exec.
     #[must_use]
     pub fn exec(&self) -> Option<&ExecEvent<'a>> {
         match &self.detail {
@@ -164,7 +164,7 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// The connect part, if this is a connect.
+    /// The connect part, if this event is a connect.
     #[must_use]
     pub fn connect(&self) -> Option<&ConnectEvent<'a>> {
         match &self.detail {
@@ -173,7 +173,7 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// The plain system call, if this is one.
+    /// The plain system call, if this event is one.
     #[must_use]
     pub fn call(&self) -> Option<&CallEvent> {
         match &self.detail {

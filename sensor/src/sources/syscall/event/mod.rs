@@ -24,11 +24,11 @@ pub struct ExecEvent<'a> {
     pub exe: Names<'a>,
     /// Working directory.
     pub cwd: Names<'a>,
-    /// Path that was given to the call.
+    /// Path that the caller gave to the call.
     pub filename: &'a [u8],
-    /// argv; of a failed call the argv that was tried.
+    /// argv; for a failed call the argv that the caller gave.
     pub argv: Strings<'a>,
-    /// Environment, if it was asked for.
+    /// Environment, if a rule needs it.
     pub env: Strings<'a>,
 }
 
@@ -37,20 +37,20 @@ pub struct ExecEvent<'a> {
 pub struct ConnectEvent<'a> {
     /// Fixed part.
     pub fixed: Connect,
-    /// Name of the unix socket as given: a path, or NUL and an abstract name.
+    /// Name of the unix socket that the caller gave: a path, or NUL and an abstract name.
     pub path: &'a [u8],
 }
 
 /// A plain system call at its exit.
 #[derive(Clone, Copy, Debug)]
 pub struct CallEvent {
-    /// Which one.
+    /// The description of the call.
     pub call: &'static SystemCall,
-    /// What it was given, and returned.
+    /// The result and the arguments.
     pub fixed: Call,
 }
 
-/// What an event tells, beside who did it.
+/// The part of an event that depends on its kind.
 #[derive(Clone, Copy, Debug)]
 pub enum Detail<'a> {
     /// [`Kind::Exec`] or [`Kind::ExecFailed`].

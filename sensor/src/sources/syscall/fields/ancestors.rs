@@ -1,5 +1,5 @@
-//! `proc.p*`, `proc.a*`: the processes above the one that did it, and those
-//! that lead its session and its group.
+//! `proc.p*`, `proc.a*`: the ancestors of the process, and the leaders of its session and its
+//! process group.
 
 use bumpalo::collections::Vec;
 
@@ -12,7 +12,7 @@ use crate::sources::syscall::{
     lineage::comm,
 };
 
-/// Most ancestors that an event has, as the number in brackets.
+/// Most ancestors of an event, and the largest index in brackets.
 #[expect(clippy::cast_possible_truncation, reason = "it is 16")]
 pub const ANCESTORS_MAX: u32 = sensor_ebpf::ANCESTORS_MAX as u32;
 
@@ -32,7 +32,7 @@ const fn indexed(name: &'static str, ty: Type, doc: &'static str, get: Getter) -
     }
 }
 
-/// A field that looks through all ancestors.
+/// A field that looks at all ancestors.
 const fn above(name: &'static str, ty: Type, doc: &'static str, get: Getter) -> Field {
     Field {
         needs: Needs::ANCESTORS,
@@ -305,8 +305,8 @@ fn name<'a>(c: &Context<'a>, n: u32) -> Value<'a> {
     }
 }
 
-/// The name that an ancestor was executed by, as Falco has it: a process that
-/// renames itself does not change it. What it calls itself, if that is not known.
+/// The name of the program that an ancestor executed, as in Falco: a process that renames itself
+/// does not change this name. If the program is not known, the name that the ancestor has now.
 fn name_of<'a>(c: &Context<'a>, ancestor: &Ancestor) -> &'a str {
     match c.lineage.of_ancestor(ancestor) {
         Some(program) => c.text(program.comm),
@@ -341,7 +341,7 @@ fn cmdline<'a>(c: &Context<'a>, n: u32) -> Value<'a> {
     }
 }
 
-/// Which ancestor is the oldest in the same session (0: the process itself).
+/// Index of the oldest ancestor in the same session (0: the process itself).
 fn session_leader(c: &Context<'_>) -> u32 {
     let n = c
         .event
@@ -351,7 +351,7 @@ fn session_leader(c: &Context<'_>) -> u32 {
     u32::try_from(n).unwrap_or(0)
 }
 
-/// Which ancestor leads the process group (0: the process itself).
+/// Index of the ancestor that leads the process group (0: the process itself).
 fn group_leader(c: &Context<'_>) -> Option<u32> {
     if c.event.task.pgid == c.event.task.tgid {
         return Some(0);

@@ -1,4 +1,4 @@
-//! `evt.arg.*`: the arguments of events. Each is a row: of the tables of this module, of
+//! `evt.arg.*`: the arguments of events. Each argument is a row of the tables of this module, of
 //! `fd::ARGUMENTS`, or of a plain system call.
 
 use std::sync::LazyLock;
@@ -13,15 +13,15 @@ use super::{
 };
 use crate::sources::syscall::event::{Detail, exec_flag};
 
-/// An argument of events that are no plain system calls.
+/// An argument of an event that is no plain system call.
 pub(super) struct Row {
-    /// Its name.
+    /// The name of the argument.
     pub(super) name: &'static str,
     /// The field of that name.
     pub(super) field: &'static str,
-    /// Its meaning, one sentence.
+    /// The meaning of the argument, one sentence.
     pub(super) doc: &'static str,
-    /// Its value.
+    /// Returns the value of the argument.
     pub(super) get: for<'a> fn(&Context<'a>) -> Value<'a>,
 }
 
@@ -38,19 +38,19 @@ macro_rules! rows {
 }
 pub(super) use rows;
 
-/// What every event has, first.
+/// The first argument of every event.
 static RESULT: &[Row] = rows! {
     "res", "`0`, or the name of the errno.", |c| {
         Value::Str(errno::name(c.event.result(), "0", c.arena))
     };
 };
 
-/// An exec's arguments, in the order in which `evt.args` has them, behind `res`.
+/// An exec's arguments, in the order in which `evt.args` has them, after `res`.
 static OF_EXECS: &[Row] = rows! {
-    "exe", "argv[0], of a failed call the one that was tried.", |c| of_exec(c, |exec| {
+    "exe", "argv[0], of a failed call the one that the caller gave.", |c| of_exec(c, |exec| {
         Value::Str(c.text(exec.argv.first().unwrap_or_default()))
     });
-    "args", "argv[1..] joined by blanks, of a failed call the ones that were tried.", |c| {
+    "args", "argv[1..] joined by blanks, of a failed call the ones that the caller gave.", |c| {
         of_exec(c, |exec| Value::Str(c.joined(exec.argv)))
     };
     "tid", "Thread id.", |c| text(c, c.event.task.tid);
@@ -78,7 +78,7 @@ static OF_EXECS: &[Row] = rows! {
     "trusted_exepath", "Path of the executable.", |c| c.exepath().map_or(Value::Absent, Value::Str);
     "pgid", "Process group.", |c| text(c, c.event.task.pgid);
     "gid", "Effective group.", |c| text(c, c.event.task.egid);
-    "filename", "Path that was given to exec.", |c| of_exec(c, |exec| {
+    "filename", "Path that the caller gave to exec.", |c| of_exec(c, |exec| {
         Value::Str(c.text(exec.filename))
     });
 };
@@ -163,7 +163,7 @@ pub(super) fn all<'a>(c: &Context<'a>) -> Value<'a> {
     Value::Str(out.into_bump_str())
 }
 
-/// `evt.arg.NAME`, the same as `evt.arg[NAME]`, of each argument that some event has.
+/// `evt.arg.NAME`, the same as `evt.arg[NAME]`, for each argument that some event has.
 pub(super) fn fields() -> &'static [Field] {
     static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
         let of_rows = |rows: &'static [Row], classes| {
@@ -208,11 +208,11 @@ fn field(name: &'static str, of: &'static str, doc: &'static str, classes: Class
     }
 }
 
-/// Other events have an argument of that name too, of the same meaning or of another one.
+/// Adds another event's argument of the same name, which may have the same meaning or another one.
 fn also(known: &mut Field, other: &Field) {
     known.classes = known.classes.union(other.classes);
     if !known.doc.contains(other.doc) {
-        // The list of fields is made once.
+        // The list of fields is made only once, so the leak is bounded.
         known.doc = std::format!("{} Or: {}", known.doc, other.doc).leak();
     }
 }
@@ -223,7 +223,7 @@ mod tests {
     use crate::sources::syscall::event::Kind;
 
     #[test]
-    fn an_argument_that_several_events_have_is_one_field() {
+    fn an_argument_of_more_than_one_event_is_one_field() {
         let named = |name| fields().iter().filter(move |field| field.name == name);
         let descriptor: Vec<_> = named("evt.arg.fd").collect();
         let [descriptor] = descriptor[..] else {
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn meanings_that_differ_are_told_side_by_side() {
+    fn a_field_lists_all_its_different_meanings() {
         let mut known = field("evt.arg.x", "x", "Process id.", EXEC);
         also(&mut known, &field("evt.arg.x", "x", "Process id.", CONNECT));
         assert_eq!(known.doc, "Process id.");

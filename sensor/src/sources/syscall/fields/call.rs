@@ -1,4 +1,4 @@
-//! What plain system calls were given, as Falco shows it.
+//! The arguments of plain system calls, as Falco shows them.
 
 use bumpalo::{Bump, collections::String, format};
 use sensor_ebpf::Form;
@@ -18,7 +18,7 @@ pub(super) fn argument<'a>(event: &CallEvent, name: &str, arena: &'a Bump) -> Va
     }
 }
 
-/// The descriptor that the call was given.
+/// The descriptor among the call's arguments.
 pub(super) fn descriptor(event: &CallEvent) -> Option<i64> {
     let register = class::descriptor(event.call)?;
     Some(signed(value(event, register)).into())
@@ -30,7 +30,7 @@ fn value(event: &CallEvent, register: usize) -> u64 {
     argument.copied().unwrap_or_default()
 }
 
-/// The kernel looks at 32 bits of an `int`: what is above counts for nothing.
+/// The lower 32 bits: the kernel ignores the other bits of an `int`.
 #[expect(clippy::cast_possible_truncation, reason = "as the kernel does")]
 fn low(value: u64) -> u32 {
     value as u32
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_without_a_name_is_shown_as_the_table_says() {
+    fn the_table_decides_how_a_number_without_a_name_is_shown() {
         const NAMED: Choices = Choices {
             names: &[(16, "ATTACH")],
             unknown: Some("UNKNOWN"),

@@ -1,4 +1,4 @@
-//! Classes of events: of each kind those of containers, and those of the host.
+//! Classes of events: for each kind the events of the host, and those of containers.
 
 use falco_rules::{Classes, Fact, Facts};
 use sensor_ebpf::{Form, KINDS, SystemCall};
@@ -6,14 +6,14 @@ use sensor_ebpf::{Form, KINDS, SystemCall};
 use super::Value;
 use crate::sources::syscall::event::Kind;
 
-/// How many classes there are.
+/// The number of classes.
 pub(super) const CLASSES: usize = 2 * KINDS;
 
 /// Successful and failed execs.
 pub(super) const EXEC: Classes = of_kind(Kind::Exec).union(of_kind(Kind::ExecFailed));
 /// Connects.
 pub(super) const CONNECT: Classes = of_kind(Kind::Connect);
-/// Plain system calls that are given a descriptor.
+/// Plain system calls with a descriptor among their arguments.
 pub(super) const DESCRIPTOR_CALLS: Classes = {
     let mut classes = Classes::NONE;
     let mut call = 0;
@@ -26,7 +26,7 @@ pub(super) const DESCRIPTOR_CALLS: Classes = {
     classes
 };
 
-/// Which of a plain system call's arguments is its descriptor.
+/// The index of the descriptor among a plain system call's arguments.
 pub(super) const fn descriptor(call: &SystemCall) -> Option<usize> {
     let mut argument = 0;
     while argument < call.arguments.len() {
@@ -50,7 +50,7 @@ pub const fn of_kind(kind: Kind) -> Classes {
     Classes::one(class(kind, false)).union(Classes::one(class(kind, true)))
 }
 
-/// What the fields of a process in no container are.
+/// The values of the fields of a process outside of containers.
 pub(crate) const HOST: [(&str, Value<'static>); 11] = [
     ("container.id", Value::Str("host")),
     ("container.full_id", Value::Str("host")),
@@ -65,7 +65,7 @@ pub(crate) const HOST: [(&str, Value<'static>); 11] = [
     ("k8s.ns.name", Value::Absent),
 ];
 
-/// What is known of all events of a class.
+/// The facts that hold for all events of a class.
 pub(super) fn facts(class: usize) -> Facts {
     let facts = Facts::default().with("evt.dir", Fact::Is(Value::Str("<")));
     let Some(kind) = Kind::ALL.get(class / 2) else {

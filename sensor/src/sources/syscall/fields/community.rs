@@ -1,5 +1,5 @@
-//! Community ID, version 1 (<https://github.com/corelight/community-id-spec>):
-//! the same text for a flow whoever saw it, so that connects join with Zeek's.
+//! Community ID, version 1 (<https://github.com/corelight/community-id-spec>): the same text for a
+//! flow in every tool, so that connects can be joined with Zeek's logs.
 
 use std::net::IpAddr;
 
@@ -7,10 +7,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bumpalo::{Bump, collections::String};
 use sha1::{Digest as _, Sha1};
 
-/// The seed that everybody uses who configures nothing.
+/// The default seed of the specification.
 const SEED: [u8; 2] = [0, 0];
 
-/// Protocols whose flows have ports, and as which they go over the wire.
+/// The number on the wire of a protocol whose flows have ports.
 fn on_the_wire(protocol: u16) -> Option<u8> {
     match i32::from(protocol) {
         libc::IPPROTO_TCP | libc::IPPROTO_MPTCP => Some(6),
@@ -20,8 +20,8 @@ fn on_the_wire(protocol: u16) -> Option<u8> {
     }
 }
 
-/// The id of a flow; none if its ends are of different families, or its protocol
-/// has no ports (of ICMP the id is made of each message's type and code).
+/// The id of a flow; none if its endpoints are of different families, or if its protocol has no
+/// ports (for ICMP the id depends on the type and code of each message).
 pub(super) fn id(a: (IpAddr, u16), b: (IpAddr, u16), protocol: u16, arena: &Bump) -> Option<&str> {
     let protocol = on_the_wire(protocol)?;
     let mut hash = Sha1::new();
@@ -54,7 +54,7 @@ pub(super) fn id(a: (IpAddr, u16), b: (IpAddr, u16), protocol: u16, arena: &Bump
 mod tests {
     use super::*;
 
-    /// The id of a flow, which must be the same from both ends.
+    /// The id of a flow, after a check that both directions have the same id.
     fn both_ways(a: (&str, u16), b: (&str, u16), protocol: u16) -> Option<std::string::String> {
         let arena = Bump::new();
         let a = (a.0.parse().expect("ip"), a.1);
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_specifications_baseline_is_met() {
+    fn the_ids_are_those_of_the_specifications_baseline() {
         let tcp = both_ways(("128.232.110.120", 34855), ("66.35.250.204", 80), 6);
         assert_eq!(tcp.as_deref(), Some("1:LQU9qZlK+B5F3KDmev6m5PMibrg="));
         let udp = both_ways(("192.168.1.52", 54585), ("8.8.8.8", 53), 17);
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reference_gives_the_same_ids() {
+    fn the_ids_are_those_of_the_reference_implementation() {
         let mut checked = 0;
         for line in include_str!("community.txt").lines() {
             let words: Vec<_> = line.split(' ').collect();
@@ -93,12 +93,15 @@ mod tests {
 
     #[test]
     fn multipath_tcp_is_tcp_on_the_wire() {
-        let ends = (("192.0.2.1", 1000), ("192.0.2.2", 80));
-        assert_eq!(both_ways(ends.0, ends.1, 262), both_ways(ends.0, ends.1, 6));
+        let endpoints = (("192.0.2.1", 1000), ("192.0.2.2", 80));
+        assert_eq!(
+            both_ways(endpoints.0, endpoints.1, 262),
+            both_ways(endpoints.0, endpoints.1, 6)
+        );
     }
 
     #[test]
-    fn protocols_without_ports_and_mixed_families_have_none() {
+    fn protocols_without_ports_and_mixed_families_have_no_id() {
         assert_eq!(both_ways(("192.0.2.1", 1), ("192.0.2.2", 0), 1), None);
         assert_eq!(both_ways(("192.0.2.1", 1), ("::1", 2), 6), None);
     }

@@ -1,7 +1,7 @@
-//! `container.*`: the container it was done in.
+//! `container.*`: the container of the process.
 //!
-//! On the host names and ids are `host`, image and labels are empty; in a
-//! container that no runtime knew, all but the id and times are null.
+//! On the host, names and ids are `host`, image and labels are empty. In a container that no
+//! runtime knows, all fields but the id and the times are null.
 
 use std::fmt::Write as _;
 
@@ -203,7 +203,7 @@ pub(super) static FIELDS: &[Field] = &[
     },
 ];
 
-/// The container, if it is known.
+/// The container, if the sensor knows it.
 pub(super) fn known<'a>(context: &Context<'a>) -> Option<&'a Container> {
     match context.container {
         ContainerState::Known(container) => Some(container),
@@ -254,7 +254,7 @@ fn mount_text<'a>(mount: Option<&'a Mount>, get: fn(&'a Mount) -> &'a str) -> Va
     mount.map_or(Value::Absent, |mount| Value::Str(get(mount)))
 }
 
-/// The mount of that number, or the first whose `key` matches.
+/// The mount with that number, or the first mount whose `key` matches.
 fn mount<'a>(
     context: &Context<'a>,
     argument: &Argument,
@@ -273,7 +273,7 @@ fn mount<'a>(
     }
 }
 
-/// Whether a text matches a pattern of `*` (any text, slashes too) and `?`.
+/// Whether a text matches a pattern with `*` (any text, also slashes) and `?` (one character).
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star = None;
@@ -288,7 +288,7 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
                 t += 1;
             }
             _ => {
-                // The last star takes one byte more.
+                // Let the last star match one more byte.
                 let Some((after, from)) = star else {
                     return false;
                 };
@@ -330,7 +330,7 @@ fn write_mount(mount: &Mount, out: &mut String<'_>) {
     );
 }
 
-/// `key:value` joined by `, `; an empty value leaves its key alone.
+/// `key:value` joined by `, `; a label without a value is its key alone.
 fn pairs<'a>(labels: &[(Box<str>, Box<str>)], arena: &'a Bump) -> &'a str {
     let mut out = String::new_in(arena);
     for (key, value) in labels {

@@ -67,13 +67,13 @@ fn demo() -> Container {
     }
 }
 
-/// What a field gives, as text.
+/// The value of a field, as text.
 fn text(container: ContainerState<'_>, field: &str) -> std::string::String {
     let record = RecordBuilder::exec("/bin/true", &["true"]);
     text_of(&record, container, field)
 }
 
-/// What a field of an event gives, as text.
+/// The value of a field of an event, as text.
 fn text_of(
     record: &RecordBuilder,
     container: ContainerState<'_>,
@@ -113,7 +113,7 @@ fn check(container: ContainerState<'_>, expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_host_process_has_the_values_that_falco_gives_it() {
+fn a_host_process_has_the_values_of_falco() {
     check(
         ContainerState::Host,
         &[
@@ -133,7 +133,7 @@ fn a_host_process_has_the_values_that_falco_gives_it() {
 }
 
 #[test]
-fn a_container_that_nobody_knew_has_its_id_alone() {
+fn a_container_that_no_runtime_knows_has_only_its_id() {
     check(
         ContainerState::Unknown(id(ID)),
         &[
@@ -151,7 +151,7 @@ fn a_container_that_nobody_knew_has_its_id_alone() {
 }
 
 #[test]
-fn a_known_container_has_all_of_its_pod() {
+fn a_known_container_has_all_fields_of_its_pod() {
     let demo = demo();
     check(
         ContainerState::Known(&demo),
@@ -230,7 +230,7 @@ fn wildcards_cross_slashes() {
 }
 
 #[test]
-fn the_first_process_of_a_pid_namespace_is_in_nobodys_session() {
+fn the_first_process_of_a_pid_namespace_has_no_session_leader() {
     let mut record = RecordBuilder::exec("/bin/true", &["true"]);
     record.task.vtgid = 1;
     record.task.vsid = 1;

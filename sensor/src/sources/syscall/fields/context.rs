@@ -1,4 +1,4 @@
-//! Everything an accessor may look at for one event.
+//! Everything that the accessor of a field may look at for one event.
 
 use std::cell::OnceCell;
 
@@ -11,36 +11,36 @@ use crate::sources::syscall::{
     lineage::{Lineage, Program, comm},
 };
 
-/// One event with what is known about it, borrowed for as long as it is
-/// evaluated and formatted.
+/// One event and what the sensor knows about it, borrowed while rules evaluate and format the
+/// event.
 pub struct Context<'a> {
     /// The event.
     pub event: &'a Event<'a>,
-    /// Memory for strings made for this event; reset before the next one.
+    /// Memory for the strings of this event; the evaluator resets it before the next event.
     pub arena: &'a Bump,
     /// `evt.num`: number of the event since the sensor started.
     pub number: u64,
-    /// When it happened, nanoseconds since the epoch.
+    /// When the event happened, nanoseconds since the epoch.
     pub time: u64,
-    /// Added to nanoseconds since boot gives nanoseconds since the epoch.
+    /// The number to add to nanoseconds since boot, to get nanoseconds since the epoch.
     pub boot_to_utc: i64,
     /// Name of the node.
     pub hostname: &'a str,
-    /// Of this boot, for ids that are unique over boots.
+    /// Id of this boot, for ids that are unique over boots.
     pub boot_id: u64,
     /// Container of the process.
     pub container: ContainerState<'a>,
-    /// What may be seen of the environment.
+    /// The variables of the environment that rules may see.
     pub env: &'a WantedEnv,
     /// The programs of processes.
     pub lineage: &'a Lineage,
     /// Names of users and groups.
     pub users: &'a Users,
-    /// Strings that were made already for this event.
+    /// Strings that have been made for this event.
     pub memo: Memo<'a>,
 }
 
-/// Strings that several fields or rules ask for, made once an event.
+/// Strings that more than one field or rule reads, made once for each event.
 #[derive(Default)]
 pub struct Memo<'a> {
     program: OnceCell<Option<Program<'a>>>,
@@ -73,8 +73,8 @@ impl<'a> Context<'a> {
         self.text(comm(&self.event.task.comm))
     }
 
-    /// The program that the process runs: of an exec the new one, of other
-    /// events the one that called. None if it was never seen.
+    /// The program that the process runs: for an exec the new program, for other events the calling
+    /// one. None if the sensor does not know the program.
     #[must_use]
     pub fn program(&self) -> Option<Program<'a>> {
         *self.memo.program.get_or_init(|| match &self.event.detail {
@@ -90,13 +90,13 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// The `n`th process above (1: the parent).
+    /// The `n`th ancestor (1: the parent).
     #[must_use]
     pub fn ancestor(&self, n: u32) -> Option<Ancestor> {
         self.event.ancestors().nth((n as usize).checked_sub(1)?)
     }
 
-    /// The program of the `n`th process above (0: the process itself).
+    /// The program of the `n`th ancestor (0: the process itself).
     #[must_use]
     pub fn program_of(&self, n: u32) -> Option<Program<'a>> {
         match n {
@@ -105,7 +105,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// A path as text; [`None`] if nothing is known of it.
+    /// A path as text; an unknown path is empty.
     #[must_use]
     pub fn path(&self, names: Names<'a>) -> &'a str {
         let mut path = Vec::with_capacity_in(names.0.len() + 1, self.arena);
@@ -128,7 +128,7 @@ impl<'a> Context<'a> {
         self.text(joined)
     }
 
-    /// Name and arguments: what `proc.cmdline` is for any program.
+    /// Name and arguments: the value of `proc.cmdline` for any program.
     #[must_use]
     pub fn command_line(&self, name: &'a str, argv: Strings<'a>) -> &'a str {
         self.prefixed(name, argv, self.joined(argv))
@@ -172,7 +172,7 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn exepath(&self) -> Option<&'a str> {
         let (names, facts) = match &self.event.detail {
-            // A failed exec carries its caller's.
+            // A failed exec has the path of its caller.
             Detail::Exec(exec) => (exec.exe, Some(exec.fixed)),
             Detail::Connect(_) | Detail::Call(_) => self.program().map(|p| (p.exe, p.exec))?,
         };
@@ -183,7 +183,7 @@ impl<'a> Context<'a> {
         )
     }
 
-    /// Path of an executable: of a memfd its name alone.
+    /// Path of an executable; for a memfd only its name.
     #[must_use]
     pub fn exe_path(&self, names: Names<'a>, facts: Option<&Exec>) -> &'a str {
         if facts.is_some_and(|facts| facts.flags & exec_flag::MEMFD != 0) {

@@ -1,4 +1,4 @@
-//! Both ends of a connection attempt, and what kind of thing has them.
+//! Both endpoints of a connection attempt, and what its descriptor refers to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -14,13 +14,13 @@ pub(super) const AF_INET6: u16 = 10;
 const AF_NETLINK: u16 = 16;
 const AF_PACKET: u16 = 17;
 
-/// Whether the descriptor stands for something.
+/// Whether the descriptor is open.
 pub(super) fn is_open(connect: Connect) -> bool {
     connect.family != 0 || connect.flags & connect_flag::NOT_A_SOCKET != 0
 }
 
-/// `fd.type` and `fd.typechar`. An IPv6 socket whose ends are IPv4 is IPv4, as
-/// in Falco.
+/// `fd.type` and `fd.typechar`. As in Falco, an IPv6 socket whose endpoints are IPv4 counts as
+/// IPv4.
 pub(super) fn kind(connect: Connect) -> Option<(&'static str, &'static str)> {
     match connect.family {
         AF_INET => Some(("ipv4", "4")),
@@ -48,7 +48,7 @@ pub(super) fn protocol(connect: Connect) -> &'static str {
     }
 }
 
-/// Bytes of an address as an address; one mapped into IPv6 is IPv4.
+/// An address from its bytes. An IPv4 address mapped into IPv6 becomes IPv4.
 fn ip(family: u16, bytes: [u8; 16]) -> Option<IpAddr> {
     match family {
         AF_INET => Some(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]).into()),
@@ -57,13 +57,14 @@ fn ip(family: u16, bytes: [u8; 16]) -> Option<IpAddr> {
     }
 }
 
-/// Whether the kernel knew the remote end; else what the caller gave counts.
+/// Whether the kernel's socket had the remote endpoint; if not, the address that the caller gave
+/// counts.
 fn kernel_knows(connect: Connect) -> bool {
     connect.remote_port != 0 || connect.result >= 0
 }
 
-/// The remote end, also where the kernel did not come to know it: what the caller
-/// gave. An address of another family than the socket's leads nowhere.
+/// The remote address: the kernel's, or the one that the caller gave if the kernel did not take it.
+/// None if the address that the caller gave is of another family than the socket.
 pub(super) fn remote(connect: Connect) -> Option<IpAddr> {
     if !matches!(connect.family, AF_INET | AF_INET6) {
         return None;
@@ -75,7 +76,7 @@ pub(super) fn remote(connect: Connect) -> Option<IpAddr> {
     ip(connect.given_family, connect.given).filter(|_| !mismatch)
 }
 
-/// The local end; none where a failed attempt was given no source.
+/// The local address; none if the kernel chose no source for a failed attempt.
 pub(super) fn local(connect: Connect) -> Option<IpAddr> {
     ip(connect.family, connect.local).filter(|ip| connect.result >= 0 || !ip.is_unspecified())
 }
@@ -90,19 +91,19 @@ pub(super) fn remote_port(connect: Connect) -> Option<u16> {
     })
 }
 
-/// The local port; none where an attempt that did not succeed (yet) had none.
+/// The local port; none if an attempt that has not succeeded (yet) had no port.
 pub(super) fn local_port(connect: Connect) -> Option<u16> {
     remote(connect)?;
     Some(connect.local_port).filter(|port| *port != 0 || connect.result >= 0)
 }
 
-/// Whether the socket is connected, or about to be.
+/// Whether the socket is connected, or about to be connected.
 pub(super) fn is_connected(connect: Connect) -> bool {
     connect.result >= 0 || connect.result == -i64::from(libc::EINPROGRESS)
 }
 
-/// Whether this call gave the socket its ends. TCP does so when an attempt begins:
-/// a second call that only asks for the outcome changes nothing.
+/// Whether this call gave the socket its endpoints. TCP sets them when an attempt begins: a second
+/// call that only asks for the result changes nothing.
 pub(super) fn is_renamed(connect: Connect) -> bool {
     let stream = i32::from(connect.protocol) == libc::IPPROTO_TCP;
     is_connected(connect) && (!stream || connect.flags & connect_flag::BEGUN != 0)

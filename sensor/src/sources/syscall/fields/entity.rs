@@ -7,8 +7,8 @@ use rustc_hash::FxHasher;
 
 use super::Context;
 
-/// Of node, process id and start, as 16 hexadecimal digits and the process id
-/// (the start in UTC differs from boot to boot).
+/// The id of a process: 16 hexadecimal digits, made from node, boot, process id and start, and then
+/// the process id (the start in UTC would differ from boot to boot).
 pub(super) fn id<'a>(c: &Context<'a>, tgid: u32, start: u64) -> &'a str {
     let mut hasher = FxHasher::default();
     hasher.write(c.hostname.as_bytes());

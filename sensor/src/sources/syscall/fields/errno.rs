@@ -2,7 +2,7 @@
 
 use bumpalo::{Bump, format};
 
-/// The name of the errno in a system call's result; `success` if it is none.
+/// The name of the errno in a system call's result; `success` for a result that is no error.
 pub(super) fn name<'a>(result: i64, success: &'static str, arena: &'a Bump) -> &'a str {
     if result >= 0 {
         return success;
@@ -18,7 +18,7 @@ macro_rules! names {
     ($($name:ident)*) => { &[$((libc::$name, stringify!($name))),*] };
 }
 
-/// The errnos of Linux, the likely ones first.
+/// The errnos of Linux, the frequent ones first.
 static NAMES: &[(i32, &str)] = names!(
     ENOENT EINPROGRESS ECONNREFUSED EACCES EPERM ENOEXEC EFAULT E2BIG ENETUNREACH EHOSTUNREACH
     ETIMEDOUT EAGAIN EINTR EBADF EINVAL EISCONN EALREADY EADDRNOTAVAIL EADDRINUSE EAFNOSUPPORT

@@ -29,7 +29,7 @@ const fn field(
     }
 }
 
-/// A field that is compared with either end, or with networks.
+/// A field that compares either endpoint, or that compares with networks.
 const fn condition(
     name: &'static str,
     ty: Type,
@@ -78,7 +78,7 @@ pub(super) static FIELDS: &[Field] = &[
     field(
         "fd.name",
         Type::String,
-        "Both ends, `local:port->remote:port`, or the path of a unix socket.",
+        "Both endpoints, `local:port->remote:port`, or the path of a unix socket.",
         |c, _| Value::Str(name(c)),
     ),
     field(
@@ -117,13 +117,13 @@ pub(super) static FIELDS: &[Field] = &[
     field(
         "fd.lproto",
         Type::String,
-        "Port of the local end, as text.",
+        "Port of the local endpoint, as text.",
         |c, _| port_text(c, local_port),
     ),
     field(
         "fd.rproto",
         Type::String,
-        "Port of the remote end, as text.",
+        "Port of the remote endpoint, as text.",
         |c, _| port_text(c, remote_port),
     ),
     field(
@@ -135,12 +135,18 @@ pub(super) static FIELDS: &[Field] = &[
     field("fd.sip", Type::Ip, "Address of the server.", |c, _| {
         address(c, remote)
     }),
-    field("fd.lip", Type::Ip, "Address of the local end.", |c, _| {
-        address(c, local)
-    }),
-    field("fd.rip", Type::Ip, "Address of the remote end.", |c, _| {
-        address(c, remote)
-    }),
+    field(
+        "fd.lip",
+        Type::Ip,
+        "Address of the local endpoint.",
+        |c, _| address(c, local),
+    ),
+    field(
+        "fd.rip",
+        Type::Ip,
+        "Address of the remote endpoint.",
+        |c, _| address(c, remote),
+    ),
     field("fd.cport", Type::Number, "Port of the client.", |c, _| {
         port(c, local_port)
     }),
@@ -150,35 +156,48 @@ pub(super) static FIELDS: &[Field] = &[
     field(
         "fd.lport",
         Type::Number,
-        "Port of the local end.",
+        "Port of the local endpoint.",
         |c, _| port(c, local_port),
     ),
     field(
         "fd.rport",
         Type::Number,
-        "Port of the remote end.",
+        "Port of the remote endpoint.",
         |c, _| port(c, remote_port),
     ),
-    condition("fd.ip", Type::Ip, "Address of either end.", |c, _| ips(c)),
-    condition("fd.net", Type::Net, "Network of either end.", |c, _| ips(c)),
+    condition("fd.ip", Type::Ip, "Address of either endpoint.", |c, _| {
+        ips(c)
+    }),
+    condition(
+        "fd.net",
+        Type::Net,
+        "Network of either endpoint.",
+        |c, _| ips(c),
+    ),
     condition("fd.cnet", Type::Net, "Network of the client.", |c, _| {
         address(c, local)
     }),
     condition("fd.snet", Type::Net, "Network of the server.", |c, _| {
         address(c, remote)
     }),
-    condition("fd.lnet", Type::Net, "Network of the local end.", |c, _| {
-        address(c, local)
-    }),
+    condition(
+        "fd.lnet",
+        Type::Net,
+        "Network of the local endpoint.",
+        |c, _| address(c, local),
+    ),
     condition(
         "fd.rnet",
         Type::Net,
-        "Network of the remote end.",
+        "Network of the remote endpoint.",
         |c, _| address(c, remote),
     ),
-    condition("fd.port", Type::Number, "Port of either end.", |c, _| {
-        either(c, port(c, local_port), port(c, remote_port))
-    }),
+    condition(
+        "fd.port",
+        Type::Number,
+        "Port of either endpoint.",
+        |c, _| either(c, port(c, local_port), port(c, remote_port)),
+    ),
     field(
         "fd.sockfamily",
         Type::String,
@@ -221,21 +240,21 @@ pub(super) static FIELDS: &[Field] = &[
     ),
 ];
 
-/// A connect's arguments, in the order in which `evt.args` has them, behind `res`.
+/// A connect's arguments, in the order in which `evt.args` has them, after `res`.
 pub(super) static ARGUMENTS: &[Row] = rows! {
     "tuple", "The same as `fd.name`.", |c| Value::Str(name(c));
     "fd", "Number of the descriptor.", |c| match raw(c) {
         Some(connect) => Value::Str(format!(in c.arena, "{}", connect.fd).into_bump_str()),
         None => Value::Absent,
     };
-    "addr", "Address that the caller gave: whatever the kernel made of it.", |c| given(c);
+    "addr", "Address that the caller gave, even if the kernel connected to another one.", |c| given(c);
 };
 
 fn raw(c: &Context<'_>) -> Option<Connect> {
     c.event.connect().map(|connect| connect.fixed)
 }
 
-/// `fd.l4proto`; nothing is known of a descriptor that is not open.
+/// `fd.l4proto`; absent for a descriptor that is not open.
 fn l4proto<'a>(c: &Context<'a>) -> Value<'a> {
     match raw(c) {
         Some(connect) if is_open(connect) => Value::Str(protocol(connect)),
@@ -260,7 +279,7 @@ fn port_text<'a>(c: &Context<'a>, end: fn(Connect) -> Option<u16>) -> Value<'a> 
     }
 }
 
-/// Both values, or the one that is there.
+/// Both values, or the only one that is present.
 fn either<'a>(c: &Context<'a>, local: Value<'a>, remote: Value<'a>) -> Value<'a> {
     match (local, remote) {
         (Value::Absent, one) | (one, Value::Absent) => one,

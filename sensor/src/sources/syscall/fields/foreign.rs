@@ -1,7 +1,7 @@
 //! Falco's fields, event types and sources that this sensor does not have.
 //!
-//! A rule that uses one is a good rule, which can never match here (or not in
-//! all cases); a name that is neither here nor in the registry is misspelt.
+//! A rule that uses such a name is valid, but can never match here (or not in all cases). A name
+//! that is neither here nor in the registry is a spelling mistake.
 
 use std::sync::LazyLock;
 
@@ -22,7 +22,7 @@ fn absent<'a>(_: &Context<'a>, _: &Argument) -> Value<'a> {
     Value::Absent
 }
 
-/// Falco's field of that name; only to be asked for names that are not in the registry.
+/// Falco's field of that name. Call this only for names that are not in the registry.
 pub(super) fn find(name: &str) -> Option<&'static Field> {
     static BY_NAME: LazyLock<FxHashMap<&'static str, &'static Field>> =
         LazyLock::new(|| FIELDS.iter().map(|field| (field.name, field)).collect());
@@ -37,7 +37,7 @@ pub(super) fn find(name: &str) -> Option<&'static Field> {
     })
 }
 
-/// `evt.arg.NAME` of an argument of another system call.
+/// `evt.arg.NAME` of an argument that only other system calls have.
 fn argument(name: &str) -> Option<&'static Field> {
     static NAMES: LazyLock<FxHashSet<&'static str>> =
         LazyLock::new(|| ARGUMENTS.split_ascii_whitespace().collect());
@@ -48,7 +48,7 @@ fn argument(name: &str) -> Option<&'static Field> {
     NAMES.contains(argument).then(|| &OF_ARGUMENT[index])
 }
 
-/// Falco's fields, of system calls.
+/// Falco's fields of system calls.
 pub(super) fn all() -> impl Iterator<Item = &'static Field> {
     FIELDS.iter()
 }
@@ -64,7 +64,7 @@ pub(super) fn event_types() -> impl Iterator<Item = &'static str> {
     EVENT_TYPES.split_ascii_whitespace()
 }
 
-/// Classes of fields that plugins bring: any name in them is accepted.
+/// Classes of fields that plugins bring. Any name in these classes is valid.
 const CLASSES: [&str; 21] = [
     "ka",
     "jevt",

@@ -1,8 +1,8 @@
-//! `k8s.*`: the pod it was done in.
+//! `k8s.*`: the pod of the process.
 //!
-//! Name, namespace, uid and labels come from the runtime; what only the API
-//! server knows (owner, service account, annotations, node, address, labels
-//! changed later) is null without it.
+//! Name, namespace, uid and labels come from the container runtime. The other facts (owner, service
+//! account, annotations, node, address, labels changed later) come from the API server, and are
+//! null without it.
 
 use metadata::{ContainerId, ContainerState, Pod, label};
 

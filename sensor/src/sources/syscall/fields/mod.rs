@@ -1,10 +1,9 @@
-//! The registry of fields: one table that output, rules and `--list` read.
+//! The registry of fields: one table that outputs, rules and `--list` read.
 //!
-//! A field is a row of a table in the module of its class (`evt`, `proc`,
-//! `user`, `container`, `k8s`, `fd`): name, type, meaning, for which kinds of
-//! event it has a value, what it needs, and its accessor. How rules and outputs write
-//! fields, and what they make of them, is the business of [`falco_rules`], which gets the
-//! tables by way of [`Syscall`].
+//! A field is a row of a table in the module of its class (`evt`, `proc`, `user`, `container`,
+//! `k8s`, `fd`): name, type, meaning, the kinds of events with a value, what the field needs, and
+//! its accessor. [`falco_rules`] gets the tables through [`Syscall`], and defines how rules and
+//! outputs write and use fields.
 
 mod ancestors;
 mod arguments;

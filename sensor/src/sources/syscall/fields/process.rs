@@ -1,4 +1,4 @@
-//! `proc.*`: the process that did it.
+//! `proc.*`: the process that caused the event.
 
 use bumpalo::collections::Vec;
 use config::WantedEnv;
@@ -268,7 +268,7 @@ pub(super) static FIELDS: &[Field] = &[
     program(
         "proc.args_size",
         Type::Number,
-        "True size of argv in bytes, NULs included, whatever was captured (not in Falco).",
+        "True size of argv in bytes, NULs included, even if the event has less of argv (not in Falco).",
         |c, _| number(facts(c).map(|f| f.argv_size)),
     ),
     program(
@@ -324,7 +324,7 @@ fn words<'a>(c: &Context<'a>, _: &Argument) -> Value<'a> {
     Value::List(values.into_bump_slice())
 }
 
-/// Facts of the executed file, if they are known.
+/// Facts of the executed file, if the sensor knows them.
 pub(super) fn facts(c: &Context<'_>) -> Option<Exec> {
     match c.event.exec() {
         Some(exec) => Some(exec.fixed),
@@ -366,7 +366,7 @@ pub(super) fn is_writable(c: &Context<'_>) -> bool {
     cap_effective & CAP_DAC_OVERRIDE != 0 || file.exe_mode & bit != 0
 }
 
-/// The environment, or one variable of it; as much of it as may be seen.
+/// The environment, or one variable of it: the variables that rules may see.
 pub(super) fn environment<'a>(
     c: &Context<'a>,
     env: metadata::Strings<'a>,
@@ -402,8 +402,8 @@ fn is_seen(wanted: &WantedEnv, variable: &[u8]) -> bool {
     }
 }
 
-/// Whether the process is the first one of a pid namespace that is not the
-/// initial one, and has just been executed.
+/// Whether the process is the first one of a pid namespace other than the initial one, and has just
+/// executed its program.
 pub(super) fn is_container_init(c: &Context<'_>) -> bool {
     let task = &c.event.task;
     c.event.kind == Kind::Exec

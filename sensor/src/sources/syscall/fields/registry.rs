@@ -10,11 +10,11 @@ use super::Syscall;
 pub type Field = falco_rules::Field<Syscall>;
 /// A field of this sensor with its argument.
 pub type FieldRef = falco_rules::FieldRef<Syscall>;
-/// An output of this sensor's fields.
+/// A template of an output with this sensor's fields.
 pub type Template = falco_rules::Template<Syscall>;
 
-/// What must be gathered for a field to have its value; a rule set's needs are
-/// the union over its fields, and the kernel side gathers no more than that.
+/// What the sensor must collect for a field to have its value. The needs of a rule set are the
+/// union over its fields, and the kernel side collects no more than these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs(u16);
 
@@ -31,18 +31,18 @@ impl Needs {
     pub const POD: Self = Self(1 << 3);
     /// Names of users and groups.
     pub const USERS: Self = Self(1 << 4);
-    /// The program that the process runs: events other than execs do not tell it.
+    /// The program that the process runs, which only the record of an exec contains.
     pub const PROGRAM: Self = Self(1 << 5);
-    /// The programs that its ancestors run.
+    /// The programs that the ancestors of the process run.
     pub const ANCESTOR_PROGRAMS: Self = Self(1 << 6);
 
-    /// Both.
+    /// The needs of both.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether all of `other` is in here.
+    /// Whether these needs include all of `other`.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0

@@ -1,4 +1,4 @@
-//! Templates of this sensor's fields: what is accepted, and what is said about what is not.
+//! Tests of templates with this sensor's fields: which are valid, and which errors the others give.
 
 use super::Template;
 
@@ -30,7 +30,7 @@ fn a_percent_sign_without_field_is_an_error() {
 }
 
 #[test]
-fn an_unknown_field_is_an_error_with_its_place() {
+fn the_error_of_an_unknown_field_has_the_position() {
     assert_eq!(error("a %foo.bar"), (3, "unknown field 'foo.bar'".into()));
 }
 

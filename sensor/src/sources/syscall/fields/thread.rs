@@ -1,4 +1,4 @@
-//! `thread.*`: the thread that did it.
+//! `thread.*`: the thread that caused the event.
 
 use bumpalo::{Bump, collections::String};
 

@@ -1,4 +1,4 @@
-//! `user.*` and `group.*`: as whom it was done.
+//! `user.*` and `group.*`: the user and group of the process.
 
 use super::{Argument, Context, Field, Needs, Type, Value};
 use crate::sources::syscall::event::Task;

@@ -1,13 +1,12 @@
-//! The programs of the processes of this node, as far as they were seen.
+//! The programs of the processes of this node, as far as the sensor has seen them.
 //!
-//! The kernel side tells of every process which exec made the program that it
-//! runs (a fork inherits it); this cache keeps what those execs told. So the
-//! command line of a parent is known although it forked without exec, or has
-//! ended, or was there before the sensor.
+//! The kernel side reports for every process which exec made the program that the process runs (a
+//! fork inherits it). This cache keeps the contents of those execs. So the sensor knows the command
+//! line of a parent that forked without exec, has ended, or started before the sensor.
 //!
-//! Of some programs no exec is told: it was left out in the kernel, as no rule
-//! wants it, or it was dropped here to make room. As long as one of its processes
-//! runs, `/proc` tells it; each program is looked for there once.
+//! The cache lacks some programs: the kernel side left their exec out because no rule wants it, or
+//! the cache dropped the program to make room. As long as a process runs such a program, the sensor
+//! can read it from `/proc`, and tries so once for each program.
 
 mod program;
 mod reader;
@@ -27,24 +26,25 @@ use self::{
 };
 use crate::sources::syscall::event::{Ancestor, Detail, Event, Exec, Kind, Task};
 
-/// Most programs that are kept.
+/// Most programs in the cache.
 const PROGRAMS_MAX: usize = 8192;
-/// Most bytes of argv and of the environment of one program that are kept.
+/// Most bytes of argv and of the environment of one program in the cache.
 const STRINGS_MAX: usize = 8192;
 
 /// Names one exec: see `Image` of the wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
 struct Key {
-    /// When the exec was; or [`Self::BEFORE`], and the start of the process in ticks (`/proc` is
-    /// not more exact): of a program that was there before the sensor, which has no time of exec.
+    /// When the exec happened, nanoseconds since boot. For a program that ran before the sensor,
+    /// whose time of exec is not known: [`Self::BEFORE`] and the start of the process in ticks
+    /// (`/proc` is not more exact).
     time: u64,
     tgid: u32,
     reserved: u32,
 }
 
 impl Key {
-    /// No time since boot, in nanoseconds, is so late.
+    /// No real time since boot, in nanoseconds, is this large.
     const BEFORE: u64 = 1 << 63;
 
     fn new(tgid: u32, time: u64, start: u64) -> Self {
@@ -97,26 +97,27 @@ impl Running {
         std::iter::once(own).chain(ancestors)
     }
 
-    /// Whether that is the same process, and for all that is known still the same program.
+    /// Whether `process` is the same process and, as far as the sensor knows, runs the same
+    /// program.
     fn is(&self, process: &Process) -> bool {
         process.start_ticks == self.start / TICK_NS && process.comm == comm(&self.comm)
     }
 }
 
-/// What is known of a program; no text, if it was looked for in vain.
+/// A program of the cache; without text, if `/proc` did not have the program.
 struct Entry {
     /// comm, exe, cwd, argv, env, back to back.
     text: Option<Text>,
-    /// Where each of them ends, but the last.
+    /// The end of each part but the last, in bytes from the start of the text.
     ends: [u16; 4],
     exec: Option<Exec>,
 }
 
-/// A bounded cache of programs: those that no event asked for lately make room.
+/// A bounded cache of programs. A new program replaces one that no event has used lately.
 pub struct Lineage {
     programs: BoundedCache<Key, Entry>,
     texts: Texts,
-    /// Where programs are looked for that no exec told.
+    /// Reads programs whose exec the cache lacks from `/proc`.
     reader: Option<Reader>,
     counters: Arc<Counters>,
 }
@@ -133,13 +134,14 @@ impl Default for Lineage {
 }
 
 impl Lineage {
-    /// An empty cache, of programs that execs tell.
+    /// An empty cache, which only execs fill.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes in the programs that are running, from a `/proc`; there it looks for others later.
+    /// A cache with the programs that run now, from a `/proc`; later the cache reads missing
+    /// programs from there too.
     #[must_use]
     pub fn scan(proc_root: &Path, counters: Arc<Counters>) -> Self {
         let mut lineage = Self {
@@ -154,9 +156,9 @@ impl Lineage {
         lineage
     }
 
-    /// To be called before fields are read: uses the programs that they ask for (that of an
-    /// event's own process, and those of so many of its ancestors), and looks for those that no
-    /// exec told.
+    /// Call this before fields are read. Marks the programs that fields read as used (that of the
+    /// event's own process, and those of so many of its ancestors), and reads missing programs from
+    /// `/proc`.
     pub fn prepare(&mut self, event: &Event<'_>, of_itself: bool, of_ancestors: u32) {
         if !of_itself && of_ancestors == 0 {
             return;
@@ -172,7 +174,7 @@ impl Lineage {
         }
     }
 
-    /// Asks the processes of an event that run a program.
+    /// Reads a program from the processes of an event that run it.
     fn look_for(&mut self, program: Key, event: &Event<'_>) {
         let Some(reader) = &mut self.reader else {
             return;
@@ -203,7 +205,7 @@ impl Lineage {
         self.insert(key, [&process.comm, &exe, &cwd, &process.argv, b""], None);
     }
 
-    /// Takes in the program of a successful exec.
+    /// Adds the program of a successful exec.
     pub fn observe(&mut self, event: &Event<'_>) {
         let (Kind::Exec, Detail::Exec(exec)) = (event.kind, &event.detail) else {
             return;
@@ -232,7 +234,7 @@ impl Lineage {
         self.get(Key::of_ancestor(ancestor))
     }
 
-    /// How many programs are known, and how often it was asked for one.
+    /// The number of programs, and how often events looked one up.
     #[must_use]
     pub fn figures(&self) -> (usize, Lookups) {
         (self.programs.len(), self.programs.lookups())
@@ -258,7 +260,7 @@ impl Lineage {
         })
     }
 
-    /// Keeps a program. One whose text is longer than any that the kernel side tells is not kept.
+    /// Adds a program, unless its text is longer than any that the kernel side sends.
     fn insert(&mut self, key: Key, parts: [&[u8]; 5], exec: Option<Exec>) {
         let mut ends = [0; 5];
         let mut end = 0;

@@ -1,10 +1,10 @@
-//! What is known of the program that a process runs.
+//! A program of the cache.
 
 use metadata::{Names, Strings};
 
 use crate::sources::syscall::event::Exec;
 
-/// A program as its exec event told it, or `/proc`.
+/// A program, from the event of its exec or from `/proc`.
 #[derive(Clone, Copy, Debug)]
 pub struct Program<'a> {
     /// Name (`comm`) at the exec.
@@ -13,10 +13,10 @@ pub struct Program<'a> {
     pub argv: Strings<'a>,
     /// Path of the executable.
     pub exe: Names<'a>,
-    /// Working directory at the exec, or when `/proc` was read.
+    /// Working directory at the exec, or at the time when the sensor read `/proc`.
     pub cwd: Names<'a>,
-    /// Environment, if it was asked for; `/proc` is not.
+    /// Environment, if a rule needs it; the sensor does not read it from `/proc`.
     pub env: Strings<'a>,
-    /// Facts of the executable; none for a program that `/proc` told.
+    /// Facts of the executable; none for a program from `/proc`.
     pub exec: Option<Exec>,
 }

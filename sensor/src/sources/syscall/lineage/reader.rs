@@ -1,6 +1,6 @@
-//! Reads the programs of running processes, in a thread of its own: a command line is in its
-//! process's memory, and who keeps that locked lets a reader wait, which must not be the
-//! capture thread.
+//! Reads the programs of running processes on a thread of its own. The kernel takes a command line
+//! from the memory of its process, and a process that keeps this memory locked makes the reader
+//! wait; the capture thread must not wait so.
 
 use std::{
     io,
@@ -12,28 +12,29 @@ use std::{
 
 use metadata::{Process, SECOND, process};
 
-/// Longest time that an event waits for an answer, which usually takes 50 µs.
+/// Longest time that an event waits for an answer. Most answers take 50 µs.
 const PATIENCE: Duration = Duration::from_millis(20);
-/// Most time of a second that is spent on waiting: a container that runs more programs than the
-/// cache holds, or lets readers wait, must not keep the capture thread from the others' events.
+/// Most time of each second that the capture thread may spend on waiting. Otherwise a container
+/// that runs more programs than the cache holds, or that makes readers wait, would delay the events
+/// of others.
 const SHARE: Duration = Duration::from_millis(50);
 
-/// There is no answer now; there may be one later.
+/// The reader has no answer now, and may have one later.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Busy;
 
 struct Thread {
     questions: SyncSender<u32>,
     answers: Receiver<Option<Process>>,
-    /// An answer that nobody waits for any more is still to come.
+    /// Whether the answer to a question that has timed out is still to come.
     owes: bool,
 }
 
-/// The thread, which begins with the first question.
+/// The thread, which starts with the first question.
 pub(super) struct Reader {
     proc_root: PathBuf,
     thread: Option<Thread>,
-    /// The second of the last question, and the time that its questions took.
+    /// The second of the last question, and the time that the questions of this second took.
     spent: (u64, Duration),
 }
 
@@ -46,7 +47,7 @@ impl Reader {
         }
     }
 
-    /// The process of that number at the time `now` (nanoseconds since boot), if there is one.
+    /// The process with that number at the time `now` (nanoseconds since boot), if there is one.
     pub(super) fn read(&mut self, tgid: u32, now: u64) -> Result<Option<Process>, Busy> {
         if now / SECOND > self.spent.0 {
             self.spent = (now / SECOND, Duration::ZERO);
@@ -102,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_running_process_is_told_and_one_that_is_not_there_is_not() {
+    fn the_reader_returns_a_running_process_and_none_for_an_unused_number() {
         let mut reader = Reader::new(Path::new("/proc"));
         let me = reader.read(std::process::id(), 0);
         assert_eq!(
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_comes_too_late_is_not_taken_for_that_of_another_question() {
+    fn a_late_answer_does_not_count_for_the_next_question() {
         let (questions, inbox) = sync_channel(1);
         let (outbox, answers) = channel();
         let mut thread = Thread {

@@ -36,7 +36,7 @@ fn another_exec_of_the_same_process_is_another_program() {
     assert_eq!(lineage.of(&second).expect("known").argv.0, b"two\0");
 }
 
-/// An event of a process that runs the same program, whose fields ask for it.
+/// Prepares an event of a process that runs the same program and whose fields need that program.
 fn ask(lineage: &mut Lineage, task: &Task) -> bool {
     let mut record = RecordBuilder::connect(Connect::default());
     record.task = *task;
@@ -68,7 +68,7 @@ fn a_flood_of_short_lived_processes_leaves_the_programs_in_use() {
 }
 
 #[test]
-fn long_texts_push_out_others_and_not_those_in_use() {
+fn long_texts_replace_others_but_not_those_in_use() {
     let mut lineage = Lineage::new();
     let kept = observe(&mut lineage, 1, 1, &["kept"]);
     let long = "x".repeat(2 * STRINGS_MAX);
@@ -82,7 +82,7 @@ fn long_texts_push_out_others_and_not_those_in_use() {
 }
 
 #[test]
-fn a_program_told_twice_is_kept_once() {
+fn a_program_with_two_events_is_kept_once() {
     let mut lineage = Lineage::new();
     for n in 0..100_000 {
         observe(&mut lineage, 5, 77, &[&n.to_string()]);
@@ -111,7 +111,7 @@ fn a_running_process_is_known_by_its_start() {
     assert_eq!(cwd, me.cwd);
 }
 
-/// A connect of a process that nobody has told of.
+/// A connect of a process that no event has reported.
 fn connect_of(process: &Process, image_time: u64) -> RecordBuilder {
     let mut record = RecordBuilder::connect(Connect::default());
     record.task.tgid = process.tgid;
@@ -126,8 +126,8 @@ fn connect_of(process: &Process, image_time: u64) -> RecordBuilder {
     record
 }
 
-/// What it knows after it has prepared that event, and how often it has read programs or
-/// found them gone.
+/// The program in the cache after it has prepared that event, and how many programs the cache has
+/// read from `/proc` or not found there.
 fn prepare(lineage: &mut Lineage, record: &RecordBuilder) -> (Option<Vec<u8>>, u64, u64) {
     let bytes = record.build();
     lineage.prepare(&Event::decode(&bytes).expect("a record"), true, 0);
@@ -146,7 +146,7 @@ fn this_process() -> Process {
 }
 
 #[test]
-fn a_program_that_made_room_is_told_again_while_its_process_runs() {
+fn a_dropped_program_is_read_again_while_its_process_runs() {
     let mut lineage = Lineage::scan(Path::new("/proc"), Arc::default());
     let (me, time) = (this_process(), 77);
     observe(&mut lineage, me.tgid, time, &["before"]);
@@ -166,7 +166,7 @@ fn a_program_that_made_room_is_told_again_while_its_process_runs() {
 }
 
 #[test]
-fn a_process_that_is_gone_is_looked_for_once() {
+fn the_cache_looks_once_for_a_process_that_has_ended() {
     let mut lineage = Lineage::scan(Path::new("/proc"), Arc::default());
     let mut gone = this_process();
     gone.start_ticks -= 1; // another process has its number now
@@ -177,7 +177,7 @@ fn a_process_that_is_gone_is_looked_for_once() {
 }
 
 #[test]
-fn a_process_that_has_executed_something_else_is_not_taken_for_its_former_program() {
+fn a_process_that_has_executed_another_program_does_not_give_its_former_one() {
     let mut lineage = Lineage::scan(Path::new("/proc"), Arc::default());
     let mut connect = connect_of(&this_process(), 77);
     set_comm(&mut connect.task.comm, "former");
@@ -185,7 +185,7 @@ fn a_process_that_has_executed_something_else_is_not_taken_for_its_former_progra
 }
 
 #[test]
-fn a_program_is_told_by_any_process_of_the_event_that_runs_it() {
+fn any_process_of_the_event_that_runs_a_program_gives_that_program() {
     let mut lineage = Lineage::scan(Path::new("/proc"), Arc::default());
     let me = this_process();
     let mut connect = connect_of(&me, 77);
@@ -206,7 +206,7 @@ fn a_program_is_told_by_any_process_of_the_event_that_runs_it() {
 }
 
 #[test]
-fn what_no_field_asks_for_is_not_looked_for() {
+fn the_cache_does_not_read_programs_that_no_field_needs() {
     let mut lineage = Lineage::scan(Path::new("/proc"), Arc::default());
     let bytes = connect_of(&this_process(), 77).build();
     lineage.prepare(&Event::decode(&bytes).expect("a record"), false, 0);

@@ -1,8 +1,9 @@
 //! The texts of the cached programs, one after another in one buffer.
 //!
-//! Each stands behind a header that names its program. A new one goes to the end; where there is
-//! no room, the texts that are still needed move together at the front. So no exec allocates
-//! memory, no text keeps more than it needs, and a buffer is made at most two thirds larger than what
+//! Each text stands behind a header that names its program. A new text goes to the end; if the end
+//! has no room, the texts in use move together to the front. So no exec allocates memory, no text
+//! takes more room than it needs, and the buffer is at most two thirds larger than the texts in
+//! use.
 //! is needed of it.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -14,23 +15,23 @@ const BUFFER_MAX: usize = 8 << 20;
 /// Bytes of the first buffer.
 const BUFFER_MIN: usize = 64 << 10;
 
-/// What stands before each text.
+/// The header before each text.
 #[derive(Clone, Copy, FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
 struct Header {
     key: Key,
     /// Bytes of the text.
     len: u32,
-    /// Not zero: nobody needs it any more.
+    /// Not zero if the text is no longer in use.
     removed: u32,
 }
 
 const HEADER: usize = size_of::<Header>();
 
-/// Where a text is, until the next [`Texts::push`] tells that it has moved.
+/// Where a text is, until [`Texts::push`] reports that the text has moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Text {
-    /// Where its header begins.
+    /// The position of the text's header, in bytes from the start of the buffer.
     at: u32,
     len: u16,
 }
@@ -39,19 +40,19 @@ pub(super) struct Text {
 #[derive(Default)]
 pub(super) struct Texts {
     buffer: Vec<u8>,
-    /// Bytes of texts that are needed, and of their headers.
+    /// Bytes of the texts in use and of their headers.
     needed: usize,
 }
 
 impl Texts {
-    /// Whether a text of so many bytes can be pushed. At most three quarters of the buffer are
-    /// needed, so that what is moved to make room is no more than thrice the room that it makes.
+    /// Whether a text of `len` bytes fits. At most three quarters of the buffer may be in use, so
+    /// that making room moves at most three times as many bytes as it frees.
     pub(super) fn fits(&self, len: u16) -> bool {
         self.needed + HEADER + usize::from(len) <= BUFFER_MAX / 4 * 3
     }
 
-    /// Adds a text that [fits](Self::fits), given in parts. Others may move: `moved` is told where.
-    /// Gives none for an empty text, or one that does not fit.
+    /// Adds a text that [fits](Self::fits), given in parts. Other texts may move: then `moved` gets
+    /// the new position of each. Returns none for an empty text, or one that does not fit.
     pub(super) fn push(
         &mut self,
         key: Key,
@@ -86,7 +87,7 @@ impl Texts {
         &self.buffer[start..start + usize::from(text.len)]
     }
 
-    /// A text that nobody needs any more.
+    /// Marks a text as no longer in use.
     pub(super) fn remove(&mut self, text: Option<Text>) {
         let Some(Text { at, len }) = text else {
             return;
@@ -96,8 +97,8 @@ impl Texts {
         self.needed -= HEADER + usize::from(len);
     }
 
-    /// Moves what is needed to the front; enlarges the buffer if that would fill more than three
-    /// quarters of it.
+    /// Moves the texts in use to the front, and enlarges the buffer if they would fill more than
+    /// three quarters of it.
     fn make_room(&mut self, size: usize, mut moved: impl FnMut(Key, Text)) {
         let (mut from, mut to) = (0, 0);
         while let Ok((header, _)) = Header::read_from_prefix(&self.buffer[from..]) {
@@ -132,14 +133,14 @@ mod tests {
 
     use super::*;
 
-    /// Texts, and where each was told to be.
+    /// Texts, and the last reported position of each.
     #[derive(Default)]
-    struct Bed {
+    struct Recorded {
         texts: Texts,
         places: BTreeMap<u64, Text>,
     }
 
-    impl Bed {
+    impl Recorded {
         fn push(&mut self, time: u64, text: &[u8]) {
             let (key, places) = (Key::new(1, time, 0), &mut self.places);
             let len = u16::try_from(text.len()).unwrap();
@@ -155,58 +156,69 @@ mod tests {
         }
     }
 
-    /// A text of its own for each number, of another length than those about it.
+    /// The text of a number, different from the texts of other numbers, and of another length than
+    /// its neighbours.
     fn text(n: u64) -> Vec<u8> {
         let len = 20 + usize::try_from(n * 7919 % 900).unwrap();
         n.to_ne_bytes().into_iter().cycle().take(len).collect()
     }
 
     #[test]
-    fn texts_are_the_same_wherever_they_move() {
-        let mut bed = Bed::default();
+    fn texts_stay_the_same_when_they_move() {
+        let mut recorded = Recorded::default();
         for n in 1..20_000 {
-            bed.push(n, &text(n));
-            // Every tenth stays for long.
+            recorded.push(n, &text(n));
+            // Every tenth text stays for long.
             for old in [n.saturating_sub(500), n.saturating_sub(5000)] {
                 if old > 0 && (old % 10 != 0 || old + 5000 == n) {
-                    bed.remove(old);
+                    recorded.remove(old);
                 }
             }
         }
-        assert!(bed.places.len() > 900);
-        for (n, place) in &bed.places {
-            assert_eq!(bed.texts.get(*place), text(*n), "{n}");
+        assert!(recorded.places.len() > 900);
+        for (n, place) in &recorded.places {
+            assert_eq!(recorded.texts.get(*place), text(*n), "{n}");
         }
     }
 
     #[test]
-    fn the_buffer_stays_as_large_as_what_is_in_it_and_half_as_much_again() {
-        let mut bed = Bed::default();
+    fn the_buffer_is_at_most_half_as_large_again_as_its_texts() {
+        let mut recorded = Recorded::default();
         for n in 1..50_000 {
-            bed.push(n, &text(n));
+            recorded.push(n, &text(n));
             if n > 1000 {
-                bed.remove(n - 1000);
+                recorded.remove(n - 1000);
             }
         }
         let most = 1000 * (HEADER + 920);
-        assert!(bed.texts.needed < most);
-        assert!(bed.texts.room() < most * 5 / 3, "{}", bed.texts.room());
+        assert!(recorded.texts.needed < most);
+        assert!(
+            recorded.texts.room() < most * 5 / 3,
+            "{}",
+            recorded.texts.room()
+        );
     }
 
     #[test]
     fn more_than_three_quarters_of_the_largest_buffer_do_not_fit() {
-        let mut bed = Bed::default();
+        let mut recorded = Recorded::default();
         let longest = vec![b'x'; u16::MAX.into()];
         let mut pushed = 0;
-        while bed.texts.fits(u16::MAX) {
+        while recorded.texts.fits(u16::MAX) {
             pushed += 1;
-            bed.push(pushed, &longest);
+            recorded.push(pushed, &longest);
         }
-        assert!(bed.texts.room() <= BUFFER_MAX, "{}", bed.texts.room());
+        assert!(
+            recorded.texts.room() <= BUFFER_MAX,
+            "{}",
+            recorded.texts.room()
+        );
         assert!(pushed > 90, "{pushed}");
-        let refused = bed.texts.push(Key::new(1, 1, 0), &[], u16::MAX, |_, _| {});
+        let refused = recorded
+            .texts
+            .push(Key::new(1, 1, 0), &[], u16::MAX, |_, _| {});
         assert_eq!(refused, None);
-        bed.remove(1);
-        assert!(bed.texts.fits(u16::MAX));
+        recorded.remove(1);
+        assert!(recorded.texts.fits(u16::MAX));
     }
 }

@@ -1,5 +1,5 @@
-//! Which container each cgroup belongs to, so that names are parsed once a
-//! cgroup and not once an event.
+//! Which container each cgroup belongs to, so that the sensor parses a cgroup's names once and not
+//! for each event.
 
 use metadata::{BoundedCache, ContainerId, container_id};
 use sensor_ebpf::{CgroupKey, task_flag};
@@ -7,19 +7,19 @@ use telemetry::Lookups;
 
 use crate::sources::syscall::event::Event;
 
-/// Most cgroups that are remembered.
+/// Most cgroups in the cache.
 const MOST: usize = 16_384;
 
-/// What a cgroup is.
+/// To whom a cgroup belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CgroupOwner {
-    /// Of the host.
+    /// To the host.
     Host,
-    /// Of a container.
+    /// To a container.
     Container(ContainerId),
 }
 
-/// Cgroups by the kernel's key.
+/// The owners of cgroups, by the kernel's key.
 #[derive(Debug)]
 pub struct Cgroups {
     known: BoundedCache<CgroupKey, CgroupOwner>,
@@ -27,7 +27,7 @@ pub struct Cgroups {
 }
 
 impl Cgroups {
-    /// `namespaces` are the containerd namespaces whose plain containers count.
+    /// `namespaces` are the containerd namespaces whose containers count even outside of pods.
     #[must_use]
     pub fn new(namespaces: Vec<String>) -> Self {
         Self {
@@ -36,21 +36,21 @@ impl Cgroups {
         }
     }
 
-    /// How many cgroups are known, and how often it was asked for one.
+    /// The number of known cgroups, and how often events looked one up.
     #[must_use]
     pub fn figures(&self) -> (usize, Lookups) {
         (self.known.len(), self.known.lookups())
     }
 
-    /// What a cgroup was found to be.
+    /// The owner of a cgroup, if the cache has it.
     #[must_use]
     pub fn get(&self, key: &CgroupKey) -> Option<CgroupOwner> {
         self.known.peek(key).copied()
     }
 
-    /// Where a process is, and whether its cgroup was not known (seen for the first time, or again
-    /// after it had made room). None if its names end below the root: they prove nothing, so
-    /// nothing is remembered.
+    /// The owner of an event's cgroup, and whether the cache did not have the cgroup (because the
+    /// event is its first, or because the cache had dropped it). The owner is none if the cgroup's
+    /// names end below the root: such names prove nothing, so the cache does not keep them.
     pub fn owner(&mut self, event: &Event<'_>) -> (Option<CgroupOwner>, bool) {
         let key = CgroupKey {
             node: event.task.cgroup_node,
@@ -76,7 +76,8 @@ mod tests {
     use super::*;
     use crate::sources::syscall::event::builder::RecordBuilder;
 
-    /// Where an event of that cgroup is: even numbers are containers, odd ones the host's.
+    /// The owner of a cgroup after an event in it. Even ids are containers, odd ids are cgroups of
+    /// the host.
     fn owner(cgroups: &mut Cgroups, id: u64) -> (Option<CgroupOwner>, bool) {
         let path = match id % 2 {
             0 => format!("/kubepods/pod{id}/{id:064x}"),
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_new_cgroups_leaves_those_in_use_and_what_made_room_is_found_again() {
+    fn a_flood_of_new_cgroups_leaves_those_in_use_and_a_dropped_one_is_found_again() {
         let mut cgroups = Cgroups::new(vec!["k8s.io".into()]);
         for id in 1..=20 {
             assert_eq!(owner(&mut cgroups, id), (Some(expected(id)), true));

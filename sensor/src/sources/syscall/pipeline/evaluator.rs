@@ -1,4 +1,5 @@
-//! An event and what is known about it → the lines of the rules that match.
+//! Evaluates an event with what the sensor knows about it, and makes the lines of the rules that
+//! match.
 
 use std::{hash::Hasher as _, sync::Arc};
 
@@ -17,17 +18,17 @@ use crate::sources::syscall::{
     rules::RuleSet,
 };
 
-/// Who the sensor is.
+/// The node of the sensor.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// Name of the node.
     pub hostname: String,
-    /// Of this boot, for ids that are unique over boots.
+    /// Id of this boot, for ids that are unique over boots.
     pub boot_id: u64,
 }
 
 impl Node {
-    /// A node of that name, in the boot with that id (the kernel's text).
+    /// A node with that name, in the boot with that id (the kernel's text).
     #[must_use]
     pub fn new(hostname: &str, boot_id: &str) -> Self {
         let mut hasher = FxHasher::default();
@@ -39,7 +40,7 @@ impl Node {
     }
 }
 
-/// Gathers what fields may look at, and asks the rules.
+/// Collects what fields may read, and evaluates the rules.
 pub(super) struct Evaluator {
     rules: Arc<RuleSet>,
     engine: events::Evaluator<Syscall>,
@@ -49,7 +50,7 @@ pub(super) struct Evaluator {
     pub(super) lineage: Lineage,
     /// Names of users and groups.
     pub(super) users: Users,
-    /// From boot time to UTC.
+    /// Converts time since boot to UTC.
     pub(super) clock: Clock,
 }
 
@@ -73,13 +74,13 @@ impl Evaluator {
         }
     }
 
-    /// Takes other rules, from the next event on.
+    /// Takes over other rules, from the next event on.
     pub(super) fn set_rules(&mut self, rules: Arc<RuleSet>, alerts: AlertOptions) {
         self.engine.set_rules(rules.rules_alone(), alerts);
         self.rules = rules;
     }
 
-    /// Gives the lines for an event to `lines`; their number.
+    /// Passes the lines of an event to `lines`, and returns their number.
     pub(super) fn evaluate(
         &mut self,
         event: &Event<'_>,

@@ -1,4 +1,4 @@
-//! decode → identify → enrich → hold → evaluate → format, for one record at a time.
+//! The way of one record at a time: decode → identify → enrich → hold → evaluate → format.
 
 use std::{os::fd::BorrowedFd, sync::Arc, time::Duration};
 
@@ -17,33 +17,33 @@ use crate::sources::syscall::{
     self_test::Marker,
 };
 
-/// What the pipeline stands on.
+/// The parts of a pipeline.
 pub struct PipelineParts {
     /// The rules.
     pub rules: Arc<RuleSet>,
-    /// How alerts are written.
+    /// How the sensor writes alerts.
     pub alerts: AlertOptions,
-    /// Who the sensor is.
+    /// The node of the sensor.
     pub node: Node,
     /// Containers and pods.
     pub metadata: Metadata,
-    /// Where events of unknown containers wait.
+    /// The hold, where events of unknown containers wait.
     pub pending: Pending,
     /// Names of users and groups.
     pub users: Users,
     /// The programs of processes.
     pub lineage: Lineage,
-    /// Containers by their cgroups.
+    /// The owners of cgroups.
     pub cgroups: Cgroups,
     /// Counts what becomes of events.
     pub ledger: Arc<Ledger>,
-    /// What else is counted.
+    /// The other counters.
     pub telemetry: Arc<Telemetry>,
-    /// By which the self-test's execs are known.
+    /// Recognizes the execs of the self-test.
     pub marker: Arc<Marker>,
 }
 
-/// A record that waits for its container, as the ring buffer had it.
+/// A record that waits for its container, as it came from the ring buffer.
 #[derive(Debug)]
 pub struct PendingRecord {
     /// The event's number.
@@ -51,7 +51,7 @@ pub struct PendingRecord {
     bytes: Box<[u8]>,
 }
 
-/// Records that wait for their containers.
+/// The hold: records that wait for their containers.
 pub type Pending = PendingEvents<ContainerId, PendingRecord>;
 
 /// Everything that the capture thread owns.
@@ -63,20 +63,20 @@ pub struct Pipeline {
     requirements: Requirements,
     /// Number of the last event.
     number: u64,
-    /// From when on events are another process's, nanoseconds since boot.
+    /// The time from which on events belong to another process, nanoseconds since boot.
     until: u64,
     ledger: Arc<Ledger>,
     telemetry: Arc<Telemetry>,
     marker: Arc<Marker>,
-    /// What the kernel is to be told of cgroups.
+    /// Classes of cgroups that the kernel side does not have yet.
     classes: Vec<(CgroupKey, CgroupClass)>,
-    /// When the events happened whose lines are not in the outputs' queues yet,
-    /// nanoseconds since boot.
+    /// The times of the events whose lines are not in the outputs' queues yet, nanoseconds since
+    /// boot.
     unflushed: Vec<u64>,
 }
 
 impl Pipeline {
-    /// Puts the parts together.
+    /// Makes a pipeline from its parts.
     #[must_use]
     pub fn new(parts: PipelineParts) -> Self {
         let PipelineParts {
@@ -108,47 +108,49 @@ impl Pipeline {
         }
     }
 
-    /// What became of the records so far.
+    /// Counts what became of the records so far.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// How long events were held.
+    /// How long events waited in the hold.
     #[must_use]
     pub fn waits(&self) -> PendingStatistics {
         self.pending.statistics()
     }
 
-    /// Events that wait for their container, and their bytes.
+    /// The number of events in the hold, and their bytes.
     #[must_use]
     pub fn waiting(&self) -> (usize, usize) {
         self.pending.waiting()
     }
 
-    /// Becomes readable when metadata arrived: time for [`Self::begin_batch`].
+    /// A descriptor that becomes readable when metadata has arrived. Then call
+    /// [`Self::begin_batch`].
     #[must_use]
     pub fn wakeup(&self) -> BorrowedFd<'_> {
         self.metadata.wakeup()
     }
 
-    /// When the next held event's time is up, nanoseconds since boot.
+    /// When the time of the next event in the hold is up, nanoseconds since boot.
     pub fn deadline(&mut self) -> Option<u64> {
         self.pending.deadline()
     }
 
-    /// Takes other rules, from the next event on.
+    /// Takes over other rules, from the next event on.
     pub fn set_rules(&mut self, rules: Arc<RuleSet>, alerts: AlertOptions) {
         self.requirements = rules.requirements().clone();
         self.evaluator.set_rules(rules, alerts);
     }
 
-    /// What was learned of cgroups since the last call, for the kernel's filter.
+    /// The classes of cgroups found since the last call, for the kernel's filter.
     pub fn take_classes(&mut self) -> impl Iterator<Item = (CgroupKey, CgroupClass)> {
         self.classes.drain(..)
     }
 
-    /// The lines made so far are in the outputs' queues: how long that took.
+    /// Records how long the lines made so far took to the outputs' queues. Call this when the
+    /// queues have the lines.
     pub fn flushed(&mut self) {
         if self.unflushed.is_empty() {
             return;
@@ -160,7 +162,7 @@ impl Pipeline {
         }
     }
 
-    /// Tells how the caches do.
+    /// Reports the caches' figures to the telemetry.
     pub fn report_caches(&self) {
         let caches = &self.telemetry.caches;
         let (containers, pods) = self.metadata.len();
@@ -175,18 +177,18 @@ impl Pipeline {
         caches.tell(Cache::Users, users, of_users);
     }
 
-    /// What a cgroup was found to be.
+    /// The owner of a cgroup, if the cache has it.
     pub(crate) fn owner_of(&self, key: &CgroupKey) -> Option<CgroupOwner> {
         self.cgroups.get(key)
     }
 
-    /// Leaves events of that time and later, nanoseconds since boot, to another process.
+    /// Leaves events from that time on, nanoseconds since boot, to another process.
     pub fn hand_over(&mut self, time: u64) {
         self.until = time;
     }
 
-    /// To be called before each batch: takes over what arrived of metadata, and lets held
-    /// events go on whose container is known or whose time is up.
+    /// Call this before each batch: takes over metadata that has arrived, and releases the events
+    /// in the hold whose container is known or whose time is up.
     pub fn begin_batch(&mut self, lines: &mut impl Lines) {
         self.evaluator.clock.refresh();
         let now = boot_now();
@@ -199,13 +201,13 @@ impl Pipeline {
         }
     }
 
-    /// At the end: lets every held event go on as it is.
+    /// Releases all events in the hold as they are, at the end.
     pub fn finish(&mut self, lines: &mut impl Lines) {
         self.pending.drain(boot_now());
         self.release(lines);
     }
 
-    /// Takes one record; gives the lines that it makes to `lines`.
+    /// Processes one record, and passes its lines to `lines`.
     pub fn process(&mut self, record: &[u8], lines: &mut impl Lines) {
         self.number += 1;
         let Ok(mut event) = Event::decode(record) else {
@@ -230,7 +232,8 @@ impl Pipeline {
         let reach = self.requirements.reach(event.kind);
         let wanted = match owner {
             Some(CgroupOwner::Host) => reach.host,
-            // As the host's, a process in a container could hide from rules about containers.
+            // If such an event counted as the host's, a process in a container could hide from
+            // rules about containers.
             Some(CgroupOwner::Container(_)) | None => reach.container,
         };
         if !wanted {
@@ -272,12 +275,12 @@ impl Pipeline {
         }
     }
 
-    /// Counts an event that no rule is asked about.
+    /// Counts an event that no rule can match.
     fn filter(&self, kind: Kind) {
         self.ledger.passed_over(kind as usize);
     }
 
-    /// Whether any rule looks at what the container's runtime or the API server knows.
+    /// Whether any rule reads facts from the container runtime or the API server.
     fn needs_container(&self) -> bool {
         let needs = self.requirements.needs;
         [Needs::CONTAINER, Needs::POD, Needs::USERS]
@@ -312,11 +315,11 @@ impl Pipeline {
         self.release(lines);
     }
 
-    /// Evaluates what no longer waits.
+    /// Evaluates the events that leave the hold.
     fn release(&mut self, lines: &mut impl Lines) {
         let mut previous = None;
         while let Some(released) = self.pending.pop() {
-            // Events of a container come one after the other, the first one first.
+            // Events of a container leave in order, so the first one has waited for the whole lookup.
             if released.outcome == Release::Resolved && previous != Some(released.key) {
                 let waited = Duration::from_nanos(released.waited);
                 self.telemetry.enrichment.record(waited);
@@ -339,10 +342,10 @@ impl Pipeline {
     }
 }
 
-/// Number of the cause of losses that a record is none, in [`events::EventSource::CAUSES`].
+/// Number of the cause "undecodable" in [`events::EventSource::CAUSES`].
 const UNDECODABLE: usize = 0;
 
-/// The kind that bytes which are no record say they are of.
+/// The kind that the header of undecodable bytes states.
 fn claimed_kind(record: &[u8]) -> Kind {
     let at = std::mem::offset_of!(Header, kind);
     record

@@ -1,4 +1,5 @@
-//! Looks now and then whether somebody has changed what the kernel side was told.
+//! Checks periodically whether another process has changed the settings or classes in the kernel,
+//! and restores them.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -12,12 +13,12 @@ use tracing::error;
 
 use crate::sources::syscall::capture::{Capture, CaptureError, Tampering};
 
-/// How often the settings are looked at.
+/// How often the guard checks the settings.
 const SETTINGS: Duration = Duration::from_secs(1);
-/// How often the classes of cgroups and the names are looked at, which takes system calls.
+/// How often the guard checks the classes of cgroups and the names, which takes system calls.
 const CGROUPS: Duration = Duration::from_secs(30);
 
-/// When was looked at what.
+/// When the guard last made each check, and whether it has reported a failure.
 pub(crate) struct Guard {
     telemetry: Arc<Telemetry>,
     settings: Instant,
@@ -36,7 +37,7 @@ impl Guard {
         }
     }
 
-    /// Does what is due. A record for the stream, if something was found.
+    /// Makes the checks that are due. Returns an internal record if the guard found a change.
     pub(crate) fn check(&mut self, capture: &mut Capture) -> Option<Record> {
         let now = Instant::now();
         if now.duration_since(self.settings) < SETTINGS {
@@ -70,7 +71,7 @@ impl Guard {
         counts.settings.fetch_add(settings.into(), Relaxed);
         counts.cgroups.fetch_add(cgroups as u64, Relaxed);
         let message = format!(
-            "Sensor internal: tampering. Somebody changed what the eBPF programs were told ({}{} cgroups); it was put right, and events since the last look may be missing.",
+            "Sensor internal: tampering. Another process changed what the sensor had written for the eBPF programs ({}{} cgroups). The sensor restored it; events since the last check may be missing.",
             if settings { "the settings, " } else { "" },
             cgroups
         );
@@ -80,9 +81,10 @@ impl Guard {
             .field("sensor.tampering.cgroups", cgroups)
     }
 
-    /// What cannot be put right makes the sensor not ready; it is said once.
+    /// If the guard cannot restore a map, the sensor is not ready. Returns a record, once.
     fn refused(&mut self, error: &CaptureError) -> Option<Record> {
-        let reason = format!("what the eBPF programs were told cannot be checked: {error}");
+        let reason =
+            format!("cannot check what the sensor has written for the eBPF programs: {error}");
         self.telemetry
             .health
             .fail(Condition::ProgramsAttached, reason.clone());

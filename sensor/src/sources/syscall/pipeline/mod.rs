@@ -1,4 +1,4 @@
-//! From a record to lines.
+//! Makes lines from records.
 //!
 //! ```text
 //! record ──▶ decode, identify, enrich, wait, evaluate, format ──line──▶ outputs

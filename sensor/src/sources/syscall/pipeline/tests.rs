@@ -1,4 +1,4 @@
-//! The event path as a whole, without a kernel.
+//! Tests of the whole event path, without a kernel.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::sources::syscall::{
 
 const RULE: &str = include_str!("../../../../../deploy/rules/execve.yaml");
 
-/// A pipeline that knows no container, and nobody to ask.
+/// A pipeline that knows no container and has no runtime to query.
 fn pipeline(telemetry: &Arc<Telemetry>) -> Pipeline {
     let rules = compile(&[RuleFile::new("r.yaml", RULE)], &Options::default());
     let counters = Arc::new(Counters::default());
@@ -44,7 +44,7 @@ fn pipeline(telemetry: &Arc<Telemetry>) -> Pipeline {
     })
 }
 
-/// An exec in the container of that number.
+/// An exec in the container with that number.
 fn exec(n: u32) -> Vec<u8> {
     let mut record = RecordBuilder::exec("/usr/bin/true", &["true", "x"]);
     record = record.in_cgroup(&format!("/kubepods/burstable/pod{n}/{n:064x}"));
@@ -58,7 +58,7 @@ fn exec(n: u32) -> Vec<u8> {
 fn a_cgroup_whose_names_end_below_the_root_is_not_the_hosts() {
     let telemetry = Arc::new(Telemetry::new(Arc::new(Identity::new(&Config::default()))));
     let mut pipeline = pipeline(&telemetry);
-    // It looks like another container's.
+    // The names look like those of another container.
     let mut record = RecordBuilder::exec("/usr/bin/true", &["true"]);
     record = record.in_cgroup(&format!("/d/{:064x}", 7));
     record.task.flags &= !task_flag::CGROUP_COMPLETE;

@@ -1,5 +1,5 @@
-//! Containers that are over their budget: a record when it begins, one when it is
-//! over, and between them every refused event counted.
+//! Reports containers over their budget: one internal record when a throttling begins and one when
+//! it ends. The records count all throttled events in between.
 
 use std::{
     collections::BTreeMap,
@@ -16,31 +16,31 @@ use tracing::warn;
 use super::cgroups::CgroupOwner;
 use crate::sources::syscall::capture::Throttled;
 
-/// How often is looked.
+/// How often the sensor reads the counters.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// It is over when so long nothing was refused.
+/// How long no event may be throttled until a throttling ends.
 const QUIET: Duration = Duration::from_secs(5);
-/// Cgroups in the kernel's map (which has room for 1024) from which on those are
-/// forgotten that are within their budget again.
+/// The number of cgroups in the kernel's map (which has room for 1024) from which on the sensor
+/// removes those that are within their budget again.
 const MANY: usize = 512;
 
-/// Name of the record that a throttling has begun.
+/// Name of the record of a throttling that begins.
 pub(crate) const BEGUN: &str = "Sensor internal: throttling";
 const ENDED: &str = "Sensor internal: throttling ended";
 
-/// Events refused, by kind.
+/// Throttled events, by kind.
 type Refused = [u64; KINDS];
 
-/// Whose budget it is.
+/// The owner of a budget.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum BudgetOwner {
-    /// A container, whatever its cgroups.
+    /// A container, with all its cgroups: short id and full id.
     Container(String, String),
-    /// A cgroup of the host.
+    /// A cgroup of the host, by its id.
     Host(u64),
-    /// A cgroup that is not known.
+    /// A cgroup whose owner is not known, by its id.
     Unknown(u64),
-    /// Those for which the kernel's map had no room.
+    /// All cgroups for which the kernel's map had no room.
     Others,
 }
 
@@ -57,7 +57,7 @@ impl BudgetOwner {
         Self::Container(id.short().to_owned(), id.full().to_owned())
     }
 
-    /// Who it is, in a sentence.
+    /// The owner, as part of a sentence.
     fn text(&self) -> String {
         match self {
             Self::Container(short, _) => format!("container {short}"),
@@ -96,21 +96,21 @@ struct Open {
     refused: Refused,
 }
 
-/// All throttlings, as the counters of the kernel side show them.
+/// All throttlings, from the counters of the kernel side.
 #[derive(Debug, Default)]
 struct Ledger {
-    /// What each cgroup had been refused at the last look, and whose it is.
+    /// The owner of each cgroup, and its throttled events at the last check.
     known: FxHashMap<CgroupKey, (BudgetOwner, Refused)>,
-    /// The same of those without an entry of their own.
+    /// Throttled events, at the last check, of cgroups without an entry of their own.
     others: Refused,
-    /// What cgroups were refused that are not known any more.
+    /// Throttled events of cgroups that the sensor has removed from the map.
     forgotten: Refused,
     open: BTreeMap<BudgetOwner, Open>,
 }
 
 impl Ledger {
-    /// Takes new counts: those of cgroups, and of events refused beyond these.
-    /// Gives the records of throttlings that began or are over.
+    /// Takes new counts: those of cgroups, and those of all events beyond these. Returns the
+    /// records of throttlings that began or ended.
     fn update(
         &mut self,
         now: Instant,
@@ -155,7 +155,7 @@ impl Ledger {
         records
     }
 
-    /// Ends throttlings; gives their records.
+    /// Ends the throttlings that are over, and returns their records.
     fn close(&mut self, over: impl Fn(&Open) -> bool) -> Vec<Record> {
         self.open
             .extract_if(.., |_, open| over(open))
@@ -163,8 +163,9 @@ impl Ledger {
             .collect()
     }
 
-    /// Forgets cgroups that are within their budget, if they are many; ends at the first that
-    /// cannot be removed from the kernel's map, whose count would be taken for a new one.
+    /// Forgets the cgroups that are within their budget, if there are many. Stops at the first
+    /// cgroup that the kernel's map does not remove, since the ledger would take its count for a
+    /// new one.
     fn forget<E>(&mut self, mut remove: impl FnMut(CgroupKey) -> Result<(), E>) -> Result<(), E> {
         if self.known.len() < MANY {
             return Ok(());
@@ -188,14 +189,14 @@ impl Ledger {
     }
 }
 
-/// Watches the kernel side's counters of refused events.
+/// Watches the kernel side's counters of throttled events.
 pub(crate) struct Throttlings {
     source: Throttled,
     ledger: Ledger,
     looked: Instant,
-    /// Refused altogether, at the last look.
+    /// Throttled events of all cgroups, at the last check.
     total: Refused,
-    /// It was said that the map keeps what was to be forgotten.
+    /// Whether the log already has the error that the map removes no entries.
     refused: bool,
 }
 
@@ -210,13 +211,14 @@ impl Throttlings {
         }
     }
 
-    /// Whether it is time to look again.
+    /// Whether the next check is due.
     pub(crate) fn due(&self) -> bool {
         self.looked.elapsed() >= INTERVAL
     }
 
-    /// What has begun and what is over. `total` are the events refused since the
-    /// start; the map of cgroups is read only if there are more of them.
+    /// Returns the records of throttlings that began or ended. `total` are all events throttled
+    /// since the start; the map of cgroups is read only if their number has grown, or while a
+    /// throttling goes on.
     pub(crate) fn look(
         &mut self,
         total: Refused,
@@ -227,28 +229,28 @@ impl Throttlings {
             return Vec::new();
         }
         self.total = total;
-        // A map that could be read once can be read now.
+        // The first read succeeded, so this one does.
         let counts = self.source.read().unwrap_or_default();
         let mut others = self.ledger.others;
         if self.source.is_full(counts.len()) {
-            let mut told = self.ledger.forgotten;
+            let mut known = self.ledger.forgotten;
             for (_, refused) in &counts {
-                add(&mut told, refused);
+                add(&mut known, refused);
             }
-            others = difference(&total, &told);
+            others = difference(&total, &known);
         }
         let records = self.ledger.update(self.looked, &counts, others, owner_of);
         self.forget();
         records
     }
 
-    /// At the end: every throttling is over.
+    /// Ends every throttling, when the sensor stops.
     pub(crate) fn finish(&mut self) -> Vec<Record> {
         self.ledger.close(|_| true)
     }
 
-    /// Makes room in the kernel's map. That it cannot is said once: until it is full, nothing
-    /// is lost by it.
+    /// Makes room in the kernel's map. Logs a failure once: as long as the map is not full, a
+    /// failure loses nothing.
     fn forget(&mut self) {
         let removed = self.ledger.forget(|key| self.source.remove(key));
         let Err(error) = removed else {
@@ -300,7 +302,7 @@ mod tests {
         CgroupKey { node: 1, id }
     }
 
-    /// So many refused events of a kind.
+    /// A number of throttled events of one kind.
     fn refused(kind: Kind, events: u64) -> Refused {
         let mut refused = Refused::default();
         refused[kind as usize] = events;
@@ -312,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_throttling_is_told_when_it_begins_and_when_it_is_over() {
+    fn a_throttling_makes_a_record_when_it_begins_and_when_it_ends() {
         let (mut ledger, start) = (Ledger::default(), Instant::now());
         let mut after = |seconds, execs| {
             let now = start + Duration::from_secs(seconds);
@@ -353,14 +355,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_map_had_no_room_for_is_told_too() {
+    fn events_for_which_the_map_had_no_room_make_a_record_too() {
         let mut ledger = Ledger::default();
         let records = ledger.update(Instant::now(), &[], refused(Kind::Connect, 3), |_| None);
         assert_eq!(records[0].fields["sensor.throttled.events"], 3);
         assert!(records[0].message.contains("other containers"));
     }
 
-    /// As many cgroups as make it worth forgetting some, refused an event each.
+    /// So many cgroups that the ledger forgets some, each with one throttled event.
     fn many() -> Vec<(CgroupKey, Refused)> {
         (0..MANY as u64)
             .map(|id| (key(id), refused(Kind::Exec, 1)))
@@ -384,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_in_the_map_is_not_forgotten_and_not_told_again() {
+    fn a_cgroup_that_stays_in_the_map_makes_no_second_record() {
         let (mut ledger, now) = (Ledger::default(), Instant::now());
         ledger.update(now, &many(), [0; KINDS], |_| None);
         ledger.close(|_| true);

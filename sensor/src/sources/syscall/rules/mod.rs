@@ -25,10 +25,10 @@ use crate::sources::syscall::fields::Syscall;
 
 /// A rule about this sensor's events.
 pub type Rule = falco_rules::Rule<Syscall>;
-/// A key of `output_fields` that is not in the text.
+/// A key of `output_fields` whose field is not in the text of the output.
 pub type ExtraField = falco_rules::ExtraField<Syscall>;
 
-/// What Falco's `container` plugin suggests to append to outputs.
+/// The fields that Falco's `container` plugin suggests to append to outputs.
 pub const SUGGESTED_OUTPUT: &str = "container_id=%container.id \
     container_name=%container.name container_image_repository=%container.image.repository \
     container_image_tag=%container.image.tag k8s_pod_name=%k8s.pod.name k8s_ns_name=%k8s.ns.name";

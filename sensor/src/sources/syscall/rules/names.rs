@@ -1,5 +1,5 @@
-//! Which names of processes conditions ask for, so that the kernel side can leave out
-//! what all others do.
+//! The process names that conditions require, so that the kernel side can leave out the events of
+//! all other processes.
 
 use std::collections::BTreeSet;
 
@@ -7,24 +7,24 @@ use falco_rules::Classes;
 
 use crate::sources::syscall::{capture::Name, fields::Syscall};
 
-/// More names than these are not pushed down.
+/// Most names that the sensor gives to the kernel side.
 const NAMES_MAX: usize = 256;
 
-/// The names of processes without which no event of some classes matches a rule; none if some rule
-/// can match whatever the process's name is.
+/// The process names without which no event of the given classes matches a rule; none if a rule can
+/// match a process of any name.
 pub(super) fn names(
     rules: &falco_rules::RuleSet<Syscall>,
     classes: Classes,
 ) -> Option<BTreeSet<Name>> {
     let names = rules.constants(classes, "proc.name", |text| {
-        // It stands for any byte that cannot be printed.
+        // The replacement character stands for any byte that cannot be printed.
         let exact = !text.contains(char::REPLACEMENT_CHARACTER);
         exact.then(|| name(text).into_iter().collect())
     })?;
     (names.len() <= NAMES_MAX).then_some(names)
 }
 
-/// The kernel's form of a name, if a process can have it.
+/// A name as the kernel has it; none if no process can have that name.
 fn name(text: &str) -> Option<Name> {
     let mut name = Name::default();
     let fits = text.len() < name.len();

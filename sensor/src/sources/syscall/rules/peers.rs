@@ -1,4 +1,4 @@
-//! Kinds of peers of connects that the kernel side can leave out.
+//! The kinds of peers whose connects the kernel side can leave out.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,12 +9,12 @@ use crate::sources::syscall::{
     fields::{Syscall, Value, class},
 };
 
-/// A kind of peers.
+/// A kind of peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peer {
     /// A unix socket.
     Unix,
-    /// Neither unix, IPv4 nor IPv6.
+    /// A socket that is neither unix, IPv4 nor IPv6.
     Other,
     /// `127.0.0.0/8`.
     Loopback4,
@@ -40,7 +40,7 @@ impl Peer {
             .any(|host| rules.can_match_if(class(Kind::Connect, host), &facts))
     }
 
-    /// What is known of connects to such peers.
+    /// The facts that hold for connects to such peers.
     fn facts(self) -> Facts {
         let facts = Facts::default();
         let typechar = |facts: Facts, is| facts.with("fd.typechar", Fact::Is(Value::Str(is)));

@@ -1,4 +1,4 @@
-//! What must be captured and gathered for a set of rules.
+//! What the kernel side and the metadata must provide for a set of rules.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,12 @@ use crate::sources::syscall::{
     fields::{ANCESTORS_MAX, Argument, FieldRef, Needs, Syscall, class, of_kind},
 };
 
-/// Of whom events of a kind can match a rule.
+/// The places whose events of a kind can match a rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// Of processes in containers.
+    /// Containers.
     pub container: bool,
-    /// Of processes of the host.
+    /// The host.
     pub host: bool,
 }
 
@@ -27,7 +27,7 @@ impl Reach {
         self.container || self.host
     }
 
-    /// Either.
+    /// The places of both.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -37,57 +37,56 @@ impl Reach {
     }
 }
 
-/// What the rules that are on need.
+/// What the active rules need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent switches, each a bit in the kernel's settings"
 )]
 pub struct Requirements {
-    /// Of whom events can match, by kind.
+    /// The places whose events can match, by kind.
     reach: [Reach; KINDS],
-    /// Of whose events it is asked which program the process runs, by kind.
+    /// The places whose events need the program of the process, by kind.
     program: [Reach; KINDS],
-    /// Of connects: those to unix sockets.
+    /// Whether connects to unix sockets can match.
     pub unix: bool,
-    /// Of connects: those to IPv4 and IPv6 addresses.
+    /// Whether connects to IPv4 and IPv6 addresses can match.
     pub inet: bool,
-    /// Of connects: those to loopback addresses.
+    /// Whether connects to loopback addresses can match.
     pub loopback: bool,
-    /// Of connects: those of families other than unix, IPv4 and IPv6.
+    /// Whether connects of families other than unix, IPv4 and IPv6 can match.
     pub other_families: bool,
-    /// Of connects: those of processes of these names (all, if none).
+    /// The names of processes whose connects can match (none: all processes).
     pub connect_names: Option<BTreeSet<Name>>,
-    /// What the fields of conditions and outputs need.
+    /// The needs of all fields in conditions and outputs.
     pub needs: Needs,
-    /// How many ancestors they look at.
+    /// The number of ancestors that fields read.
     pub ancestors: u32,
-    /// Of how many ancestors they look at the programs.
+    /// The number of ancestors whose programs fields read.
     pub ancestor_programs: u32,
 }
 
 impl Requirements {
-    /// Whether an event of the host can match a rule; if not, the kernel side
-    /// can drop them all.
+    /// Whether an event of the host can match a rule; if not, the kernel side can drop all of them.
     #[must_use]
     pub fn host(&self) -> bool {
         self.reach.iter().any(|reach| reach.host)
     }
 
-    /// Of whom events of a kind can match.
+    /// The places whose events of a kind can match.
     #[must_use]
     pub fn reach(&self, kind: Kind) -> Reach {
         self.reach[kind as usize]
     }
 
-    /// Of whose events of a kind it is asked which program the process runs. An exec tells
-    /// that itself.
+    /// The places whose events of a kind need the program of the process. An exec has its program
+    /// in the record.
     #[must_use]
     pub fn program(&self, kind: Kind) -> Reach {
         self.program[kind as usize]
     }
 
-    /// What the rules that are on need.
+    /// The requirements of the active rules.
     pub(super) fn of(rules: &falco_rules::RuleSet<Syscall>) -> Self {
         let reach = |kind| Reach {
             container: rules.can_match(class(kind, false)),
@@ -116,7 +115,7 @@ impl Requirements {
         this
     }
 
-    /// Events of that kind and place need what is in `needs` now.
+    /// Adds what events of that kind and place need, from the current `needs`.
     fn ask_for_program(&mut self, kind: Kind, host: bool) {
         let asked = self.needs.contains(Needs::PROGRAM);
         let place = Reach {

@@ -1,4 +1,4 @@
-//! A set of rules with what this sensor makes of them.
+//! A rule set with the requirements of its rules.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -8,12 +8,12 @@ use falco_rules::{Report, RuleFile};
 use super::Requirements;
 use crate::sources::syscall::fields::Syscall;
 
-/// What the configuration says about rules.
+/// The options of rules, from the configuration.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What is asked of them.
+    /// The options of the rule engine.
     pub rules: falco_rules::Options,
-    /// `sensor.capture.env`: what conditions and outputs see of the environment.
+    /// `sensor.capture.env`: the variables of the environment that conditions and outputs see.
     pub env: WantedEnv,
 }
 
@@ -26,7 +26,7 @@ impl Default for Options {
     }
 }
 
-/// What became of rule files.
+/// The result of compiling rule files.
 #[derive(Debug)]
 pub struct Compilation {
     /// The rules, if no file has an error.
@@ -35,7 +35,7 @@ pub struct Compilation {
     pub report: Report,
 }
 
-/// Loads and compiles rule files. All errors of all files are reported.
+/// Loads and compiles rule files. The report has all errors of all files.
 #[must_use]
 pub fn compile(files: &[RuleFile], options: &Options) -> Compilation {
     let falco_rules::Compilation { set, report } = falco_rules::compile(files, &options.rules);
@@ -58,19 +58,19 @@ pub struct RuleSet {
 }
 
 impl RuleSet {
-    /// The rules alone.
+    /// The rules without their requirements.
     #[must_use]
     pub fn rules_alone(&self) -> Arc<falco_rules::RuleSet<Syscall>> {
         Arc::clone(&self.rules)
     }
 
-    /// What must be captured and gathered for these rules.
+    /// What the kernel side and the metadata must provide for these rules.
     #[must_use]
     pub fn requirements(&self) -> &Requirements {
         &self.requirements
     }
 
-    /// What they see of the environment.
+    /// The variables of the environment that the rules see.
     #[must_use]
     pub fn env(&self) -> &WantedEnv {
         &self.env

@@ -1,7 +1,7 @@
-//! The process that executes itself.
+//! The helper process of the self-test, which executes itself.
 //!
-//! It is started before the sensor gives its rights up, because executing programs is one of
-//! them; it has none of the others. It lives as long as its standard input is open.
+//! The helper starts before the lock-down, since the sensor cannot execute programs afterwards; the
+//! helper keeps no other right. It lives as long as its standard input is open.
 
 use std::{io, os::unix::process::CommandExt as _, process::Command};
 
@@ -13,19 +13,19 @@ use rustix::{
 /// The flag by which the sensor starts itself as the helper.
 pub const HELPER_FLAG: &str = "--self-test-helper";
 
-/// Characters of a number: hexadecimal digits.
+/// Hexadecimal digits of a number.
 pub(super) const DIGITS: usize = 16;
 
-/// What the process does that was started with [`HELPER_FLAG`]: waits for a number and
-/// executes itself with it. Returns when its input ends.
+/// The work of the process that was started with [`HELPER_FLAG`]: waits for a number and executes
+/// itself with that number. Returns when standard input ends.
 ///
 /// # Errors
-/// If it cannot give its rights up, or cannot execute itself.
+/// If the process cannot give up its rights, or cannot execute itself.
 pub fn run_helper() -> io::Result<()> {
     give_up_rights()?;
     let mut number = [0; DIGITS];
     let mut have = 0;
-    // By system call: a buffer would be lost with the exec.
+    // Read by system calls: the exec would lose the contents of a buffer.
     while have < DIGITS {
         match rustix::io::read(stdin(), &mut number[have..]) {
             Ok(0) => return Ok(()),
@@ -40,7 +40,7 @@ pub fn run_helper() -> io::Result<()> {
     Err(command.env_clear().exec())
 }
 
-/// With `no_new_privs` an exec as root does not give them back.
+/// Drops all capabilities. With `no_new_privs`, an exec as root does not give them back.
 fn give_up_rights() -> io::Result<()> {
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),

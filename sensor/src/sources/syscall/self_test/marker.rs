@@ -1,20 +1,20 @@
-//! What the main thread and the capture thread both know of the test.
+//! What the main thread and the capture thread share about the self-test.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::helper::DIGITS;
 use crate::sources::syscall::event::Event;
 
-/// The number that is waited for, and what came of earlier ones.
+/// The number of the running test, and the results of earlier tests.
 #[derive(Debug, Default)]
 pub struct Marker {
     /// Process id of the helper (0: there is none).
     pid: AtomicU64,
-    /// Number that is waited for (0: none). Whoever knows it is the helper.
+    /// The number that the running test awaits (0: none). Only the helper knows this number.
     awaited: AtomicU64,
     /// Tests whose exec came back in time.
     pub passed: AtomicU64,
-    /// Tests whose exec did not.
+    /// Tests whose exec did not come back in time.
     pub failed: AtomicU64,
 }
 
@@ -39,9 +39,8 @@ impl Marker {
         self.awaited.load(Relaxed) == 0
     }
 
-    /// Whether an event is the exec that is waited for; then it is not waited for any more.
-    /// Any other exec, also one of a process that merely has the helper's id, is an event like
-    /// any other.
+    /// Whether an event is the awaited exec; if so, the marker awaits it no longer. Any other exec,
+    /// even of a process with the helper's id, is an ordinary event.
     pub fn take(&self, event: &Event<'_>) -> bool {
         if u64::from(event.task.tgid) != self.pid.load(Relaxed) {
             return false;
@@ -56,7 +55,7 @@ impl Marker {
     }
 }
 
-/// A number as the helper gets it.
+/// A number in the form that the helper gets.
 pub(super) fn digits(number: u64) -> String {
     format!("{number:0DIGITS$x}")
 }
@@ -71,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_number_that_is_waited_for_is_taken_and_only_once() {
+    fn the_marker_takes_only_the_awaited_number_and_only_once() {
         let marker = Marker::default();
         let record = exec(&digits(7));
         let event = Event::decode(&record).unwrap();

@@ -1,5 +1,5 @@
-//! Whether what happens really arrives: now and then a process of the sensor's own executes
-//! itself with a number that nobody else knows, and that exec must come back.
+//! Tests whether events arrive: now and then a helper process of the sensor executes itself with a
+//! number that no other process knows, and this exec must come back as an event.
 //!
 //! ```text
 //! SelfTest ──number──▶ helper ──exec──▶ kernel ──ring buffer──▶ Marker ──▶ SelfTest ──▶ readiness

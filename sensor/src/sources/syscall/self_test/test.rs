@@ -1,4 +1,4 @@
-//! The main thread's side: starts the helper, asks, waits.
+//! The main thread's part of the self-test: starts the helper, sends numbers, waits.
 
 use std::{
     fs,
@@ -15,23 +15,24 @@ use super::{HELPER_FLAG, Marker, marker::digits};
 /// Inode of the first pid namespace, `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
 const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
-/// Why there is no self-test.
+/// Why the self-test cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum SelfTestError {
-    /// The helper's process id is another one in the kernel.
+    /// The helper has another process id in the kernel, because the sensor is not in the first pid
+    /// namespace.
     #[error("the sensor is in a pid namespace of its own: give it the host's (hostPID: true)")]
     PidNamespace,
-    /// The helper cannot be started.
+    /// The helper cannot start.
     #[error("the helper process cannot be started: {0}")]
     Helper(#[from] io::Error),
 }
 
-/// What came of a test.
+/// The result of a test.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The exec came back.
+    /// The exec came back as an event.
     Passed,
-    /// It did not, and why.
+    /// The exec did not come back, for this reason.
     Failed(String),
 }
 
@@ -44,9 +45,9 @@ pub struct SelfTest {
     interval: Duration,
     timeout: Duration,
     next: Instant,
-    /// When the number that is waited for was given to the helper.
+    /// When the helper got the number of the running test.
     asked: Option<Instant>,
-    /// Whether that test has failed already.
+    /// Whether the running test has already failed.
     late: bool,
 }
 
@@ -54,7 +55,7 @@ impl SelfTest {
     /// Starts the helper. The first test is due at once.
     ///
     /// # Errors
-    /// If there can be no self-test here.
+    /// If the self-test cannot run here.
     pub fn start(config: &config::SelfTest, marker: &Arc<Marker>) -> Result<Self, SelfTestError> {
         if fs::metadata("/proc/self/ns/pid").is_ok_and(|ns| ns.ino() != FIRST_PID_NAMESPACE) {
             return Err(SelfTestError::PidNamespace);
@@ -78,8 +79,8 @@ impl SelfTest {
         })
     }
 
-    /// To be called several times a second. What there is to say, once for each test; a test
-    /// that has failed may still pass.
+    /// Does the work that is due; call this several times a second. Returns the result of a test,
+    /// once for each result: a test that has failed because of the time may still pass.
     pub fn tick(&mut self, now: Instant) -> Option<Verdict> {
         let Some(asked) = self.asked else {
             if now >= self.next {
@@ -127,7 +128,8 @@ impl SelfTest {
 
 impl Drop for SelfTest {
     fn drop(&mut self) {
-        // The end of its input ends the helper; a stopped one has to be killed.
+        // The helper ends when its input ends; if the helper was stopped, the sensor has to kill
+        // it.
         drop(self.numbers.take());
         let until = Instant::now() + Duration::from_millis(200);
         while matches!(self.child.try_wait(), Ok(None)) {

@@ -1,4 +1,4 @@
-//! What rules need, and which can never match here.
+//! Tests of what rules need, and of rules that can never match here.
 
 use metadata::ContainerState;
 use sensor_ebpf::SystemCall;
@@ -24,7 +24,7 @@ const NOWHERE: Reach = Reach {
 };
 
 #[test]
-fn the_condition_says_which_events_are_wanted() {
+fn the_condition_decides_which_events_the_kernel_side_sends() {
     for (condition, exec, failed, connect) in [
         (
             "evt.type = execve and container.id != host",
@@ -94,7 +94,7 @@ fn the_condition_says_which_events_are_wanted() {
 }
 
 #[test]
-fn the_condition_says_which_plain_system_calls_are_wanted() {
+fn the_condition_decides_which_plain_system_calls_the_kernel_side_sends() {
     let reach = |condition: &str, kind| rules(&rule("r", condition)).requirements().reach(kind);
     for call in SystemCall::ALL {
         let name = call.name;
@@ -111,7 +111,7 @@ fn the_condition_says_which_plain_system_calls_are_wanted() {
 }
 
 #[test]
-fn the_condition_says_whose_connects_are_wanted_by_name() {
+fn the_condition_decides_by_name_whose_connects_the_kernel_side_sends() {
     let every = None;
     let one = Some(vec!["curl"]);
     let two = Some(vec!["curl", "wget"]);
@@ -159,7 +159,7 @@ fn the_condition_says_whose_connects_are_wanted_by_name() {
 }
 
 #[test]
-fn the_condition_says_which_peers_are_wanted() {
+fn the_condition_decides_to_which_peers_connects_are_sent() {
     for (condition, unix, loopback, other) in [
         ("evt.type = connect", true, true, true),
         ("evt.type = execve", false, false, false),
@@ -201,7 +201,7 @@ fn the_condition_says_which_peers_are_wanted() {
 }
 
 #[test]
-fn rules_that_are_off_need_nothing() {
+fn disabled_rules_need_nothing() {
     let set = rules(&(rule("r", "evt.type = execve and proc.env[A] = x") + "  enabled: false\n"));
     assert_eq!(
         set.requirements(),
@@ -210,7 +210,7 @@ fn rules_that_are_off_need_nothing() {
 }
 
 #[test]
-fn conditions_and_outputs_say_what_must_be_gathered() {
+fn conditions_and_outputs_decide_what_the_sensor_collects() {
     let need = |condition: &str| rules(&rule("r", condition)).requirements().needs;
     assert!(need("evt.type = execve and proc.env[HOME] = /root").contains(Needs::ENV));
     assert!(!need("evt.type = execve and proc.name = x").contains(Needs::ENV));
@@ -227,7 +227,7 @@ fn conditions_and_outputs_say_what_must_be_gathered() {
 }
 
 #[test]
-fn fields_say_whose_programs_are_asked_for() {
+fn fields_decide_whose_programs_the_sensor_looks_up() {
     for (condition, failed, connect, ancestors) in [
         ("evt.type = connect and proc.name = x", NOWHERE, NOWHERE, 0),
         ("proc.exepath = x", EVERYWHERE, EVERYWHERE, 0),
@@ -282,9 +282,9 @@ fn fields_say_whose_programs_are_asked_for() {
     }
 }
 
-/// What is assumed of host processes is what the fields give.
+/// The facts that the engine assumes for host processes are the values of the fields.
 #[test]
-fn the_fields_of_the_host_are_as_assumed() {
+fn the_fields_of_host_processes_have_the_assumed_values() {
     let record = RecordBuilder::exec("/bin/true", &["true"]);
     super::with_context(&record, ContainerState::Host, |context| {
         for (field, value) in crate::sources::syscall::fields::HOST {

@@ -1,4 +1,4 @@
-//! The rule files that are shipped.
+//! Tests of the rule files that ship.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ fn load(names: &[&str]) -> RuleSet {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../deploy/rules");
     let paths: Vec<_> = names.iter().map(|name| folder.join(name)).collect();
     let compilation = compile(&read(&paths).unwrap(), &Options::default());
-    // The user's own rule spells its priority in its own way.
+    // Only the user's own rule may spell its priority in another way.
     let problems = compilation.report.problems();
     let problems = problems.filter(|problem| problem.code != Code::Spelling);
     assert_eq!(problems.count(), 0, "{}", compilation.report.text());
@@ -79,7 +79,7 @@ fn run(exe: &str, argv: &[&str], parent: &str, tty: bool) -> RecordBuilder {
 }
 
 #[test]
-fn detections_match_what_they_are_for() {
+fn each_detection_matches_its_attack() {
     let set = load(&["detections.yaml"]);
     let container = container();
     let inside = ContainerState::Known(&container);

@@ -1,4 +1,4 @@
-//! Conditions about connects and failed execs.
+//! Tests of conditions about connects and failed execs.
 
 use std::net::Ipv4Addr;
 

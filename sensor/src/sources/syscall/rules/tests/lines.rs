@@ -1,4 +1,4 @@
-//! Whole alerts of whole rules.
+//! Tests of whole alerts of whole rules.
 
 use metadata::ContainerState;
 use outputs::{AlertFormat, AlertOptions, AlertScratch};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{container, netcat, rules, with_context};
 
-/// The alert of a rule of those keys about `netcat`.
+/// The alert of a rule with those keys on an exec of `netcat`.
 fn alert(keys: &str) -> Value {
     let set = rules(&format!(
         "- rule: r\n  desc: d\n  condition: evt.type = execve\n{keys}"
@@ -76,7 +76,7 @@ fn ancestors_without_index_are_one_text_nearest_first() {
 }
 
 #[test]
-fn what_is_not_known_of_ancestors_is_null() {
+fn unknown_facts_of_ancestors_are_null() {
     let keys = "  output: '%proc.aexe %proc.aname[9] %fd.name'\n  priority: DEBUG\n";
     let fields = &alert(keys)["output_fields"];
     for key in ["proc.aexe", "proc.aname[9]", "fd.name"] {

@@ -1,4 +1,4 @@
-//! Rules about this sensor's events, from text to verdict.
+//! Tests of rules about this sensor's events, from the text to the verdict.
 
 mod activity;
 mod deployed;
@@ -46,7 +46,7 @@ pub(super) fn with_context<T>(
     })
 }
 
-/// A container of which the runtime told something.
+/// A container with metadata from the runtime.
 pub(super) fn container() -> Container {
     let id = ContainerId::new(&"0123456789ab".repeat(6).as_bytes()[..64]).unwrap();
     Container {
@@ -78,7 +78,7 @@ pub(super) fn rules_with(text: &str, options: &Options) -> RuleSet {
     set.unwrap_or_else(|| panic!("{}", report.text()))
 }
 
-/// Everything that is said about files.
+/// All errors and warnings of files.
 pub(super) fn complaints(texts: &[&str]) -> String {
     let files: Vec<_> = texts
         .iter()
@@ -108,7 +108,7 @@ pub(super) fn matches(
     })
 }
 
-/// A rule of that name and condition.
+/// A rule with that name and condition.
 pub(super) fn rule(name: &str, condition: &str) -> String {
     let condition = condition.replace('\'', "''");
     format!(

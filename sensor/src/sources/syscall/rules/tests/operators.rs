@@ -1,4 +1,4 @@
-//! Every operator and every transformer, with Falco's verdict.
+//! Tests of every operator and every transformer, against Falco's verdict.
 
 use metadata::ContainerState;
 
@@ -10,7 +10,7 @@ fn check(table: &[(&str, bool)]) {
     for (condition, expected) in table {
         let got = verdict(condition, &netcat(), ContainerState::Known(&container));
         assert_eq!(got, *expected, "{condition}");
-        // The same where no index helps to find the rule.
+        // The same condition where no index helps to find the rule.
         let alone = format!("proc.pid > 99999999 or ({condition})");
         let got = verdict(&alone, &netcat(), ContainerState::Known(&container));
         assert_eq!(got, *expected, "{alone}");

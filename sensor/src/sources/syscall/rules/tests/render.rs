@@ -1,4 +1,4 @@
-//! Outputs of events.
+//! Tests of the outputs of events.
 
 use metadata::ContainerState;
 
