@@ -230,13 +230,13 @@ struct Pipeline {
     /// Number and time of each event that waits.
     pending: PendingEvents<ContainerId, (u64, u64)>,
     shared: Arc<Mutex<Shared>>,
-    given: HashMap<ContainerId, Given>,
+    given: HashMap<ContainerId, ContainerEvents>,
     places: Vec<PathBuf>,
 }
 
 /// What a container has given so far.
 #[derive(Default)]
-struct Given {
+struct ContainerEvents {
     events: u64,
     last_seen: u64,
 }

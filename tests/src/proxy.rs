@@ -55,7 +55,7 @@ impl Proxy {
     }
 
     /// Waits until it lets everything through again.
-    pub fn wait_until_it_flows(&self) {
+    pub fn wait_until_bytes_flow(&self) {
         while self.stalled.load(Ordering::SeqCst) {
             thread::sleep(Duration::from_millis(20));
         }

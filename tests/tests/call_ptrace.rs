@@ -48,8 +48,8 @@ fn events<const N: usize>(seen: &Seen) -> [&Event; N] {
 }
 
 #[test]
-fn a_ptrace_has_its_request_and_whom_it_is_about() {
-    // Waits until the test ends, and lets whoever is root trace it.
+fn a_ptrace_event_has_its_request_and_its_target_process() {
+    // Waits until the test ends, and allows root to trace it.
     let tracee = Act::new().start();
     let pid = tracee.pid();
     check(
@@ -135,14 +135,14 @@ fn a_rule_on_setns_hooks_no_ptrace() {
         });
         let [setns] = events(&seen);
         assert_eq!(setns.text("evt.type"), "setns");
-        let told = seen
+        let reported = seen
             .stderr
             .lines()
             .find(|line| line.starts_with("kernel ptrace:"));
-        let told = told.expect("the sensor tells its counters at the end");
+        let reported = reported.expect("the sensor reports its counters at the end");
         assert!(
-            told.starts_with("kernel ptrace: seen=0 written=0 "),
-            "{told}"
+            reported.starts_with("kernel ptrace: seen=0 written=0 "),
+            "{reported}"
         );
     }
 }

@@ -17,7 +17,7 @@ fn setns(act: Act, fd: i64, namespaces: i64, errno: i32) -> Act {
 }
 
 #[test]
-fn a_setns_has_its_arguments_and_who_made_it() {
+fn a_setns_has_its_arguments_and_its_caller() {
     check(
         "setns",
         |_| setns(uts(), 100, UTS, 0),
@@ -65,7 +65,7 @@ fn two(seen: &Seen) -> [&tests::Event; 2] {
 }
 
 #[test]
-fn whatever_namespace_the_descriptor_has_is_asked_for_by_0() {
+fn a_setns_with_0_accepts_a_descriptor_of_any_namespace() {
     check(
         "setns",
         |_| setns(uts(), 100, 0, 0),
@@ -77,7 +77,7 @@ fn whatever_namespace_the_descriptor_has_is_asked_for_by_0() {
 }
 
 #[test]
-fn a_setns_in_a_container_is_the_containers() {
+fn a_setns_in_a_container_has_that_container() {
     for hooks in tests::connects::HOOKS {
         let scene = Scene::new();
         let number = libc::SYS_setns.to_string();
@@ -101,7 +101,7 @@ fn a_setns_in_a_container_is_the_containers() {
 }
 
 #[test]
-fn the_hosts_stay_in_the_kernel_if_rules_want_those_of_containers() {
+fn setns_calls_of_the_host_stay_in_the_kernel_if_rules_want_those_of_containers() {
     for hooks in tests::connects::HOOKS {
         let scene = Scene::new();
         let rules = calls::rules("setns and container.id != host");
@@ -119,7 +119,7 @@ fn the_hosts_stay_in_the_kernel_if_rules_want_those_of_containers() {
 }
 
 #[test]
-fn what_no_rule_wants_is_not_hooked() {
+fn a_call_that_no_rule_wants_is_not_hooked() {
     for hooks in tests::connects::HOOKS {
         let scene = Scene::new();
         let tool = scene.program("tool");
@@ -130,7 +130,7 @@ fn what_no_rule_wants_is_not_hooked() {
             .stderr
             .lines()
             .find(|line| line.starts_with("kernel setns:"));
-        let setns = setns.expect("the sensor tells its counters at the end");
+        let setns = setns.expect("the sensor reports its counters at the end");
         assert!(
             setns.starts_with("kernel setns: seen=0 written=0 "),
             "{setns}"
@@ -179,11 +179,16 @@ fn a_flood_of_calls_is_throttled_and_each_refused_one_counted() {
         .internal
         .iter()
         .map(|record| &record.0["output_fields"]);
-    let told: u64 = over
+    let reported: u64 = over
         .filter_map(|fields| fields["sensor.throttled.setns"].as_u64())
         .max()
         .unwrap_or(0);
-    assert_eq!(told, counters.kernel("throttled"), "{:#?}", seen.internal);
+    assert_eq!(
+        reported,
+        counters.kernel("throttled"),
+        "{:#?}",
+        seen.internal
+    );
 }
 
 /// A rule of Falco's own kind: whoever changes a namespace, but for those who do it for a living.

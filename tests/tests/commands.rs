@@ -51,14 +51,14 @@ fn answer(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn rules_that_are_right_are_validated() {
+fn rules_without_a_mistake_are_accepted() {
     for arguments in [&["-V"][..], &["--dry-run"]] {
         assert!(answer(arguments).contains("Ok"), "{arguments:?}");
     }
 }
 
 #[test]
-fn rules_that_are_wrong_are_not_and_it_is_told_where() {
+fn rules_with_a_mistake_are_refused_with_the_position_of_the_mistake() {
     let wrong = RULES.replace("proc.name", "proc.nam");
     for arguments in [&["-V"][..], &["--dry-run"]] {
         let (code, out, error) = ask(arguments, &wrong);
@@ -69,7 +69,7 @@ fn rules_that_are_wrong_are_not_and_it_is_told_where() {
 }
 
 #[test]
-fn a_report_in_json_says_whether_all_is_right() {
+fn a_report_in_json_says_whether_all_rules_are_valid() {
     for (rules, right) in [(RULES, true), ("- rule: nothing else", false)] {
         let (code, out, _) = ask(&["-o", "json_output=true", "-V"], rules);
         let report: Value = serde_json::from_str(&out).unwrap();

@@ -18,7 +18,7 @@ fn full_listener() -> Act {
 
 /// Checks that the source is the one that the socket names, or none of its port.
 fn assert_source(event: &Event, name: &str) {
-    let (local, remote) = name.split_once("->").expect("two ends");
+    let (local, remote) = name.split_once("->").expect("two endpoints");
     let (ip, _) = local.rsplit_once(':').expect("address and port");
     event.assert_fields(&json!({
         "fd.name": format!("{ip}:0->{remote}"), "fd.lip": ip, "fd.lport": null,
@@ -32,7 +32,7 @@ fn an_interrupted_connect_that_the_kernel_restarts_is_one_event() {
             full_listener()
                 .and(tcp(AF_INET))
                 .then("connect-interrupted", ["100", "127.0.0.1:80", "99", "1"])
-                .ends()
+                .endpoints()
         },
         |connects| {
             let [_, event] = connects.events();
@@ -52,7 +52,7 @@ fn an_interrupted_connect_that_ends_with_eintr_is_an_attempt_under_way() {
                 .and(tcp(AF_INET))
                 .then("connect-interrupted", ["100", "127.0.0.1:80", "99", "0"])
                 .then("wait-connected", ["100"])
-                .ends()
+                .endpoints()
         },
         |connects| {
             let [_, event] = connects.events();
@@ -85,7 +85,7 @@ fn a_socket_after_an_interrupted_one_is_not_taken_for_it() {
 }
 
 #[test]
-fn a_destination_that_another_thread_rewrites_is_told_by_the_kernel() {
+fn a_destination_that_another_thread_rewrites_is_the_one_that_the_kernel_used() {
     check(
         |_| {
             full_listener().and(tcp(AF_INET)).then(
@@ -128,7 +128,7 @@ fn check_without_call(step: &'static str, result: Option<&'static str>) {
                 .listen(99, "127.0.0.1:80")
                 .and(tcp(AF_INET))
                 .then(step, ["100", "127.0.0.1:80"].into_iter().chain(result))
-                .ends()
+                .endpoints()
         },
         |connects| {
             let event = connects.one();

@@ -95,8 +95,9 @@ fn connects_of_the_host_stay_in_the_kernel_if_only_containers_are_wanted() {
 }
 
 #[test]
-fn the_users_rule_writes_what_his_ingest_script_reads() {
-    // Loopback is not his, so the namespace gets an address and a neighbour that never answers.
+fn the_users_rule_writes_the_fields_that_the_users_ingest_script_reads() {
+    // The rule excludes loopback, so the namespace gets an address and a neighbour that never
+    // answers.
     const DESTINATION: &str = "203.0.113.9:4444";
     let ip = |words: &str| {
         let argv = words.split(' ').map(str::to_owned).collect::<Vec<_>>();
@@ -114,13 +115,13 @@ fn the_users_rule_writes_what_his_ingest_script_reads() {
         .and(tcp(AF_INET))
         .then("nonblocking", ["100"])
         .connect(DESTINATION, libc::EINPROGRESS)
-        .ends();
+        .endpoints();
     let shipped = include_str!("../../deploy/rules/connect.yaml");
     let rules = shipped.replace(" and container.id != host", "");
     assert_ne!(shipped, rules, "the rule wants containers only");
     let scene = Scene::new();
     let (seen, printed, _) = scene.act_under(act, |setup| setup.rules(&rules));
-    let (local, _) = printed.trim().split_once(' ').expect("two ends");
+    let (local, _) = printed.trim().split_once(' ').expect("two endpoints");
     let (local_ip, local_port) = local.rsplit_once(':').expect("address and port");
 
     let event = seen.only("at all", |_| true);

@@ -8,9 +8,9 @@ use tests::{
 };
 
 #[test]
-fn udp_has_both_ends() {
+fn udp_has_both_endpoints() {
     check(
-        |_| udp(AF_INET).connect("127.0.0.1:53", 0).ends(),
+        |_| udp(AF_INET).connect("127.0.0.1:53", 0).endpoints(),
         |connects| {
             connects.one().assert_fields(&json!({
                 "fd.name": connects.name(), "fd.type": "ipv4", "fd.l4proto": "udp",
@@ -22,9 +22,9 @@ fn udp_has_both_ends() {
 }
 
 #[test]
-fn udp6_has_both_ends() {
+fn udp6_has_both_endpoints() {
     check(
-        |_| udp(AF_INET6).connect("[::1]:53", 0).ends(),
+        |_| udp(AF_INET6).connect("[::1]:53", 0).endpoints(),
         |connects| {
             connects.one().assert_fields(&json!({
                 "fd.name": connects.name(), "fd.type": "ipv6", "fd.l4proto": "udp",
@@ -35,18 +35,18 @@ fn udp6_has_both_ends() {
 }
 
 #[test]
-fn a_connected_udp_socket_that_connects_elsewhere_has_the_new_ends() {
+fn a_connected_udp_socket_that_connects_elsewhere_has_the_new_endpoints() {
     check(
         |_| {
             udp(AF_INET)
                 .connect("127.0.0.1:53", 0)
-                .ends()
+                .endpoints()
                 .connect("127.0.0.2:54", 0)
-                .ends()
+                .endpoints()
         },
         |connects| {
             let events: [_; 2] = connects.events();
-            for (event, (local, peer)) in events.iter().zip(&connects.ends) {
+            for (event, (local, peer)) in events.iter().zip(&connects.endpoints) {
                 event.assert_fields(&json!({
                     "fd.name": format!("{local}->{peer}"), "fd.name_changed": true,
                     "fd.connected": true,
@@ -64,7 +64,7 @@ fn a_udp_socket_that_disconnects_has_only_zeros() {
             udp(AF_INET)
                 .connect("127.0.0.1:53", 0)
                 .connect("unspec", 0)
-                .ends()
+                .endpoints()
         },
         |connects| {
             assert_eq!(connects.name(), "0.0.0.0:0->-");
@@ -84,7 +84,7 @@ fn an_icmp_socket_has_its_protocol_for_a_port() {
         |_| {
             socket(100, AF_INET, SOCK_RAW, libc::IPPROTO_ICMP)
                 .connect("127.0.0.1:0", 0)
-                .ends()
+                .endpoints()
         },
         |connects| {
             connects.one().assert_fields(&json!({
@@ -120,7 +120,7 @@ fn a_unix_socket_has_its_path() {
 }
 
 #[test]
-fn a_unix_path_that_does_not_exist_is_told() {
+fn a_unix_path_that_does_not_exist_is_reported() {
     check(
         |_| tcp(AF_UNIX).connect("/no/such.sock", libc::ENOENT),
         |connects| {

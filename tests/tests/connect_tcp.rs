@@ -7,18 +7,18 @@ use tests::{
     connects::{check, tcp},
 };
 
-/// Address and port of the ends `a->b`.
-fn ends(name: &str) -> [(&str, i64); 2] {
-    let (local, remote) = name.split_once("->").expect("two ends");
+/// Address and port of the endpoints `a->b`.
+fn endpoints(name: &str) -> [(&str, i64); 2] {
+    let (local, remote) = name.split_once("->").expect("two endpoints");
     [local, remote].map(|end| {
         let (ip, port) = end.rsplit_once(':').expect("address and port");
         (ip, port.parse().expect("a port"))
     })
 }
 
-/// Checks all fields that tell the ends.
-fn assert_ends(event: &Event, name: &str) {
-    let [(local, local_port), (remote, remote_port)] = ends(name);
+/// Checks all fields with the endpoints.
+fn assert_endpoints(event: &Event, name: &str) {
+    let [(local, local_port), (remote, remote_port)] = endpoints(name);
     event.assert_fields(&json!({
         "fd.name": name,
         "evt.arg.tuple": name,
@@ -35,19 +35,19 @@ fn one_port() -> Act {
 }
 
 #[test]
-fn an_accepted_connect_has_the_ends_that_the_socket_names() {
+fn an_accepted_connect_has_the_endpoints_that_the_socket_names() {
     let act = || {
         Act::new()
             .listen(99, "127.0.0.1:80")
             .and(tcp(AF_INET))
             .connect("127.0.0.1:80", 0)
-            .ends()
+            .endpoints()
     };
     check(
         |_| act(),
         |connects| {
             let event = connects.one();
-            assert_ends(event, &connects.name());
+            assert_endpoints(event, &connects.name());
             event.assert_fields(&json!({
                 "evt.type": "connect", "evt.category": "net",
                 "evt.rawres": 0, "evt.res": "SUCCESS", "evt.failed": false, "evt.arg.res": "0",
@@ -63,7 +63,7 @@ fn an_accepted_connect_has_the_ends_that_the_socket_names() {
 }
 
 #[test]
-fn a_non_blocking_connect_is_an_attempt_with_its_ends_and_the_next_ones_change_nothing() {
+fn a_non_blocking_connect_is_one_attempt_with_its_endpoints_and_later_calls_add_none() {
     let act = || {
         Act::new()
             .listen(99, "127.0.0.1:80")
@@ -73,14 +73,14 @@ fn a_non_blocking_connect_is_an_attempt_with_its_ends_and_the_next_ones_change_n
             .then("wait-connected", ["100"])
             .connect("127.0.0.1:80", 0)
             .connect("127.0.0.1:80", libc::EISCONN)
-            .ends()
+            .endpoints()
     };
     check(
         |_| act(),
         |connects| {
             let [attempt, second, third] = connects.events();
             for event in [attempt, second, third] {
-                assert_ends(event, &connects.name());
+                assert_endpoints(event, &connects.name());
                 event.assert_fields(&json!({"fd.l4proto": "tcp", "evt.arg.addr": "127.0.0.1:80"}));
             }
             attempt.assert_fields(&json!({
@@ -107,7 +107,7 @@ fn a_refused_connect_keeps_its_destination_and_its_source() {
         },
         |connects| {
             let event = connects.one();
-            assert_ends(event, "127.0.0.7:4321->127.0.0.1:81");
+            assert_endpoints(event, "127.0.0.7:4321->127.0.0.1:81");
             event.assert_fields(&json!({
                 "evt.rawres": -libc::ECONNREFUSED, "evt.res": "ECONNREFUSED",
                 "evt.arg.res": "ECONNREFUSED", "evt.arg.addr": "127.0.0.1:81",
@@ -126,7 +126,7 @@ fn a_refused_connect_has_the_port_that_the_kernel_chose_for_it() {
                 .and(tcp(AF_INET))
                 .connect("127.0.0.1:81", libc::ECONNREFUSED)
         },
-        |connects| assert_ends(connects.one(), "127.0.0.1:5000->127.0.0.1:81"),
+        |connects| assert_endpoints(connects.one(), "127.0.0.1:5000->127.0.0.1:81"),
     );
 }
 
@@ -142,21 +142,21 @@ fn check_refused_at_once(family: i32, ip: &str) {
             tcp(family)
                 .then("nonblocking", ["100"])
                 .connect(&to(81), libc::EINPROGRESS)
-                .ends()
+                .endpoints()
                 .connect(&to(81), libc::ECONNREFUSED)
                 .connect(&to(82), libc::EINPROGRESS)
-                .ends()
+                .endpoints()
         },
         |connects| {
             let [first, result, second] = connects.events();
             // The socket is closed, so it names its own end alone.
             let name = |at: usize, port: u16| {
-                let (local, peer) = &connects.ends[at];
+                let (local, peer) = &connects.endpoints[at];
                 assert_eq!(peer, "-");
                 format!("{local}->{ip}:{port}")
             };
             for (event, name) in [(first, name(0, 81)), (second, name(1, 82))] {
-                assert_ends(event, &name);
+                assert_endpoints(event, &name);
                 assert!(event.number("fd.lport") > 0, "{name}");
                 event.assert_fields(&json!({
                     "evt.res": "EINPROGRESS", "fd.connected": true, "fd.name_changed": true,
@@ -175,12 +175,12 @@ fn a_non_blocking_connect_that_is_refused_at_once_has_the_port_that_the_kernel_c
 }
 
 #[test]
-fn a_non_blocking_tcp6_connect_that_is_refused_at_once_has_its_ends() {
+fn a_non_blocking_tcp6_connect_that_is_refused_at_once_has_its_endpoints() {
     check_refused_at_once(AF_INET6, "::1");
 }
 
 #[test]
-fn a_second_attempt_of_a_refused_socket_has_its_own_ends() {
+fn a_second_attempt_of_a_refused_socket_has_its_own_endpoints() {
     check(
         |_| {
             one_port()
@@ -191,8 +191,8 @@ fn a_second_attempt_of_a_refused_socket_has_its_own_ends() {
         },
         |connects| {
             let [first, unreachable, second] = connects.events();
-            assert_ends(first, "127.0.0.1:5000->127.0.0.1:81");
-            assert_ends(second, "127.0.0.1:5000->127.0.0.2:83");
+            assert_endpoints(first, "127.0.0.1:5000->127.0.0.1:81");
+            assert_endpoints(second, "127.0.0.1:5000->127.0.0.2:83");
             unreachable.assert_fields(&json!({
                 "fd.name": "->192.0.2.1:82", "fd.lip": null, "fd.lport": null,
                 "fd.rip": "192.0.2.1", "fd.rport": 82,
@@ -241,10 +241,10 @@ fn a_connect_to_0_0_0_0_goes_to_the_loopback_address() {
                 .listen(99, "127.0.0.1:80")
                 .and(tcp(AF_INET))
                 .connect("0.0.0.0:80", 0)
-                .ends()
+                .endpoints()
         },
         |connects| {
-            assert_ends(connects.one(), &connects.name());
+            assert_endpoints(connects.one(), &connects.name());
             connects.one().assert_fields(
                 &json!({"fd.sip": "127.0.0.1", "evt.arg.addr": "0.0.0.0:80", "fd.l4proto": "tcp"}),
             );
@@ -253,17 +253,17 @@ fn a_connect_to_0_0_0_0_goes_to_the_loopback_address() {
 }
 
 #[test]
-fn tcp6_has_its_ends_without_brackets() {
+fn tcp6_has_its_endpoints_without_brackets() {
     check(
         |_| {
             Act::new()
                 .listen(99, "[::1]:80")
                 .and(tcp(AF_INET6))
                 .connect("[::1]:80", 0)
-                .ends()
+                .endpoints()
         },
         |connects| {
-            assert_ends(connects.one(), &connects.name());
+            assert_endpoints(connects.one(), &connects.name());
             connects.one().assert_fields(&json!({
                 "fd.type": "ipv6", "fd.typechar": "6", "fd.l4proto": "tcp", "fd.sockfamily": "ip",
                 "fd.sip": "::1", "evt.arg.addr": "::1:80", "fd.is_server": true,
@@ -273,14 +273,14 @@ fn tcp6_has_its_ends_without_brackets() {
 }
 
 #[test]
-fn a_refused_tcp6_connect_keeps_its_ends() {
+fn a_refused_tcp6_connect_keeps_its_endpoints() {
     check(
         |_| {
             one_port()
                 .and(tcp(AF_INET6))
                 .connect("[::1]:81", libc::ECONNREFUSED)
         },
-        |connects| assert_ends(connects.one(), "::1:5000->::1:81"),
+        |connects| assert_endpoints(connects.one(), "::1:5000->::1:81"),
     );
 }
 
@@ -292,10 +292,10 @@ fn an_ipv4_address_mapped_into_ipv6_is_ipv4() {
                 .listen(99, "127.0.0.1:80")
                 .and(tcp(AF_INET6))
                 .connect("[::ffff:127.0.0.1]:80", 0)
-                .ends()
+                .endpoints()
         },
         |connects| {
-            assert_ends(connects.one(), &connects.name());
+            assert_endpoints(connects.one(), &connects.name());
             connects.one().assert_fields(&json!({
                 "fd.type": "ipv4", "fd.typechar": "4", "fd.l4proto": "tcp",
                 "fd.sip": "127.0.0.1", "evt.arg.addr": "::ffff:127.0.0.1:80",

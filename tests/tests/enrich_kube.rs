@@ -71,8 +71,9 @@ fn bed_with(prepare: impl FnOnce(&ApiServer), change: impl FnOnce(&mut KubeOptio
         .expect("the test set this up");
     let counters = Arc::new(Counters::default());
     let notices = Arc::new(Mutex::new(Vec::new()));
-    let told = Arc::clone(&notices);
-    let notify = Arc::new(move |notice| told.lock().expect("the test set this up").push(notice));
+    let reported = Arc::clone(&notices);
+    let notify =
+        Arc::new(move |notice| reported.lock().expect("the test set this up").push(notice));
     let (metadata, tasks) =
         start(options, runtime.handle(), &counters, notify).expect("the test set this up");
     Bed {
@@ -295,7 +296,7 @@ fn a_slow_list_is_given_up_and_tried_again() {
 }
 
 #[test]
-fn missing_rights_are_said_once_with_what_to_do() {
+fn missing_rights_are_reported_once_with_the_remedy() {
     let mut bed = bed(|server| server.set(|state| state.forbidden = true));
     bed.wait("refusals", |bed| {
         value(&bed.counters.kube_forbidden_total) >= 3
@@ -311,7 +312,7 @@ fn missing_rights_are_said_once_with_what_to_do() {
 }
 
 #[test]
-fn a_server_that_is_away_is_said_once_and_found_when_it_is_back() {
+fn an_absent_server_is_reported_once_and_found_when_it_is_back() {
     let mut bed = bed_with(|_| {}, |kube| kube.backoff_max = Duration::from_millis(50));
     bed.wait("server", |bed| {
         bed.tasks.health().kube_ready() == Some(true)
@@ -319,7 +320,7 @@ fn a_server_that_is_away_is_said_once_and_found_when_it_is_back() {
     bed.server = ApiServer::start();
     bed.wait("loss", |bed| value(&bed.counters.kube_failures_total) >= 5);
     // A connection that ends and one that is refused are two reasons.
-    let told: Vec<String> = {
+    let reported: Vec<String> = {
         let notices = bed.notices.lock().expect("the test set this up");
         let reason = |notice: &Notice| match notice {
             Notice::KubeDown { reason } => Some(reason.clone()),
@@ -327,9 +328,9 @@ fn a_server_that_is_away_is_said_once_and_found_when_it_is_back() {
         };
         notices.iter().filter_map(reason).collect()
     };
-    let reasons: HashSet<&String> = told.iter().collect();
-    assert!(!told.is_empty());
-    assert_eq!(told.len(), reasons.len(), "{told:?}");
+    let reasons: HashSet<&String> = reported.iter().collect();
+    assert!(!reported.is_empty());
+    assert_eq!(reported.len(), reasons.len(), "{reported:?}");
     bed.server.apply(pod("a", "u1", &[("n", "7")]));
     let _ = bed.server.kubeconfig(bed.dir.path());
     bed.wait_labels("u1", "n:7");
@@ -353,7 +354,7 @@ fn a_list_beyond_its_limit_is_refused_and_counted() {
 }
 
 #[test]
-fn without_a_nodes_name_nothing_is_asked_and_that_is_said() {
+fn without_the_name_of_the_node_the_sensor_asks_nothing_and_reports_why() {
     let mut bed = bed_with(|_| {}, |kube| kube.node = None);
     bed.wait("notice", |bed| {
         !bed.notices.lock().expect("the test set this up").is_empty()

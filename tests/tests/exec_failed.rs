@@ -129,7 +129,7 @@ fn a_bad_pointer_is_efault() {
 }
 
 #[test]
-fn a_failure_without_argv_tells_none() {
+fn a_failed_exec_whose_argv_cannot_be_read_has_no_argv() {
     let scene = Scene::new();
     let errno = libc::ENOENT.to_string();
     let missing = scene.path("missing");

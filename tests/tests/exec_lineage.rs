@@ -23,7 +23,7 @@ fn short_lived(scene: &Scene, steps: Act) -> Act {
 }
 
 #[test]
-fn a_connect_tells_the_program_although_only_connects_are_wanted() {
+fn a_connect_has_its_program_although_rules_want_connects_only() {
     let scene = Scene::new();
     let steps = tcp(AF_INET).connect("127.0.0.1:81", libc::ECONNREFUSED);
     let act = short_lived(&scene, steps);
@@ -44,7 +44,7 @@ fn a_connect_tells_the_program_although_only_connects_are_wanted() {
 }
 
 #[test]
-fn a_failed_exec_tells_the_program_that_called_although_only_failed_ones_are_wanted() {
+fn a_failed_exec_has_its_program_although_rules_want_failed_execs_only() {
     let scene = Scene::new();
     let steps = Act::new().fail(scene.path("missing"), libc::ENOENT, ["x"]);
     let act = short_lived(&scene, steps);
@@ -63,7 +63,7 @@ fn a_failed_exec_tells_the_program_that_called_although_only_failed_ones_are_wan
 }
 
 #[test]
-fn a_container_tells_its_parent_of_the_host_although_only_containers_are_wanted() {
+fn an_exec_in_a_container_has_its_parent_on_the_host_although_rules_want_containers_only() {
     let scene = Scene::new();
     let unique = container::id();
     let cgroup = Cgroup::new(&format!("docker-{unique}.scope"));

@@ -152,7 +152,7 @@ fn overlay(scene: &Scene) -> Act {
 
 /// What the sensor must report of an overlay's layer: null where overlayfs is a module whose
 /// types the kernel does not publish (before 5.11).
-fn told(value: bool) -> Value {
+fn flag(value: bool) -> Value {
     let module = Path::new("/sys/module/overlay/initstate").exists();
     if module && !Path::new("/sys/kernel/btf/overlay").exists() {
         return Value::Null;
@@ -161,7 +161,7 @@ fn told(value: bool) -> Value {
 }
 
 #[test]
-fn a_file_of_a_lower_layer_is_told() {
+fn a_program_in_the_lower_layer_is_reported_so() {
     let scene = Scene::new();
     let act = overlay(&scene);
     scene.program("lower/tool");
@@ -171,13 +171,13 @@ fn a_file_of_a_lower_layer_is_told() {
         .exec("tool")
         .assert_fields(&json!({
             "proc.exepath": tool,
-            "proc.is_exe_upper_layer": told(false),
-            "proc.is_exe_lower_layer": told(true),
+            "proc.is_exe_upper_layer": flag(false),
+            "proc.is_exe_lower_layer": flag(true),
         }));
 }
 
 #[test]
-fn a_file_of_the_upper_layer_is_told() {
+fn a_program_in_the_upper_layer_is_reported_so() {
     let scene = Scene::new();
     let act = overlay(&scene);
     scene.program("upper/tool");
@@ -187,8 +187,8 @@ fn a_file_of_the_upper_layer_is_told() {
         .exec("tool")
         .assert_fields(&json!({
             "proc.exepath": tool,
-            "proc.is_exe_upper_layer": told(true),
-            "proc.is_exe_lower_layer": told(false),
+            "proc.is_exe_upper_layer": flag(true),
+            "proc.is_exe_lower_layer": flag(false),
         }));
 }
 

@@ -14,7 +14,7 @@ use sensor::{lifecycle, logging};
 use tests::{Setup, programs, sensor::wait_for};
 
 #[test]
-fn a_key_that_does_not_exist_keeps_it_from_starting_and_is_told_with_the_nearest_one() {
+fn an_unknown_key_stops_the_start_and_the_message_suggests_the_nearest_key() {
     let mut sensor = Command::new(programs::sensor());
     sensor.args(["-o", "sensor.fairness.rat=1", "-M", "60"]);
     let Output { status, stderr, .. } = sensor.output().unwrap();
@@ -24,7 +24,7 @@ fn a_key_that_does_not_exist_keeps_it_from_starting_and_is_told_with_the_nearest
 }
 
 #[test]
-fn a_second_sensor_is_told_who_the_first_is_and_the_first_one_goes_on() {
+fn a_second_sensor_names_the_first_one_and_stops_while_the_first_one_goes_on() {
     let name = format!("life-{}", std::process::id());
     let first = Setup::watching(std::process::id())
         .option("sensor.instance", &name)
@@ -38,8 +38,8 @@ fn a_second_sensor_is_told_who_the_first_is_and_the_first_one_goes_on() {
     let Output { status, stderr, .. } = second.output().unwrap();
     let stderr = String::from_utf8(stderr).unwrap();
     assert_eq!(status.code(), Some(1), "{stderr}");
-    let told = format!("another sensor runs already (pid {})", first.pid());
-    assert!(stderr.contains(&told), "{stderr}");
+    let reported = format!("another sensor runs already (pid {})", first.pid());
+    assert!(stderr.contains(&reported), "{stderr}");
     first.stop().counters().assert_complete();
 }
 

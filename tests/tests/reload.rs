@@ -28,7 +28,7 @@ fn connecting() -> Actor {
         .listen(99, "127.0.0.1:80")
         .and(tcp(libc::AF_INET))
         .connect("127.0.0.1:80", 0)
-        .ends();
+        .endpoints();
     steps.start()
 }
 
@@ -119,7 +119,7 @@ fn a_rules_file_that_changed_is_noticed_without_a_signal() {
 }
 
 #[test]
-fn a_new_rules_file_with_a_mistake_is_loaded_once_it_is_mended() {
+fn a_new_rules_file_with_a_mistake_is_loaded_after_its_correction() {
     let scene = Scene::new();
     let [more, config] = ["more.yaml", "config.yaml"].map(|name| scene.path(name));
     fs::write(&more, RULES.replace("evt.type", "no.such.field")).unwrap();
@@ -128,26 +128,26 @@ fn a_new_rules_file_with_a_mistake_is_loaded_once_it_is_mended() {
     let sensor = Setup::watching(actor.pid())
         .option("watch_config_files", true)
         .start();
-    let told = |text: &str| wait_for(|| sensor.stderr().contains(text));
+    let logged = |text: &str| wait_for(|| sensor.stderr().contains(text));
     sensor.append_to_configuration(&format!("config_files: [{}]\n", config.display()));
-    assert!(told(": not reloaded"), "{}", sensor.stderr());
+    assert!(logged(": not reloaded"), "{}", sensor.stderr());
     fs::write(&more, RULES).unwrap();
-    assert!(told(": reloaded"), "{}", sensor.stderr());
+    assert!(logged(": reloaded"), "{}", sensor.stderr());
     let wanted = connect(actor);
     assert!(wait_for(|| connects(&sensor) == [wanted.clone()]));
     sensor.stop().counters().assert_complete();
 }
 
 /// Checks that the old rules stay in force when a reload finds a mistake: `spoil` makes the
-/// mistake, and the log must say `told` about it.
-fn assert_stays(spoil: impl FnOnce(&Sensor), told: &[&str]) {
+/// mistake, and the log must say `logged` about it.
+fn assert_stays(spoil: impl FnOnce(&Sensor), logged: &[&str]) {
     let scene = Scene::new();
     let tool = scene.program("still-seen");
     let actor = Act::new().exec(&tool, ["still-seen"]).start();
     let sensor = Setup::watching(actor.pid()).start();
     spoil(&sensor);
     sensor.reload_in_vain();
-    for text in told {
+    for text in logged {
         let stderr = sensor.stderr();
         assert!(stderr.contains(text), "no {text} in:\n{stderr}");
     }
@@ -167,7 +167,7 @@ fn rules_with_a_mistake_leave_the_old_ones_in_force() {
 }
 
 #[test]
-fn a_program_to_be_started_after_the_lock_down_is_refused_with_the_remedy() {
+fn a_program_output_that_is_added_after_the_lock_down_is_refused_with_the_remedy() {
     assert_stays(
         |sensor| {
             let program = "program_output: {enabled: true, program: /proc/self/exe}\n";
@@ -208,7 +208,7 @@ fn what_new_rules_want_of_the_kernel_is_taken_back_where_an_output_is_refused() 
 }
 
 #[test]
-fn a_configuration_with_a_mistake_is_told_with_its_place_and_leaves_the_old_one_in_force() {
+fn a_configuration_with_a_mistake_is_reported_with_its_position_and_leaves_the_old_one_in_force() {
     assert_stays(
         |sensor| sensor.append_to_configuration("jsn_output: true\n"),
         &["sensor.yaml:12:1", "json_output"],

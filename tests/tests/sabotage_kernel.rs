@@ -91,18 +91,18 @@ fn a_process_that_somebody_takes_off_the_names_is_wanted_again() {
         .start();
     let bpftool = Bpftool::against(&sensor);
     let map = bpftool.map("NAMES");
-    let told = bpftool.entries(&map);
-    let [[curl, one]] = told.as_slice() else {
-        panic!("one name: {told:?}");
+    let before = bpftool.entries(&map);
+    let [[curl, one]] = before.as_slice() else {
+        panic!("one name: {before:?}");
     };
     let stranger = curl.replacen("63", "64", 1);
     bpftool.update(&map, &stranger, one).expect(MAY_WRITE);
     let mut delete = vec!["map", "delete", "id", &map, "key", "hex"];
     delete.extend(curl.split(' '));
     bpftool.run(&delete).expect(MAY_WRITE);
-    assert_ne!(bpftool.entries(&map), told);
+    assert_ne!(bpftool.entries(&map), before);
     assert!(
-        wait_for(|| bpftool.entries(&map) == told),
+        wait_for(|| bpftool.entries(&map) == before),
         "{}",
         sensor.stderr()
     );
@@ -113,7 +113,7 @@ fn a_process_that_somebody_takes_off_the_names_is_wanted_again() {
 }
 
 #[test]
-fn what_only_programs_write_nobody_else_can() {
+fn nobody_can_write_the_maps_that_only_ebpf_programs_write() {
     let scene = Scene::new();
     let tool = scene.program("tool");
     let actor = Act::new().exec(&tool, ["tool"]).start();
@@ -181,7 +181,7 @@ fn helper(sensor: &Sensor) -> Pid {
 }
 
 #[test]
-fn the_self_test_makes_ready_is_counted_and_is_no_event() {
+fn the_self_test_makes_the_sensor_ready_and_is_counted_and_is_no_event() {
     let sensor = testing_itself();
     let _ = sensor.wait_for_readiness(200);
     let (own, helper) = (sensor.pid(), helper(&sensor));
@@ -199,7 +199,7 @@ fn the_self_test_makes_ready_is_counted_and_is_no_event() {
 }
 
 #[test]
-fn a_self_test_that_does_not_come_back_makes_not_ready_until_it_does() {
+fn the_sensor_is_not_ready_until_a_self_test_comes_back() {
     let sensor = testing_itself();
     let _ = sensor.wait_for_readiness(200);
     let helper = helper(&sensor);
@@ -217,7 +217,7 @@ fn a_self_test_that_does_not_come_back_makes_not_ready_until_it_does() {
 }
 
 #[test]
-fn a_helper_that_somebody_kills_makes_not_ready() {
+fn the_sensor_is_not_ready_after_somebody_killed_its_helper() {
     let sensor = testing_itself();
     let _ = sensor.wait_for_readiness(200);
     kill_process(helper(&sensor), Signal::KILL).expect("it runs");

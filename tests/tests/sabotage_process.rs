@@ -26,7 +26,7 @@ fn a_process_that_renames_itself_keeps_its_name_and_executable() {
 }
 
 #[test]
-fn argv_that_is_rewritten_after_the_exec_is_told_as_it_was() {
+fn argv_that_a_process_rewrites_after_the_exec_is_reported_as_it_was() {
     let scene = Scene::new();
     let (liar, tool) = (scene.actor("liar"), scene.program("tool"));
     let steps = Act::new()
@@ -34,10 +34,13 @@ fn argv_that_is_rewritten_after_the_exec_is_told_as_it_was() {
         .just("fork")
         .exec(&tool, ["tool"]);
     let seen = scene.act(Act::new().exec_actor(&liar, steps));
-    let told = seen.exec("liar").text("proc.cmdline").to_owned();
-    assert!(told.contains("--now rewrite-argv fork exec"), "{told}");
-    // And the child's view of its parent is the same.
-    assert_eq!(seen.exec("tool").text("proc.pcmdline"), told);
+    let reported = seen.exec("liar").text("proc.cmdline").to_owned();
+    assert!(
+        reported.contains("--now rewrite-argv fork exec"),
+        "{reported}"
+    );
+    // The child sees the same command line of its parent.
+    assert_eq!(seen.exec("tool").text("proc.pcmdline"), reported);
 }
 
 #[test]
@@ -79,7 +82,7 @@ fn a_cgroup_named_like_another_container_inside_ones_own_changes_nothing() {
 }
 
 #[test]
-fn a_container_that_nests_cgroups_too_deep_to_tell_does_not_become_the_host() {
+fn a_container_that_nests_cgroups_too_deep_to_read_does_not_become_the_host() {
     let own = container::id();
     let cgroup = Cgroup::new(&format!("docker-{own}.scope{}", "/d".repeat(260)));
     let scene = Scene::new();

@@ -94,7 +94,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 /// The time that everything in the image carries, in seconds since the epoch:
 /// `SOURCE_DATE_EPOCH`, or that of the last commit, or 0.
 fn source_time() -> u64 {
-    let told = std::env::var("SOURCE_DATE_EPOCH").ok();
+    let epoch = std::env::var("SOURCE_DATE_EPOCH").ok();
     let commit = || {
         let root = root().to_string_lossy().into_owned();
         output(&mut command(
@@ -103,7 +103,8 @@ fn source_time() -> u64 {
         ))
         .ok()
     };
-    told.or_else(commit)
+    epoch
+        .or_else(commit)
         .and_then(|seconds| seconds.trim().parse().ok())
         .unwrap_or(0)
 }

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compiler_is_said_by_the_crate_that_it_compiles() {
+    fn a_compiler_is_shown_by_the_name_of_its_crate() {
         assert_eq!(
             said(&["/x/bin/rustc", "--crate-name", "tokio", "src/lib.rs"]),
             "compiling tokio"
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_program_is_said_without_its_hash() {
+    fn a_test_program_is_shown_without_its_hash() {
         assert_eq!(
             said(&["/x/deps/exec_argv-0123456789abcdef"]),
             "testing exec_argv"

@@ -155,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printed_is_read_as_the_same() {
+    fn a_printed_level_reads_as_the_same_level() {
         for text in ["Informational", "off,h2=trace,kube=Warning"] {
             assert_eq!(parsed(text).to_string(), text);
         }
     }
 
     #[test]
-    fn what_names_no_level_or_two_is_refused() {
+    fn a_text_that_names_no_level_or_two_levels_is_refused() {
         for text in [
             "",
             "loud",

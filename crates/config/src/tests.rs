@@ -150,12 +150,15 @@ fn keys_of_the_log_are_read() {
 
 #[test]
 fn a_level_that_does_not_exist_is_an_error_with_its_place() {
-    let told = fails("log_level: info,sensor::enrich=loud\n");
+    let reported = fails("log_level: info,sensor::enrich=loud\n");
     assert!(
-        told.starts_with("/falco.yaml:2:12: error: log_level: expected emergency, "),
-        "{told}"
+        reported.starts_with("/falco.yaml:2:12: error: log_level: expected emergency, "),
+        "{reported}"
     );
-    assert!(told.contains("not 'info,sensor::enrich=loud'"), "{told}");
+    assert!(
+        reported.contains("not 'info,sensor::enrich=loud'"),
+        "{reported}"
+    );
     assert!(fails("sensor: {log_format: xml}\n").contains("expected text or json, not 'xml'"));
 }
 
@@ -197,7 +200,7 @@ fn what_the_kernel_side_cannot_do_is_an_error_that_says_the_limit() {
 }
 
 #[test]
-fn all_errors_are_told_at_once() {
+fn all_errors_are_reported_at_once() {
     let message = fails("prioritty: debug\njson_output: 7\nrule_matching: last\n");
     assert_eq!(message.matches("error:").count(), 3, "{message}");
 }
@@ -290,7 +293,7 @@ fn a_wrong_variable_names_itself() {
 }
 
 #[test]
-fn an_error_names_the_files_whose_change_may_mend_it() {
+fn an_error_names_the_files_whose_change_may_correct_the_error() {
     let (dir, inputs) = inputs("priority: error\n");
     let extra = dir.path().join("extra.yaml");
     fs::write(&extra, "no_such_key: 1\n").unwrap();
@@ -310,7 +313,7 @@ fn a_missing_file_is_an_error() {
 }
 
 #[test]
-fn what_is_printed_reads_as_the_same() {
+fn a_printed_configuration_reads_as_the_same_configuration() {
     let mut config = read(
         "rules: [{disable: {rule: 'a *'}}, {enable: {tag: t}}]\nappend_output:\n- {match: {source: syscall, tags: [a, b], rule: 'x y'}, extra_output: 'a: %b', extra_fields: [p, {k: '%v'}]}\n- {match: {rule: 'a}'}, extra_output: 'b}}'}\n\
          sensor: {capture: {env: [A]}, node: 'true', file_output: {owner: ':10'}}\n",

@@ -6,7 +6,7 @@ use crate::{
     Activity, Classes, Code, Fact, Facts, ItemKind, Options, Problem, Report, Rule, RuleFile,
     RuleInfo, RuleSet, Source, Value,
     assemble::assemble,
-    compile::{Compiler, Graph, Known, NodeId, Remarks, Verdicts},
+    compile::{Compiler, Diagnostics, Graph, Known, NodeId, Verdicts},
     fields::ParseError,
     load::{self, Definition, Definitions, Located, Problems, Provided, RuleDefinition},
     output,
@@ -177,8 +177,8 @@ impl<S: Source> Builder<'_, '_, S> {
         definition: &Definition<RuleDefinition>,
     ) -> Option<(NodeId, Vec<usize>, Vec<usize>)> {
         let rule = &definition.value;
-        let (node, mut remarks) = self.compiler.condition(&rule.condition.text);
-        let errors = std::mem::take(&mut remarks.errors);
+        let (node, mut diagnostics) = self.compiler.condition(&rule.condition.text);
+        let errors = std::mem::take(&mut diagnostics.errors);
         let mut good = errors.is_empty();
         let severity = Self::severity(rule, &errors);
         for error in &errors {
@@ -189,11 +189,11 @@ impl<S: Source> Builder<'_, '_, S> {
                 diagnostic,
             );
         }
-        for index in std::mem::take(&mut remarks.bad_macros) {
+        for index in std::mem::take(&mut diagnostics.bad_macros) {
             good = false;
             self.bad_macro(index, rule, definition);
         }
-        let exceptions = super::exceptions::build(&mut self.compiler, rule, &mut remarks);
+        let exceptions = super::exceptions::build(&mut self.compiler, rule, &mut diagnostics);
         let exceptions = match exceptions {
             Ok(nodes) => nodes,
             Err(diagnostics) => {
@@ -207,7 +207,7 @@ impl<S: Source> Builder<'_, '_, S> {
         if !good {
             return None;
         }
-        self.remarks(definition, &remarks);
+        self.diagnostics(definition, &diagnostics);
         let exceptions = self.compiler.graph.or(exceptions);
         let exceptions = self.compiler.graph.negate(exceptions);
         let node = self.compiler.graph.and([node, exceptions]);
@@ -224,11 +224,11 @@ impl<S: Source> Builder<'_, '_, S> {
                 &format!("begin it with '{field} = {one} and', or set 'warn_evttypes: false'"),
             );
         }
-        let mut macros = remarks.macros;
-        let mut lists = remarks.lists;
+        let mut macros = diagnostics.macros;
+        let mut lists = diagnostics.lists;
         let mut at = 0;
         while let Some(&index) = macros.get(at) {
-            let below = &self.compiler.macro_remarks[index];
+            let below = &self.compiler.macro_diagnostics[index];
             lists.extend(&below.lists);
             for other in &below.macros {
                 if !macros.contains(other) {
@@ -251,8 +251,8 @@ impl<S: Source> Builder<'_, '_, S> {
         Verdicts::new(graph, checks, known).of(node) != Some(false)
     }
 
-    fn remarks(&mut self, definition: &Definition<RuleDefinition>, remarks: &Remarks) {
-        if let Some(at) = remarks.not_available {
+    fn diagnostics(&mut self, definition: &Definition<RuleDefinition>, diagnostics: &Diagnostics) {
+        if let Some(at) = diagnostics.not_available {
             self.warn(
                 definition,
                 Code::UnsafeNaCheck,
@@ -261,7 +261,7 @@ impl<S: Source> Builder<'_, '_, S> {
                 "use 'exists' or 'not … exists'",
             );
         }
-        if let Some((at, name, reason)) = remarks.deprecated {
+        if let Some((at, name, reason)) = diagnostics.deprecated {
             self.warn(
                 definition,
                 Code::DeprecatedItem,
@@ -296,9 +296,9 @@ impl<S: Source> Builder<'_, '_, S> {
                 continue;
             }
             seen.push(index);
-            let remarks = &self.compiler.macro_remarks[index];
-            errors.extend(remarks.errors.iter().cloned());
-            open.extend(&remarks.bad_macros);
+            let diagnostics = &self.compiler.macro_diagnostics[index];
+            errors.extend(diagnostics.errors.iter().cloned());
+            open.extend(&diagnostics.bad_macros);
         }
         if Self::severity(rule, &errors) == Severity::Warning {
             let message =
@@ -317,7 +317,7 @@ impl<S: Source> Builder<'_, '_, S> {
             return;
         }
         let definition = &self.definitions.macros.all()[index];
-        for error in &self.compiler.macro_remarks[index].errors {
+        for error in &self.compiler.macro_diagnostics[index].errors {
             let diagnostic = definition.value.condition.diagnostic(severity, error);
             let problem = Problem::new(code(severity, Code::CompileCondition), diagnostic)
                 .of(ItemKind::Macro, &definition.name);
@@ -403,7 +403,7 @@ fn mark_used<S: Source>(compiler: &Compiler<'_, S>, definitions: &Definitions) -
     let mut open: Vec<usize> = (0..used.len()).collect();
     let mut by_macro = vec![false; definitions.macros.all().len()];
     while let Some(index) = open.pop() {
-        for &other in &compiler.macro_remarks[index].macros {
+        for &other in &compiler.macro_diagnostics[index].macros {
             by_macro[other] = true;
         }
     }

@@ -8,7 +8,7 @@ use bumpalo::collections::Vec as BumpVec;
 use crate::{
     Matching, Rule, RuleSet, Source, Value,
     compile::{
-        CheckId, Dispatch, Expr, NodeId, OperandId, OperandInfo, Several, Test, is_ordered,
+        CheckId, Dispatch, Expr, NodeId, OperandId, OperandInfo, Quantifier, Test, is_ordered,
         number_of,
     },
     condition::Operator,
@@ -217,7 +217,7 @@ impl<'a, S: Source> Run<'_, 'a, S> {
         let check = self.set.checks.get(check);
         match &check.test {
             Test::Never => false,
-            Test::Symbols(symbols, Several::Any) => self
+            Test::Symbols(symbols, Quantifier::Any) => self
                 .symbols(check.operand)
                 .iter()
                 .any(|symbol| symbols.contains(*symbol)),
@@ -234,7 +234,7 @@ impl<'a, S: Source> Run<'_, 'a, S> {
                 let value = self.value(check.operand);
                 let info = self.info(check.operand);
                 match value {
-                    Value::List(values) if test.several() == Several::All => {
+                    Value::List(values) if test.quantifier() == Quantifier::All => {
                         !values.is_empty() && values.iter().all(|value| passes(test, value, info))
                     }
                     Value::List(values) => values.iter().any(|value| passes(test, value, info)),

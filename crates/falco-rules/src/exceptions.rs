@@ -4,7 +4,7 @@ use yaml::{Diagnostic, Node, Position, Source as Text};
 
 use crate::{
     Source,
-    compile::{Compiler, NodeId, Remarks},
+    compile::{Compiler, Diagnostics, NodeId},
     condition::{Condition, Operator, Right, Word, parse},
     fields::{Operand, ParseError, quoted},
     load::{Comparison, Exception, RuleDefinition},
@@ -14,7 +14,7 @@ use crate::{
 pub(super) fn build<S: Source>(
     compiler: &mut Compiler<'_, S>,
     rule: &RuleDefinition,
-    to: &mut Remarks,
+    to: &mut Diagnostics,
 ) -> Result<Vec<NodeId>, Vec<Diagnostic>> {
     let mut nodes = Vec::new();
     let mut problems = Vec::new();
@@ -39,7 +39,7 @@ pub(super) fn build<S: Source>(
 struct Builder<'b, 'd, S: Source> {
     compiler: &'b mut Compiler<'d, S>,
     exception: &'b Exception,
-    to: &'b mut Remarks,
+    to: &'b mut Diagnostics,
 }
 
 impl<S: Source> Builder<'_, '_, S> {

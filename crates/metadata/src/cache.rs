@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_go_goes_in_the_order_of_its_last_use() {
+    fn entries_that_may_leave_do_so_in_the_order_of_their_last_use() {
         let mut cache = full(6);
         cache.get(&0);
         assert_eq!(cache.evict_where(2, |_, value| *value % 2 == 0), 2);

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_has_ended_is_none_although_it_is_waited_for() {
+    fn a_zombie_is_no_process() {
         let mut child = std::process::Command::new("/bin/true")
             .spawn()
             .expect("a child");

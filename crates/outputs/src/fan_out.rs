@@ -131,9 +131,9 @@ impl Outputs {
         }
     }
 
-    /// Writes what waits and stops; what is not written by the deadline is counted
-    /// as lost. Name and final counts of each output.
-    #[must_use = "the counts tell what was lost"]
+    /// Writes the lines that wait, and stops; lines that are not written by the deadline count as
+    /// dropped. Returns the name and the final counts of each output.
+    #[must_use = "the counts say how many lines were lost"]
     pub fn stop(mut self, deadline: Duration) -> Vec<(&'static str, Counts)> {
         self.flush();
         let deadline = Instant::now() + deadline;

@@ -148,12 +148,12 @@ where
         .await
         .map_err(io::Error::other)?;
     let broken = Arc::<OnceLock<String>>::default();
-    let told = Arc::clone(&broken);
-    // Its end is noticed by the sender.
+    let failure = Arc::clone(&broken);
+    // The sender notices when the connection has ended.
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             let cause = error.source().map(|cause| format!(": {cause}"));
-            let _ = told.set(format!("{error}{}", cause.unwrap_or_default()));
+            let _ = failure.set(format!("{error}{}", cause.unwrap_or_default()));
         }
     });
     Ok(Connection { sender, broken })

@@ -37,5 +37,5 @@ pub use control::{Change, Control};
 pub use error::OutputError;
 pub use fan_out::{Form, Outputs};
 pub use progress::Progress;
-pub use queue::{Entry, Found, Gap, Limit, Queue};
+pub use queue::{Entry, Gap, Limit, Queue, QueueContents};
 pub use terminal::{paint, wants_colour};

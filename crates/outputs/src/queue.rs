@@ -68,8 +68,8 @@ struct State {
 
 /// What [`Queue::wait`] found.
 #[derive(Debug)]
-pub struct Found {
-    /// The oldest entries, if nothing older is on disk.
+pub struct QueueContents {
+    /// The oldest entries; empty while older ones are on disk.
     pub entries: Vec<Entry>,
     /// There are older lines on disk, to be taken first.
     pub on_disk: bool,
@@ -160,10 +160,10 @@ impl Queue {
         }
     }
 
-    /// Waits until `enough` bytes are there, something is asked for, or `until`
-    /// has come; then takes what is there, up to `most` bytes. With 0 it takes
-    /// nothing, and lines do not end the wait: it is a pause.
-    pub fn wait(&self, enough: u64, until: Option<Instant>, most: u64) -> Found {
+    /// Waits until `enough` bytes are there, another thread asks for something, or `until` has
+    /// come; then takes up to `most` bytes. With `most` = 0 it takes nothing, and new lines do not
+    /// end the wait: this is a pause.
+    pub fn wait(&self, enough: u64, until: Option<Instant>, most: u64) -> QueueContents {
         let mut state = self.lock();
         loop {
             let ready = most > 0 && !state.moving && (state.on_disk > 0 || state.bytes >= enough);
@@ -201,7 +201,7 @@ impl Queue {
             }
             self.take(&mut state, most)
         };
-        Found {
+        QueueContents {
             entries,
             on_disk,
             reopen: std::mem::take(&mut state.reopen),

@@ -72,7 +72,11 @@ impl Service {
 
     /// It is to end by then, or earlier if it was told so.
     pub(super) fn close(&self, deadline: Instant) {
-        if self.queue.deadline().is_none_or(|told| told > deadline) {
+        if self
+            .queue
+            .deadline()
+            .is_none_or(|current| current > deadline)
+        {
             self.queue.close(deadline);
         }
     }

@@ -57,7 +57,7 @@ pub(super) fn client(config: &HttpOutput) -> Result<ClientConfig, String> {
     let builder = if config.insecure {
         builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody(provider())))
+            .with_custom_certificate_verifier(Arc::new(AcceptAnyCertificate(provider())))
     } else {
         builder.with_root_certificates(roots(config, System::load)?)
     };
@@ -137,9 +137,9 @@ fn roots(config: &HttpOutput, system: fn() -> System) -> Result<RootCertStore, S
 
 /// `insecure: true`: trusts whoever answers.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AcceptAnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AcceptAnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -48,8 +48,8 @@ impl Cache {
 pub struct Caches([[AtomicU64; 4]; Cache::ALL.len()]);
 
 impl Caches {
-    /// Tells how a cache does.
-    pub fn tell(&self, cache: Cache, entries: usize, lookups: Lookups) {
+    /// Reports the figures of a cache.
+    pub fn report(&self, cache: Cache, entries: usize, lookups: Lookups) {
         let entries = u64::try_from(entries).unwrap_or(u64::MAX);
         let Lookups {
             hits,
@@ -98,7 +98,7 @@ mod tests {
             misses: 6,
             evictions: 7,
         };
-        caches.tell(Cache::Cgroups, 4, lookups);
+        caches.report(Cache::Cgroups, 4, lookups);
         let mut out = Exposition::default();
         caches.expose(&mut out);
         let page = out.render();

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ready_is_only_who_fulfils_every_condition() {
+    fn the_sensor_is_ready_when_every_readiness_condition_holds() {
         let health = Health::default();
         health.require(Condition::ProgramsAttached);
         health.require(Condition::OutputsWritable);

@@ -302,7 +302,7 @@ mod tests {
     };
 
     #[test]
-    fn what_was_seen_is_accounted_for() {
+    fn every_event_that_was_seen_is_accounted_for() {
         let ledger = Ledger::new("s", [A, B], &["undecodable"]);
         (0..5).for_each(|_| ledger.evaluated(0, 2));
         ledger.evaluated(0, 0);

@@ -37,7 +37,7 @@ fn nodes_know_their_line_column_and_offset() {
 }
 
 #[test]
-fn several_documents_are_read_in_order() {
+fn documents_of_one_text_are_read_in_order() {
     let (_, parsed) = read("- a\n---\n- b\n");
     assert_eq!(parsed.documents.len(), 2);
 }

@@ -266,7 +266,7 @@ mod tests {
         let telemetry = telemetry();
         telemetry
             .caches
-            .tell(Cache::Containers, 7, Lookups::default());
+            .report(Cache::Containers, 7, Lookups::default());
         telemetry.describe(Box::new(|config, fields| {
             if config.libbpf_stats_enabled {
                 fields.insert("scap.exec.run_cnt".into(), 5.into());

@@ -62,7 +62,7 @@ pub struct Companion(Sensor);
 
 /// What a companion leaves.
 #[derive(Debug)]
-pub struct Company {
+pub struct CompanionReport {
     seen: Seen,
     passed: f64,
     failed: f64,
@@ -91,7 +91,7 @@ impl Companion {
     /// # Panics
     /// If it had ended before, or does not stop in order.
     #[must_use]
-    pub fn finish(mut self) -> Company {
+    pub fn finish(mut self) -> CompanionReport {
         let ended = self.0.ended();
         assert!(
             ended.is_none(),
@@ -105,7 +105,7 @@ impl Companion {
         };
         let before = tests("passed");
         let sees = wait_for(|| tests("passed") > before);
-        Company {
+        CompanionReport {
             passed: tests("passed"),
             failed: tests("failed"),
             sees,
@@ -114,8 +114,8 @@ impl Companion {
     }
 }
 
-impl Company {
-    /// What it saw, in a line.
+impl CompanionReport {
+    /// What the companion saw, in one line.
     #[must_use]
     pub fn summary(&self) -> String {
         let counters = self.seen.counters();
@@ -175,7 +175,7 @@ fn losses(counters: &Counters) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Company;
+    use super::CompanionReport;
     use crate::Seen;
 
     const WORDS: &str = "kernel exec: seen=5 written=3 filtered_host=0 filtered_tree=2 filtered_other=0 ring_full=0 no_scratch=0 throttled=0
@@ -183,8 +183,8 @@ events: received=3 undecodable=0 filtered=0 unmatched=0 matched=3 held=0 lines=3
 output file: offered=3 written=3 spooled=0 dropped=0
 ";
 
-    fn company(words: &str) -> Company {
-        Company {
+    fn company(words: &str) -> CompanionReport {
+        CompanionReport {
             seen: Seen {
                 events: Vec::new(),
                 internal: Vec::new(),
@@ -239,7 +239,7 @@ output file: offered=3 written=3 spooled=0 dropped=0
 
     #[test]
     fn a_companion_that_became_blind_is_a_defect() {
-        let blind = Company {
+        let blind = CompanionReport {
             sees: false,
             ..company(WORDS)
         };

@@ -16,8 +16,8 @@ pub struct Connects {
     pub hooks: &'static str,
     /// The sensor's events.
     pub seen: Seen,
-    /// Lines of the actor: what `getsockname` and `getpeername` said.
-    pub ends: Vec<(String, String)>,
+    /// Endpoints that the actor printed, as `getsockname` and `getpeername` return them.
+    pub endpoints: Vec<(String, String)>,
     /// Process id of the actor.
     pub pid: u32,
 }
@@ -33,15 +33,15 @@ impl Connects {
         let (seen, printed, pid) = scene.act_under(whole, |setup| {
             setup.rules(RULES).option("sensor.capture.hooks", hooks)
         });
-        let ends = printed.lines().map(|line| {
-            let (local, peer) = line.split_once(' ').expect("two ends");
+        let endpoints = printed.lines().map(|line| {
+            let (local, peer) = line.split_once(' ').expect("two endpoints");
             (local.to_owned(), peer.to_owned())
         });
-        let ends = ends.collect();
+        let endpoints = endpoints.collect();
         Self {
             hooks,
             seen,
-            ends,
+            endpoints,
             pid,
         }
     }
@@ -72,7 +72,10 @@ impl Connects {
     /// If it printed none.
     #[must_use]
     pub fn name(&self) -> String {
-        let (local, peer) = self.ends.last().expect("the actor printed the ends");
+        let (local, peer) = self
+            .endpoints
+            .last()
+            .expect("the actor printed the endpoints");
         format!("{local}->{peer}")
     }
 }
@@ -128,7 +131,7 @@ impl Act {
 
     /// The actor prints both ends of descriptor 100.
     #[must_use]
-    pub fn ends(self) -> Self {
-        self.then("ends", ["100"])
+    pub fn endpoints(self) -> Self {
+        self.then("endpoints", ["100"])
     }
 }

@@ -59,12 +59,12 @@ impl<'a> Counters<'a> {
     /// If there are more than that.
     #[must_use]
     pub fn all_or_skipped(&self, events: usize, program: &str) -> RangeInclusive<usize> {
-        let told = |program: &str| {
+        let reported = |program: &str| {
             let all = self.skipped();
             let runs = all.iter().find(|(name, _)| *name == program);
             runs.map_or(0, |(_, runs)| usize::try_from(*runs).unwrap_or(usize::MAX))
         };
-        let skipped = told(program) + told("process_fork");
+        let skipped = reported(program) + reported("process_fork");
         let most = if has_preemptible_tracepoints() { 20 } else { 0 };
         assert!(skipped <= most, "{}", self.0);
         events - skipped..=events
@@ -98,12 +98,13 @@ impl<'a> Counters<'a> {
     #[must_use]
     pub fn skipped(&self) -> Vec<(&'a str, u64)> {
         let lines = self.0.lines();
-        let told = lines.filter_map(|line| line.strip_prefix("skipped by the kernel: "));
-        told.filter_map(|figure| {
-            let (program, runs) = figure.split_once('=')?;
-            Some((program, runs.trim().parse().ok()?))
-        })
-        .collect()
+        let reported = lines.filter_map(|line| line.strip_prefix("skipped by the kernel: "));
+        reported
+            .filter_map(|figure| {
+                let (program, runs) = figure.split_once('=')?;
+                Some((program, runs.trim().parse().ok()?))
+            })
+            .collect()
     }
 
     /// Checks that each event was counted once, and that none is missing.
@@ -166,7 +167,7 @@ impl<'a> Counters<'a> {
             .collect();
         assert!(
             !values.is_empty(),
-            "the sensor did not tell `{subject} {name}=`:\n{}",
+            "the sensor did not report `{subject} {name}=`:\n{}",
             self.0
         );
         values.iter().sum()
@@ -204,19 +205,19 @@ output file: offered=3 written=2 spooled=0 dropped=1
     }
 
     #[test]
-    fn what_an_output_drops_is_lost() {
+    fn a_line_that_an_output_drops_is_a_loss() {
         assert_eq!(Counters::new(WORDS).lost(), 1);
     }
 
     #[test]
-    fn each_cause_is_told_with_its_events() {
+    fn each_cause_of_a_loss_is_reported_with_its_number_of_events() {
         let words = WORDS.replace("ring_full=0", "ring_full=2");
         let losses = Counters::new(&words).losses();
         assert_eq!(losses, [("ring_full", 4), ("dropped", 1)]);
     }
 
     #[test]
-    fn skipped_runs_are_told_by_program() {
+    fn skipped_runs_are_reported_by_program() {
         let words = format!("{WORDS}skipped by the kernel: process_exec=3\n");
         assert_eq!(Counters::new(&words).skipped(), [("process_exec", 3)]);
         assert_eq!(Counters::new(WORDS).skipped(), []);

@@ -60,7 +60,7 @@ fn a_new_file_does_not_wait_for_the_former_one_nor_does_it_lose_lines() {
 }
 
 #[test]
-fn a_server_that_does_not_answer_holds_up_no_other_configuration() {
+fn a_server_that_does_not_answer_delays_no_other_configuration() {
     let dir = tempfile::tempdir().unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut config = file_config(dir.path());

@@ -146,7 +146,7 @@ fn a_disk_that_is_full_at_the_start_is_written_later() {
 }
 
 #[test]
-fn a_frozen_file_system_holds_up_nobody_and_loses_nothing() {
+fn a_frozen_file_system_delays_nothing_else_and_loses_nothing() {
     let Some(disk) = Disk::new(64) else { return };
     let mut bench = Bench::start(&file_config(&disk.logs()));
     bench.storm(2000, Duration::from_millis(500));
@@ -380,7 +380,7 @@ fn the_deadline_holds_on_a_full_disk() {
 }
 
 #[test]
-fn memory_for_what_waited_for_a_frozen_file_system_is_given_back() {
+fn memory_for_lines_that_waited_for_a_frozen_file_system_is_given_back() {
     const MIB: u64 = 1 << 20;
     let Some(disk) = Disk::new(128) else { return };
     let scene = Scene::new();

@@ -212,7 +212,7 @@ fn a_server_that_is_away_is_given_up_in_time() {
 }
 
 #[test]
-fn a_slow_server_holds_up_neither_capture_nor_the_file() {
+fn a_slow_server_delays_neither_capture_nor_the_file() {
     let sidekick = Sidekick::start();
     sidekick.be(Manner::Slow);
     let dir = tempfile::tempdir().unwrap();

@@ -124,7 +124,7 @@ fn allowed(dir: &std::path::Path, other: u32) {
 }
 
 #[test]
-fn what_is_not_needed_any_more_is_refused_in_every_thread() {
+fn every_thread_refuses_the_system_calls_that_the_sensor_has_given_up() {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: needs root");
         return;

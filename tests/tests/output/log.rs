@@ -22,9 +22,9 @@ fn setup() -> Setup {
     Setup::watching(std::process::id())
 }
 
-fn told(sensor: &Sensor, text: &str) {
-    let told = wait_for(|| sensor.stderr().contains(text));
-    assert!(told, "no {text} in:\n{}", sensor.stderr());
+fn assert_logged(sensor: &Sensor, text: &str) {
+    let logged = wait_for(|| sensor.stderr().contains(text));
+    assert!(logged, "no {text} in:\n{}", sensor.stderr());
 }
 
 /// What comes to the system log, up to a line that ends with this.
@@ -131,7 +131,7 @@ fn the_system_log_gets_the_lines_also_after_the_rights_are_given_up() {
 }
 
 #[test]
-fn without_a_system_log_nothing_is_said_about_that() {
+fn the_absence_of_a_system_log_is_not_reported() {
     in_own_mounts(|| {
         fs::write("/dev/null", "").unwrap();
         assert!(!Path::new(SOCKET).exists());
@@ -149,12 +149,12 @@ fn a_reload_changes_form_and_level_of_the_lines() {
     fs::write(&config, "log_level: info\n").unwrap();
     let sensor = setup().option("watch_config_files", true).start();
     sensor.append_to_configuration(&format!("config_files: [{}]\n", config.display()));
-    told(&sensor, ": Informational: reloaded");
+    assert_logged(&sensor, ": Informational: reloaded");
     fs::write(&config, "log_level: error\n").unwrap();
     // Nothing says that this was loaded: that is what was asked for.
     std::thread::sleep(std::time::Duration::from_secs(4));
     fs::write(&config, "sensor: {log_format: json}\n").unwrap();
-    told(&sensor, "\"message\":\"reloaded\"}");
+    assert_logged(&sensor, "\"message\":\"reloaded\"}");
     let seen = sensor.stop();
     let text = seen.stderr.matches(": Informational: reloaded").count();
     let json = seen.stderr.matches("\"message\":\"reloaded\"").count();
@@ -191,7 +191,7 @@ fn libraries_are_heard_with_their_targets_where_a_level_is_set_for_them() {
     };
     let sensor = with("info,hyper_util=trace,rustls=debug,kube_client=debug");
     for target in ["hyper_util::", "rustls::", "kube_client::"] {
-        told(&sensor, &format!(": Debug: {target}"));
+        assert_logged(&sensor, &format!(": Debug: {target}"));
     }
     drop(sensor.stop());
     let seen = with("debug").stop();

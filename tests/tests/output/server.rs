@@ -79,7 +79,7 @@ fn the_health_check_answers_as_falco_does() {
 }
 
 #[test]
-fn readiness_tells_what_is_missing() {
+fn readiness_names_the_conditions_that_do_not_hold() {
     let web = Web::start();
     web.telemetry.health.require(Condition::ProgramsAttached);
     let (head, body) = web.get("/readyz");
@@ -107,7 +107,7 @@ fn other_paths_are_not_found() {
 }
 
 #[test]
-fn nonsense_does_not_keep_others_from_being_served() {
+fn invalid_requests_do_not_keep_other_clients_from_being_served() {
     let web = Web::start();
     let mut idle = Vec::new();
     for junk in [
@@ -127,7 +127,7 @@ fn nonsense_does_not_keep_others_from_being_served() {
 }
 
 #[test]
-fn connections_that_are_kept_open_do_not_keep_others_from_being_served() {
+fn open_connections_do_not_keep_other_clients_from_being_served() {
     let web = Web::start();
     let mut kept = Vec::new();
     for number in 0..200 {
@@ -154,7 +154,7 @@ fn a_connection_serves_one_request() {
 }
 
 #[test]
-fn whoever_has_most_connections_loses_them_and_nobody_else_does() {
+fn only_the_client_with_most_connections_loses_some() {
     let web = Web::start();
     let probe = web.connect_from("127.0.0.1");
     let flood: Vec<_> = (0..200).map(|_| web.connect_from("127.0.0.2")).collect();

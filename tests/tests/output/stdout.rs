@@ -77,7 +77,7 @@ fn a_pipe_that_is_read_gets_every_line() {
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_holds_up_nobody_and_is_counted() {
+fn a_pipe_that_nobody_reads_delays_nothing_else_and_its_lines_are_counted() {
     let mut child = child();
     let mut stdout = child.stdout.take().unwrap();
     let [written, dropped, spooled, longest] = counts(child.stderr.take().unwrap());

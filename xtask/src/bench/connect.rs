@@ -7,7 +7,7 @@ use harness::{Cgroup, Sensor, Setup};
 use super::{
     figures::{cpu_seconds, median, spread},
     getppid::loop_of_calls,
-    storm::{self, Took},
+    storm::{self, StormTime},
 };
 use crate::shell::say;
 
@@ -121,7 +121,7 @@ fn measure(
 }
 
 /// Runs a storm in the cgroup.
-fn rage(cgroup: &Cgroup, arguments: Arguments) -> Result<Took> {
+fn rage(cgroup: &Cgroup, arguments: Arguments) -> Result<StormTime> {
     let mut connects = storm::connects(arguments.workers, arguments.connects);
     storm::within(&mut connects, cgroup);
     storm::rage(&mut connects)

@@ -121,10 +121,10 @@ fn soak(
     for number in 0..seconds * containers {
         let due = Duration::from_secs(1) / containers * number;
         thread::sleep(due.saturating_sub(begin.elapsed()));
-        running.push_back(Short::start(number, each, tiny)?);
-        while running.len() > 64 || running.front_mut().is_some_and(Short::has_ended) {
+        running.push_back(ShortContainer::start(number, each, tiny)?);
+        while running.len() > 64 || running.front_mut().is_some_and(ShortContainer::has_ended) {
             let ended = running.pop_front();
-            ended.map_or(Ok(()), Short::end)?;
+            ended.map_or(Ok(()), ShortContainer::end)?;
         }
         if begin.elapsed() >= Duration::from_secs(next_reading.into()) {
             let memory = anonymous_mib(sensor.pid())?;
@@ -141,7 +141,7 @@ fn soak(
         }
     }
     let took = begin.elapsed().as_secs_f64();
-    running.into_iter().try_for_each(Short::end)?;
+    running.into_iter().try_for_each(ShortContainer::end)?;
     say(format_args!(
         "{:.0} containers and {:.0} execs a second",
         f64::from(seconds * containers) / took,
@@ -150,13 +150,13 @@ fn soak(
     Ok(u64::from(seconds) * u64::from(containers) * u64::from(each))
 }
 
-/// A container that executes something a few times and is gone.
-struct Short {
+/// A container that executes a program a few times and ends.
+struct ShortContainer {
     storm: Child,
     _cgroup: Cgroup,
 }
 
-impl Short {
+impl ShortContainer {
     fn start(number: u32, execs: u32, tiny: &Path) -> Result<Self> {
         let cgroup = storm::container(number);
         let mut storm = storm::execs(1, execs, tiny);

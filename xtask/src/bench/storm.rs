@@ -9,8 +9,8 @@ use crate::shell::{command, output, target};
 
 /// What a storm took.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Took {
-    /// From its first event to its last one.
+pub(super) struct StormTime {
+    /// From the first event to the last one.
     pub(super) wall: Duration,
     /// What its workers were on a CPU.
     pub(super) on_cpu: Duration,
@@ -39,11 +39,11 @@ pub(super) fn within(storm: &mut Command, cgroup: &Cgroup) {
     storm.args(["--cgroup", &cgroup.procs()]);
 }
 
-/// Lets it rage.
-pub(super) fn rage(storm: &mut Command) -> Result<Took> {
+/// Runs the storm; returns its duration.
+pub(super) fn rage(storm: &mut Command) -> Result<StormTime> {
     let figures = output(storm)?;
     let (wall, on_cpu) = figures.split_once(' ').context("two figures")?;
-    Ok(Took {
+    Ok(StormTime {
         wall: Duration::from_nanos(wall.parse()?),
         on_cpu: Duration::from_nanos(on_cpu.parse()?),
     })

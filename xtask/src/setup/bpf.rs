@@ -203,7 +203,7 @@ pub(super) fn llvm_major(rustc: &Path) -> Result<String> {
         .lines()
         .find_map(|line| line.strip_prefix("LLVM version: ")?.split('.').next());
     Ok(major
-        .context("the compiler does not tell its LLVM version")?
+        .context("the compiler does not print its LLVM version")?
         .to_owned())
 }
 

@@ -7,7 +7,7 @@ use std::{process::Command, time::Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-pub(crate) use self::red::Red;
+pub(crate) use self::red::FailedTest;
 use self::red::run_tests;
 use crate::{
     build, companion, fuzz,
@@ -31,8 +31,11 @@ pub(crate) struct Arguments {
     filter: Option<String>,
 }
 
-/// A step's name, and what it does; which tests failed is noted one by one.
-type Step = (&'static str, fn(&Arguments, &mut Vec<Red>) -> Result<()>);
+/// The name of a step and its function, which also notes each failed test.
+type Step = (
+    &'static str,
+    fn(&Arguments, &mut Vec<FailedTest>) -> Result<()>,
+);
 
 /// The steps in their order: what fails soonest comes first. One that fails does not keep the
 /// others from being run, if it is none of [`NEEDED`].
@@ -58,7 +61,7 @@ const OUTSIDE: &[&str] = &["sensor-ebpf/Cargo.toml"];
 struct Outcome {
     step: &'static str,
     seconds: u64,
-    red: Vec<Red>,
+    red: Vec<FailedTest>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -80,7 +83,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 };
                 let name = format!("{error:#}");
                 let name = name.lines().next().unwrap_or_default().to_owned();
-                red.push(Red { name, repeat });
+                red.push(FailedTest { name, repeat });
             }
         }
         let stop = !red.is_empty() && NEEDED.contains(name);
@@ -118,7 +121,7 @@ fn table(outcomes: &[Outcome]) -> String {
     }
     let total: u64 = outcomes.iter().map(|outcome| outcome.seconds).sum();
     lines.push(format!("| all | {total} | |"));
-    for Red { name, repeat } in outcomes.iter().flat_map(|outcome| &outcome.red) {
+    for FailedTest { name, repeat } in outcomes.iter().flat_map(|outcome| &outcome.red) {
         lines.push(format!("red: {name}\n     {repeat}"));
     }
     lines.join("\n")
@@ -156,8 +159,8 @@ fn no_host_names() -> Result<()> {
     }
 }
 
-fn unit(red: &mut Vec<Red>) -> Result<()> {
-    // Binaries by name: those of the fuzz targets would begin to fuzz.
+fn unit(red: &mut Vec<FailedTest>) -> Result<()> {
+    // Binaries by name: otherwise the fuzz targets would start to fuzz.
     let targets = [
         "--no-fail-fast",
         "--lib",
@@ -176,7 +179,7 @@ fn docs() -> Result<()> {
     execute(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-fn integration(arguments: &Arguments, red: &mut Vec<Red>) -> Result<()> {
+fn integration(arguments: &Arguments, red: &mut Vec<FailedTest>) -> Result<()> {
     let mut test = integration_tests();
     let objects = setup::objects(Machine::host())?;
     if let Some(directory) = objects.first().and_then(|object| object.parent()) {
@@ -213,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_table_ends_with_each_red_test_and_the_command_that_repeats_it() {
-        let red = Red {
+        let red = FailedTest {
             name: "life: it_ends".to_owned(),
             repeat: "cargo test -p tests --test life -- --exact it_ends".to_owned(),
         };

@@ -5,7 +5,7 @@
 
 use anyhow::Result;
 
-use super::{Arguments, Red, Step, integration_tests, run_tests, unit};
+use super::{Arguments, FailedTest, Step, integration_tests, run_tests, unit};
 use crate::{
     setup,
     shell::{run as execute, target, workspace_cargo},
@@ -36,7 +36,7 @@ fn build() -> Result<()> {
     execute(&mut workspace_cargo("build", &["--bin", "sensor"]))
 }
 
-fn integration(arguments: &Arguments, red: &mut Vec<Red>) -> Result<()> {
+fn integration(arguments: &Arguments, red: &mut Vec<FailedTest>) -> Result<()> {
     let mut test = integration_tests();
     test.env("SENSOR_BIN", target().join("debug/sensor"));
     for program in CHOSEN {

@@ -14,8 +14,8 @@ use crate::{
 
 /// A test that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Red {
-    /// Its name, with the test program's.
+pub(crate) struct FailedTest {
+    /// The name of the test, with that of its test program.
     pub(crate) name: String,
     /// The command that repeats it.
     pub(crate) repeat: String,
@@ -24,8 +24,8 @@ pub(crate) struct Red {
 /// Runs `cargo test …`, whose output goes where ours goes; notes the tests that fail.
 ///
 /// # Errors
-/// If one failed, or nothing could be run.
-pub(super) fn run_tests(mut command: Command, red: &mut Vec<Red>) -> Result<()> {
+/// If a test failed, or the command could not run.
+pub(super) fn run_tests(mut command: Command, red: &mut Vec<FailedTest>) -> Result<()> {
     let text = shown(&command);
     say(format_args!("$ {text}"));
     let (output, ours) = pipe()?;
@@ -57,7 +57,7 @@ pub(super) fn run_tests(mut command: Command, red: &mut Vec<Red>) -> Result<()> 
 struct Reader {
     /// Tests of the program that runs, which have failed.
     failed: Vec<String>,
-    red: Vec<Red>,
+    red: Vec<FailedTest>,
 }
 
 impl Reader {
@@ -75,9 +75,9 @@ impl Reader {
             let repeat = format!("cargo test --locked --workspace {chosen}");
             if self.failed.is_empty() {
                 let name = format!("{name} (ended before its tests did)");
-                self.red.push(Red { name, repeat });
+                self.red.push(FailedTest { name, repeat });
             } else {
-                let one = |test: String| Red {
+                let one = |test: String| FailedTest {
                     name: format!("{name}: {test}"),
                     repeat: format!("{repeat} -- --exact {test}"),
                 };
@@ -106,7 +106,7 @@ fn failed_program(line: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn read(lines: &[&str]) -> Vec<Red> {
+    fn read(lines: &[&str]) -> Vec<FailedTest> {
         let mut reader = Reader::default();
         for line in lines {
             reader.line(line);

@@ -26,7 +26,7 @@ use crate::{
     machine::Machine,
     setup::{install_for_arm64_vm, install_for_vm, objects},
     shell::{output, run as execute, say, target},
-    test::Red,
+    test::FailedTest,
 };
 
 #[derive(clap::Args)]
@@ -94,8 +94,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     run_noting(arguments, &mut Vec::new())
 }
 
-/// The same; notes the tests that fail.
-fn run_noting(arguments: &Arguments, red: &mut Vec<Red>) -> Result<()> {
+/// As [`run`]; also notes the failed tests.
+fn run_noting(arguments: &Arguments, red: &mut Vec<FailedTest>) -> Result<()> {
     let machine = arguments.arch.unwrap_or(Machine::host());
     match machine {
         Machine::Amd64 => install_for_vm()?,
@@ -127,8 +127,8 @@ fn run_noting(arguments: &Arguments, red: &mut Vec<Red>) -> Result<()> {
     Ok(())
 }
 
-/// The oldest and the newest kernel, with the tests that differ most between kernels.
-pub(crate) fn short(red: &mut Vec<Red>) -> Result<()> {
+/// Runs the tests that differ most between kernels on the oldest and the newest kernel.
+pub(crate) fn short(red: &mut Vec<FailedTest>) -> Result<()> {
     let arguments = Arguments {
         kernel: oldest_and_newest(),
         arch: None,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use crate::test::Red;
+use crate::test::FailedTest;
 
 /// Before each test program the guest prints its name behind this.
 pub(super) const PROGRAM: &str = "== ";
@@ -38,10 +38,11 @@ impl Report {
         self.trouble.is_none() && self.outcomes.iter().all(Outcome::is_green)
     }
 
-    /// The tests that failed, and programs that ended early; the kernel itself if it did.
-    pub(super) fn red(&self) -> Vec<Red> {
+    /// The failed tests, and programs that ended early; the kernel itself if its run did not reach
+    /// its end.
+    pub(super) fn red(&self) -> Vec<FailedTest> {
         let series = &self.series;
-        let red = |what: String, program: &str| Red {
+        let red = |what: String, program: &str| FailedTest {
             name: format!("{series}: {what}"),
             repeat: format!("cargo xtask vm --kernel {series} -- {program}")
                 .trim_end_matches(" -- ")
@@ -207,7 +208,7 @@ test three ... ok
     }
 
     #[test]
-    fn green_is_only_what_ran_to_its_end() {
+    fn a_run_is_green_only_if_it_ran_to_its_end() {
         assert!(!report(TRANSCRIPT).passed());
         assert!(report("== a\ntest one ... ok\n== took 1\n").passed());
         assert!(!report("== a\ntest one ... ok\n").passed());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
-use super::{Check, Checks, Expr, Graph, NodeId, Test, test::Several};
+use super::{Check, Checks, Expr, Graph, NodeId, Test, test::Quantifier};
 use crate::{Argument, Source, fields::Operand};
 
 /// What a constant stands for: none at all if no event has it, nothing if that cannot be said.
@@ -66,7 +66,7 @@ impl<S: Source, T: Clone + Ord> Finder<'_, S, T> {
     /// Of `field = a` and `field in (a, b)`.
     fn of_check(&self, check: &Check) -> Option<BTreeSet<T>> {
         let info = &self.checks.operands[check.operand as usize];
-        let Test::Symbols(symbols, Several::Any) = &check.test else {
+        let Test::Symbols(symbols, Quantifier::Any) = &check.test else {
             return None;
         };
         match &info.operand {

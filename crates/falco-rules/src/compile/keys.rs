@@ -2,7 +2,9 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Check, Checks, Expr, Graph, NodeId, OperandId, Test, test::Several, text::TextTest};
+use super::{
+    Check, Checks, Expr, Graph, NodeId, OperandId, Test, test::Quantifier, text::TextTest,
+};
 use crate::{Source, condition::Modifier};
 
 /// Something that a value must be, or have in it, for a rule to match.
@@ -82,7 +84,7 @@ impl<'a, S: Source> Finder<'a, S> {
         let operand = check.operand;
         match test {
             Test::Never => Some(Vec::new()),
-            Test::Symbols(symbols, Several::Any) if symbols.as_slice().len() <= KEYS_MAX => {
+            Test::Symbols(symbols, Quantifier::Any) if symbols.as_slice().len() <= KEYS_MAX => {
                 let key = |number: &u32| Key::Symbol(operand, *number);
                 Some(symbols.as_slice().iter().map(key).collect())
             }

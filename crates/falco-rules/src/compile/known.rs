@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{CheckId, Checks, Expr, Graph, NodeId, Test, test::Several};
+use super::{CheckId, Checks, Expr, Graph, NodeId, Test, test::Quantifier};
 use crate::{
     Fact, Facts, Source,
     fields::{Operand, Value},
@@ -66,7 +66,7 @@ impl Known<'_> {
                 match &check.test {
                     Test::Exists => Some(true),
                     Test::NotSymbol(number, _) if is_one(*number) => Some(true),
-                    Test::Symbols(symbols, Several::Any)
+                    Test::Symbols(symbols, Quantifier::Any)
                         if symbols.as_slice().iter().all(|number| is_one(*number)) =>
                     {
                         Some(false)

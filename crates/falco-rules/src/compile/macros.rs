@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Checks, Graph, NodeId, resolve::Remarks};
+use super::{Checks, Graph, NodeId, resolve::Diagnostics};
 use crate::{
     Source,
     condition::{Condition, Parsed, parse},
@@ -25,9 +25,9 @@ pub(crate) struct Compiler<'d, S: Source> {
     /// The checks.
     pub checks: Checks<S>,
     pub(super) macro_nodes: Vec<Option<NodeId>>,
-    /// What is said about each macro.
-    pub macro_remarks: Vec<Remarks>,
-    /// Whether a condition uses it.
+    /// The diagnostics of each macro.
+    pub macro_diagnostics: Vec<Diagnostics>,
+    /// Whether a condition uses the macro.
     pub used_macros: Vec<bool>,
     /// Whether a condition or another list uses it.
     pub used_lists: Vec<bool>,
@@ -55,7 +55,7 @@ impl<'d, S: Source> Compiler<'d, S> {
             graph: Graph::default(),
             checks: Checks::default(),
             macro_nodes: vec![None; macros],
-            macro_remarks: vec![Remarks::default(); macros],
+            macro_diagnostics: vec![Diagnostics::default(); macros],
             used_macros: vec![false; macros],
             used_lists: vec![false; lists],
             lists: vec![List::Unknown; lists],
@@ -67,18 +67,21 @@ impl<'d, S: Source> Compiler<'d, S> {
         this
     }
 
-    /// The node of a rule's condition, which sees all macros and lists, those that
-    /// were defined after it too.
-    pub(crate) fn condition(&mut self, text: &str) -> (NodeId, Remarks) {
-        let mut remarks = Remarks::default();
+    /// The node of a rule's condition. A rule sees all macros and lists, including those that are
+    /// defined after it.
+    pub(crate) fn condition(&mut self, text: &str) -> (NodeId, Diagnostics) {
+        let mut diagnostics = Diagnostics::default();
         match parse(text) {
             Ok((tree, unknown)) => {
-                remarks.errors = unknown;
-                (self.resolve(&tree, usize::MAX, &mut remarks), remarks)
+                diagnostics.errors = unknown;
+                (
+                    self.resolve(&tree, usize::MAX, &mut diagnostics),
+                    diagnostics,
+                )
             }
             Err(error) => {
-                remarks.errors.push(error);
-                (Graph::FALSE, remarks)
+                diagnostics.errors.push(error);
+                (Graph::FALSE, diagnostics)
             }
         }
     }
@@ -87,10 +90,10 @@ impl<'d, S: Source> Compiler<'d, S> {
     pub(crate) fn tree(
         &mut self,
         tree: &Condition<S>,
-        remarks: &mut Remarks,
+        diagnostics: &mut Diagnostics,
     ) -> (NodeId, Option<ParseError>) {
-        let node = self.resolve(tree, usize::MAX, remarks);
-        let error = std::mem::take(&mut remarks.errors).into_iter().next();
+        let node = self.resolve(tree, usize::MAX, diagnostics);
+        let error = std::mem::take(&mut diagnostics.errors).into_iter().next();
         (node, error)
     }
 
@@ -197,9 +200,9 @@ impl<'d, S: Source> Compiler<'d, S> {
                             "macro '{}' contains itself (by way of '{}')",
                             all[used].name, all[index].name
                         );
-                        let remarks = &mut self.macro_remarks[used];
-                        if remarks.errors.is_empty() {
-                            remarks.errors.push(ParseError::new(0, message));
+                        let diagnostics = &mut self.macro_diagnostics[used];
+                        if diagnostics.errors.is_empty() {
+                            diagnostics.errors.push(ParseError::new(0, message));
                         }
                     }
                     continue;
@@ -212,20 +215,20 @@ impl<'d, S: Source> Compiler<'d, S> {
 
     fn one_macro(&mut self, index: usize, tree: &Result<Parsed<S>, ParseError>) {
         let sees = self.definitions.macros.all()[index].last;
-        let mut remarks = std::mem::take(&mut self.macro_remarks[index]);
+        let mut diagnostics = std::mem::take(&mut self.macro_diagnostics[index]);
         match tree {
-            Err(error) => remarks.errors.push(error.clone()),
-            // One that contains itself never becomes a node.
-            Ok(_) if !remarks.errors.is_empty() => {}
+            Err(error) => diagnostics.errors.push(error.clone()),
+            // A macro that contains itself never becomes a node.
+            Ok(_) if !diagnostics.errors.is_empty() => {}
             Ok((tree, unknown)) => {
-                remarks.errors.clone_from(unknown);
-                let node = self.resolve(tree, sees, &mut remarks);
-                if remarks.errors.is_empty() && remarks.bad_macros.is_empty() {
+                diagnostics.errors.clone_from(unknown);
+                let node = self.resolve(tree, sees, &mut diagnostics);
+                if diagnostics.errors.is_empty() && diagnostics.bad_macros.is_empty() {
                     self.macro_nodes[index] = Some(node);
                 }
             }
         }
-        self.macro_remarks[index] = remarks;
+        self.macro_diagnostics[index] = diagnostics;
     }
 
     /// Whether the text of a macro is no condition at all.

@@ -23,6 +23,6 @@ pub(crate) use dispatch::{Dispatch, shared_first};
 pub(crate) use graph::{Expr, Graph, NodeId};
 pub(crate) use known::{Known, Verdicts, fold};
 pub(crate) use macros::Compiler;
-pub(crate) use resolve::Remarks;
-pub(crate) use test::{Several, Test, number_of};
+pub(crate) use resolve::Diagnostics;
+pub(crate) use test::{Quantifier, Test, number_of};
 pub(crate) use text::is_ordered;

@@ -6,7 +6,7 @@ use super::{
     Checks, OperandId, Test, glob, number,
     number::Numbers,
     paths::Paths,
-    test::{Several, Symbols},
+    test::{Quantifier, Symbols},
     text::TextTest,
 };
 use crate::{
@@ -114,11 +114,11 @@ impl<S: Source> Comparison<'_, S> {
             Operator::Eq if alone => Ok(Test::Text(TextTest::Is((&**text).into()))),
             Operator::Eq => Ok(Test::Symbols(
                 Symbols::One(checks.symbol(self.id, text)),
-                Several::Any,
+                Quantifier::Any,
             )),
             Operator::Ne => Ok(Test::NotSymbol(
                 checks.symbol(self.id, text),
-                self.several(),
+                self.quantifier(),
             )),
             Operator::Lt | Operator::Le | Operator::Gt | Operator::Ge => {
                 Ok(Test::Text(TextTest::Order(self.operator, (&**text).into())))
@@ -170,7 +170,7 @@ impl<S: Source> Comparison<'_, S> {
                     .iter()
                     .map(|(text, _)| checks.symbol(self.id, text))
                     .collect();
-                Ok(Test::Symbols(Symbols::new(symbols), self.several()))
+                Ok(Test::Symbols(Symbols::new(symbols), self.quantifier()))
             }
             (Type::String, Operator::PMatch) => {
                 let mut paths = Paths::default();
@@ -194,9 +194,9 @@ impl<S: Source> Comparison<'_, S> {
                     ranges.push(range);
                 }
                 Ok(if self.operator == Operator::Ne {
-                    Test::Numbers(Numbers::outside(ranges), self.several())
+                    Test::Numbers(Numbers::outside(ranges), self.quantifier())
                 } else {
-                    Test::Numbers(Numbers::inside(ranges), self.several())
+                    Test::Numbers(Numbers::inside(ranges), self.quantifier())
                 })
             }
             (Type::Number | Type::Time, Operator::In | Operator::Intersects) => {
@@ -205,7 +205,7 @@ impl<S: Source> Comparison<'_, S> {
                     let number = self.whole(text, *at)?;
                     ranges.push((number, number));
                 }
-                Ok(Test::Numbers(Numbers::inside(ranges), self.several()))
+                Ok(Test::Numbers(Numbers::inside(ranges), self.quantifier()))
             }
             (Type::Bool, Operator::In | Operator::Intersects) => {
                 let tests: Result<Box<[_]>, _> = list.iter().map(|one| self.truth(one)).collect();
@@ -240,7 +240,7 @@ impl<S: Source> Comparison<'_, S> {
                 let number = self.whole(text, *at)?;
                 Ok(Test::Numbers(
                     Numbers::ordered(self.operator, number),
-                    self.several(),
+                    self.quantifier(),
                 ))
             }
             _ => self.unfit("a number"),
@@ -311,13 +311,18 @@ impl<S: Source> Comparison<'_, S> {
         }
     }
 
-    /// How several values of the field count: `proc.aname` needs one that passes,
-    /// `fd.ip != x` needs both ends to differ, `getopt(…) in (…)` all in the list.
-    fn several(&self) -> Several {
+    /// The quantifier for a field with more than one value: `proc.aname` needs one value that
+    /// passes, `fd.ip != x` needs both endpoints to differ, `getopt(…) in (…)` needs all values in
+    /// the list.
+    fn quantifier(&self) -> Quantifier {
         let all = match self.left {
             Operand::Field(field) => self.operator == Operator::Ne && field.field.condition_only,
             left => self.operator == Operator::In && left.ty().1,
         };
-        if all { Several::All } else { Several::Any }
+        if all {
+            Quantifier::All
+        } else {
+            Quantifier::Any
+        }
     }
 }

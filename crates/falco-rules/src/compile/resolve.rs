@@ -23,8 +23,8 @@ const DEPTH_MAX: u32 = 400;
 
 /// What is said about one condition.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Remarks {
-    /// Mistakes.
+pub(crate) struct Diagnostics {
+    /// Errors.
     pub errors: Vec<ParseError>,
     /// A macro that it uses has mistakes: its number.
     pub bad_macros: Vec<usize>,
@@ -39,9 +39,14 @@ pub(crate) struct Remarks {
 }
 
 impl<S: Source> Compiler<'_, S> {
-    /// The node of a condition that sees the macros that were defined before item
-    /// `sees`, and all lists.
-    pub(super) fn resolve(&mut self, tree: &Condition<S>, sees: usize, to: &mut Remarks) -> NodeId {
+    /// The node of a condition, which sees all lists, and the macros that were defined before item
+    /// `sees`.
+    pub(super) fn resolve(
+        &mut self,
+        tree: &Condition<S>,
+        sees: usize,
+        to: &mut Diagnostics,
+    ) -> NodeId {
         match tree {
             Condition::And(parts) => {
                 let parts: Vec<_> = parts
@@ -84,7 +89,7 @@ impl<S: Source> Compiler<'_, S> {
         }
     }
 
-    fn macro_node(&mut self, name: &Word, sees: usize, to: &mut Remarks) -> NodeId {
+    fn macro_node(&mut self, name: &Word, sees: usize, to: &mut Diagnostics) -> NodeId {
         let width = name.text.chars().count();
         let error = |message: String| ParseError::new(name.at, message).width(width);
         let definitions = self.definitions;
@@ -135,7 +140,7 @@ impl<S: Source> Compiler<'_, S> {
         right: &Right<S>,
         right_at: usize,
         operator: Operator,
-        to: &mut Remarks,
+        to: &mut Diagnostics,
     ) -> Result<Values, Box<ParseError>> {
         match right {
             Right::Nothing => Ok(Values::Nothing),
@@ -193,7 +198,7 @@ impl<S: Source> Compiler<'_, S> {
         &mut self,
         word: &Word,
         constants: &mut Vec<Constant>,
-        to: &mut Remarks,
+        to: &mut Diagnostics,
     ) -> Result<bool, Box<ParseError>> {
         if word.quoted {
             return Ok(false);
@@ -222,7 +227,7 @@ impl<S: Source> Compiler<'_, S> {
         operator: Operator,
         modifier: Option<Modifier>,
         values: &Values,
-        to: &mut Remarks,
+        to: &mut Diagnostics,
     ) -> Result<NodeId, Box<ParseError>> {
         if let Operand::Field(field) = left {
             let name = field.field.name;

@@ -77,8 +77,8 @@ impl Symbols {
 
 /// How several values of one field count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Several {
-    /// One must pass.
+pub(crate) enum Quantifier {
+    /// At least one value.
     Any,
     /// Each must pass, and there must be one.
     All,
@@ -91,11 +91,11 @@ pub(crate) enum Test {
     Exists,
     /// No value can pass (an empty list, a field that no event has).
     Never,
-    /// Text that is one of some constants.
-    Symbols(Symbols, Several),
-    /// Text that is another one than a constant.
-    NotSymbol(u32, Several),
-    /// Text that a pattern of the operand is in.
+    /// The text is one of some constants.
+    Symbols(Symbols, Quantifier),
+    /// The text is not this constant.
+    NotSymbol(u32, Quantifier),
+    /// The text contains a pattern of the operand.
     Pattern(u32),
     /// Any other test of a text.
     Text(TextTest),
@@ -108,9 +108,9 @@ pub(crate) enum Test {
     Modified(Modifier, Box<[Test]>),
     /// A truth value.
     Bool(bool),
-    /// A number in some ranges (or not in them).
-    Numbers(Numbers, Several),
-    /// The value of another field.
+    /// The number is in some ranges (or in none of them).
+    Numbers(Numbers, Quantifier),
+    /// Compares with the value of another operand.
     Operand(Operator, OperandId),
 }
 
@@ -171,12 +171,12 @@ impl Test {
     /// How several values count.
     #[must_use]
     #[inline]
-    pub(crate) fn several(&self) -> Several {
+    pub(crate) fn quantifier(&self) -> Quantifier {
         match self {
-            Self::Symbols(_, several) | Self::NotSymbol(_, several) | Self::Numbers(_, several) => {
-                *several
-            }
-            _ => Several::Any,
+            Self::Symbols(_, quantifier)
+            | Self::NotSymbol(_, quantifier)
+            | Self::Numbers(_, quantifier) => *quantifier,
+            _ => Quantifier::Any,
         }
     }
 }

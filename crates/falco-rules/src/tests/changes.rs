@@ -116,7 +116,7 @@ fn except(exceptions: &str) -> bool {
 }
 
 #[test]
-fn exceptions_of_several_fields_compare_tuples() {
+fn exceptions_with_more_than_one_field_compare_tuples() {
     let two = "    - name: e\n      fields: [proc.name, proc.pname]\n";
     assert!(except(&format!("{two}      values: [[nc, bash]]\n")));
     assert!(except(&format!(

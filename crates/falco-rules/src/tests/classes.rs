@@ -51,7 +51,7 @@ fn more_facts_can_exclude_a_match() {
 }
 
 #[test]
-fn what_is_asked_for_is_what_is_left_of_conditions_and_outputs() {
+fn requirements_are_what_is_left_of_conditions_and_outputs() {
     let text = rule(
         "r",
         "(evt.type = connect and fd.sip = 10.0.0.1) or (evt.type = execve and proc.name = x)",
@@ -70,7 +70,7 @@ fn what_is_asked_for_is_what_is_left_of_conditions_and_outputs() {
 }
 
 #[test]
-fn constants_that_a_field_must_have_are_told() {
+fn the_constants_of_which_a_field_must_have_one_are_reported() {
     let constants = |condition: &str| {
         let set = rules(&rule("r", condition));
         let classes = Classes::one(CONNECT);

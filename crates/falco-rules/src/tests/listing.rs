@@ -3,7 +3,7 @@
 use super::{Options, RuleFile, compile, rule, rules};
 
 #[test]
-fn validation_says_what_falco_says() {
+fn validation_prints_the_messages_of_falco() {
     let files = [
         RuleFile::new("good.yaml", rule("r", "evt.type = execve")),
         RuleFile::new("odd.yaml", rule("s", "proc.name = x")),
@@ -61,7 +61,7 @@ fn validation_as_json_has_falcos_keys_in_order() {
 }
 
 #[test]
-fn the_list_tells_what_cannot_match_and_why() {
+fn the_list_says_which_rules_cannot_match_and_why() {
     let set = rules(
         &(rule("active", "evt.type = execve")
             + &rule("files", "evt.type = openat")

@@ -419,7 +419,7 @@ fn a_rule_can_ask_to_be_left_out_if_a_field_is_unknown() {
 }
 
 #[test]
-fn an_error_behind_many_warnings_is_told() {
+fn an_error_behind_many_warnings_is_reported() {
     let mut text = String::new();
     for number in 0..1100 {
         text += &rule(&format!("r{number}"), "evt.type = execve").replace("DEBUG", "Debug");

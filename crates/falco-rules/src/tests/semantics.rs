@@ -110,7 +110,7 @@ fn many_patterns_are_found_at_once_as_one_by_one() {
 }
 
 #[test]
-fn one_scratch_serves_several_sets_and_events() {
+fn one_scratch_serves_any_number_of_rule_sets_and_events() {
     let sets = [
         rules(&rule("a", "proc.name = nc")),
         rules(&rule("b", "proc.pid > 0 and proc.name != nc")),

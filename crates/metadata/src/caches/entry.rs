@@ -62,9 +62,9 @@ pub(super) struct Entry {
     pub(super) used: u64,
 }
 
-/// Whose event it is.
-pub(super) enum Found {
-    /// That generation's.
+/// Which container an event belongs to.
+pub(super) enum Candidate {
+    /// The container with that index.
     One(usize),
     /// Nobody's who is known.
     None,
@@ -83,15 +83,15 @@ impl Entry {
         }
     }
 
-    /// Who had the name when something happened.
-    pub(super) fn at(&self, happened: u64) -> Found {
-        let mut found = Found::None;
+    /// The container that had the id at time `happened`.
+    pub(super) fn at(&self, happened: u64) -> Candidate {
+        let mut found = Candidate::None;
         for (at, generation) in self.generations.iter().enumerate() {
             if generation.lived_at(happened) {
-                if !matches!(found, Found::None) {
-                    return Found::Ambiguous;
+                if !matches!(found, Candidate::None) {
+                    return Candidate::Ambiguous;
                 }
-                found = Found::One(at);
+                found = Candidate::One(at);
             }
         }
         found

@@ -28,7 +28,7 @@ pub(super) use self::updates::{Origin, Update, Updates};
 use telemetry::Lookups;
 
 use self::{
-    entry::{Entry, Found, Generation, Question},
+    entry::{Candidate, Entry, Generation, Question},
     pods::Pods,
     sources::Sources,
     updates::Inbox,
@@ -171,7 +171,7 @@ impl Metadata {
         };
         entry.used = now;
         match entry.at(happened) {
-            Found::One(at) => {
+            Candidate::One(at) => {
                 let generation = &entry.generations[at];
                 if !generation.complete
                     && let Some(sandbox) = generation.container.sandbox
@@ -181,11 +181,11 @@ impl Metadata {
                 }
                 return Ok(at);
             }
-            Found::Ambiguous => {
+            Candidate::Ambiguous => {
                 count(&self.counters.containers_ambiguous_total);
                 return Err(Lookup::Unknown);
             }
-            Found::None => {}
+            Candidate::None => {}
         }
         let question = entry.question;
         Err(match question {
@@ -269,7 +269,7 @@ impl Metadata {
             Update::Missing { source, id } => self.missing(&id, 1 << source),
             Update::Pod { key, pod } => {
                 if self.pods.describe(key.clone(), *pod) {
-                    self.tell_members(&key);
+                    self.update_members(&key);
                 }
                 self.pods.make_room();
             }
@@ -280,10 +280,10 @@ impl Metadata {
     fn insert(&mut self, origin: Origin, epoch: u32, created: u64, mut container: Container) {
         let id = container.id;
         let mut complete = true;
-        let mut tell = None;
+        let mut changed_pod = None;
         if let Some(view) = container.pod.take() {
             let (pod, changed) = self.pods.join(id, &view);
-            tell = changed.then(|| pod.uid.clone());
+            changed_pod = changed.then(|| pod.uid.clone());
             container.pod = Some(pod);
         }
         if container.kind == ContainerKind::Container
@@ -313,8 +313,8 @@ impl Metadata {
             complete,
         });
         let waiters = std::mem::take(&mut entry.waiters);
-        if let Some(key) = tell {
-            self.tell_members(&key);
+        if let Some(key) = changed_pod {
+            self.update_members(&key);
         }
         if was_asked {
             match sandbox {
@@ -326,8 +326,8 @@ impl Metadata {
         self.complete(id, &waiters);
     }
 
-    /// The pod has changed: its containers show the new one.
-    fn tell_members(&mut self, key: &str) {
+    /// The pod has changed: gives its containers the new description.
+    fn update_members(&mut self, key: &str) {
         let Some((pod, members)) = self.pods.get(key) else {
             return;
         };

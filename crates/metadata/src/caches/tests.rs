@@ -38,7 +38,7 @@ fn bed() -> Bed {
 }
 
 impl Bed {
-    fn tell(&mut self, now: u64, updates: impl IntoIterator<Item = Update>) -> Vec<String> {
+    fn apply(&mut self, now: u64, updates: impl IntoIterator<Item = Update>) -> Vec<String> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
@@ -157,11 +157,11 @@ mod questions;
 #[test]
 fn an_unknown_container_is_asked_for_once_and_then_known() {
     let mut bed = bed();
-    bed.tell(1, [Update::SourceUp { source: 0 }]);
+    bed.apply(1, [Update::SourceUp { source: 0 }]);
     assert_eq!(bed.look("a", 100), "?");
     assert_eq!(bed.look("a", 101), "?");
     assert_eq!(bed.asked(), ["a"]);
-    let resolved = bed.tell(200, [seen(K8S, 1, container("a", "busybox", 50))]);
+    let resolved = bed.apply(200, [seen(K8S, 1, container("a", "busybox", 50))]);
     assert_eq!(resolved, ["a"]);
     assert_eq!(bed.look("a", 100), "busybox");
 }
@@ -169,10 +169,10 @@ fn an_unknown_container_is_asked_for_once_and_then_known() {
 #[test]
 fn what_nobody_knows_is_unknown_and_asked_again_later_without_holding_events() {
     let mut bed = bed();
-    bed.tell(1, [Update::SourceUp { source: 0 }]);
+    bed.apply(1, [Update::SourceUp { source: 0 }]);
     assert_eq!(bed.look("a", 100), "?");
     assert_eq!(
-        bed.tell(
+        bed.apply(
             200,
             [Update::Missing {
                 source: 0,
@@ -185,7 +185,7 @@ fn what_nobody_knows_is_unknown_and_asked_again_later_without_holding_events() {
     assert_eq!(bed.asked(), ["a"]);
     assert_eq!(bed.look("a", 31 * SECOND), "-");
     assert_eq!(bed.asked(), ["a"]);
-    bed.tell(31 * SECOND, [seen(K8S, 1, container("a", "busybox", 50))]);
+    bed.apply(31 * SECOND, [seen(K8S, 1, container("a", "busybox", 50))]);
     assert_eq!(bed.look("a", 31 * SECOND), "busybox");
 }
 
@@ -199,7 +199,7 @@ fn without_containerd_nothing_is_waited_for() {
 #[test]
 fn all_containerds_must_have_answered_before_a_container_is_unknown() {
     let mut bed = bed_with(3, CacheOptions::default());
-    bed.tell(
+    bed.apply(
         1,
         [
             Update::SourceUp { source: 0 },
@@ -210,7 +210,7 @@ fn all_containerds_must_have_answered_before_a_container_is_unknown() {
     assert_eq!(bed.look("a", 100), "?");
     assert_eq!(bed.asked(), ["a", "a"]);
     assert!(
-        bed.tell(
+        bed.apply(
             200,
             [Update::Missing {
                 source: 0,
@@ -221,7 +221,7 @@ fn all_containerds_must_have_answered_before_a_container_is_unknown() {
     );
     assert_eq!(bed.look("a", 100), "?");
     assert_eq!(
-        bed.tell(
+        bed.apply(
             300,
             [Update::Missing {
                 source: 1,
@@ -235,7 +235,7 @@ fn all_containerds_must_have_answered_before_a_container_is_unknown() {
 #[test]
 fn a_containerd_that_restarts_is_waited_for() {
     let mut bed = bed();
-    bed.tell(
+    bed.apply(
         1,
         [
             Update::SourceUp { source: 0 },
@@ -244,7 +244,7 @@ fn a_containerd_that_restarts_is_waited_for() {
     );
     assert_eq!(bed.look("a", 100), "?");
     assert!(
-        bed.tell(40 * SECOND, [Update::SourceDown { source: 0 }])
+        bed.apply(40 * SECOND, [Update::SourceDown { source: 0 }])
             .is_empty()
     );
     assert_eq!(bed.look("a", 100), "?");
@@ -253,7 +253,7 @@ fn a_containerd_that_restarts_is_waited_for() {
 #[test]
 fn what_was_deleted_while_containerd_was_away_is_found_out_by_the_snapshot() {
     let mut bed = bed();
-    bed.tell(
+    bed.apply(
         1,
         [
             seen(K8S, 1, container("a", "one", 100)),
@@ -264,7 +264,7 @@ fn what_was_deleted_while_containerd_was_away_is_found_out_by_the_snapshot() {
             },
         ],
     );
-    bed.tell(
+    bed.apply(
         500,
         [
             seen(K8S, 2, container("b", "two", 100)),
@@ -282,7 +282,7 @@ fn what_was_deleted_while_containerd_was_away_is_found_out_by_the_snapshot() {
 #[test]
 fn late_events_of_a_deleted_container_and_pod_are_still_known() {
     let mut bed = bed();
-    bed.tell(
+    bed.apply(
         1,
         [
             api_pod("u", "app:web"),
@@ -346,7 +346,7 @@ fn invented_ids_do_not_push_out_live_containers() {
         ..CacheOptions::default()
     };
     let mut bed = bed_with(1, options);
-    bed.tell(
+    bed.apply(
         1,
         [
             Update::SourceUp { source: 0 },
@@ -368,13 +368,13 @@ fn a_flood_of_containers_leaves_those_in_use_and_what_made_room_is_asked_for_aga
         ..CacheOptions::default()
     };
     let mut bed = bed_with(1, options);
-    bed.tell(1, [Update::SourceUp { source: 0 }]);
-    let tell = |bed: &mut Bed, name: &str| bed.tell(1, [seen(K8S, 1, container(name, name, 1))]);
+    bed.apply(1, [Update::SourceUp { source: 0 }]);
+    let apply = |bed: &mut Bed, name: &str| bed.apply(1, [seen(K8S, 1, container(name, name, 1))]);
     for n in 0..20 {
-        tell(&mut bed, &format!("real{n}"));
+        apply(&mut bed, &format!("real{n}"));
     }
     for n in 0..1000 {
-        tell(&mut bed, &format!("x{n}"));
+        apply(&mut bed, &format!("x{n}"));
         for used in 0..10 {
             let name = format!("real{used}");
             assert_eq!(bed.look(&name, 2), name, "after {n}");
@@ -384,6 +384,6 @@ fn a_flood_of_containers_leaves_those_in_use_and_what_made_room_is_asked_for_aga
     assert!(bed.metadata.len().0 <= 100);
     assert_eq!(bed.look("real15", 2), "?");
     assert_eq!(bed.asked(), ["real15"]);
-    assert_eq!(tell(&mut bed, "real15"), ["real15"]);
+    assert_eq!(apply(&mut bed, "real15"), ["real15"]);
     assert_eq!(bed.look("real15", 2), "real15");
 }

@@ -42,9 +42,9 @@ const CHECK: Duration = Duration::from_secs(2);
 pub(super) enum Done {
     /// An event waits for it; whether it was found.
     Asked(ContainerId, Result<bool, Error>),
-    /// containerd told of it by itself.
-    Told(Result<(), Error>),
-    /// All containers there are; how many.
+    /// A container that containerd announced in an event of its own.
+    Announced(Result<(), Error>),
+    /// The snapshot of all containers; how many there were.
     Snapshot(Result<usize, Error>),
 }
 
@@ -160,14 +160,14 @@ impl<'a> Session<'a> {
                 count(&self.task.counters.containerd_lookup_failures_total);
                 return Ok(Some(self.answer(id).boxed()));
             }
-            Done::Told(Err(Error::Timeout(_))) => {
+            Done::Announced(Err(Error::Timeout(_))) => {
                 count(&self.task.counters.containerd_lookup_failures_total);
             }
-            Done::Asked(_, Err(error)) | Done::Told(Err(error)) => {
+            Done::Asked(_, Err(error)) | Done::Announced(Err(error)) => {
                 count(&self.task.counters.containerd_lookup_failures_total);
                 return Err(error);
             }
-            Done::Told(Ok(())) => {}
+            Done::Announced(Ok(())) => {}
             Done::Snapshot(containers) => {
                 let containers = containers?;
                 if !*ready {
@@ -207,13 +207,13 @@ impl<'a> Session<'a> {
         let namespace = u8::try_from(namespace).ok()?;
         let origin = self.origin(namespace);
         let body = envelope.event?;
-        let told = |id: &str| {
+        let lookup = |id: &str| {
             let id = ContainerId::new(id.as_bytes())?;
-            Some(async move { Done::Told(self.find(namespace, id).await.map(|_| ())) }.boxed())
+            Some(async move { Done::Announced(self.find(namespace, id).await.map(|_| ())) }.boxed())
         };
         match envelope.topic.as_str() {
-            "/containers/create" => told(&body_of::<ContainerCreate>(&body)?.id),
-            "/containers/update" => told(&body_of::<ContainerUpdate>(&body)?.id),
+            "/containers/create" => lookup(&body_of::<ContainerCreate>(&body)?.id),
+            "/containers/update" => lookup(&body_of::<ContainerUpdate>(&body)?.id),
             "/containers/delete" => {
                 let id = ContainerId::new(body_of::<ContainerDelete>(&body)?.id.as_bytes())?;
                 let at = envelope

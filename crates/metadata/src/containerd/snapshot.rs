@@ -75,9 +75,9 @@ impl Session<'_> {
                         }
                     }
                 }
-                Err(error) => return Done::Told(Err(error)),
+                Err(error) => return Done::Announced(Err(error)),
             }
         }
-        Done::Told(Ok(()))
+        Done::Announced(Ok(()))
     }
 }

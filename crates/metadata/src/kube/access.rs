@@ -15,11 +15,11 @@ const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// A way to the API server that was found.
 pub(super) struct Access {
-    way: Way,
+    credentials: Credentials,
     node: String,
 }
 
-enum Way {
+enum Credentials {
     InCluster,
     Kubeconfig(PathBuf),
 }
@@ -28,10 +28,10 @@ impl Access {
     /// The way that the options choose; none if this is no pod and none is
     /// configured.
     pub(super) fn new(options: &KubeOptions) -> Result<Option<Self>, String> {
-        let way = match &options.access {
+        let credentials = match &options.access {
             KubeAccess::Auto if !Path::new(TOKEN).exists() => return Ok(None),
-            KubeAccess::Auto | KubeAccess::InCluster => Way::InCluster,
-            KubeAccess::Kubeconfig(path) => Way::Kubeconfig(path.clone()),
+            KubeAccess::Auto | KubeAccess::InCluster => Credentials::InCluster,
+            KubeAccess::Kubeconfig(path) => Credentials::Kubeconfig(path.clone()),
         };
         let Some(node) = options.node.clone().filter(|node| !node.is_empty()) else {
             return Err("the name of this node is not known: set NODE_NAME".into());
@@ -40,16 +40,16 @@ impl Access {
         if !node.bytes().all(is_name) {
             return Err(format!("'{node}' is no node's name: set NODE_NAME"));
         }
-        Ok(Some(Self { way, node }))
+        Ok(Some(Self { credentials, node }))
     }
 
     /// A client with the credentials as they are now.
     pub(super) async fn api(&self, options: &KubeOptions) -> Result<Api, Failure> {
-        let mut config = match &self.way {
-            Way::InCluster => {
+        let mut config = match &self.credentials {
+            Credentials::InCluster => {
                 Config::incluster().map_err(|e| Failure::other("service account", &e))?
             }
-            Way::Kubeconfig(path) => {
+            Credentials::Kubeconfig(path) => {
                 let what = format!("kubeconfig {}", path.display());
                 let file = Kubeconfig::read_from(path).map_err(|e| Failure::other(&what, &e))?;
                 Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())

@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_move_to_disk_hold_up_newer_ones_while_older_ones_are_adopted() {
+    fn lines_that_move_to_disk_go_before_newer_ones_while_older_ones_are_adopted() {
         let dir = tempfile::tempdir().unwrap();
         let disk = disk(&dir);
         let queue = queue(&Arc::default());

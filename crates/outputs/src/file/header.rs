@@ -6,7 +6,7 @@ use falco_rules::Priority;
 use serde_json::Value;
 use telemetry::Identity;
 
-use super::previous::Previous;
+use super::former_run::FormerRun;
 use crate::{
     Batch,
     internal::{Record, nanoseconds, utc},
@@ -30,9 +30,9 @@ pub(super) struct Beginning<'a> {
     pub(super) lines: u64,
     /// Why the former file is not gone on with.
     pub(super) reason: &'static str,
-    /// What the file tells of the former run, when this run just starts.
-    pub(super) previous: Option<&'a Previous>,
-    /// Whether it is this run's first record.
+    /// What the file shows about the former run, if this run has just started.
+    pub(super) previous: Option<&'a FormerRun>,
+    /// Whether this is the first record of the run.
     pub(super) start: bool,
 }
 

@@ -13,11 +13,11 @@
 mod append;
 mod closing;
 mod disk;
+mod former_run;
 mod header;
-mod home;
+mod mount_guard;
 mod open;
 mod paths;
-mod previous;
 mod rotate;
 mod segment;
 mod target;

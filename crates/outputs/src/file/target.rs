@@ -14,11 +14,11 @@ use tracing::{info, warn};
 
 use super::{
     Options, closing,
+    former_run::FormerRun,
     header::{self, Beginning},
-    home::Home,
+    mount_guard::MountGuard,
     open::{FileId, Opened, create_directory, open},
     paths::Paths,
-    previous::Previous,
     window::Window,
 };
 use crate::{Account, Batch};
@@ -64,7 +64,7 @@ pub(super) struct Target {
     /// Lines that this run has confirmed.
     lines: u64,
     started: bool,
-    pub(super) home: Option<Home>,
+    pub(super) mount_guard: Option<MountGuard>,
     pub(super) rotate_from: Instant,
     directory_gone: bool,
     /// The last line that was in the file when this run began.
@@ -89,7 +89,7 @@ impl Target {
             number: 0,
             lines: 0,
             started: false,
-            home: None,
+            mount_guard: None,
             rotate_from: Instant::now(),
             directory_gone: false,
             found: None,
@@ -101,11 +101,11 @@ impl Target {
         if self.open.is_some() {
             return Ok(());
         }
-        if let Some(home) = &mut self.home {
-            home.check(self.paths.directory())?;
+        if let Some(mount_guard) = &mut self.mount_guard {
+            mount_guard.check(self.paths.directory())?;
         } else {
             create_directory(self.paths.directory())?;
-            self.home = Some(Home::of(self.paths.directory())?);
+            self.mount_guard = Some(MountGuard::of(self.paths.directory())?);
         }
         let opened = match open(&self.paths.path, self.options.mode, self.options.owner) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -138,7 +138,7 @@ impl Target {
         }
         self.window.rewind();
         let mut previous = (size > 0)
-            .then(|| Previous::read(&open.file, size))
+            .then(|| FormerRun::read(&open.file, size))
             .transpose()?;
         let mut head = Vec::new();
         if let Some(previous) = &previous {
@@ -154,7 +154,7 @@ impl Target {
         let start = !self.started;
         // A run that ended while it rotated has left its last line in the file before.
         if start
-            && previous.as_ref().is_none_or(Previous::is_without_time)
+            && previous.as_ref().is_none_or(FormerRun::is_without_time)
             && let Some(before) = self.put_aside(newest)
         {
             previous = Some(before.followed_by(previous));
@@ -186,11 +186,11 @@ impl Target {
             .or_else(|| Some(self.put_aside(newest)?.last))
     }
 
-    /// What a file tells that was put aside.
-    fn put_aside(&self, number: u64) -> Option<Previous> {
+    /// What a rotated file shows about the run that wrote it.
+    fn put_aside(&self, number: u64) -> Option<FormerRun> {
         let file = std::fs::File::open(self.paths.aside(number)).ok()?;
         let size = file.metadata().ok()?.len();
-        Previous::read(&file, size).ok()
+        FormerRun::read(&file, size).ok()
     }
 
     /// Finds how much of the window is in the file already. False if it is another file.
@@ -327,7 +327,7 @@ impl Target {
 
     /// On request: closes the file, so that the path is opened anew, wherever it is.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        self.home = None;
+        self.mount_guard = None;
         if self.window.at_line_start() {
             self.sync()?;
         }

@@ -303,7 +303,7 @@ mod tests {
     use config::Config;
     use rustix::io::Errno;
 
-    use super::{super::home::Home, *};
+    use super::{super::mount_guard::MountGuard, *};
     use crate::Limit;
 
     fn queue() -> Arc<Queue> {
@@ -398,7 +398,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let queue = queue();
         let mut writer = writer(dir.path(), &queue);
-        writer.target.home = Some(Home::on_a_share());
+        writer.target.mount_guard = Some(MountGuard::on_a_share());
         let (opened, _outcome) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::spawn(move || writer.run(&opened));
         push(&queue, &["one\n"]);

@@ -98,8 +98,8 @@ fn ask(ask: Ask, fd: libc::c_int) -> Result<String> {
     Ok(Address(bytes).text())
 }
 
-/// What `getsockname` and `getpeername` say, `-` for nothing.
-pub(crate) fn ends(fd: libc::c_int) -> Result<String> {
+/// The endpoints from `getsockname` and `getpeername`; `-` where there is none.
+pub(crate) fn endpoints(fd: libc::c_int) -> Result<String> {
     let (local, peer) = (ask(libc::getsockname, fd)?, ask(libc::getpeername, fd)?);
     Ok(format!("{local} {peer}"))
 }

@@ -17,15 +17,15 @@ const WAIT: u32 = 1;
 
 /// Who makes the attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum By {
-    /// The thread that submits it.
+pub(crate) enum Connector {
+    /// The thread that submits the request.
     Submitter,
     /// A worker of the kernel.
     Worker,
 }
 
-/// Connects and waits for the result, which must be 0, or that errno.
-pub(crate) fn connect(fd: libc::c_int, address: &Address, errno: u32, by: By) -> Result<()> {
+/// Connects through `io_uring` and waits for the result, which must be 0 or that errno.
+pub(crate) fn connect(fd: libc::c_int, address: &Address, errno: u32, by: Connector) -> Result<()> {
     // `struct io_uring_params`, as 32-bit words.
     let mut params = [0_u32; 30];
     // SAFETY: the kernel writes the parameters, 120 bytes.
@@ -39,7 +39,7 @@ pub(crate) fn connect(fd: libc::c_int, address: &Address, errno: u32, by: By) ->
     let rings = map(ring, len, 0)?;
     let entry = map(ring, 64 * params[0] as usize, ENTRIES)?;
     let first = u64::from(CONNECT)
-        | u64::from(if by == By::Worker { ASYNC } else { 0 }) << 8
+        | u64::from(if by == Connector::Worker { ASYNC } else { 0 }) << 8
         | u64::from(fd.cast_unsigned()) << 32;
     let words = rings.cast::<u32>();
     // SAFETY: the offsets are those that the kernel gave, in what was mapped; nobody else

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::thread::UnshareFlags;
 
 use crate::{
-    address::{Address, ends, expect},
+    address::{Address, endpoints, expect},
     attempt,
     place::{check, unshare},
     ring,
@@ -33,7 +33,7 @@ pub(crate) fn take(step: &str, steps: &mut Steps) -> Result<()> {
         "close" => close(number(steps)?),
         "nonblocking" => nonblocking(number(steps)?),
         "wait-connected" => wait_connected(number(steps)?),
-        "ends" => say(&ends(number(steps)?)?),
+        "endpoints" => say(&endpoints(number(steps)?)?),
         "connect" => connect(number(steps)?, &address(steps)?, steps.number()?),
         "connect-bad-pointer" => bad_pointer(number(steps)?),
         "connect-at-the-edge" => at_the_edge(
@@ -58,13 +58,13 @@ pub(crate) fn take(step: &str, steps: &mut Steps) -> Result<()> {
             number(steps)?,
             &address(steps)?,
             steps.number()?,
-            ring::By::Submitter,
+            ring::Connector::Submitter,
         ),
         "connect-ring-worker" => ring::connect(
             number(steps)?,
             &address(steps)?,
             steps.number()?,
-            ring::By::Worker,
+            ring::Connector::Worker,
         ),
         "send-fast-open" => attempt::send_to(number(steps)?, &address(steps)?),
         "send-message-fast-open" => attempt::send_message(number(steps)?, &address(steps)?),

@@ -34,23 +34,23 @@ fn size(bed: &Bed) -> [usize; 4] {
 fn pod(bed: &mut Bed, runtime: &tokio::runtime::Runtime, n: u64, deletions: Deletions) {
     let now = n * PACE;
     let (uid, box_name, name) = (format!("u{n}"), format!("s{n}"), format!("c{n}"));
-    let mut tell = |now: u64, update: Update| {
+    let mut apply = |now: u64, update: Update| {
         runtime.block_on(bed.updates.send(update));
         let _ = bed.metadata.apply_updates(now);
     };
-    tell(now, seen(K8S, 1, sandbox(&box_name, &uid, now)));
+    apply(now, seen(K8S, 1, sandbox(&box_name, &uid, now)));
     let view = pod_view(&uid, Some("app:web"));
     let api = Update::Pod {
         key: (&*uid).into(),
         pod: Box::new((*view).clone()),
     };
-    tell(now, api);
+    apply(now, api);
     let container = Container {
         sandbox: Some(id(&box_name)),
         pod: Some(pod_view(&uid, None)),
         ..container(&name, "main", now)
     };
-    tell(now, seen(K8S, 1, container));
+    apply(now, seen(K8S, 1, container));
     let [in_sandbox, in_container] = [&box_name, &name].map(|name| bed.look(name, now));
     assert_eq!([&*in_sandbox, &*in_container], ["pause", "main"]);
     if deletions == Deletions::Missed {
@@ -75,7 +75,7 @@ fn churn(deletions: Deletions) -> [[usize; 4]; 3] {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    bed.tell(0, [Update::SourceUp { source: 0 }]);
+    bed.apply(0, [Update::SourceUp { source: 0 }]);
     let mut sizes = [[0; 4]; 3];
     for n in 1..=CONTAINERS {
         pod(&mut bed, &runtime, n, deletions);

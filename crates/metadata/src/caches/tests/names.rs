@@ -3,9 +3,9 @@
 use super::*;
 
 #[test]
-fn a_name_used_again_is_given_to_whom_it_belonged_at_the_time() {
+fn an_event_gets_the_container_that_had_its_id_at_that_time() {
     let mut bed = bed();
-    bed.tell(
+    bed.apply(
         1,
         [
             seen(K8S, 1, container("redis", "first", 100)),
@@ -26,7 +26,7 @@ fn a_name_used_again_is_given_to_whom_it_belonged_at_the_time() {
 #[test]
 fn a_late_answer_about_a_deleted_container_does_not_revive_it() {
     let mut bed = bed();
-    bed.tell(
+    bed.apply(
         1,
         [
             seen(K8S, 1, container("redis", "first", 100)),
@@ -40,7 +40,7 @@ fn a_late_answer_about_a_deleted_container_does_not_revive_it() {
 #[test]
 fn an_answer_about_the_former_owner_of_a_name_does_not_replace_the_present_one() {
     let mut bed = bed();
-    bed.tell(
+    bed.apply(
         1,
         [
             seen(K8S, 1, container("redis", "second", 300)),
@@ -54,7 +54,7 @@ fn an_answer_about_the_former_owner_of_a_name_does_not_replace_the_present_one()
 #[test]
 fn a_name_that_two_namespaces_use_at_a_time_is_given_to_nobody() {
     let mut bed = bed();
-    bed.tell(
+    bed.apply(
         1,
         [
             seen(K8S, 1, container("redis", "ours", 100)),
@@ -69,7 +69,7 @@ fn a_name_that_two_namespaces_use_at_a_time_is_given_to_nobody() {
             .load(Ordering::Relaxed),
         1
     );
-    bed.tell(
+    bed.apply(
         1,
         [Update::Gone {
             origin: MOBY,

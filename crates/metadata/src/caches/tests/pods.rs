@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_container_waits_for_its_sandbox_and_takes_its_labels_and_namespaces() {
     let mut bed = bed();
-    bed.tell(
+    bed.apply(
         1,
         [
             Update::SourceUp { source: 0 },
@@ -15,7 +15,7 @@ fn a_container_waits_for_its_sandbox_and_takes_its_labels_and_namespaces() {
     assert_eq!(bed.look("c", 200), "?");
     assert_eq!(bed.asked(), ["s"]);
     assert_eq!(
-        bed.tell(300, [seen(K8S, 1, sandbox("s", "u", 90))]),
+        bed.apply(300, [seen(K8S, 1, sandbox("s", "u", 90))]),
         ["s", "c"]
     );
     let c = bed.known("c", 200);
@@ -26,13 +26,13 @@ fn a_container_waits_for_its_sandbox_and_takes_its_labels_and_namespaces() {
 #[test]
 fn events_that_wait_for_a_container_go_on_waiting_for_its_sandbox() {
     let mut bed = bed();
-    bed.tell(1, [Update::SourceUp { source: 0 }]);
+    bed.apply(1, [Update::SourceUp { source: 0 }]);
     assert_eq!(bed.look("c", 200), "?");
-    let told = bed.tell(2, [seen(K8S, 1, workload("c", "s", "u", 100))]);
-    assert!(told.is_empty(), "{told:?}");
+    let reported = bed.apply(2, [seen(K8S, 1, workload("c", "s", "u", 100))]);
+    assert!(reported.is_empty(), "{reported:?}");
     assert_eq!(bed.asked(), ["c", "s"]);
     assert_eq!(
-        bed.tell(3, [seen(K8S, 1, sandbox("s", "u", 90))]),
+        bed.apply(3, [seen(K8S, 1, sandbox("s", "u", 90))]),
         ["s", "c"]
     );
     assert_eq!(bed.look("c", 200), "c");
@@ -41,7 +41,7 @@ fn events_that_wait_for_a_container_go_on_waiting_for_its_sandbox() {
 #[test]
 fn a_container_without_its_sandbox_is_given_what_is_known() {
     let mut bed = bed();
-    bed.tell(
+    bed.apply(
         1,
         [
             Update::SourceUp { source: 0 },
@@ -50,7 +50,7 @@ fn a_container_without_its_sandbox_is_given_what_is_known() {
     );
     assert_eq!(bed.look("c", 200), "?");
     assert_eq!(
-        bed.tell(
+        bed.apply(
             300,
             [Update::Missing {
                 source: 0,
@@ -65,7 +65,7 @@ fn a_container_without_its_sandbox_is_given_what_is_known() {
 #[test]
 fn the_api_servers_labels_replace_the_sandboxs_and_change_while_it_runs() {
     let mut bed = bed();
-    bed.tell(
+    bed.apply(
         1,
         [
             seen(K8S, 1, sandbox("s", "u", 90)),
@@ -82,9 +82,9 @@ fn the_api_servers_labels_replace_the_sandboxs_and_change_while_it_runs() {
             .unwrap()
     };
     assert_eq!(&*labels(&mut bed), "app:web");
-    bed.tell(2, [api_pod("u", "app:web, hot:yes")]);
+    bed.apply(2, [api_pod("u", "app:web, hot:yes")]);
     assert_eq!(&*labels(&mut bed), "app:web, hot:yes");
-    bed.tell(3, [seen(K8S, 1, sandbox("s", "u", 90))]);
+    bed.apply(3, [seen(K8S, 1, sandbox("s", "u", 90))]);
     assert_eq!(
         &*labels(&mut bed),
         "app:web, hot:yes",
@@ -104,9 +104,9 @@ fn the_api_servers_labels_replace_the_sandboxs_and_change_while_it_runs() {
 }
 
 #[test]
-fn a_pod_that_the_api_server_told_first_is_found_by_its_containers() {
+fn containers_find_a_pod_that_the_api_server_reported_first() {
     let mut bed = bed();
-    bed.tell(
+    bed.apply(
         1,
         [
             api_pod("u", "app:web, v:2"),
@@ -121,7 +121,7 @@ fn a_pod_that_the_api_server_told_first_is_found_by_its_containers() {
 }
 
 #[test]
-fn a_pod_that_claims_anothers_uid_gives_it_nothing() {
+fn a_pod_that_claims_the_uid_of_another_pod_does_not_change_that_pod() {
     let mut bed = bed();
     let forged = || Update::Pod {
         key: "hash".into(),
@@ -132,7 +132,7 @@ fn a_pod_that_claims_anothers_uid_gives_it_nothing() {
             ..Pod::default()
         }),
     };
-    bed.tell(
+    bed.apply(
         1,
         [forged(), seen(K8S, 1, sandbox("s", "hash", 90)), forged()],
     );
@@ -149,7 +149,7 @@ fn pods_that_are_forgotten_because_there_are_too_many_are_counted() {
         ..CacheOptions::default()
     };
     let mut bed = bed_with(1, options);
-    bed.tell(1, (0..20).map(|n| api_pod(&format!("u{n}"), "app:web")));
+    bed.apply(1, (0..20).map(|n| api_pod(&format!("u{n}"), "app:web")));
     let kept = bed.metadata.len().1;
     assert!(kept <= 8, "{kept}");
     let forgotten = bed.metadata.lookups()[1].evictions;

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_full_queue_to_containerd_is_tried_again() {
     let mut bed = bed();
-    bed.tell(1, [Update::SourceUp { source: 0 }]);
+    bed.apply(1, [Update::SourceUp { source: 0 }]);
     for n in 0..6 {
         assert_eq!(bed.look(&format!("c{n}"), 10), "?");
     }
@@ -38,8 +38,8 @@ fn questions_that_no_containerd_takes_are_forgotten_with_those_who_asked() {
         assert!(bed.metadata.sources.unsent() <= 1, "{n}");
     }
     assert_eq!(bed.look("late", now), "?");
-    bed.tell(now, [Update::SourceUp { source: 0 }]);
-    // Four were in the queue; of the others only this one still waits.
+    bed.apply(now, [Update::SourceUp { source: 0 }]);
+    // Four questions were in the queue; of the others only this one still waits.
     assert_eq!(drain(&mut bed, now)[4..], ["late"]);
 }
 
@@ -57,7 +57,7 @@ fn as_many_questions_wait_for_a_containerd_as_there_are_containers_at_most() {
         bed.metadata.apply_updates(now);
         assert!(bed.metadata.sources.unsent() <= 1000, "{n}");
     }
-    bed.tell(now, [Update::SourceUp { source: 0 }]);
+    bed.apply(now, [Update::SourceUp { source: 0 }]);
     let asked = drain(&mut bed, now);
     let entries = bed.metadata.len().0;
     assert_eq!(asked.len(), 2 * (4 + entries), "four were in each queue");
@@ -70,28 +70,28 @@ fn as_many_questions_wait_for_a_containerd_as_there_are_containers_at_most() {
 #[test]
 fn a_question_that_waits_already_is_not_kept_twice() {
     let mut bed = bed();
-    bed.tell(1, [Update::SourceUp { source: 0 }]);
+    bed.apply(1, [Update::SourceUp { source: 0 }]);
     for n in 0..5 {
         bed.look(&format!("c{n}"), 10);
     }
     // Told of by itself, deleted, and asked for again, all before there was room.
     let again = seen(K8S, 1, container("c4", "image", 5));
-    bed.tell(20, [again, gone("c4", 30)]);
+    bed.apply(20, [again, gone("c4", 30)]);
     assert_eq!(bed.look("c4", 40), "?");
     assert_eq!(drain(&mut bed, 50), ["c0", "c1", "c2", "c3", "c4"]);
 }
 
 #[test]
-fn what_nobody_knew_is_remembered_until_it_may_be_asked_again() {
+fn an_unknown_container_is_remembered_until_the_cache_may_ask_again() {
     let mut bed = bed();
-    bed.tell(1, [Update::SourceUp { source: 0 }]);
+    bed.apply(1, [Update::SourceUp { source: 0 }]);
     assert_eq!(bed.look("a", 100), "?");
     assert_eq!(bed.asked(), ["a"]);
     let missing = Update::Missing {
         source: 0,
         id: id("a"),
     };
-    bed.tell(200, [missing]);
+    bed.apply(200, [missing]);
     bed.metadata.apply_updates(20 * SECOND);
     assert_eq!(bed.look("a", 20 * SECOND), "-");
     assert!(bed.asked().is_empty());

@@ -168,11 +168,11 @@ impl Pipeline {
         let (cgroups, of_cgroups) = self.cgroups.figures();
         let (users, of_users) = self.evaluator.users.figures();
         let (programs, of_programs) = self.evaluator.lineage.figures();
-        caches.tell(Cache::Cgroups, cgroups, of_cgroups);
-        caches.tell(Cache::Containers, containers, of_containers);
-        caches.tell(Cache::Pods, pods, of_pods);
-        caches.tell(Cache::Programs, programs, of_programs);
-        caches.tell(Cache::Users, users, of_users);
+        caches.report(Cache::Cgroups, cgroups, of_cgroups);
+        caches.report(Cache::Containers, containers, of_containers);
+        caches.report(Cache::Pods, pods, of_pods);
+        caches.report(Cache::Programs, programs, of_programs);
+        caches.report(Cache::Users, users, of_users);
     }
 
     /// What a cgroup was found to be.

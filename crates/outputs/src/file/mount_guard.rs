@@ -26,20 +26,20 @@ const NETWORK: [u64; 7] = [
 
 /// Which file system it is. Device numbers of shares change with each mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Id {
+struct FileSystemId {
     kind: u64,
     fsid: u64,
 }
 
 #[derive(Debug)]
-pub(super) struct Home {
-    id: Id,
-    /// Since when the directory is on another one.
+pub(super) struct MountGuard {
+    id: FileSystemId,
+    /// Since when the directory is on another file system.
     away: Option<Instant>,
 }
 
-impl Home {
-    /// The file system of a directory.
+impl MountGuard {
+    /// A guard for the file system of a directory.
     pub(super) fn of(directory: &Path) -> io::Result<Self> {
         Ok(Self {
             id: identify(directory)?,
@@ -61,14 +61,14 @@ impl Home {
     /// A share that no directory of a test is on.
     #[cfg(test)]
     pub(super) fn on_a_share() -> Self {
-        let id = Id {
+        let id = FileSystemId {
             kind: NETWORK[0],
             fsid: 0,
         };
         Self { id, away: None }
     }
 
-    fn accept(&mut self, id: Id, now: Instant) -> bool {
+    fn accept(&mut self, id: FileSystemId, now: Instant) -> bool {
         if id == self.id {
             self.away = None;
             return true;
@@ -85,8 +85,8 @@ impl Home {
     }
 }
 
-/// Of the directory, or of the nearest one above it that exists.
-fn identify(directory: &Path) -> io::Result<Id> {
+/// The file system of a directory, or of the nearest existing one above it.
+fn identify(directory: &Path) -> io::Result<FileSystemId> {
     let mut error = io::Error::from(io::ErrorKind::NotFound);
     let places = directory.ancestors().map(|place| match place.as_os_str() {
         name if name.is_empty() => Path::new("."),
@@ -95,7 +95,7 @@ fn identify(directory: &Path) -> io::Result<Id> {
     for place in places {
         match (rustix::fs::statfs(place), rustix::fs::statvfs(place)) {
             (Ok(kind), Ok(fs)) => {
-                return Ok(Id {
+                return Ok(FileSystemId {
                     kind: u64::try_from(kind.f_type).unwrap_or(0),
                     fsid: fs.f_fsid,
                 });
@@ -114,49 +114,49 @@ fn identify(directory: &Path) -> io::Result<Id> {
 mod tests {
     use super::*;
 
-    const NFS: Id = Id {
+    const NFS: FileSystemId = FileSystemId {
         kind: 0x6969,
         fsid: 0,
     };
-    const EXT4: Id = Id {
+    const EXT4: FileSystemId = FileSystemId {
         kind: 0xef53,
         fsid: 1,
     };
-    const XFS: Id = Id {
+    const XFS: FileSystemId = FileSystemId {
         kind: 0x5846_5342,
         fsid: 2,
     };
 
-    fn home(id: Id) -> (Home, Instant) {
-        (Home { id, away: None }, Instant::now())
+    fn guard_of(id: FileSystemId) -> (MountGuard, Instant) {
+        (MountGuard { id, away: None }, Instant::now())
     }
 
     #[test]
     fn the_mount_point_of_a_share_that_is_gone_is_never_accepted() {
-        let (mut home, now) = home(NFS);
-        assert!(!home.accept(EXT4, now));
-        assert!(!home.accept(EXT4, now + PATIENCE * 10));
-        assert!(home.accept(NFS, now));
+        let (mut guard, now) = guard_of(NFS);
+        assert!(!guard.accept(EXT4, now));
+        assert!(!guard.accept(EXT4, now + PATIENCE * 10));
+        assert!(guard.accept(NFS, now));
     }
 
     #[test]
     fn a_share_that_is_mounted_over_the_directory_is_accepted() {
-        let (mut home, now) = home(EXT4);
-        assert!(home.accept(NFS, now));
+        let (mut guard, now) = guard_of(EXT4);
+        assert!(guard.accept(NFS, now));
     }
 
     #[test]
     fn another_disk_is_accepted_after_a_while() {
-        let (mut home, now) = home(EXT4);
-        assert!(!home.accept(XFS, now));
-        assert!(home.accept(XFS, now + PATIENCE));
-        assert!(home.accept(XFS, now));
+        let (mut guard, now) = guard_of(EXT4);
+        assert!(!guard.accept(XFS, now));
+        assert!(guard.accept(XFS, now + PATIENCE));
+        assert!(guard.accept(XFS, now));
     }
 
     #[test]
     fn a_directory_that_is_not_there_is_on_the_file_system_above() {
         let dir = tempfile::tempdir().unwrap();
-        let mut home = Home::of(dir.path()).unwrap();
-        home.check(&dir.path().join("a/b")).unwrap();
+        let mut guard = MountGuard::of(dir.path()).unwrap();
+        guard.check(&dir.path().join("a/b")).unwrap();
     }
 }

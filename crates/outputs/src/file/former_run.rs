@@ -17,8 +17,8 @@ const OWN: &[u8] = b"\"rule\":\"Sensor internal: ";
 
 /// The end of a file that exists already.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Previous {
-    /// Number of the file, if it says so.
+pub(super) struct FormerRun {
+    /// Number of the file, if the first line has one.
     pub(super) number: Option<u64>,
     /// When it was begun.
     pub(super) created: Option<SystemTime>,
@@ -36,15 +36,15 @@ pub(super) struct Previous {
     pub(super) last: Vec<u8>,
 }
 
-impl Previous {
+impl FormerRun {
     /// Reads the beginning and the end of a file.
     pub(super) fn read(file: &File, size: u64) -> io::Result<Self> {
-        let mut previous = Self::default();
+        let mut former = Self::default();
         let mut reader = BufReader::with_capacity(1 << 20, file);
         let mut line = Vec::new();
         reader.seek(SeekFrom::Start(0))?;
         io::Read::take(&mut reader, 64 << 10).read_until(b'\n', &mut line)?;
-        previous.first(&line);
+        former.first(&line);
         let start = size.saturating_sub(MOST);
         reader.seek(SeekFrom::Start(start))?;
         let own = memmem::Finder::new(OWN);
@@ -59,32 +59,32 @@ impl Previous {
                 continue;
             }
             if line.last() != Some(&b'\n') {
-                std::mem::swap(&mut previous.half, &mut line);
+                std::mem::swap(&mut former.half, &mut line);
                 break;
             }
             if own.find(&line).is_some() {
-                previous.own(&line);
+                former.own(&line);
             } else {
-                previous.lines = previous.lines.map(|lines| lines + 1);
-                previous.clean = false;
-                std::mem::swap(&mut previous.last, &mut line);
+                former.lines = former.lines.map(|lines| lines + 1);
+                former.clean = false;
+                std::mem::swap(&mut former.last, &mut line);
             }
             last.clear();
             last.extend_from_slice(if line.is_empty() || own.find(&line).is_none() {
-                &previous.last
+                &former.last
             } else {
                 &line
             });
         }
-        previous.clean &= previous.half.is_empty();
+        former.clean &= former.half.is_empty();
         let text = |value: &Value, key| value.get(key).and_then(Value::as_str).map(str::to_owned);
         if let Ok(value) = serde_json::from_slice::<Value>(&last) {
-            previous.last_time = text(&value, "time");
+            former.last_time = text(&value, "time");
         }
-        if let Ok(value) = serde_json::from_slice::<Value>(&previous.last) {
-            previous.last_event = value["output_fields"]["evt.num"].as_u64();
+        if let Ok(value) = serde_json::from_slice::<Value>(&former.last) {
+            former.last_event = value["output_fields"]["evt.num"].as_u64();
         }
-        Ok(previous)
+        Ok(former)
     }
 
     fn first(&mut self, line: &[u8]) {
@@ -135,11 +135,11 @@ impl Previous {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Previous {
+    fn read(text: &str) -> FormerRun {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
         std::fs::write(&path, text).unwrap();
-        Previous::read(&File::open(&path).unwrap(), text.len() as u64).unwrap()
+        FormerRun::read(&File::open(&path).unwrap(), text.len() as u64).unwrap()
     }
 
     const START: &str = concat!(
@@ -158,13 +158,13 @@ mod tests {
 
     #[test]
     fn lines_are_counted_on_from_the_last_own_record() {
-        let previous = read(&format!("{START}{EVENT}{EVENT}"));
-        assert_eq!(previous.number, Some(7));
-        assert_eq!(previous.lines, Some(102));
-        assert_eq!(previous.last_event, Some(42));
-        assert!(!previous.clean);
+        let former = read(&format!("{START}{EVENT}{EVENT}"));
+        assert_eq!(former.number, Some(7));
+        assert_eq!(former.lines, Some(102));
+        assert_eq!(former.last_event, Some(42));
+        assert!(!former.clean);
         let now = OffsetDateTime::parse("2026-11-21T03:56:39.582871057Z", &Rfc3339).unwrap();
-        assert_eq!(previous.down_seconds(now.into()), Some(60.0));
+        assert_eq!(former.down_seconds(now.into()), Some(60.0));
     }
 
     #[test]
@@ -177,13 +177,13 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_file_tells_nothing() {
-        let previous = read("some text\nmore\n");
+    fn a_file_that_no_sensor_wrote_has_no_former_run() {
+        let former = read("some text\nmore\n");
         assert_eq!(
-            (previous.number, previous.lines, previous.last_time),
+            (former.number, former.lines, former.last_time),
             (None, None, None)
         );
-        assert_eq!(read(""), Previous::default());
+        assert_eq!(read(""), FormerRun::default());
     }
 
     #[test]
