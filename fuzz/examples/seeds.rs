@@ -1,4 +1,4 @@
-//! Writes the committed corpus anew, after a change of the wire format:
+//! Writes the committed corpus again, after a change of the wire format:
 //! `cargo run --package sensor-fuzz --example seeds`.
 
 use std::{fs, io, path::Path};

@@ -1,4 +1,4 @@
-//! The names of a cgroup, whatever they are, name a container or the host.
+//! Any names of a cgroup lead to a container or to the host.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -14,7 +14,7 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     assert!(id.full().starts_with(id.short()) && !id.short().is_empty());
-    // An id is a piece of a name, never made up.
+    // An id is a piece of a name, and never invented.
     let full = id.full().as_bytes();
     assert!(bytes.windows(full.len()).any(|piece| piece == full));
 });

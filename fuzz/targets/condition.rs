@@ -1,5 +1,5 @@
-//! Any text is a condition or a problem with a place in it; a condition that
-//! compiles gives the same verdict twice.
+//! Any text is a condition or a problem with a position; a condition that compiles gives the same
+//! result twice.
 #![no_main]
 
 use bumpalo::Bump;
@@ -15,7 +15,7 @@ use sensor::sources::syscall::{
 
 fuzz_target!(|text: &str| -> Corpus {
     let _ = Template::parse(text);
-    // As a JSON text, which YAML can read.
+    // As a JSON string, which is valid YAML.
     let quoted = format!("{text:?}")
         .replace("\\'", "'")
         .replace("\\u{", "\\x{");

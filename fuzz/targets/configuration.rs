@@ -1,5 +1,5 @@
-//! Any text is a configuration or a list of problems; one that is valid can be printed, and
-//! what is printed is the same configuration again.
+//! Any text is a configuration or a list of problems; a valid configuration prints as a text that
+//! reads as the same configuration.
 #![no_main]
 
 use std::{collections::BTreeMap, fs, path::Path, sync::LazyLock};
@@ -24,7 +24,7 @@ fn loaded(file: &Path, text: &str) -> Option<Loaded> {
 }
 
 fuzz_target!(|text: &str| -> Corpus {
-    // It would read other files.
+    // This key would read other files.
     if text.contains("config_files") {
         return Corpus::Reject;
     }

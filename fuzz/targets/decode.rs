@@ -1,4 +1,4 @@
-//! Any bytes are a record or an error, and a record can be read to its end.
+//! Any bytes are a record or an error, and every part of a record can be read.
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};

@@ -1,4 +1,4 @@
-//! Any bytes to the web server are answered by HTTP or not at all.
+//! The web server answers any bytes by HTTP, or not at all.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};
@@ -23,12 +23,12 @@ static TELEMETRY: LazyLock<Arc<Telemetry>> =
 fuzz_target!(|bytes: &[u8]| {
     let answer = RUNTIME.block_on(async {
         let (mut client, server) = duplex(1 << 20);
-        // There is room for all of it.
+        // The pipe has room for all of it.
         client.write_all(bytes).await.expect("it is not read yet");
         client.shutdown().await.expect("it is open");
         let mut answer = Vec::new();
         let served = serve_stream(server, Arc::clone(&TELEMETRY), Webserver::default());
-        // Side by side: many requests have more answers than there is room for.
+        // Both at once: many requests have more answers than the pipe has room for.
         let ((), read) = tokio::join!(served, client.read_to_end(&mut answer));
         read.expect("memory");
         answer

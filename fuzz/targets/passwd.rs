@@ -1,5 +1,5 @@
-//! Any bytes are a passwd or group file; a name that comes of it is printable and stands for the
-//! number that was asked for.
+//! Any bytes are a passwd or group file; a name from it is printable and belongs to the number that
+//! the target asks for.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

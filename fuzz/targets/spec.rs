@@ -1,4 +1,4 @@
-//! Any bytes are an OCI specification or none; what comes of one is bounded.
+//! Any bytes are an OCI specification or none; the values of a specification are bounded.
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};

@@ -1,6 +1,6 @@
-//! An API server in the test's process that has pods and behaves like the real
-//! one: chunked watches, bookmarks, versions that expire inside of an HTTP 200,
-//! refused tokens, Retry-After, connections that fall silent.
+//! An API server in the test's process that has pods and behaves like the real one: chunked
+//! watches, bookmarks, versions that expire inside of an HTTP 200, refused tokens, Retry-After,
+//! connections that fall silent.
 
 use std::{
     collections::BTreeMap,
@@ -30,37 +30,37 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// The node whose pods are asked for.
+/// The node whose pods the sensor asks for.
 pub const NODE: &str = "node-1";
-/// The refusal of a real server.
+/// The body of a refusal, as a real server sends it.
 const FORBIDDEN: &str = include_str!("../testbed/fixtures/forbidden-403.json");
 
-/// What the server does, and what it was asked.
+/// How the server behaves, and the requests that it got.
 pub struct State {
     pods: BTreeMap<String, Value>,
     version: u64,
     /// Events after `compacted`.
     history: Vec<(u64, &'static str, Value)>,
     compacted: u64,
-    /// The only token that is accepted.
+    /// The only token that the server accepts.
     pub token: String,
-    /// This many requests are answered with 429.
+    /// The server answers this many requests with 429.
     pub throttle: u32,
-    /// All requests are answered with 403.
+    /// The server answers all requests with 403.
     pub forbidden: bool,
-    /// LISTs take this long.
+    /// How long a LIST takes.
     pub list_delay: Duration,
-    /// Watches send nothing, and stay open.
+    /// Watches send nothing and stay open.
     pub silent: bool,
     /// Time between bookmarks.
     pub bookmarks: Duration,
     /// Watches end after this many events; 0: never.
     pub watch_events: usize,
-    /// Paths and queries.
+    /// Paths and queries of all requests.
     pub requests: Vec<String>,
 }
 
-/// The server; it ends when this is dropped.
+/// The running server; dropping this value stops it.
 pub struct ApiServer {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
@@ -68,13 +68,13 @@ pub struct ApiServer {
     _runtime: Runtime,
 }
 
-/// The guard of a mutex that survives a failed test.
+/// Locks a mutex, also after a panic of another test.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl ApiServer {
-    /// Starts one without pods; its token is `token-1`.
+    /// Starts a server without pods; its token is `token-1`.
     ///
     /// # Panics
     /// If the machine refuses a port or threads.
@@ -117,10 +117,10 @@ impl ApiServer {
         }
     }
 
-    /// A kubeconfig whose token stands in a file, as a service account's does.
+    /// A kubeconfig whose token is in a file, as that of a service account.
     ///
     /// # Panics
-    /// If it cannot be written.
+    /// If the file cannot be written.
     #[must_use]
     pub fn kubeconfig(&self, dir: &Path) -> PathBuf {
         let path = dir.join("kubeconfig");
@@ -136,19 +136,19 @@ impl ApiServer {
         path
     }
 
-    /// Changes what it does.
+    /// Changes the behaviour of the server.
     pub fn set(&self, change: impl FnOnce(&mut State)) {
         change(&mut lock(&self.state));
         self.changed.send_modify(|n| *n += 1);
     }
 
-    /// What it was asked.
+    /// The requests so far.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         lock(&self.state).requests.clone()
     }
 
-    /// Makes or changes a pod.
+    /// Creates or changes a pod.
     pub fn apply(&self, pod: Value) {
         self.set(|state| {
             let uid = pod["metadata"]["uid"]
@@ -174,13 +174,13 @@ impl ApiServer {
         });
     }
 
-    /// Deletes a pod of which no watch will tell.
+    /// Deletes a pod without an event for the watches.
     pub fn delete_unseen(&self, uid: &str) {
         self.delete(uid);
         self.expire();
     }
 
-    /// Forgets its history: versions up to now are expired. Watches end.
+    /// Forgets the history: all versions up to now are expired, and all watches end.
     pub fn expire(&self) {
         self.set(|state| {
             state.version += 1;
@@ -190,7 +190,7 @@ impl ApiServer {
     }
 }
 
-/// A pod as the server has it.
+/// The object of a pod, as the server sends it.
 #[must_use]
 pub fn pod(name: &str, uid: &str, labels: &[(&str, &str)]) -> Value {
     let labels: BTreeMap<_, _> = labels.iter().copied().collect();
@@ -216,7 +216,7 @@ impl State {
     }
 }
 
-/// What a watch sends next.
+/// The next message of a watch.
 #[derive(Default)]
 struct Next {
     lines: Vec<String>,
@@ -321,7 +321,7 @@ impl Server {
         Ok(response(StatusCode::OK, Chunks(receiver)))
     }
 
-    /// Sends what happens after a version.
+    /// Sends the events after a version.
     async fn watch(mut self, mut after: u64, out: mpsc::Sender<Bytes>) {
         let mut sent = 0;
         loop {
@@ -333,7 +333,7 @@ impl Server {
                 expired,
             } = next;
             for line in lines {
-                // Chunks end anywhere.
+                // A chunk can end anywhere.
                 let (head, tail) = line.split_at(line.len() / 2);
                 for part in [head, tail] {
                     if out.send(part.to_owned().into()).await.is_err() {

@@ -1,6 +1,6 @@
-//! Enrichment alone, driven as the capture thread drives it, with events made
-//! of what a test bed's cgroups show: a container gives its first ones when its
-//! cgroup appears, some 40 ms before the first exec.
+//! Enrichment alone, driven as the capture thread drives it, with events made from the cgroups of a
+//! test bed: a container makes its first events when its cgroup appears, some 40 ms before the
+//! first exec.
 
 use std::{
     collections::HashMap,
@@ -21,19 +21,19 @@ use metadata::{
     start,
 };
 
-/// Events that each container gives.
+/// Number of events that each container makes.
 pub const EVENTS: u64 = 5;
 
-/// An event that went through.
+/// An event after its enrichment.
 #[derive(Clone, Debug)]
 pub struct Enriched {
-    /// Whose it is.
+    /// The container of the event.
     pub id: ContainerId,
-    /// Its number among those of its container.
+    /// The number of the event among those of its container.
     pub number: u64,
-    /// What was known.
+    /// What enrichment knew about the container.
     pub container: Option<Container>,
-    /// Why it was released, if it was held.
+    /// Why the hold released the event, if the event was held.
     pub outcome: Option<Release>,
 }
 
@@ -44,7 +44,7 @@ struct Shared {
     notices: Vec<Notice>,
 }
 
-/// A question from outside: who had the name at that time?
+/// A question of the test: which container had the id at that time?
 type Question = (ContainerId, u64, Sender<Option<Container>>);
 
 /// The running enrichment.
@@ -53,20 +53,20 @@ pub struct Enricher {
     shared: Arc<Mutex<Shared>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    /// What was counted.
+    /// The counters of enrichment.
     pub counters: Arc<Counters>,
-    /// What became of events that waited.
+    /// How many events the hold released, by reason.
     pub releases: Arc<ReleaseCounts>,
-    /// What the tasks tell.
+    /// The state of the tasks.
     pub health: Arc<Health>,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Enricher {
-    /// Starts it, and waits until containerd answers.
+    /// Starts enrichment, and waits until containerd answers.
     ///
     /// # Panics
-    /// If it does not.
+    /// If containerd does not answer.
     #[must_use]
     pub fn start(options: MetadataOptions, cgroup: &str) -> Self {
         let enricher = Self::start_unready(options, cgroup);
@@ -74,7 +74,7 @@ impl Enricher {
         enricher
     }
 
-    /// Starts it.
+    /// Starts enrichment.
     ///
     /// # Panics
     /// If the machine refuses threads.
@@ -126,7 +126,7 @@ impl Enricher {
         }
     }
 
-    /// The events of a container, in the order in which they came out.
+    /// The events of a container, in the order in which the hold released them.
     ///
     /// # Panics
     /// If the enrichment's thread panicked.
@@ -137,24 +137,24 @@ impl Enricher {
         shared.out.iter().filter(of).cloned().collect()
     }
 
-    /// Waits until all events of a container came out.
+    /// Waits until all events of a container are released.
     #[must_use]
     pub fn all_events(&self, id: &str) -> Vec<Enriched> {
         self.wait(id, |e| e.events(id).len() as u64 >= EVENTS);
         self.events(id)
     }
 
-    /// Waits until a name is known now; the time of that.
+    /// Waits until a container is known; returns the time.
     #[must_use]
     pub fn look(&self, name: &str) -> u64 {
         self.wait(name, |e| e.look_at(name, boot_now()).is_some());
         boot_now()
     }
 
-    /// Who had a name then, if that is known.
+    /// The container that had an id at that time, if enrichment knows it.
     ///
     /// # Panics
-    /// If the name is none, or the enrichment's thread panicked.
+    /// If the id is invalid, or the enrichment's thread panicked.
     #[must_use]
     pub fn look_at(&self, name: &str, happened: u64) -> Option<Container> {
         let id = ContainerId::new(name.as_bytes()).expect("name is an id");
@@ -188,10 +188,10 @@ impl Enricher {
             .clone()
     }
 
-    /// Waits for something.
+    /// Waits until a condition is true.
     ///
     /// # Panics
-    /// If it does not come.
+    /// If the condition does not become true in time.
     pub fn wait(&self, what: &str, done: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + Duration::from_mins(1);
         while !done(self) {
@@ -214,7 +214,7 @@ impl Drop for Enricher {
     }
 }
 
-/// Directories in which a test bed's pods appear, in any hierarchy.
+/// Directories in which the pods of a test bed appear, in any cgroup hierarchy.
 fn places(cgroup: &str) -> Vec<PathBuf> {
     let root = PathBuf::from("/sys/fs/cgroup");
     let below = format!("{}/kubepods/besteffort", cgroup.trim_start_matches('/'));
@@ -223,18 +223,18 @@ fn places(cgroup: &str) -> Vec<PathBuf> {
         .to_vec()
 }
 
-/// The capture thread's part.
+/// The part of the capture thread.
 struct Pipeline {
     asked: Receiver<Question>,
     metadata: Metadata,
-    /// Number and time of each event that waits.
+    /// Number and time of each held event.
     pending: PendingEvents<ContainerId, (u64, u64)>,
     shared: Arc<Mutex<Shared>>,
     given: HashMap<ContainerId, ContainerEvents>,
     places: Vec<PathBuf>,
 }
 
-/// What a container has given so far.
+/// The events that a container has made so far.
 #[derive(Default)]
 struct ContainerEvents {
     events: u64,
@@ -243,8 +243,8 @@ struct ContainerEvents {
 
 impl Pipeline {
     fn run(mut self, stop: &AtomicBool) {
-        // As the sensor's capture thread does: else short containers come and go unseen where the
-        // CPUs are busy.
+        // As the sensor's capture thread does: otherwise short-lived containers come and go unseen
+        // on busy CPUs.
         let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), -10);
         while !stop.load(Ordering::SeqCst) {
             for (id, number, happened) in self.due() {

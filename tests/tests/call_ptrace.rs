@@ -1,4 +1,4 @@
-//! `ptrace`.
+//! `ptrace`: its requests, its targets and its errors.
 
 use serde_json::json;
 use tests::{Act, Container, Event, Scene, Seen, act::actor_program, calls, calls::check};
@@ -9,10 +9,10 @@ const PEEKDATA: i64 = 2;
 const POKEUSR: i64 = 6;
 const ATTACH: i64 = 16;
 const SEIZE: i64 = 0x4206;
-/// No process has that number.
+/// A process id that no process has.
 const NOBODY: i64 = 1 << 22;
 
-/// Falco's rules on `ptrace`, as far as what they ask for.
+/// The conditions of Falco's rules on `ptrace`.
 const RULES: &str = "
 - macro: proc_name_exists
   condition: (not proc.name in (\"<NA>\",\"N/A\"))
@@ -156,7 +156,7 @@ mod compat {
 
     use super::*;
 
-    /// `ptrace(PTRACE_TRACEME, 0, 0, 0)` and nothing else.
+    /// The machine code of `ptrace(PTRACE_TRACEME, 0, 0, 0)`.
     const CODE: &[u8] = &[
         0x31, 0xdb, // xor ebx, ebx
         0x31, 0xc9, // xor ecx, ecx

@@ -1,4 +1,4 @@
-//! `setns`: what plain system calls tell, whichever it is.
+//! `setns`, as an example of every plain system call.
 
 use serde_json::json;
 use tests::{Act, Container, Scene, Seen, act::actor_program, calls, calls::check};
@@ -7,7 +7,7 @@ use tests::{Act, Container, Scene, Seen, act::actor_program, calls, calls::check
 const UTS: i64 = 0x0400_0000;
 const MOUNTS_AND_PIDS: i64 = 0x2002_0000;
 
-/// The actor has the uts namespace that it is in as descriptor 100.
+/// Steps that open the actor's own UTS namespace as descriptor 100.
 fn uts() -> Act {
     Act::new().then("open", ["100", "/proc/self/ns/uts"])
 }
@@ -105,7 +105,7 @@ fn setns_calls_of_the_host_stay_in_the_kernel_if_rules_want_those_of_containers(
     for hooks in tests::connects::HOOKS {
         let scene = Scene::new();
         let rules = calls::rules("setns and container.id != host");
-        // The first one may come along, before the sensor has said what its cgroup is.
+        // The first call can be an event, before the sensor has classified its cgroup.
         let act = Act::new().calls(100, libc::SYS_setns, [987, 0, 0, 0], libc::EBADF);
         let act = act.then("pause", ["500"]);
         let act = act.calls(100, libc::SYS_setns, [987, 0, 0, 0], libc::EBADF);
@@ -191,7 +191,7 @@ fn a_flood_of_calls_is_throttled_and_each_refused_one_counted() {
     );
 }
 
-/// A rule of Falco's own kind: whoever changes a namespace, but for those who do it for a living.
+/// A rule as Falco has it: any process that changes a namespace, except those whose job it is.
 #[test]
 fn a_rule_on_changed_namespaces_matches_in_containers_alone() {
     let rules = "
@@ -227,7 +227,7 @@ mod compat {
 
     use super::*;
 
-    /// `setns(987, CLONE_NEWUTS)` and nothing else.
+    /// The machine code of `setns(987, CLONE_NEWUTS)`.
     const CODE: &[u8] = &[
         0xbb, 0xdb, 0x03, 0, 0, // mov ebx, 987
         0xb9, 0, 0, 0, 0x04, // mov ecx, CLONE_NEWUTS

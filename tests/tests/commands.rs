@@ -1,4 +1,4 @@
-//! What only looks: lists, checks, the configuration.
+//! Commands that capture nothing: lists, checks, the printed configuration.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on says so by a panic"
@@ -21,8 +21,8 @@ const RULES: &str = "\
   tags: [shells]
 ";
 
-/// Exit code, standard output and standard error of the sensor with these arguments, and
-/// with those rules.
+/// Exit code, standard output and standard error of the sensor with these arguments and these
+/// rules.
 fn ask(arguments: &[&str], rules: &str) -> (Option<i32>, String, String) {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("rules.yaml");
@@ -43,7 +43,7 @@ fn ask(arguments: &[&str], rules: &str) -> (Option<i32>, String, String) {
     )
 }
 
-/// Its standard output, if it succeeds.
+/// The standard output of the sensor, which must succeed.
 fn answer(arguments: &[&str]) -> String {
     let (code, out, error) = ask(arguments, RULES);
     assert_eq!(code, Some(0), "{error}");
@@ -102,7 +102,7 @@ fn the_printed_configuration_is_one_that_prints_itself() {
     let file = directory.path().join("sensor.yaml");
     fs::write(&file, &printed).unwrap();
     let again = answer(&["--print-config", "-c", file.to_str().unwrap()]);
-    // Each has a file of rules of its own.
+    // Each sensor has a rule file of its own.
     let rest = |text: &str| -> Vec<String> {
         let lines = text
             .lines()

@@ -62,7 +62,8 @@ fn check_program(socketcall: bool) {
                 "proc.name": "connect32", "proc.pid": connects.pid,
                 "fd.sip": "127.0.0.1", "fd.sport": 81, "fd.l4proto": "tcp",
             }));
-            // Perf's tracepoints skip 32-bit calls: there the attempt is seen, not its result.
+            // Perf tracepoints skip 32-bit calls: there the sensor sees the attempt, and not its
+            // result.
             let result = match connects.hooks {
                 "raw" => "ECONNREFUSED",
                 _ => "EINPROGRESS",

@@ -1,5 +1,5 @@
-//! Attempts that are interrupted, cheated, denied, or made by other calls than `connect`: one
-//! event each.
+//! Attempts that are interrupted, denied, made by other calls than `connect`, or whose address
+//! another thread rewrites: one event each.
 
 use libc::AF_INET;
 use serde_json::json;
@@ -8,7 +8,7 @@ use tests::{
     connects::{check, tcp, udp},
 };
 
-/// A listener of descriptor 99 whose queue is full: who else connects waits.
+/// A listener as descriptor 99 with a full queue: another connect to it waits.
 fn full_listener() -> Act {
     Act::new()
         .then("listen", ["99", "127.0.0.1:80", "0"])
@@ -16,7 +16,7 @@ fn full_listener() -> Act {
         .then("connect", ["98", "127.0.0.1:80", "0"])
 }
 
-/// Checks that the source is the one that the socket names, or none of its port.
+/// Checks that the source is the one that the socket names, or has no port.
 fn assert_source(event: &Event, name: &str) {
     let (local, remote) = name.split_once("->").expect("two endpoints");
     let (ip, _) = local.rsplit_once(':').expect("address and port");
@@ -65,7 +65,7 @@ fn an_interrupted_connect_that_ends_with_eintr_is_an_attempt_under_way() {
 
 #[test]
 fn a_socket_after_an_interrupted_one_is_not_taken_for_it() {
-    // The kernel gives the new socket the memory of the closed one.
+    // The kernel gives the memory of the closed socket to the new one.
     check(
         |_| {
             full_listener()

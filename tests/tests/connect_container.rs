@@ -14,9 +14,9 @@ fn twenty_thousand_connects_in_a_container_are_twenty_thousand_right_lines() {
         "evt.type = connect",
         "evt.type = connect and container.id != host and proc.name = storm",
     );
-    // 20,000 connects take half a second, and a container has a turn of its own at the CPUs: with
-    // `sched_autogroup` it was seen to hold the sensor up for 350 ms. Whether lines are right
-    // does not depend on that, with 32 MiB; how many are lost is `cargo xtask bench connect`'s.
+    // 20,000 connects take half a second, and the scheduler gives a container CPU time of its own:
+    // with `sched_autogroup` it delayed the sensor by 350 ms. With 32 MiB this has no influence on
+    // whether lines are right; `cargo xtask bench connect` measures how many are lost.
     let (seen, ..) = scene.act_under(container.run(Act::new()), |setup| {
         let setup = setup.rules(&rules);
         setup.option("engine.modern_ebpf.buf_size_preset", 6)
@@ -27,7 +27,7 @@ fn twenty_thousand_connects_in_a_container_are_twenty_thousand_right_lines() {
     assert!(all(CONNECTS).contains(&count), "{count}: {}", seen.stderr);
     let ours = |event: &Event| event.field("container.id") == container.short_id();
     assert!(seen.events.iter().all(ours));
-    // (where to, by what, with what result): how often.
+    // (destination, program, result): count.
     let mut kinds: HashMap<(String, String, String), usize> = HashMap::new();
     for event in &seen.events {
         let text = |name| event.text(name).to_owned();

@@ -1,4 +1,4 @@
-//! What no rule wants never leaves the kernel, and is counted.
+//! The kernel side filters and counts events that no rule wants.
 
 use libc::{AF_INET, AF_NETLINK, AF_UNIX, SOCK_RAW};
 use serde_json::json;
@@ -7,7 +7,7 @@ use tests::{
     connects::{HOOKS, socket, tcp},
 };
 
-/// Connects of all sorts: accepted and refused on loopback, without a route, unix,
+/// Steps with connects of all sorts: accepted and refused on loopback, without a route, unix,
 /// netlink.
 fn all_sorts() -> Act {
     Act::new()
@@ -25,7 +25,7 @@ fn all_sorts() -> Act {
         .connect("netlink", 0)
 }
 
-/// Lets it all happen under a rule with that condition.
+/// Lets an actor make these connects under a rule with that condition.
 fn seen(hooks: &str, condition: &str) -> Seen {
     act(all_sorts(), hooks, condition)
 }
@@ -84,7 +84,7 @@ fn connects_of_processes_that_no_rule_names_stay_in_the_kernel() {
 #[test]
 fn connects_of_the_host_stay_in_the_kernel_if_only_containers_are_wanted() {
     for hooks in HOOKS {
-        // The cgroup's first connects show which it is; later ones are dropped by that.
+        // The first connects of the cgroup show its class; the kernel side drops later ones by it.
         let steps = all_sorts().then("pause", ["500"]).and(all_sorts());
         let seen = act(steps, hooks, "evt.type = connect and container.id != host");
         assert!(seen.events.is_empty(), "{seen:#?}");
@@ -144,8 +144,8 @@ fn the_users_rule_writes_the_fields_that_the_users_ingest_script_reads() {
     assert!(event.0["tags"].is_array());
 }
 
-/// What the user's Painless script makes of a line, as far as it is about connects: keys of
-/// `output_fields`, and his regular expression for `fd.name`.
+/// The result of the user's Painless script for a line about a connect: keys of `output_fields`,
+/// and the script's regular expression for `fd.name`.
 fn ingest(line: &serde_json::Value) -> serde_json::Value {
     let fields = &line["output_fields"];
     let field = |name: &str| {

@@ -1,4 +1,4 @@
-//! Connects of sockets that are not TCP, and of what is no socket.
+//! Connects of sockets that are not TCP, and of descriptors that are no sockets.
 
 use libc::{AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_RAW, SOCK_STREAM};
 use serde_json::json;
@@ -160,7 +160,7 @@ fn an_abstract_unix_name_ends_where_the_address_ends() {
     );
 }
 
-/// Added to a length, of which the kernel takes the lower 32 bits.
+/// Added to a length of which the kernel takes the lower 32 bits.
 const ABOVE_AN_INT: &str = "4294967296";
 
 #[test]

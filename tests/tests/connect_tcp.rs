@@ -1,4 +1,4 @@
-//! TCP connects: both ends, whatever came of them.
+//! TCP connects: both endpoints, with every result.
 
 use libc::{AF_INET, AF_INET6};
 use serde_json::json;
@@ -28,7 +28,7 @@ fn assert_endpoints(event: &Event, name: &str) {
     }));
 }
 
-/// The kernel has one port to choose from.
+/// A setting that leaves the kernel one port to choose.
 fn one_port() -> Act {
     let range = "/proc/sys/net/ipv4/ip_local_port_range";
     Act::new().then("write", [range, "5000 5000"])
@@ -130,8 +130,8 @@ fn a_refused_connect_has_the_port_that_the_kernel_chose_for_it() {
     );
 }
 
-/// A non-blocking socket whose attempt is refused, and over, before the call returns: both ends
-/// are the attempt's all the same, also those of its second attempt.
+/// A non-blocking socket whose attempt is refused before the call returns: the event has both
+/// endpoints all the same, also for a second attempt.
 fn check_refused_at_once(family: i32, ip: &str) {
     let to = |port: u16| match family {
         AF_INET6 => format!("[{ip}]:{port}"),
@@ -149,7 +149,7 @@ fn check_refused_at_once(family: i32, ip: &str) {
         },
         |connects| {
             let [first, result, second] = connects.events();
-            // The socket is closed, so it names its own end alone.
+            // The socket is closed, so it names only its own endpoint.
             let name = |at: usize, port: u16| {
                 let (local, peer) = &connects.endpoints[at];
                 assert_eq!(peer, "-");
@@ -321,7 +321,7 @@ fn a_connect_without_an_answer_from_a_network_has_the_address_of_its_device() {
                 .and(tcp(AF_INET))
                 .connect("198.51.100.7:443", libc::EHOSTUNREACH)
                 .connect("192.0.2.7:443", libc::EINVAL)
-                // Nobody answers for that address: the attempt begins, and fails after seconds.
+                // No host has that address: the attempt begins, and fails after some seconds.
                 .connect("203.0.113.9:443", libc::EHOSTUNREACH)
         },
         |connects| {

@@ -1,5 +1,5 @@
-//! What ships in `deploy/`, checked by `deploy/tests/run` (Python): one cargo test for each of
-//! its modules, so that CI names what broke.
+//! Checks of everything in `deploy/` by `deploy/tests/run` (Python): one cargo test for each of its
+//! modules, so that CI names the one that failed.
 
 use std::{path::Path, process::Command};
 

@@ -1,4 +1,4 @@
-//! The configuration that the manifests ship, read by the sensor's own reader.
+//! The configuration in the shipped manifests, read by the sensor's own reader.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use config::{Inputs, Loaded, load};
 use sensor::sources::syscall::fields;
 
-/// What runs in the cluster: the shipped file and the container's environment.
+/// The configuration in the cluster: the shipped file and the container's environment.
 fn shipped() -> Result<Loaded> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kubernetes/base/sensor.yaml");
     let environment = [("NODE_NAME", "node-1"), ("HOST_ROOT", "/host")]

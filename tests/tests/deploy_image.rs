@@ -20,7 +20,7 @@ use tempfile::TempDir;
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const IMAGE: &str = "localhost/sensor:test";
 const PATIENCE: Duration = Duration::from_mins(1);
-/// What `ctr` gives a container by itself.
+/// Capabilities that `ctr` gives a container by default.
 const DEFAULT: [&str; 14] = [
     "CHOWN",
     "DAC_OVERRIDE",
@@ -37,7 +37,7 @@ const DEFAULT: [&str; 14] = [
     "KILL",
     "AUDIT_WRITE",
 ];
-/// What the overlay adds.
+/// Capabilities that the overlay adds.
 const LEAST: [&str; 4] = ["BPF", "PERFMON", "SYS_PTRACE", "DAC_READ_SEARCH"];
 
 #[test]
@@ -54,7 +54,7 @@ fn the_image_captures_with_four_capabilities_and_raw_tracepoints() -> Result<()>
     let node = Node::start()?;
     let sensor = node.sensor(
         &[dropped.as_slice(), &added].concat(),
-        // As if per-syscall tracepoints were refused.
+        // As on a kernel that refuses perf tracepoints.
         &["-o", "sensor.capture.hooks=raw"],
     )?;
     let status = fs::read_to_string(format!("/proc/{}/status", sensor.pid(&node)?))?;
@@ -90,7 +90,8 @@ fn make(output: &Path) -> Result<()> {
     command.args(["run", "--quiet", "--package", "xtask", "--", "image"]);
     command.args(["--name", IMAGE, "--output"]).arg(output);
     for (name, _) in env::vars_os() {
-        // Cargo's own variables of this test: another crate's manifest is none of its business.
+        // Without cargo's own variables for this test, which would confuse the build of another
+        // crate.
         if name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" {
             command.env_remove(name);
         }
@@ -98,7 +99,7 @@ fn make(output: &Path) -> Result<()> {
     run(command.current_dir(ROOT)).map(drop)
 }
 
-/// The archive under test, made once.
+/// The archive under test, built once.
 fn archive() -> Result<PathBuf> {
     static MADE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let made = MADE.get_or_init(|| {
@@ -107,7 +108,7 @@ fn archive() -> Result<PathBuf> {
         }
         let directory = Path::new(ROOT).join("target/image");
         let path = directory.join("test.oci.tar");
-        // Another run of these tests may read the archive just now: it is exchanged as a whole.
+        // Another run of these tests may read the archive now, so a rename replaces it.
         let new = directory.join(format!("test-{}.oci.tar", std::process::id()));
         let made = make(&new).and_then(|()| Ok(fs::rename(&new, &path)?));
         made.map(|()| path).map_err(|error| format!("{error:#}"))
@@ -115,7 +116,7 @@ fn archive() -> Result<PathBuf> {
     made.clone().map_err(anyhow::Error::msg)
 }
 
-/// Runs a command to its end; what it printed.
+/// Runs a command until it ends; returns what it printed.
 fn run(command: &mut Command) -> Result<String> {
     let shown = format!("{command:?}");
     let done = command
@@ -133,11 +134,11 @@ fn run(command: &mut Command) -> Result<String> {
     Ok(printed)
 }
 
-/// A containerd of its own with the image in it, and a log directory.
+/// A containerd for this test with the image in it, and a log directory.
 struct Node {
     directory: TempDir,
     containerd: Child,
-    /// A process of the host, whose pid namespace the sensor shares.
+    /// A process of the host, whose pid namespace the sensor's container shares.
     host: Child,
     id: String,
 }
@@ -252,23 +253,23 @@ impl Node {
         Ok(Sensor { name, child })
     }
 
-    /// Runs containers with a pod's labels until one of their execs is in the log; it must be
-    /// right, and name the pod.
+    /// Runs containers with a pod's labels until the log has one of their execs, which must be
+    /// right and name the pod.
     fn a_pods_exec_is_written(&self, sensor: &Sensor) -> Result<()> {
         let mut number = 0;
         let mut found = None;
         self.until("a line of the pod", || {
             sensor.pid(self).context("the sensor has ended")?;
             number += 1;
-            // Tests run side by side, and each sensor sees the others' containers: they differ
-            // in the twelve digits that it shows.
+            // Tests run side by side, and each sensor sees the containers of the others: their
+            // first twelve digits differ.
             let id = format!(
                 "{:08x}{number:04x}{}{}",
                 self.host.id(),
                 self.id,
                 "0".repeat(20)
             );
-            // It fails (no such option); that it was executed is all that counts.
+            // The command fails (unknown option); only its exec counts.
             let _ = self.ctr(&[
                 "run",
                 "--rm",
@@ -316,12 +317,12 @@ impl Node {
         Ok(())
     }
 
-    /// The line of a container's own exec, if it is written. runc executes itself once more, now
-    /// and then in the container's cgroup already.
+    /// The line of a container's own exec, if it is in the log. runc executes itself again,
+    /// sometimes in the container's cgroup already.
     fn line(&self, container: &str) -> Result<Option<Value>> {
         for entry in fs::read_dir(self.path("logs"))? {
             let text = fs::read_to_string(entry?.path())?;
-            // The last line may still be growing.
+            // The sensor may still be writing the last line.
             let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
             for line in whole.lines() {
                 let line: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
@@ -355,7 +356,7 @@ struct Sensor {
 }
 
 impl Sensor {
-    /// The sensor's process, once it runs.
+    /// The process of the sensor, once it runs.
     fn pid(&self, node: &Node) -> Result<u32> {
         let mut found = None;
         node.until("the sensor's process", || {

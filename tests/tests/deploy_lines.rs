@@ -1,5 +1,5 @@
-//! Lines of a real sensor, under the rules that ship, through the ingest pipelines: what
-//! `deploy/tests` says of made-up lines must hold for these.
+//! Lines of a real sensor, under the shipped rules, through the ingest pipelines: what
+//! `deploy/tests` checks with invented lines must hold for these lines too.
 
 use std::{fs, path::Path, process::Command};
 
@@ -10,14 +10,14 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 #[test]
 fn the_pipelines_understand_what_a_real_sensor_writes() {
     let scene = Scene::new();
-    // Two long arguments, because the kernel takes none above 128 KiB.
+    // Two long arguments, because the kernel accepts none above 128 KiB.
     let long = "x".repeat(120 * 1024);
     let argv = ["boxed", "\u{1b}[31m", "\"q\" b\\s", "é", "", &long, &long];
     let container = Container::new(&scene, &argv);
     container.write("bin/boxed", &elf::native());
     let failed = Act::new().fail("/nowhere/at/all", libc::ENOENT, ["all"]);
     let actor = container.run(failed).start();
-    // Execs of the host too: the test's rule beside the two that ship.
+    // Execs of the host too: a rule of the test beside the two shipped ones.
     let rules = ["execve", "connect"].map(|name| {
         let file = Path::new(ROOT).join(format!("deploy/kubernetes/base/rules/{name}.yaml"));
         fs::read_to_string(file).expect("the shipped rules are there")

@@ -1,4 +1,4 @@
-//! Containers of a real containerd: known, in order, in time.
+//! Containers of a real containerd: every event gets its container, in order and in time.
 
 use std::{
     os::unix::fs::{MetadataExt, symlink},
@@ -66,7 +66,7 @@ fn demo(name: &str) -> PodSpec {
     PodSpec::new(name, "shop").label("app", "demo")
 }
 
-/// How many pods; `SENSOR_TEST_PODS=200` for the whole promise.
+/// Number of pods; `SENSOR_TEST_PODS=200` for the number that the specification promises.
 fn pods() -> usize {
     std::env::var("SENSOR_TEST_PODS").map_or(20, |n| n.parse().expect("the test set this up"))
 }
@@ -176,7 +176,7 @@ fn users_are_the_containers_through_its_process_and_through_its_bundle() {
     );
 }
 
-/// A process of a pod's container.
+/// A process of a container of a pod.
 fn bed_pid(bed: &TestBed, pod: &Pod) -> u32 {
     let below = format!(
         "{}/kubepods/besteffort/pod{}/{}",
@@ -233,7 +233,7 @@ fn a_socket_that_stalls_for_ten_seconds_loses_no_event_and_what_waited_too_long_
     assert_complete(&enricher, &pod, "after");
 }
 
-/// Pods that are made while the sensor's socket stalls.
+/// Pods that the test makes while the sensor's socket stalls.
 fn stalled_pods(
     bed: &TestBed,
     time: Duration,

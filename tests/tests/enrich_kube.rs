@@ -1,4 +1,4 @@
-//! The watch on the pods of this node, against each thing that a server can do.
+//! The watch on the pods of this node, against every behaviour of a server.
 
 use std::{
     collections::HashSet,
@@ -19,7 +19,7 @@ use tests::{
     testbed::{PodSpec, TestBed},
 };
 
-/// A server and what enrichment makes of it.
+/// An API server, and the enrichment that uses it.
 struct Bed {
     server: ApiServer,
     dir: tempfile::TempDir,
@@ -88,7 +88,7 @@ fn bed_with(prepare: impl FnOnce(&ApiServer), change: impl FnOnce(&mut KubeOptio
 }
 
 impl Bed {
-    /// Waits until that is so.
+    /// Waits until a condition is true.
     fn wait(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
@@ -206,7 +206,7 @@ fn a_watch_that_the_server_ends_is_continued_without_a_list() {
 fn bookmarks_move_the_version_on() {
     let mut bed = bed(|server| server.apply(pod("a", "u1", &[("n", "0")])));
     bed.wait_labels("u1", "n:0");
-    // Nothing of this node changes, other nodes' pods move the version on.
+    // No pod of this node changes; pods of other nodes raise the version.
     bed.server
         .set(|state| state.bookmarks = Duration::from_millis(20));
     std::thread::sleep(Duration::from_millis(600));

@@ -22,7 +22,7 @@ const RULES: &str = r"
     sandbox=%k8s.pod.sandbox_id
 ";
 
-/// How many execs a pod's chain has.
+/// Number of execs in the chain of a pod.
 const CHAIN: [&str; 5] = ["env", "env", "env", "env", "true"];
 
 fn setup(bed: &TestBed) -> Setup {
@@ -43,7 +43,7 @@ fn chain(name: &str) -> PodSpec {
     ])
 }
 
-/// How many pods; `SENSOR_TEST_PODS=200` for the whole promise.
+/// Number of pods; `SENSOR_TEST_PODS=200` for the number that the specification promises.
 fn pods() -> usize {
     std::env::var("SENSOR_TEST_PODS").map_or(20, |n| n.parse().expect("the test set this up"))
 }
@@ -63,8 +63,8 @@ fn of<'a>(seen: &'a Seen, id: &str) -> Vec<&'a Event> {
     own
 }
 
-/// Waits until these execs, containers and programs, are lines: what waits for containerd is not
-/// yet. The sensor is never idle where others run containers too.
+/// Waits until the log has these execs (containers and programs): events that wait for containerd
+/// come late. On a machine where others run containers, the sensor is never idle.
 fn wait_for_execs(sensor: &Sensor, execs: &[(&str, &str)]) {
     let all = || {
         let lines = sensor.lines();

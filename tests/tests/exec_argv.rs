@@ -1,4 +1,4 @@
-//! What the sensor makes of argv: Falco's forms, to the byte.
+//! Command lines in Falco's form, byte by byte.
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt as _};
 
@@ -12,7 +12,7 @@ fn seen_with(argv: &[&str]) -> Event {
     scene.act(Act::new().exec(tool, argv)).exec("tool").clone()
 }
 
-/// The same for bytes that are no text.
+/// The same for bytes that are not UTF-8.
 fn seen_with_bytes(argument: &[u8]) -> Event {
     let scene = Scene::new();
     let tool = scene.program("tool");

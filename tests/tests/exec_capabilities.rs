@@ -1,7 +1,7 @@
-//! With exactly the capabilities of `deploy/kubernetes/components/least-privilege`.
+//! A sensor with exactly the capabilities of `deploy/kubernetes/components/least-privilege`.
 //!
-//! In a guest of `cargo xtask vm` the kernel also refuses perf events to whoever lacks
-//! `CAP_SYS_ADMIN`, as Debian and Ubuntu let administrators choose.
+//! In a guest of `cargo xtask vm` the kernel also refuses perf events to processes without
+//! `CAP_SYS_ADMIN`, as administrators of Debian and Ubuntu can choose.
 
 use std::{env, fs};
 

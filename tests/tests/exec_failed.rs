@@ -1,11 +1,11 @@
-//! Calls that fail: the caller in `proc.*`, what was tried in `evt.arg.*`.
+//! Failed execs: the caller in `proc.*`, the arguments of the call in `evt.arg.*`.
 
 use std::{fs::OpenOptions, os::unix::fs::PermissionsExt as _};
 
 use serde_json::json;
 use tests::{Act, Scene, act::actor_program};
 
-/// A failing `execve` of `path` in the scene, and what the event must say of it.
+/// A failing `execve` of `path` in the scene, and the fields that the event must have.
 fn check(scene: &Scene, path: &str, errno: i32, name: &str) {
     let tried = if path.is_empty() {
         String::new()

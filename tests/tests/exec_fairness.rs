@@ -1,4 +1,4 @@
-//! One container floods, another one is quiet.
+//! The budget: one container floods, another one is quiet.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use tests::{Act, Container, Event, Scene, Seen, elf, programs};
 const LOUD: usize = 10_000;
 const QUIET: usize = 300;
 
-/// A storm of execs in a container beside a short one in another; what was seen
-/// of it, and the short ids of both.
+/// A storm of execs in one container beside a short one in another; returns the sensor's output,
+/// and the short ids of both containers.
 fn loud_and_quiet(options: &[(&str, u32)]) -> (Seen, String, String) {
     let scene = Scene::new();
     let container = |workers: &str, execs: usize, program: &str| {
@@ -42,7 +42,7 @@ fn of<'a>(seen: &'a Seen, program: &str) -> Vec<&'a Event> {
         .collect()
 }
 
-/// The records of that name.
+/// The internal records with that name.
 fn records<'a>(seen: &'a Seen, rule: &str) -> Vec<&'a Event> {
     let own = seen.internal.iter();
     own.filter(|record| record.0["rule"] == rule).collect()

@@ -1,4 +1,4 @@
-//! Which program a process runs is known although no rule wants its exec.
+//! Lineage: the program of a process is known although no rule wants its exec.
 
 use libc::AF_INET;
 use serde_json::json;
@@ -12,8 +12,7 @@ fn rule(condition: &str, output: &str) -> String {
 
 const OF_ITSELF: &str = "%proc.name %proc.cmdline %proc.exe %proc.exepath %proc.args[0] %proc.cwd";
 
-/// A program that is executed in a directory after the sensor's start, takes these steps and
-/// ends at once.
+/// A program that the actor executes after the sensor's start; it takes these steps and ends.
 fn short_lived(scene: &Scene, steps: Act) -> Act {
     Act::new()
         .just("net-namespace")
@@ -73,7 +72,8 @@ fn an_exec_in_a_container_has_its_parent_on_the_host_although_rules_want_contain
         .just("fork")
         .then("enter-cgroup", [cgroup.procs()])
         .exec_actor(scene.actor("inside"), inside);
-    // The cgroup's first exec shows that it is the host's; those after it stay in the kernel.
+    // The first exec of the cgroup shows that it belongs to the host; later ones stay in the
+    // kernel.
     let act = Act::new()
         .then("spawn", [scene.program("first")])
         .argv(["first"])

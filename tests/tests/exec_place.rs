@@ -1,4 +1,4 @@
-//! Where it happens: working directories, roots, mounts, overlays.
+//! Where an exec happens: working directories, roots, mounts, overlays.
 
 use std::{
     ffi::OsStr,
@@ -10,7 +10,7 @@ use rustix::fs::{Mode, OFlags, mkdirat, open, openat};
 use serde_json::{Value, json};
 use tests::{Act, Event, Scene};
 
-/// `count` directories below each other, with names of twenty bytes.
+/// `count` nested directories with names of twenty bytes.
 fn deep(count: usize, letter: char) -> PathBuf {
     (0..count)
         .map(|level| format!("{level:02}{}", letter.to_string().repeat(18)))
@@ -69,7 +69,7 @@ fn a_working_directory_longer_than_a_page_is_whole() {
     assert_eq!(seen.exec("tool").text("proc.cwd"), expected);
 }
 
-/// Directories below each other whose path is longer than `PATH_MAX`.
+/// Nested directories whose path is longer than `PATH_MAX`.
 fn make_deep(base: &Path, name: &str, steps: usize) -> rustix::io::Result<()> {
     let flags = OFlags::PATH | OFlags::DIRECTORY;
     let mut dir = open(base, flags, Mode::empty())?;

@@ -1,4 +1,4 @@
-//! Who executes: process, parent, ancestors, users, session, terminal.
+//! The process of an exec: parent, ancestors, users, session, terminal.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 

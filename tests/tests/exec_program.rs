@@ -1,4 +1,4 @@
-//! Which program runs: name, path, scripts, files without a name.
+//! The program of an exec: name, path, scripts, files without a name.
 
 use std::{fs, os::unix::fs::MetadataExt as _, process::Command};
 
@@ -98,7 +98,7 @@ fn a_program_executed_by_its_descriptor_has_its_own_name() {
 fn a_deleted_program_keeps_its_path_without_suffix() {
     let scene = Scene::new();
     let doomed = scene.actor("doomed");
-    // It deletes its own file and executes it once more, which is possible through /proc.
+    // The program deletes its own file and executes it again, which /proc makes possible.
     let steps = Act::new()
         .then("unlink", [&doomed])
         .exec("/proc/self/exe", ["d", "--now"]);

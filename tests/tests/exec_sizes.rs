@@ -1,4 +1,4 @@
-//! Long command lines, also around 64 KiB, where Falco's lengths wrap.
+//! Long command lines, also around 64 KiB, where the lengths in Falco's records overflow.
 
 use tests::{Act, Scene};
 
@@ -7,7 +7,7 @@ const ARGUMENT_MAX: usize = 128 * 1024 - 1;
 const LIMIT_DEFAULT: usize = 32 * 1024;
 const LIMIT_MAX: usize = 256 * 1024;
 
-/// An argv of `total` bytes with all NULs, in which no two places look alike.
+/// An argv of `total` bytes with all NULs, in which no two parts are equal.
 fn argv_of(total: usize) -> Vec<String> {
     let mut argv = vec!["tool".to_owned()];
     let mut left = total - "tool\0".len();

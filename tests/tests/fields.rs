@@ -1,4 +1,4 @@
-//! All fields at once.
+//! Events with all fields.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on says so by a panic"
@@ -17,7 +17,7 @@ struct Field {
     of_connects: bool,
 }
 
-/// What `--list` says of the fields that take no argument and may stand in an output.
+/// The fields in `--list` that take no argument and are allowed in an output.
 fn fields() -> Vec<Field> {
     let mut list = Command::new(programs::sensor());
     list.args(["--list", "--format", "json"]);
@@ -75,7 +75,7 @@ fn each_field_is_of_the_type_that_the_list_says() {
             let is_of_type = match field.kind.as_str() {
                 "number" => value.is_number(),
                 "boolean" => value.is_boolean(),
-                // The only one that is an array.
+                // The only field whose value is an array.
                 "string" if field.name == "proc.argv" => value.is_array(),
                 "string" => value.is_string(),
                 _ => value.is_number() || value.is_string(),
@@ -112,7 +112,7 @@ fn what_is_fixed_says_so() {
     }
 }
 
-/// What a rule sees of the environment of a program, and of its parent, under a setting.
+/// The environment of a program and of its parent, as a rule sees it under a setting.
 fn environment(setting: &str) -> Event {
     let scene = Scene::new();
     let tool = scene.program("tool");

@@ -1,4 +1,4 @@
-//! Starts that must not be, and ends that must.
+//! Starts that must fail, and stops.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on says so by a panic"
@@ -43,7 +43,7 @@ fn a_second_sensor_names_the_first_one_and_stops_while_the_first_one_goes_on() {
     first.stop().counters().assert_complete();
 }
 
-/// Not a test: a process in which a thread panics, and which stops in order or does not.
+/// Not a test: a process in which a thread panics, and which is then stopped or not.
 #[test]
 #[ignore = "started by the tests of this module"]
 fn panicking_process() {
@@ -53,7 +53,7 @@ fn panicking_process() {
     };
     logging::start();
     lifecycle::install_panic_hook(Duration::from_secs(1), || ASKED.store(true, Relaxed));
-    // As a task of the metadata threads would: nobody looks at its result.
+    // As a task of the metadata threads does: nobody reads its result.
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _forgotten = runtime.spawn(async { panic!("out of cheese") });
     assert!(wait_for(|| ASKED.load(Relaxed)));
@@ -63,7 +63,7 @@ fn panicking_process() {
     std::process::exit(i32::from(lifecycle::panicked()));
 }
 
-/// The exit code of such a process, what it said, and how long it took.
+/// Exit code and standard error of such a process, and how long it ran.
 fn panicking(manner: &str) -> (Option<i32>, String, Duration) {
     let begin = Instant::now();
     let output = Command::new(std::env::current_exe().unwrap())

@@ -1,5 +1,5 @@
-//! What `/metrics` says after a sensor has done something of everything, and what the sensor
-//! writes to `metrics.output_file`.
+//! `/metrics` after a sensor has seen every kind of event, and the snapshots in
+//! `metrics.output_file`.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on says so by a panic"
@@ -37,9 +37,9 @@ const RULES: &str = "
   output: '%proc.name %fd.name'
 ";
 
-/// Metrics that may be 0, or without any sample, in a run in which all went well.
+/// Metrics that can be 0, or without a sample, in a run without faults.
 const MAY_BE_NOTHING: &[&str] = &[
-    // Only where something went wrong, or did not happen here.
+    // Only after a fault, or for something that does not happen in this test.
     "sensor_events_lost_total",
     "sensor_events_incomplete_total",
     "sensor_recursion_misses_total",
@@ -56,7 +56,7 @@ const MAY_BE_NOTHING: &[&str] = &[
     "falcosecurity_falco_outputs_queue_num_drops_total",
     "falcosecurity_scap_n_drops_total",
     "falcosecurity_scap_n_drops_buffer_total",
-    // At rest nothing waits.
+    // At rest no event waits.
     "sensor_ring_buffer_fill_bytes",
     "sensor_output_lines_spooled",
     "sensor_output_spool_bytes",
@@ -99,7 +99,7 @@ fn values(page: &str, name: &str) -> Vec<f64> {
         .collect()
 }
 
-/// Has promtool look at something, if it is here.
+/// Lets promtool check a text, if promtool is installed.
 fn promtool(arguments: &[&str], input: &str) {
     let child = Command::new("promtool")
         .args(arguments)
@@ -134,7 +134,7 @@ fn every_metric_of_the_catalog_is_fed_and_promtool_finds_no_fault() {
         .option("sensor.containerd.sockets[]", proxy.path().display())
         .start();
     assert!(wait_for(|| sensor.stderr().contains("containerd answers")));
-    // What the pod executes first has to wait until containerd answers again.
+    // The first exec of the pod has to wait until containerd answers again.
     proxy.stall(Duration::from_secs(1));
     let pod = bed.pod(&PodSpec::new("fed", "shop"));
     let _ = bed.exec(&pod.container, &["/usr/bin/true"]);
@@ -142,14 +142,14 @@ fn every_metric_of_the_catalog_is_fed_and_promtool_finds_no_fault() {
     let connect = connect.and(tcp(libc::AF_INET)).connect("127.0.0.1:80", 0);
     let _ = connect.start().go();
     sensor.reload(RULES);
-    // Figures of caches are told once a second.
+    // The sensor reports the figures of caches once a second.
     let mut page = String::new();
     let fed = || {
         page = get(&sensor, "/metrics");
         unfed(&page).is_empty()
     };
     assert!(wait_for(fed), "not fed: {:?}\n{page}", unfed(&page));
-    // Falco's name for a gauge, which promtool does not like.
+    // A gauge with Falco's name, which promtool does not accept for a gauge.
     let is_ours = |line: &&str| !line.contains("falcosecurity_falco_host_num_cpus_total");
     let lines: Vec<&str> = page.lines().filter(is_ours).collect();
     promtool(&["check", "metrics"], &(lines.join("\n") + "\n"));
@@ -163,7 +163,7 @@ fn every_metric_of_the_catalog_is_fed_and_promtool_finds_no_fault() {
     seen.counters().assert_complete();
 }
 
-/// Metrics without a sample, or with nothing but zeros where that cannot be.
+/// Metrics without a sample, or with zeros only, that must have a value.
 fn unfed(page: &str) -> Vec<&'static str> {
     let metrics = catalog::ALL.iter().map(|metric| metric.name);
     let unfed = metrics.filter(|name| {
@@ -178,7 +178,7 @@ fn unfed(page: &str) -> Vec<&'static str> {
 fn snapshots_are_appended_to_the_file_that_is_named_and_to_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("stats-n1.jsonl");
-    // Cut by a full disk.
+    // A full disk cut this line.
     fs::write(&file, "{\"sample\"").unwrap();
     let sensor = Setup::watching(std::process::id())
         .option("sensor.node", "n1")
@@ -229,7 +229,7 @@ fn snapshots_are_appended_to_the_file_that_is_named_and_to_nothing_else() {
         .iter()
         .filter(|(name, _)| name.starts_with("scap.n_evts_cpu_"));
     let sum: u64 = of_cpus.map(|(_, events)| events.as_u64().unwrap()).sum();
-    // They are read after the total.
+    // The sensor reads these values after the total.
     assert!(fields["scap.n_evts"].as_u64().unwrap() <= sum, "{fields:?}");
     let in_stream = |event: &Event| event.0["rule"] == "Falco internal: metrics snapshot";
     assert!(!seen.internal.iter().any(in_stream));
@@ -238,7 +238,7 @@ fn snapshots_are_appended_to_the_file_that_is_named_and_to_nothing_else() {
 const ALERTS: &str = include_str!("../../deploy/monitoring/alerts.yaml");
 const DASHBOARD: &str = include_str!("../../deploy/monitoring/dashboard.json");
 
-/// What the alert rules and the dashboard ask Prometheus.
+/// The Prometheus expressions of the alert rules and of the dashboard.
 fn expressions() -> Vec<String> {
     let alerts = ALERTS
         .lines()
@@ -248,7 +248,7 @@ fn expressions() -> Vec<String> {
     let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
     let shown = targets.map(|target| target["expr"].as_str().unwrap());
     let all = alerts.chain(shown);
-    // Grafana puts a span of time in.
+    // Grafana replaces this variable by a span of time.
     all.map(|expression| expression.replace("$__rate_interval", "5m"))
         .collect()
 }
@@ -275,7 +275,7 @@ fn promtool_finds_no_fault_in_the_alert_rules_and_the_dashboard() {
     promtool(&["check", "rules", file.to_str().unwrap()], "");
 }
 
-/// What each alert does with series that it is made for, and with those of a good day.
+/// How each alert reacts to series that are made for it, and to those of a run without faults.
 const ALERT_TESTS: &str = include_str!("alerts.test.yaml");
 
 #[test]

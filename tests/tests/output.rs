@@ -1,5 +1,5 @@
-//! The outputs on real files, pipes and servers, driven directly; and the rights
-//! that are given up.
+//! The outputs on real files, pipes and servers, used as a library; and the rights that the
+//! lock-down gives up.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on says so by a panic"

@@ -1,4 +1,4 @@
-//! Other rules for a sensor that has given up its rights.
+//! Reloads of a sensor after its lock-down.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,14 +14,14 @@ use tests::{
     sensor::wait_for,
 };
 
-/// Capabilities that it may keep: `CAP_DAC_READ_SEARCH`, `CAP_SYS_PTRACE`,
-/// `CAP_PERFMON`, `CAP_BPF`.
+/// Capabilities that the sensor keeps: `CAP_DAC_READ_SEARCH`, `CAP_SYS_PTRACE`, `CAP_PERFMON`,
+/// `CAP_BPF`.
 const KEPT: u64 = 1 << 2 | 1 << 19 | 1 << 38 | 1 << 39;
 
 const EXECS: &str = include_str!("../harness/src/rules.yaml");
 
-/// An actor that connects in a network namespace of its own, and says what the socket says of its
-/// ends.
+/// An actor that connects in a network namespace of its own, and prints the endpoints of the
+/// socket.
 fn connecting() -> Actor {
     let steps = Act::new()
         .just("net-namespace")
@@ -32,13 +32,13 @@ fn connecting() -> Actor {
     steps.start()
 }
 
-/// Lets it connect; its process id, and the name of the connection.
+/// Lets the actor connect; returns its process id, and the name of the connection.
 fn connect(actor: Actor) -> (u32, String) {
     let pid = actor.pid();
     (pid, actor.go().trim().replace(' ', "->"))
 }
 
-/// Processes whose connects were written so far, and the names of these.
+/// Processes whose connects are in the log so far, with the names of the connections.
 fn connects(sensor: &Sensor) -> Vec<(u32, String)> {
     let lines = sensor.lines();
     let events = lines.iter().map(|line| Event::parse(line));
@@ -69,15 +69,15 @@ fn assert_locked_down(sensor: &Sensor) {
 
 #[test]
 fn connects_are_seen_once_a_rule_wants_them_and_no_longer_than_that() {
-    // Where the kernel's perf_event_paranoid is 3 or more, perf's tracepoints are refused
-    // by now, and `auto` goes over to raw ones.
+    // Where the kernel's perf_event_paranoid is 3 or more, the kernel refuses perf tracepoints by
+    // now, and `auto` changes to raw ones.
     for hooks in ["auto", "raw"] {
         let sensor = Setup::watching(std::process::id())
             .option("sensor.capture.hooks", hooks)
             .start();
         assert_locked_down(&sensor);
-        // This process's tree is what all tests of this file have in common: of what is written
-        // only these three actors count.
+        // All tests of this file run in one process tree: of the lines only those of these three
+        // actors count.
         let (before, _) = connect(connecting());
         sensor.reload(RULES);
         let wanted = connect(connecting());

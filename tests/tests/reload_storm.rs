@@ -4,16 +4,16 @@ use std::{collections::BTreeMap, thread};
 
 use tests::{Act, Event, Scene, Setup, programs, sensor::wait_for};
 
-/// More than the reloads take, also where others keep the CPUs busy: a reload has to wait for its
-/// turn there, and the storm goes on meanwhile.
+/// More execs than the reloads take, also on busy CPUs: there a reload has to wait for its turn,
+/// and the storm continues meanwhile.
 const EXECS: usize = 30_000;
 const WORKERS: usize = 2;
 const RELOADS: usize = 50;
-/// How much is written between two reloads, at least.
+/// Fewest lines between two reloads.
 const BETWEEN: u64 = 32 << 10;
 
-/// A set of rules that says which one it is. Several rules, so that there is
-/// something to compile, of which only the last one matches.
+/// A rule set that names itself in its lines. It has more than one rule, so that the compiler has
+/// work; only the last rule matches.
 fn rules(name: &str) -> String {
     let quiet = (0..20).map(|n| {
         format!(
@@ -28,7 +28,7 @@ fn rules(name: &str) -> String {
     quiet.chain([last]).collect()
 }
 
-/// Which worker's and round's each event is, and the rule that wrote it.
+/// Worker and round of each event, with the rule that wrote it.
 fn by_exec(events: &[Event]) -> BTreeMap<&str, Vec<&str>> {
     let mut all: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for event in events {

@@ -1,4 +1,4 @@
-//! Somebody meddles with the files that the sensor reads and writes.
+//! Somebody changes the files that the sensor reads and writes.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use std::{
 use rustix::process::Signal;
 use tests::{Act, Event, Scene, Sensor, Setup, sensor::wait_for};
 
-/// Something to be executed that many times, as `tool 0`, `tool 1`, ….
+/// Steps that execute a program that many times, as `tool 0`, `tool 1`, ….
 fn execs(scene: &Scene, count: u32) -> Act {
     let tool = scene.program("tool");
     let each = |act: Act, number: u32| {
@@ -21,7 +21,7 @@ fn execs(scene: &Scene, count: u32) -> Act {
     (0..count).fold(Act::new(), each)
 }
 
-/// Points a link somewhere else, at once.
+/// Points a symbolic link to another path, atomically.
 fn repoint(link: &Path, to: &Path) {
     let other = link.with_extension("new");
     symlink(to, &other).expect("a link can be made");
@@ -64,7 +64,7 @@ fn a_symlink_swapped_under_the_log_path_leads_to_no_victim() {
     );
 }
 
-/// A rule that names itself in its output.
+/// A rule with its own name in its output.
 fn rules(name: &str) -> String {
     format!(
         "- rule: {name}\n  desc: d\n  condition: evt.type = execve\n  priority: INFO\n  \
@@ -86,7 +86,7 @@ fn rules_replaced_while_they_are_read_are_the_old_or_the_new_ones() {
     let end = Instant::now() + Duration::from_secs(3);
     let mut turn = 0_usize;
     while Instant::now() < end {
-        // In place, so that a reader may see any part of it; and by rename.
+        // In place, so that a reader can see any part of it; and by rename.
         let text = [
             rules("A"),
             half.clone(),

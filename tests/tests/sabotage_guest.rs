@@ -1,6 +1,6 @@
-//! What can only be done to a machine that is nobody else's: the guest of `cargo xtask vm`.
-//! Elsewhere these tests do nothing, and say so. They run side by side in one process tree, so each
-//! executes a program of its own name.
+//! Sabotage of a machine that nobody else uses: the guest of `cargo xtask vm`. Elsewhere these
+//! tests only report that they do nothing. They run side by side in one process tree, so each
+//! executes a program with a name of its own.
 
 use std::{
     env, fs,
@@ -11,7 +11,7 @@ use std::{
 use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
 use tests::{Act, Event, Scene, Sensor, Setup, sensor::wait_for};
 
-/// Whether the machine is ours to break.
+/// Whether the test may break this machine.
 fn in_guest() -> bool {
     let is_guest = env::var_os("SENSOR_TEST_GUEST").is_some();
     if !is_guest {
@@ -20,7 +20,7 @@ fn in_guest() -> bool {
     is_guest
 }
 
-/// An actor that executes `tool NUMBER`, and a sensor that watches it, the actor at its gate.
+/// An actor that waits to execute `tool NUMBER`, and a sensor that watches it.
 fn watched(scene: &Scene, number: &str) -> (tests::act::Actor, Sensor) {
     let tool = scene.program("tool");
     let actor = Act::new().exec(&tool, ["tool", number]).start();
@@ -33,7 +33,7 @@ fn now() -> Duration {
     now.expect("the clock is after 1970")
 }
 
-/// Moves the clock, and back when it is dropped.
+/// Moves the clock; dropping this value moves it back.
 struct Clock(i64);
 
 impl Clock {
@@ -81,7 +81,7 @@ fn after_the_clock_was_set_back_events_have_the_new_time() {
     seen.counters().assert_complete();
 }
 
-/// Takes a CPU offline, and on again when it is dropped.
+/// Takes a CPU offline; dropping this value takes it online again.
 struct Offline(&'static Path);
 
 impl Offline {
@@ -149,7 +149,7 @@ fn a_sensor_that_the_kernel_kills_for_memory_leaves_whole_lines_and_starts_again
     let group = root.join("starved");
     fs::create_dir(&group).expect("a cgroup can be made");
     fs::write(group.join("cgroup.procs"), sensor.pid().to_string()).expect("it can be moved");
-    // What it allocates from now on counts; a page is too little for any thread.
+    // The limit applies to allocations from now on; a page is too little for any thread.
     fs::write(group.join("memory.max"), "4096").expect("the limit can be set");
     sensor.signal(rustix::process::Signal::HUP); // reading the rules again takes memory
     assert!(wait_for(|| sensor.ended().is_some()), "it was not killed");

@@ -1,4 +1,4 @@
-//! Somebody with bpftool tries to blind the sensor; and the sensor's own proof that it sees.
+//! Somebody with bpftool tries to blind the sensor; and the self-test, which proves that it sees.
 
 use std::{fs, thread, time::Duration};
 
@@ -119,7 +119,7 @@ fn nobody_can_write_the_maps_that_only_ebpf_programs_write() {
     let actor = Act::new().exec(&tool, ["tool"]).start();
     let sensor = Setup::watching(actor.pid()).start();
     let bpftool = Bpftool::against(&sensor);
-    // By whose program it is a process is wanted: an unmarked one would not be seen.
+    // The mark of a process whose program rules want: without the mark its connects are filtered.
     let images = bpftool.map("IMAGES");
     let entries = bpftool.entries(&images);
     let marked = entries
@@ -128,7 +128,7 @@ fn nobody_can_write_the_maps_that_only_ebpf_programs_write() {
     let (key, image) = marked.expect("the observed process is marked");
     let refused = bpftool.update(&images, key, &format!("{image}00 00 00 00"));
     assert_eq!(refused, Err(NOT_PERMITTED.to_owned()));
-    // Until when a cgroup's budget is spent.
+    // The time until which the budget of a cgroup is used up.
     let budgets = bpftool.map("BUDGETS");
     let never = ["ff"; 8].join(" ");
     let refused = bpftool.update(&budgets, &["ab"; 16].join(" "), &never);
@@ -155,12 +155,12 @@ fn the_kernel_detaches_no_link_for_others() {
     let _ = sensor.stop().exec("tool");
 }
 
-/// A sensor that tests itself several times a second, and writes every exec of the machine.
+/// A sensor with frequent self-tests that writes every exec of the machine.
 fn testing_itself() -> Sensor {
     Setup::of_the_machine()
         .option("sensor.self_test.enabled", true)
         .option("sensor.self_test.interval", "100ms")
-        // As in production: on a busy machine a second is too short for an exec to come back.
+        // As in production: on a busy machine an exec can take longer than a second to come back.
         .option("sensor.self_test.timeout", "5s")
         .with_web_server()
         .start()
@@ -189,7 +189,7 @@ fn the_self_test_makes_the_sensor_ready_and_is_counted_and_is_no_event() {
     assert!(wait_for(|| passed() >= 5.0), "{}", sensor.stderr());
     let seen = sensor.stop();
     seen.counters().assert_complete();
-    // Other sensors on the machine have helpers too, whose execs are events for this one.
+    // Other sensors on the machine have helpers too, whose execs are events for this sensor.
     let is_own = |event: &&Event| {
         event.number("proc.ppid") == i64::from(own)
             || event.number("proc.pid") == i64::from(helper.as_raw_nonzero().get())

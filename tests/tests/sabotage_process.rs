@@ -1,4 +1,4 @@
-//! Processes that try to be taken for others.
+//! Processes that disguise themselves as others.
 
 use std::fs;
 
@@ -91,7 +91,7 @@ fn a_container_that_nests_cgroups_too_deep_to_read_does_not_become_the_host() {
         .just("fork")
         .then("enter-cgroup", [cgroup.procs()])
         .exec(&tool, ["tool"]);
-    // By a rule for containers alone, so that the kernel's filter has its say too.
+    // With a rule for containers alone, so that the filter in the kernel takes part.
     let rules = include_str!("../harness/src/default.yaml");
     let (seen, ..) = scene.act_under(act, |setup| setup.rules(rules));
     assert_eq!(seen.exec("tool").text("container.id"), "unknown");
@@ -115,7 +115,7 @@ fn a_cgroup_that_is_named_nearly_like_a_container_is_of_the_host() {
 #[test]
 fn links_of_a_container_into_proc_lead_to_nobody_elses_users() {
     let scene = Scene::new();
-    // Names that are the host's alone.
+    // User names that only the host has.
     let victim = scene.path("victim");
     fs::write(&victim, "stolen:x:0:0::/:/bin/sh\n").expect("a file can be written");
     for to in ["/proc/1/root/etc/passwd", victim.to_str().expect("UTF-8")] {

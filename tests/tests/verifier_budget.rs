@@ -1,8 +1,8 @@
-//! How much the verifier has to do with each program, on this kernel: there is a limit of a
-//! million instructions, and a load takes time.
+//! The work of the verifier for each eBPF program, on this kernel: the kernel allows a million
+//! instructions, and a load takes time.
 //!
-//! `cargo xtask test` brings the programs of each compiler that the machine has; without it the
-//! programs are those that the sensor embeds.
+//! `cargo xtask test` provides the objects of each compiler on the machine; without it this is the
+//! object in the sensor's binary.
 
 use std::{collections::BTreeMap, fs};
 
@@ -12,8 +12,8 @@ use sensor::sources::syscall::capture::{
 use sensor_ebpf::Kinds;
 use tests::programs;
 
-/// How many instructions the verifier has walked at most, on any kernel (5.16 and later tell), and
-/// how many bytes were left of the program. Of instructions 6.1 has the most.
+/// Most instructions that the verifier has walked for a program on any kernel (5.16 and later
+/// report this), and the size of the loaded program in bytes. 6.1 has the most instructions.
 type Figures = (&'static str, u32, u32);
 
 /// The figures of the last measurement. A program may need a quarter more.
@@ -38,10 +38,10 @@ const LAST_MEASURED: &[Figures] = &[
     ("sock_state", 67_840, 23_840),
 ];
 
-/// One compiler's choices may cost so much more than another's, per cent.
+/// How much more a program of one compiler may cost than that of another, in per cent.
 const BETWEEN_COMPILERS: u32 = 10;
 
-/// Loads every program of an object: those of one mode after those of the other.
+/// Loads every eBPF program of an object, first for one hook mode, then for the other.
 fn all_programs(object: &'static [u8]) -> BTreeMap<String, ProgramFacts> {
     let wants = Wants {
         kinds: Kinds::ALL,
@@ -52,7 +52,7 @@ fn all_programs(object: &'static [u8]) -> BTreeMap<String, ProgramFacts> {
         let options = Options {
             object,
             tree: TreeMode::Only(std::process::id()),
-            // The largest: the most room that the verifier has to prove bounds for.
+            // The largest setting: the verifier has to prove bounds for the most bytes.
             argv_capacity: sensor_ebpf::ARGV_LIMIT_MAX,
             hooks,
             backups: Some(true),
@@ -69,7 +69,7 @@ fn all_programs(object: &'static [u8]) -> BTreeMap<String, ProgramFacts> {
     all
 }
 
-/// The objects to hold to the budgets, by their compilers.
+/// The objects to check, by their compilers.
 fn objects() -> Vec<(String, &'static [u8])> {
     let objects = programs::objects();
     if objects.is_empty() {
@@ -82,7 +82,7 @@ fn objects() -> Vec<(String, &'static [u8])> {
     objects.into_iter().map(read).collect()
 }
 
-/// A figure, and by how much it has changed.
+/// A figure, and its change.
 fn changed(is: Option<u32>, was: u32) -> String {
     is.map_or("unknown".to_owned(), |is| {
         let per_cent = (f64::from(is) / f64::from(was) - 1.0) * 100.0;

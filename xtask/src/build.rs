@@ -1,7 +1,7 @@
-//! `cargo xtask build`: the sensor as it ships.
+//! `cargo xtask build`: the optimized sensor.
 //!
-//! There is one optimized build of it: what is in the image is what the tests, the guests and the
-//! benches run.
+//! There is only one optimized build: the image contains it, and tests, guests and benchmarks run
+//! it.
 
 use std::{env, path::PathBuf};
 
@@ -21,11 +21,11 @@ pub(crate) fn run() -> Result<PathBuf> {
     Ok(sensor)
 }
 
-/// Builds it for a processor; how, and the path of what was built.
+/// Builds the sensor for a processor; returns the build's settings and the path of the binary.
 ///
-/// Static glibc, because musl's standard library is not in every distribution, and because
-/// this one resolves names through DNS and `/etc/hosts` without any plug-in. The paths of this
-/// machine are replaced, so that another checkout gives the same bytes.
+/// The binary is linked statically with glibc: not every distribution has musl's standard library,
+/// and static glibc resolves names through DNS and `/etc/hosts` without plug-ins. The build
+/// replaces paths of this machine, so that another checkout gives the same bytes.
 pub(crate) fn sensor(machine: Machine) -> Result<(Build, PathBuf)> {
     let home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)

@@ -1,4 +1,5 @@
-//! `cargo xtask ci`: README's two commands on a machine where nothing is installed, see `.ci/run`.
+//! `cargo xtask ci`: the two commands of README.md on a machine with nothing but Rust, see
+//! `.ci/run`.
 
 use std::{
     env, fs, thread,
@@ -12,8 +13,8 @@ use crate::{
     test,
 };
 
-/// How long a first event may take from nothing, all set-up included. README promises five minutes
-/// on a quiet machine, which CI's need not be.
+/// Time limit from nothing to the first event, set-up included. README.md promises five minutes on
+/// a quiet machine; a machine of CI can be slower.
 const FIRST_EVENT: Duration = Duration::from_mins(10);
 
 pub(crate) fn run() -> Result<()> {
@@ -21,14 +22,14 @@ pub(crate) fn run() -> Result<()> {
     test::run(&test::Arguments::default())
 }
 
-/// `cargo xtask run` up to its first event; the sensor stops by itself soon after it.
+/// Runs `cargo xtask run` until its first event; the sensor stops by itself soon afterwards.
 fn first_command() -> Result<()> {
     say("---- README's first command");
     let begin = Instant::now();
     let already = since_the_beginning();
     let own = env::current_exe().context("the path of xtask")?;
     let log = target().join("sensor/events.json");
-    // An event of an earlier run is none of this one.
+    // Removes the events of an earlier run.
     if log.exists() {
         fs::remove_file(&log).with_context(|| log.display().to_string())?;
     }
@@ -39,7 +40,7 @@ fn first_command() -> Result<()> {
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        // What the sensor sees: an exec.
+        // An exec, for the sensor to see.
         let _ = command("true", &[]).status();
         if first.is_none() && has_an_event(&log) {
             first = Some(already + begin.elapsed());
@@ -61,7 +62,7 @@ fn first_command() -> Result<()> {
     Ok(())
 }
 
-/// Time since `.ci/run` began: cargo has built xtask meanwhile.
+/// Time since `.ci/run` began; cargo has built xtask meanwhile.
 fn since_the_beginning() -> Duration {
     let began = env::var("SENSOR_CI_BEGAN")
         .ok()
@@ -74,14 +75,14 @@ fn since_the_beginning() -> Duration {
     }
 }
 
-/// Whether the sensor has written an event, beside the records of its own.
+/// Whether the sensor has written an event, beside its internal records.
 fn has_an_event(log: &std::path::Path) -> bool {
     let text = fs::read_to_string(log).unwrap_or_default();
     let is_event = |line: &str| line.contains("\"source\":\"syscall\"") && line.ends_with('}');
     text.lines().any(is_event)
 }
 
-/// CPU time of all that ran below this process and has ended: `cutime` and `cstime` of proc(5).
+/// CPU time of all ended descendants of this process: `cutime` and `cstime` of proc(5).
 fn cpu_of_children() -> Duration {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let (_, fields) = stat.rsplit_once(") ").unwrap_or_default();

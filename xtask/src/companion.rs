@@ -1,9 +1,9 @@
 //! The companion: a sensor of the same build that watches the whole machine while the integration
 //! tests run (`tests/harness/src/companion.rs`).
 //!
-//! A process of its own keeps the companion, for two reasons: loading eBPF programs needs root,
-//! which this one may not be; and this process may be killed. The keeper stops the sensor when its
-//! standard input ends, whoever closes that.
+//! A process of its own keeps the companion, for two reasons: loading eBPF programs needs root, and
+//! this process need not be root; and somebody can kill this process. The keeper stops the sensor
+//! when its standard input ends, for whatever reason.
 
 use std::{
     env,
@@ -16,25 +16,26 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::shell::{command, is_root, say};
 
-/// What the keeper prints once the companion is ready.
+/// The line of the keeper when the companion is ready.
 const READY: &str = "ready";
 
-/// The keeper, as `cargo xtask test` sees it. The companion ends with this, at the latest.
+/// The keeper, as `cargo xtask test` uses it. The companion ends at the latest when this value is
+/// dropped.
 pub(crate) struct Companion {
     keeper: Child,
     said: BufReader<ChildStdout>,
 }
 
-/// Starts a companion, and waits until it sees what happens on the machine.
+/// Starts a companion, and waits until it sees events.
 pub(crate) fn start() -> Result<Companion> {
     let own = env::current_exe().context("this program's path")?;
     let mut keeper = if is_root() {
         let mut keeper = command(own, &[]);
-        // ^C ends this process, whose end ends the companion in order.
+        // ^C ends this process, and so the companion ends in order.
         keeper.process_group(0);
         keeper
     } else {
-        // In this process's group, so that sudo can ask for a password.
+        // In the process group of this process, so that sudo can ask for a password.
         let mut sudo = command("sudo", &["--preserve-env"]);
         sudo.arg(own);
         sudo
@@ -57,7 +58,7 @@ pub(crate) fn start() -> Result<Companion> {
 }
 
 impl Companion {
-    /// Stops it. An error if it lost an event, or did not see.
+    /// Stops the companion. An error if it lost an event, or saw no events.
     pub(crate) fn finish(mut self) -> Result<()> {
         drop(self.keeper.stdin.take());
         let mut report = String::new();
@@ -80,7 +81,7 @@ impl Drop for Companion {
     }
 }
 
-/// The keeper: `cargo xtask companion`, until standard input ends.
+/// `cargo xtask companion`: keeps a companion until standard input ends.
 pub(crate) fn keep() -> Result<()> {
     let companion = harness::Companion::start();
     println!("{READY}");

@@ -1,7 +1,7 @@
-//! `cargo xtask coverage`: what of the `sensor` crate the unit and integration tests run.
+//! `cargo xtask coverage`: the lines of the `sensor` crate that the unit and integration tests run.
 //!
-//! cargo-llvm-cov's instrumentation and report; the tools of LLVM that read the profiles are those
-//! of Debian, where rustup's `llvm-tools` are not.
+//! cargo-llvm-cov instruments and reports; where rustup has no `llvm-tools`, the tools of LLVM that
+//! read the profiles are Debian's.
 
 use std::process::Command;
 
@@ -36,14 +36,14 @@ pub(crate) fn run() -> Result<()> {
             .envs(variables.iter().copied())
             .envs(tools.clone())
             .env("CARGO_TARGET_DIR", &directory)
-            // The storms are too much for a sensor without any optimization.
+            // Without the storms, which are too much for a sensor without optimization.
             .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
             .env("SENSOR_BIN", directory.join("debug/sensor"));
         cargo
     };
-    // Programs of a former build would count as lines that nothing runs.
+    // Removes programs of a former build, whose lines would count as never run.
     execute(&mut instrumented(&["llvm-cov", "clean", "--workspace"]))?;
-    // In one build, for features that they do not share would compile the sensor twice.
+    // All in one build: two sets of features would compile the sensor twice.
     let programs = ["--package", "sensor", "--package", "tests", "--bins"];
     execute(instrumented(&["build", "--locked"]).args(programs))?;
     let own = ["sensor", "falco-rules", "yaml"];
@@ -55,7 +55,7 @@ pub(crate) fn run() -> Result<()> {
             tests.args(["--test", &name]);
         }
     }
-    // What a failed one ran counts too; that all pass is `cargo xtask test`'s to say.
+    // Failed tests count too; `cargo xtask test` checks that all pass.
     let outcome = execute(&mut tests);
     execute(&mut instrumented(&[
         "llvm-cov",

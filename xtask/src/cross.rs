@@ -1,4 +1,4 @@
-//! Building for a processor that may be another than this machine's.
+//! Builds for a processor that can differ from this machine's.
 
 use std::{
     env,
@@ -16,20 +16,20 @@ use crate::{
     shell::{cargo, command, has, output, say, target},
 };
 
-/// How cargo builds for a processor.
+/// The settings of cargo for a processor.
 pub(crate) struct Build {
     options: Vec<OsString>,
-    /// The processor, if it is not this machine's.
+    /// The processor, if it is not that of this machine.
     foreign: Option<Machine>,
     linker: String,
-    /// A compiler that is not the one of this machine's programs.
+    /// The compiler, if it is not the default one of this machine.
     compiler: Option<&'static str>,
     flags: Vec<String>,
     directory: PathBuf,
 }
 
 impl Build {
-    /// For that processor; as ever, if it is this machine's.
+    /// Settings for that processor; cargo's defaults if it is that of this machine.
     pub(crate) fn of(machine: Machine) -> Result<Self> {
         if machine == Machine::host() {
             return Ok(Self {
@@ -44,7 +44,8 @@ impl Build {
         Self::naming_the_target(machine)
     }
 
-    /// The same, with the target named to cargo in any case: flags are not for build scripts then.
+    /// As [`Self::of`], but always passes the target to cargo, so that flags do not apply to build
+    /// scripts.
     pub(crate) fn naming_the_target(machine: Machine) -> Result<Self> {
         let mut build = Self {
             options: vec!["--target".into(), machine.target().into()],
@@ -61,7 +62,7 @@ impl Build {
                 machine.debian()
             );
             install_for_arm64()?;
-            // Debian's compiler may be another one than that of the host's programs.
+            // Debian's compiler can have another version than the default one.
             let directory = target().join(machine.debian());
             build.directory = directory.join(machine.target());
             build
@@ -74,18 +75,18 @@ impl Build {
         Ok(build)
     }
 
-    /// Whether it is for another processor than this machine's.
+    /// Whether the processor differs from that of this machine.
     pub(crate) fn is_foreign(&self) -> bool {
         self.foreign.is_some()
     }
 
-    /// Also passes these to the compiler.
+    /// Passes further flags to the compiler.
     pub(crate) fn flags(mut self, flags: impl IntoIterator<Item = String>) -> Self {
         self.flags.extend(flags);
         self
     }
 
-    /// A command of cargo that builds.
+    /// A cargo command that builds.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
         let mut cargo = cargo(arguments);
         cargo.args(&self.options);
@@ -102,7 +103,7 @@ impl Build {
         cargo
     }
 
-    /// The linker, which is a compiler of C.
+    /// The linker: a C compiler.
     pub(crate) fn linker(&self) -> &str {
         &self.linker
     }
@@ -113,7 +114,7 @@ impl Build {
         self.compiler.map_or_else(this, OsString::from)
     }
 
-    /// Where the binaries of a profile are.
+    /// The directory of the binaries of a profile.
     pub(crate) fn binaries(&self, profile: &str) -> PathBuf {
         self.directory.join(profile)
     }
@@ -123,8 +124,8 @@ impl Build {
         output(&mut command(self.rustc(), &directory)).is_ok_and(|path| Path::new(&path).is_dir())
     }
 
-    /// Finds a compiler that has the standard library: this one, if rustup adds it, or Debian's
-    /// with the library from the package of the other processor.
+    /// Finds a compiler with the standard library for the processor: the default one, if rustup
+    /// adds the library, or Debian's, with the library from the package for the other processor.
     fn find_compiler(&mut self, machine: Machine) -> Result<()> {
         const DEBIANS: &str = "/usr/bin/rustc";
         let target = machine.target();

@@ -1,5 +1,5 @@
-//! Debian's packages for guests, for peers and for other processors: fetched, if they are not in the
-//! cache.
+//! Debian's packages for guests, for peers and for other processors; the module downloads those
+//! that the cache lacks.
 
 use std::{env, path::PathBuf, process::Stdio};
 
@@ -10,7 +10,7 @@ use crate::{
     shell::{command, output, root},
 };
 
-/// Where packages are kept between runs.
+/// The directory of the cache.
 fn cache() -> Result<PathBuf> {
     if let Some(directory) = env::var_os("SENSOR_VM_CACHE") {
         return Ok(directory.into());
@@ -31,7 +31,7 @@ fn script(machine: Machine, arguments: &[&str]) -> Result<String> {
     output(&mut script)
 }
 
-/// The series that can be fetched.
+/// The kernel series in Debian's archive.
 pub(crate) fn list(machine: Machine) -> Result<String> {
     script(machine, &["list"])
 }
@@ -41,12 +41,12 @@ pub(crate) fn kernel(machine: Machine, series: &str) -> Result<PathBuf> {
     script(machine, &["kernel", series]).map(PathBuf::from)
 }
 
-/// A busybox without libraries.
+/// A statically linked busybox.
 pub(crate) fn busybox(machine: Machine) -> Result<PathBuf> {
     script(machine, &["busybox"]).map(PathBuf::from)
 }
 
-/// A directory with packages, and the libraries that they need.
+/// A directory with packages and the libraries that they need.
 pub(crate) fn root_of(machine: Machine, names: &[&str]) -> Result<PathBuf> {
     script(machine, &[&["root"], names].concat()).map(PathBuf::from)
 }
@@ -56,12 +56,12 @@ pub(crate) fn emulator() -> Result<PathBuf> {
     script(Machine::host(), &["emulator"]).map(PathBuf::from)
 }
 
-/// A directory with a package alone: of that version, or the newest.
+/// A directory with a package without its dependencies: of that version, or the newest.
 pub(crate) fn unpack(machine: Machine, package: &str, version: &str) -> Result<PathBuf> {
     script(machine, &["unpack", package, version]).map(PathBuf::from)
 }
 
-/// A directory with a whole system of a suite that has these packages. Only root can make it.
+/// A directory with a whole system of a suite, with these packages. Only root can make it.
 pub(crate) fn system_of(suite: &str, packages: &[&str]) -> Result<PathBuf> {
     script(Machine::host(), &[&["bootstrap", suite], packages].concat()).map(PathBuf::from)
 }

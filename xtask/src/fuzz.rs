@@ -67,8 +67,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     side_by_side(&targets, |name| one(&directory, name, arguments.seconds))
 }
 
-/// Does something with each, with as many at a time as there are CPUs; what failed, if something
-/// did.
+/// Calls a function with each item, on as many threads as there are CPUs; an error names the items
+/// that failed.
 fn side_by_side(names: &[String], work: impl Fn(&str) -> Result<()> + Sync) -> Result<()> {
     let left = Mutex::new(names.iter());
     let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -89,7 +89,7 @@ fn side_by_side(names: &[String], work: impl Fn(&str) -> Result<()> + Sync) -> R
     })
 }
 
-/// Runs a target on what it found before and on the committed corpus.
+/// Runs a target on its former inputs and on the committed corpus.
 fn one(directory: &Path, name: &str, seconds: u32) -> Result<()> {
     let program = target().join("debug").join(format!("fuzz-{name}"));
     let found = target().join("fuzz/found").join(name);

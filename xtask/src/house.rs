@@ -1,5 +1,5 @@
-//! Tests of the house itself: which crate may use which, what a crate may not know, and whether the
-//! pages agree with the files.
+//! Tests of the repository: which crate may use which, which words a crate must not contain, and
+//! whether the pages agree with the files.
 
 mod example;
 mod folders;
@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use crate::shell::{cargo, command, output, root};
 
-/// The crates of this repository, each after what it may stand on.
+/// The crates of this repository, each after the crates that it may use.
 const ORDER: &[&str] = &[
     "yaml",
     "falco-rules",
@@ -24,9 +24,9 @@ const ORDER: &[&str] = &[
     "sensor",
 ];
 
-/// The files of the repository, committed or to be.
+/// The files of the repository, committed or new.
 fn tracked() -> Vec<String> {
-    // The repository may be another user's than the one who runs the tests.
+    // The repository can belong to another user than the one who runs the tests.
     let arguments = ["-c", "safe.directory=*", "-c", "core.quotePath=off"];
     let mut list = command("git", &arguments);
     list.args(["ls-files", "--cached", "--others"]);
@@ -45,7 +45,7 @@ fn has_extension(file: &str, extension: &str) -> bool {
     found.is_some_and(|found| found == extension)
 }
 
-/// All that a crate stands on when it is used, by name.
+/// The names of all direct and indirect dependencies of a crate.
 fn below(package: &str) -> BTreeSet<String> {
     let arguments = ["tree", "--locked", "--package", package];
     let mut tree = cargo(&arguments);
@@ -108,7 +108,7 @@ fn the_rules_engine_speaks_of_no_kernel_container_or_configuration_file() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// Calls `each` with the lines of all files but those of the tests, whose rules are Falco's.
+/// Calls `each` with the lines of all files except the tests, whose rules are Falco's.
 fn look_into(directory: &Path, each: &mut dyn FnMut(&Path, &str)) {
     for entry in fs::read_dir(directory)
         .expect("the crate is here")

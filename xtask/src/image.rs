@@ -1,7 +1,7 @@
 //! `cargo xtask image`: the sensor as an OCI archive, without a container engine.
 //!
-//! A static binary (glibc, `crt-static`) on nothing else, with its bill of materials and
-//! licences; the same sources give the same bytes. `ctr image import` takes the file.
+//! A static binary (glibc, `crt-static`) with its bill of materials and licences, and no other
+//! file; equal sources give equal bytes. `ctr image import` reads the archive.
 
 mod binary;
 mod layer;
@@ -22,10 +22,10 @@ use crate::{
     shell::{command, output, root, say, target},
 };
 
-/// The largest archive that is still "small" (issue and README say 15 MiB).
+/// Largest accepted size of the archive, in bytes.
 const LIMIT: u64 = 15 * 1024 * 1024;
 
-/// What to pack, and where to.
+/// Options of `cargo xtask image`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Pack this binary instead of building one
@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     output: Option<PathBuf>,
 }
 
-/// Builds, packs, and says what came of it.
+/// Builds and packs the sensor, and prints where the archive is.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let machine = Machine::of_target(&arguments.target)?;
     let architecture = machine.debian();
@@ -91,8 +91,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// The time that everything in the image carries, in seconds since the epoch:
-/// `SOURCE_DATE_EPOCH`, or that of the last commit, or 0.
+/// The time of every file in the image, in seconds since the epoch: `SOURCE_DATE_EPOCH`, or the
+/// time of the last commit, or 0.
 fn source_time() -> u64 {
     let epoch = std::env::var("SOURCE_DATE_EPOCH").ok();
     let commit = || {

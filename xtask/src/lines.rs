@@ -1,4 +1,4 @@
-//! `cargo xtask lines`: whether two builds write the same under the integration tests.
+//! `cargo xtask lines`: compares the lines of two builds under the integration tests.
 
 use std::path::PathBuf;
 
@@ -9,13 +9,13 @@ use crate::shell::say;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Lines of the one build: what a run of the tests with `SENSOR_TEST_LINES` left there
+    /// Directory with the lines of one build, from a run of the tests with `SENSOR_TEST_LINES`
     old: PathBuf,
-    /// Lines of the other
+    /// Directory with the lines of the other build
     new: PathBuf,
 }
 
-/// Most differences that are shown of a test.
+/// Most differences that the command shows of a test.
 const SHOWN: usize = 3;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {

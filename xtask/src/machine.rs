@@ -11,7 +11,7 @@ pub(crate) enum Machine {
 }
 
 impl Machine {
-    /// That of this machine.
+    /// The processor of this machine.
     pub(crate) fn host() -> Self {
         if consts::ARCH == "aarch64" {
             Self::Arm64
@@ -20,7 +20,7 @@ impl Machine {
         }
     }
 
-    /// The one that Rust calls so.
+    /// The processor with that name in Rust.
     pub(crate) fn of_target(target: &str) -> Result<Self> {
         let all = [Self::Amd64, Self::Arm64].into_iter();
         let found = all.clone().find(|machine| machine.target() == target);
@@ -38,7 +38,7 @@ impl Machine {
         }
     }
 
-    /// Where Debian has its libraries.
+    /// The directory of its libraries in Debian.
     pub(crate) fn triplet(self) -> &'static str {
         match self {
             Self::Amd64 => "x86_64-linux-gnu",

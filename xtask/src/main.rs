@@ -36,7 +36,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install what is missing to build eBPF programs; with `--tests`, what the tests need too
+    /// Install what is missing to build eBPF programs; with `--tests`, also what the tests need
     Setup(setup::Arguments),
     /// Set up, and build the sensor for release
     Build,
@@ -48,12 +48,12 @@ enum Command {
     Ci,
     /// Run the integration tests on other kernels, in QEMU
     Vm(vm::Arguments),
-    /// Run the unit and integration tests, and tell which lines of the sensor they run
+    /// Run the unit and integration tests, and report which lines of the sensor they run
     Coverage,
-    /// Keep a sensor of the whole machine until standard input ends, and tell what it lost
+    /// Keep a sensor of the whole machine until standard input ends, and report what it lost
     #[command(hide = true)]
     Companion,
-    /// Compare what two builds wrote under the integration tests
+    /// Compare the lines that two builds wrote under the integration tests
     Lines(lines::Arguments),
     /// Run the fuzz targets for a bounded time
     Fuzz(fuzz::Arguments),

@@ -1,4 +1,4 @@
-//! Says what a command is doing while it runs, so that nobody waits before a silent terminal.
+//! Reports what a command is doing while it runs, so that the terminal is never silent for long.
 
 use std::{
     collections::BTreeSet,
@@ -10,12 +10,13 @@ use std::{
 
 use crate::shell::say;
 
-/// How long a command may go on without a line about what it does.
+/// Longest time without a line about what a command is doing.
 const PERIOD: Duration = Duration::from_secs(14);
-/// Most activities in a line.
+/// Most activities in one line.
 const MOST: usize = 4;
 
-/// Waits for something, and says every few seconds what the processes under `pid` are doing.
+/// Calls a function, and meanwhile prints every few seconds what the processes under `pid` are
+/// doing.
 pub(crate) fn beside<T>(pid: u32, wait: impl FnOnce() -> T) -> T {
     thread::scope(|scope| {
         let (end, ended) = channel::<()>();
@@ -32,7 +33,7 @@ pub(crate) fn beside<T>(pid: u32, wait: impl FnOnce() -> T) -> T {
     })
 }
 
-/// What the processes under one are doing, in words.
+/// What the processes under a process are doing, in words.
 fn activities(pid: u32) -> String {
     let all = processes();
     let mut found = BTreeSet::new();
@@ -41,7 +42,7 @@ fn activities(pid: u32) -> String {
         let said = arguments(parent).map(|arguments| activity(&arguments));
         let children = all.iter().filter(|process| process.parent == parent);
         let children: Vec<_> = children.map(|process| process.pid).collect();
-        // What a compiler or a test starts is its own business.
+        // Without the children of a compiler or a test.
         let is_whole = said.as_ref().is_some_and(|said| said.contains(' '));
         if children.is_empty() || (is_whole && parent != pid) {
             found.extend(said);
@@ -67,7 +68,7 @@ fn processes() -> Vec<Process> {
     let read = |name: String| {
         let pid = name.parse().ok()?;
         let stat = fs::read_to_string(format!("/proc/{name}/stat")).ok()?;
-        // The name in parentheses may have blanks.
+        // The name in parentheses can contain blanks.
         let (_, rest) = stat.rsplit_once(") ")?;
         let parent = rest.split(' ').nth(1)?.parse().ok()?;
         Some(Process { pid, parent })
@@ -96,7 +97,7 @@ fn activity(arguments: &[String]) -> String {
     {
         return format!("compiling {name}");
     }
-    // A test program has the hash of its build behind its name.
+    // The name of a test program ends with the hash of its build.
     match program.rsplit_once('-') {
         Some((name, hash)) if hash.len() == 16 => format!("testing {name}"),
         _ => program.to_owned(),
@@ -151,7 +152,7 @@ mod tests {
         BufReader::new(pipe)
             .read_line(&mut child)
             .expect("the shell says a number");
-        // Between fork and exec the child is a shell, and for a moment it has no arguments.
+        // Between fork and exec the child is a shell, and has no arguments for a moment.
         let deadline = Instant::now() + Duration::from_secs(10);
         let said = loop {
             let said = activities(shell.id());

@@ -1,4 +1,4 @@
-//! `cargo xtask run`: the sensor on this machine, as a developer wants it.
+//! `cargo xtask run`: the sensor on this machine, for a developer.
 
 use std::{fs, os::unix::process::CommandExt as _};
 
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    // Not optimized, as the unit tests are: what counts here is how soon the first event comes.
+    // Not optimized, as in unit tests: the first event comes sooner.
     setup::run(setup::Arguments::default())?;
     execute(&mut workspace_cargo("build", &["--bin", "sensor"]))?;
     let binary = target().join("debug/sensor");
@@ -39,6 +39,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ] {
         command.args(["-o", &option]);
     }
-    // Takes this process's place, so that signals reach it.
+    // The sensor replaces this process, so that signals reach it.
     Err(command.args(&arguments.sensor).exec()).context("cannot start the sensor")
 }

@@ -1,4 +1,4 @@
-//! Running programs: each is shown before it runs, and its failure is an error.
+//! Runs programs: prints each command before it runs; a failure is an error.
 
 use std::{
     env,
@@ -17,7 +17,7 @@ pub(crate) fn root() -> &'static Path {
     own.parent().unwrap_or(own)
 }
 
-/// Where cargo builds.
+/// The target directory of cargo.
 pub(crate) fn target() -> PathBuf {
     match env::var_os("CARGO_TARGET_DIR") {
         Some(directory) => root().join(directory),
@@ -32,14 +32,14 @@ pub(crate) fn command(program: impl AsRef<OsStr>, arguments: &[&str]) -> Command
     command
 }
 
-/// The cargo that runs this.
+/// The cargo that runs this program.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = command(
         env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
         arguments,
     );
-    // The cargo that runs this process has set these variables for it. They are about xtask's
-    // manifest; build scripts that read them would run again after each plain `cargo build`.
+    // The cargo that runs this process has set these variables for xtask's manifest. Build scripts
+    // that read them would run again after each plain `cargo build`.
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         let of_xtask = ["CARGO_BIN_", "CARGO_MANIFEST_", "CARGO_PKG_"];
@@ -52,8 +52,8 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 
 /// A command of cargo for targets of the workspace: `test`, with `--test life`.
 ///
-/// Cargo chooses the features of dependencies by the packages that are selected. All are selected
-/// here, whatever is built, so that each dependency is compiled once.
+/// Cargo chooses the features of dependencies by the selected packages. This function always
+/// selects all packages, so that each dependency is compiled once.
 pub(crate) fn workspace_cargo(subcommand: &str, arguments: &[&str]) -> Command {
     let mut cargo = cargo(&[subcommand, "--locked", "--workspace"]);
     cargo.args(arguments);
@@ -65,7 +65,7 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// A command run by root: with `sudo`, if this process is not.
+/// A command as root: with `sudo`, if this process is not root.
 pub(crate) fn as_root(program: &str, arguments: &[&str]) -> Command {
     if is_root() {
         return command(program, arguments);
@@ -75,15 +75,15 @@ pub(crate) fn as_root(program: &str, arguments: &[&str]) -> Command {
     sudo
 }
 
-/// Says what is done.
+/// Prints what the command does.
 pub(crate) fn say(text: impl std::fmt::Display) {
     println!("xtask: {text}");
 }
 
-/// Says that a check is left out since this machine lacks something.
+/// Prints that the command skips a check because the machine lacks something.
 ///
 /// # Errors
-/// With `CI=true`, where nothing may be left out.
+/// With `CI=true`, where no check may be skipped.
 pub(crate) fn left_out(what: impl std::fmt::Display) -> Result<()> {
     if in_ci() {
         bail!("left out: {what}; with CI=true nothing may be");
@@ -92,12 +92,12 @@ pub(crate) fn left_out(what: impl std::fmt::Display) -> Result<()> {
     Ok(())
 }
 
-/// Whether this is a run whose verdict counts (`CI=true`).
+/// Whether this is a run of CI (`CI=true`).
 pub(crate) fn in_ci() -> bool {
     env::var_os("CI").is_some_and(|value| value == "true")
 }
 
-/// The words of a command, for people.
+/// The words of a command as text.
 pub(crate) fn shown(command: &Command) -> String {
     let words = [command.get_program()]
         .into_iter()
@@ -108,7 +108,8 @@ pub(crate) fn shown(command: &Command) -> String {
         .join(" ")
 }
 
-/// Runs a command whose output goes where ours goes, and says every few seconds what it does.
+/// Runs a command with the standard output of this process, and prints every few seconds what it
+/// does.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     say(format_args!("$ {}", shown(command)));
     let mut child = command
@@ -137,7 +138,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Whether a program is in `PATH`, or where the system keeps those for root.
+/// Whether a program is in `PATH`, or in the system's directories for root.
 pub(crate) fn has(program: &str) -> bool {
     env::split_paths(&env::var_os("PATH").unwrap_or_default())
         .chain(["/usr/sbin".into(), "/sbin".into()])

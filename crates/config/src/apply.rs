@@ -1,4 +1,4 @@
-//! One layer of configuration on top of another.
+//! Applies one layer of configuration to the layers below.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,19 +12,19 @@ pub(super) struct Layers {
     pub(super) config: Config,
     pub(super) errors: Vec<Diagnostic>,
     pub(super) warnings: Vec<Diagnostic>,
-    /// What was given for keys that are lists.
+    /// The values of keys that are lists.
     lists: HashMap<&'static str, Vec<Node>>,
-    /// The keys that were given, and the former names of keys that were.
+    /// The keys that have a value, and the former names under which keys have one.
     given: HashSet<&'static str>,
 }
 
-/// Names that keys had in former versions of Falco, which still takes them.
+/// Names of keys in former versions of Falco; the current Falco still accepts them.
 const FORMER: [(&str, &str); 1] = [("rules_file", "rules_files")];
 
-/// Lists for which Falco takes a text as well, as the only element.
+/// Keys with a list for which Falco also accepts a text, as the only element.
 const ONE_OR_MORE: [&str; 2] = ["config_files", "rules_files"];
 
-/// Keys whose numbers without unit are milliseconds, as in falco.yaml.
+/// Keys whose numbers without a unit are milliseconds, as in falco.yaml.
 const MILLISECONDS: [&str; 2] = ["output_timeout", "metrics.interval"];
 
 impl Layers {
@@ -88,7 +88,7 @@ impl Layers {
         }
     }
 
-    /// The key of that name, or formerly of that name.
+    /// The key with that name or former name.
     fn key(&mut self, source: &Source, name: &str, node: &Node) -> Option<&'static keys::Key> {
         let find = |name: &str| keys().iter().find(|key| key.name == name);
         let names = FORMER
@@ -183,7 +183,7 @@ impl Layers {
         }
     }
 
-    /// Changes one element of a list: the `index`th, or a new one at the end.
+    /// Changes one element of a list: the one at `index`, or a new one at the end.
     pub(super) fn element(
         &mut self,
         source: &Source,

@@ -1,4 +1,4 @@
-//! An entry of `config_files`: what is merged in, and how.
+//! An entry of `config_files`: a file or directory to merge in, and how.
 
 use std::path::PathBuf;
 
@@ -6,24 +6,24 @@ use yaml::Node;
 
 use super::setting::{Element, Setting};
 
-/// A file or directory of configuration that is merged in.
+/// A file or directory whose values are merged into the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigFile {
-    /// Where it is.
+    /// Path of the file or directory.
     pub path: PathBuf,
-    /// What its values do to those given before.
+    /// How its values combine with the earlier ones.
     pub strategy: Strategy,
 }
 
-/// What a value does to one that was given before.
+/// How a value combines with an earlier value of the same key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strategy {
-    /// A list is appended, any other value replaces the former.
+    /// A list is appended to the earlier list; any other value replaces the earlier one.
     #[default]
     Append,
-    /// It replaces the former.
+    /// The value replaces the earlier one.
     Override,
-    /// The former stays.
+    /// The earlier value stays.
     AddOnly,
 }
 

@@ -1,6 +1,6 @@
-//! What is captured and how rules are applied: keys of falco.yaml.
+//! Keys of falco.yaml about capture and rules.
 
-/// Which of several matching rules an event triggers.
+/// Which of the rules that match an event write a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RuleMatching {
     /// The first one.
@@ -10,7 +10,7 @@ pub enum RuleMatching {
     All,
 }
 
-/// An entry of `append_output`: what is added to the outputs of some rules.
+/// An entry of `append_output`: texts and fields that are added to rule outputs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AppendOutput {
     /// Only rules of this source.
@@ -19,7 +19,7 @@ pub struct AppendOutput {
     pub tags: Vec<String>,
     /// Only the rule of this name.
     pub rule: Option<String>,
-    /// Template that is appended to the output, and so to `output_fields`.
+    /// Template that is appended to the rule output; its fields are in `output_fields` too.
     pub extra_output: Option<String>,
     /// Fields that appear under their own name in `output_fields` only.
     pub extra_fields: Vec<String>,
@@ -29,28 +29,28 @@ pub struct AppendOutput {
     pub suggested_output: bool,
 }
 
-/// An entry of `rules`: a switch of some rules, applied in order after loading.
+/// An entry of `rules`: enables or disables rules; the entries apply in order after loading.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleSwitch {
-    /// On or off.
+    /// Whether the entry enables the rules.
     pub enable: bool,
-    /// Which rules.
+    /// The rules.
     pub rules: WhichRules,
 }
 
-/// Which rules a [`RuleSwitch`] is for.
+/// The rules that a [`RuleSwitch`] is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WhichRules {
-    /// Those of that name; `*` stands for any text.
+    /// Rules with that name; `*` stands for any text.
     Named(String),
-    /// Those with that tag.
+    /// Rules with that tag.
     Tagged(String),
 }
 
 /// `engine.*`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Engine {
-    /// The only engine that this sensor has.
+    /// Keys of the only engine that this sensor has.
     pub modern_ebpf: ModernEbpf,
 }
 
@@ -59,7 +59,7 @@ pub struct Engine {
 pub struct ModernEbpf {
     /// Size of the ring buffer: 1 to 10 for 1, 2, 4, … 512 MiB.
     pub buf_size_preset: u8,
-    /// Leave out failed execs and connects, and their costs.
+    /// Whether to leave out failed execs and connects, with their costs.
     pub drop_failed_exit: bool,
 }
 

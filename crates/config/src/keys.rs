@@ -1,4 +1,4 @@
-//! The table of keys: what is read, printed and documented.
+//! The table of keys, from which the sensor reads, prints and documents its configuration.
 
 use sensor_ebpf::{ARGV_LIMIT_MAX, ARGV_LIMIT_MIN, ENV_LIMIT_MAX};
 use yaml::Node;
@@ -9,15 +9,15 @@ use super::{Config, Fairness, setting::Setting};
 pub struct Key {
     /// Its name, with dots.
     pub name: &'static str,
-    /// What is expected.
+    /// What the value must look like, in words.
     pub ty: &'static str,
-    /// What it means.
+    /// The meaning of the key.
     pub doc: &'static str,
-    /// Whether falco.yaml has it too.
+    /// Whether falco.yaml has the key too.
     pub falco: bool,
     /// The value in a configuration, as YAML.
     pub show: fn(&Config) -> String,
-    /// Sets it; false if the node is not of its type.
+    /// Sets the value; false if the node has another type.
     pub(super) set: fn(&mut Config, &Node) -> bool,
 }
 
@@ -27,7 +27,7 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// What is expected of the value at a place.
+/// What the value at a place must look like, in words.
 fn type_of<T: Setting>(_: fn(&Config) -> &T) -> &'static str {
     T::TYPE
 }
@@ -172,7 +172,7 @@ keys! {
     sensor.http_output.retry_max: "Longest pause.";
 }
 
-/// Keys of falco.yaml that do not apply here, and why; a name stands for all below it.
+/// Keys of falco.yaml that have no effect here, with the reason; a name includes all keys below it.
 pub const NOT_APPLICABLE: &[(&str, &str)] = &[
     (
         "base_syscalls",
@@ -280,7 +280,7 @@ pub const NOT_APPLICABLE: &[(&str, &str)] = &[
     ),
 ];
 
-/// What a type alone does not tell: key, what must hold, in words.
+/// Conditions that a type alone does not express: key, condition, the condition in words.
 type Range = (&'static str, fn(&Config) -> bool, &'static str);
 
 const RANGES: &[Range] = &[
@@ -386,7 +386,7 @@ const RANGES: &[Range] = &[
     ),
 ];
 
-/// What is wrong with the value that a key has, if anything is.
+/// The problem with the value of a key, if it has one.
 pub(super) fn out_of_range(name: &str, config: &Config) -> Option<&'static str> {
     RANGES
         .iter()

@@ -5,9 +5,9 @@
 //! defaults ◀─ falco.yaml ◀─ config_files ◀─ environment ◀─ -o key=value  ──▶ Config
 //! ```
 //!
-//! Only `-o config_files=…` comes earlier: it says what is merged in.
+//! Only `-o config_files=…` comes earlier, because it decides which files are merged in.
 //!
-//! Keys of falco.yaml keep their name and meaning; ours stand under `sensor:`.
+//! Keys of falco.yaml keep their name and meaning; the sensor's own keys are under `sensor:`.
 
 mod apply;
 mod config_file;
@@ -44,70 +44,70 @@ use std::path::PathBuf;
 
 use falco_rules::Priority;
 
-/// Everything that can be configured. `Config::default()` is what runs with no file at all.
+/// The whole configuration. `Config::default()` is in force without any file.
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of falco.yaml")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Files and directories of configuration that are merged in, in order.
+    /// Files and directories of configuration to merge in, in order.
     pub config_files: Vec<ConfigFile>,
-    /// Reload when a configuration or rules file changes.
+    /// Whether to reload when a configuration or rule file changes.
     pub watch_config_files: bool,
-    /// Files and directories of rules, in order; none: the built-in rules.
+    /// Rule files and directories of them, in order; empty: the built-in rules.
     pub rules_files: Vec<PathBuf>,
-    /// No key: those of `rules_files` that may be missing. All that the configuration names
-    /// may, but nothing else that the command line puts in their place.
+    /// Not a key: the entries of `rules_files` that may be missing. All entries of a configuration
+    /// file may be missing; entries that the command line puts in their place may not.
     pub optional_rules_files: Vec<PathBuf>,
-    /// Switches of rules, applied in order after loading.
+    /// Entries that enable or disable rules, applied in order after loading.
     pub rules: Vec<RuleSwitch>,
-    /// Rules that are less urgent are not loaded.
+    /// The sensor does not load less important rules.
     pub priority: Priority,
-    /// Whether an event triggers the first rule that matches, or all.
+    /// Whether the first matching rule of an event writes a line, or each one.
     pub rule_matching: RuleMatching,
-    /// JSON lines instead of text.
+    /// Whether to write JSON lines instead of text.
     pub json_output: bool,
-    /// `output` in JSON lines.
+    /// Whether JSON lines have `output`.
     pub json_include_output_property: bool,
-    /// `message` in JSON lines.
+    /// Whether JSON lines have `message`.
     pub json_include_message_property: bool,
-    /// `output_fields` in JSON lines.
+    /// Whether JSON lines have `output_fields`.
     pub json_include_output_fields_property: bool,
-    /// `tags` in JSON lines.
+    /// Whether JSON lines have `tags`.
     pub json_include_tags_property: bool,
-    /// Times as `YYYY-MM-DDTHH:MM:SS.nnnnnnnnn+0000`.
+    /// Whether to write times as `YYYY-MM-DDTHH:MM:SS.nnnnnnnnn+0000`.
     pub time_format_iso_8601: bool,
-    /// What is added to the outputs of rules.
+    /// Texts and fields that are added to rule outputs.
     pub append_output: Vec<AppendOutput>,
-    /// Let lines wait for up to a second for others, to be written together.
+    /// Whether lines wait for up to a second, so that more of them are written together.
     pub buffered_outputs: bool,
-    /// How much may wait before an output.
+    /// Limit of the queue before each output.
     pub outputs_queue: OutputsQueue,
-    /// An output that is busy for longer is reported.
+    /// Time after which the sensor reports an output as blocked.
     pub output_timeout: Span,
-    /// Standard output.
+    /// The standard output.
     pub stdout_output: StdoutOutput,
-    /// A file.
+    /// The file output.
     pub file_output: FileOutput,
-    /// A web server, one POST a line.
+    /// The HTTP output: one POST for each line.
     pub http_output: HttpOutput,
-    /// The system log.
+    /// The system log output.
     pub syslog_output: SyslogOutput,
-    /// Standard input of a program.
+    /// The program output: lines to the standard input of a program.
     pub program_output: ProgramOutput,
-    /// Health and metrics by HTTP.
+    /// The web server for health and metrics.
     pub webserver: Webserver,
-    /// What happens when events are lost.
+    /// What the sensor does when events are lost.
     pub syscall_event_drops: SyscallEventDrops,
-    /// Figures, as records in the stream and for Prometheus.
+    /// Metrics, as records in the stream and for Prometheus.
     pub metrics: Metrics,
     /// The kernel side.
     pub engine: Engine,
-    /// Log to standard error.
+    /// Whether to log to standard error.
     pub log_stderr: bool,
-    /// Log to the system log, where there is one.
+    /// Whether to log to the system log, where there is one.
     pub log_syslog: bool,
-    /// Least urgent log lines.
+    /// The least urgent log lines that are written.
     pub log_level: LogLevel,
-    /// What falco.yaml has no key for.
+    /// The keys that falco.yaml does not have.
     pub sensor: Sensor,
 }
 

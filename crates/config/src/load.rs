@@ -1,4 +1,4 @@
-//! Where the configuration comes from.
+//! Loads the configuration from files, the environment and the command line.
 
 use std::{
     collections::BTreeMap,
@@ -11,34 +11,34 @@ use yaml::{Diagnostic, Kind, Limits, Node, Source, Style, parse};
 
 use super::{Config, ConfigFile, Strategy, apply::Layers, keys};
 
-/// Read if no file is named, and if it is there.
+/// The file that is read if the command line names none, and if it exists.
 pub(super) const DEFAULT_FILE: &str = "/etc/falco/falco.yaml";
 
-/// The key that says what is merged in.
+/// The key with the files to merge in.
 const CONFIG_FILES: &str = "config_files";
 
-/// Everything that a configuration is made of.
+/// The inputs of a configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
-    /// The file that was named on the command line.
+    /// The file on the command line.
     pub file: Option<PathBuf>,
     /// The environment.
     pub environment: BTreeMap<String, String>,
-    /// `key=value` of the command line, in order.
+    /// The `key=value` options of the command line, in order.
     pub overrides: Vec<String>,
 }
 
-/// A configuration and what there is to say about it.
+/// A configuration, with warnings about it.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// What was accepted but probably not meant.
+    /// Warnings: accepted values that are probably mistakes.
     pub warnings: Vec<Diagnostic>,
-    /// The files that it was read from, and what else would change it: entries of
-    /// `config_files` that are directories, or not there.
+    /// The files that were read, and other paths whose change would change the configuration:
+    /// entries of `config_files` that are directories or do not exist.
     pub files: Vec<PathBuf>,
-    /// SHA-256 of what it comes to, in hexadecimal digits.
+    /// SHA-256 of the resulting configuration, in hexadecimal digits.
     pub digest: String,
 }
 
@@ -48,23 +48,23 @@ pub enum ConfigError {
     /// A file cannot be read.
     #[error("configuration {}: {source}: check the path and its permissions", path.display())]
     Read {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of reading it.
         source: io::Error,
     },
-    /// Something in it is wrong.
+    /// The configuration has errors.
     #[error("{}", Lines(problems))]
     Invalid {
-        /// All that is.
+        /// All errors.
         problems: Vec<Diagnostic>,
-        /// As [`Loaded::files`].
+        /// The same paths as in [`Loaded::files`].
         files: Vec<PathBuf>,
     },
 }
 
 impl ConfigError {
-    /// The files whose change may mend it.
+    /// The files whose change can correct the error.
     #[must_use]
     pub fn files(&self) -> &[PathBuf] {
         match self {
@@ -86,7 +86,7 @@ impl fmt::Display for Lines<'_> {
 }
 
 impl Inputs {
-    /// A file and overrides as the command line names them, and this process's environment.
+    /// A file and overrides from the command line, with the environment of this process.
     #[must_use]
     pub fn new(file: Option<PathBuf>, overrides: Vec<String>) -> Self {
         let text = |s: std::ffi::OsString| s.into_string().ok();
@@ -103,7 +103,7 @@ impl Inputs {
 /// Reads the configuration.
 ///
 /// # Errors
-/// If a file cannot be read, or anything in it is wrong: all that is, at once.
+/// If a file cannot be read, or a value is invalid; all errors are reported at once.
 pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigError> {
     let mut loader = Loader {
         inputs,
@@ -147,7 +147,7 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// Variables that Falco and Kubernetes know.
+    /// Takes values from the environment variables of Falco and Kubernetes.
     fn defaults(&mut self) {
         let variable = |name| self.inputs.environment.get(name).filter(|v| !v.is_empty());
         let sensor = &mut self.layers.config.sensor;
@@ -160,7 +160,7 @@ impl Loader<'_> {
         }
     }
 
-    /// Reads the main file, or one that is merged into it in some way.
+    /// Reads the main file, or a file to merge in.
     fn file(&mut self, path: &Path, merged: Option<Strategy>) -> Result<(), ConfigError> {
         let bytes = fs::read(path).map_err(|source| ConfigError::Read {
             path: path.to_owned(),
@@ -179,7 +179,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// A file that is merged in cannot name others, as in Falco.
+    /// A merged file cannot name further files, as in Falco.
     fn refuse_nesting(&mut self, source: &Source, document: &Node) {
         if let Some((key, _)) = document.entry(CONFIG_FILES) {
             let message = format!("{CONFIG_FILES} in a file that {CONFIG_FILES} names");
@@ -212,7 +212,7 @@ impl Loader<'_> {
         }
     }
 
-    /// `${NAME}` in values stands for a variable of the environment, `$${` for `${`.
+    /// Replaces `${NAME}` in values by an environment variable, and `$${` by `${`.
     fn expand(&self, mut node: Node) -> Node {
         match &mut node.kind {
             Kind::Scalar(text, _) if text.contains("${") => *text = self.expand_text(text).into(),
@@ -280,7 +280,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// `SENSOR_CAPTURE_HOOKS` for `sensor.capture.hooks`.
+    /// The variable of a key: `SENSOR_CAPTURE_HOOKS` for `sensor.capture.hooks`.
     fn environment(&mut self) {
         let inputs = self.inputs;
         for key in keys().iter().filter(|key| !key.falco) {
@@ -308,7 +308,7 @@ impl Loader<'_> {
             if !variable.starts_with("SENSOR_") || known.contains(variable) {
                 continue;
             }
-            // Kubernetes sets variables for a service of that name: those are like none.
+            // Kubernetes sets variables for a service with such a name: the sensor ignores them.
             if let Some(name) = yaml::nearest(variable, known.iter().map(String::as_str)) {
                 let source = Source::new("environment", variable);
                 let message = format!("variable {variable} is not known");
@@ -320,7 +320,7 @@ impl Loader<'_> {
         }
     }
 
-    /// `key=value`, `list[]=value`, `list[2]=value`, of the keys that are wanted.
+    /// Applies `key=value`, `list[]=value` and `list[2]=value` for the keys that `wanted` accepts.
     fn overrides(&mut self, wanted: impl Fn(&str) -> bool) {
         for text in &self.inputs.overrides {
             let end = text.find(['=', '[']).unwrap_or(text.len());
@@ -387,7 +387,7 @@ fn split(mut node: Node) -> Node {
     node
 }
 
-/// Hexadecimal digits.
+/// Bytes as hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()

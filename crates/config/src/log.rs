@@ -1,4 +1,4 @@
-//! What the log tells, and how its lines look.
+//! Levels and form of the log.
 
 use std::{fmt, str::FromStr};
 
@@ -7,18 +7,18 @@ use tracing::level_filters::LevelFilter;
 
 use super::values::Expected;
 
-/// `log_level`: the least urgent lines of the log, of the sensor's own and of some targets.
+/// `log_level`: the least urgent log lines, of the sensor itself and of single targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLevel {
-    /// The level of the sensor's own lines; libraries have it too, but are never less urgent
-    /// than a warning.
+    /// The level of the sensor's own lines. It applies to libraries too, but at most down to
+    /// warnings.
     pub own: LevelFilter,
-    /// Targets (modules of the sensor or of a library, and what is in them), each with a level.
+    /// Targets (modules of the sensor or of a library, with their submodules), each with a level.
     pub targets: Vec<(String, LevelFilter)>,
 }
 
 impl LogLevel {
-    /// What is expected, for messages and for the documentation.
+    /// What the value must look like, for messages and for the documentation.
     pub(super) const TYPE: &str = "emergency, alert, critical, error, warning, notice, informational or debug, \
                                    alone or before targets as in info,sensor::enrich=debug";
 }
@@ -68,8 +68,8 @@ impl fmt::Display for LogLevel {
     }
 }
 
-/// The level of a name: one of Falco's priorities, or what else `tracing` knows. There is none
-/// above `error`: what is more urgent is an error, too.
+/// The level with that name: a priority of Falco, or a level of `tracing`. More urgent priorities
+/// than `error` are `error`.
 fn level(name: &str) -> Option<LevelFilter> {
     let Some(priority) = Priority::parse(name) else {
         return match name.to_ascii_lowercase().as_str() {
@@ -98,7 +98,7 @@ fn name(level: LevelFilter) -> &'static str {
     }
 }
 
-/// The priority of a line of that level: there are five levels for eight priorities.
+/// The priority of a line with that level: there are five levels for eight priorities.
 #[must_use]
 pub const fn priority_of(level: tracing::Level) -> Priority {
     match level {
@@ -109,13 +109,13 @@ pub const fn priority_of(level: tracing::Level) -> Priority {
     }
 }
 
-/// `sensor.log_format`: how the log's lines look.
+/// `sensor.log_format`: the form of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text.
     #[default]
     Text,
-    /// For programs: each an object of JSON.
+    /// A JSON object for each line.
     Json,
 }
 

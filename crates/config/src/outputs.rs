@@ -1,4 +1,4 @@
-//! Where lines go: keys of falco.yaml, and what is beside them under `sensor:`.
+//! Keys of falco.yaml about outputs, and the `sensor:` keys beside them.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use super::{ByteSize, Span};
 /// `outputs_queue.*`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputsQueue {
-    /// Most lines that wait before an output; 0 is no limit but that of bytes.
+    /// Most lines that wait before an output; 0: only the limit in bytes applies.
     pub capacity: u64,
 }
 
@@ -35,9 +35,9 @@ impl Default for StdoutOutput {
 pub struct FileOutput {
     /// Write lines to a file.
     pub enabled: bool,
-    /// Keep the file open; otherwise it is closed whenever nothing waits.
+    /// Whether to keep the file open; otherwise the sensor closes it whenever no line waits.
     pub keep_alive: bool,
-    /// Its path; `{node}` and `{hostname}` are replaced.
+    /// Path of the file; the sensor replaces `{node}` and `{hostname}`.
     pub filename: PathBuf,
 }
 
@@ -54,11 +54,11 @@ impl Default for FileOutput {
 /// `sensor.file_output.rotate.*`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotate {
-    /// Bytes at which a file is put aside; 0: never.
+    /// Size in bytes at which a file is rotated; 0: never.
     pub size: ByteSize,
-    /// Age at which a file is put aside; 0: never.
+    /// Age at which a file is rotated; 0: never.
     pub age: Span,
-    /// How many files put aside are kept; 0: all.
+    /// Number of rotated files to keep; 0: all.
     pub keep: u32,
 }
 
@@ -75,11 +75,11 @@ impl Default for Rotate {
 /// `sensor.file_output.spool.*`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spool {
-    /// Bytes that wait in memory while the file cannot be written.
+    /// Most bytes of lines that wait in memory while the file cannot be written.
     pub memory: ByteSize,
-    /// Local directory for what waits beyond that; none: nothing does.
+    /// Local directory for more lines that wait; none: the sensor drops them.
     pub directory: Option<PathBuf>,
-    /// Bytes that may wait in that directory.
+    /// Most bytes in that directory.
     pub size: ByteSize,
 }
 
@@ -97,29 +97,29 @@ impl Default for Spool {
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of falco.yaml")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpOutput {
-    /// POST lines to a web server.
+    /// Whether to send lines to an HTTP server.
     pub enabled: bool,
-    /// Its address: `http://…` or `https://…`.
+    /// URL of the server: `http://…` or `https://…`.
     pub url: String,
     /// `User-Agent` of the requests.
     pub user_agent: String,
-    /// Do not check the server's certificate.
+    /// Whether to accept any certificate of the server.
     pub insecure: bool,
-    /// PEM file of the authority that signed the server's certificate.
+    /// PEM file of the certificate authority that signed the server's certificate.
     pub ca_cert: Option<PathBuf>,
-    /// PEM file of several authorities.
+    /// PEM file of certificate authorities.
     pub ca_bundle: Option<PathBuf>,
-    /// Directory of PEM files of authorities.
+    /// Directory with PEM files of certificate authorities.
     pub ca_path: Option<PathBuf>,
-    /// Present a certificate to the server.
+    /// Whether to present a client certificate to the server.
     pub mtls: bool,
-    /// PEM file of that certificate.
+    /// PEM file of the client certificate.
     pub client_cert: PathBuf,
-    /// PEM file of its key.
+    /// PEM file of the client certificate's key.
     pub client_key: PathBuf,
-    /// Print the answers of the server to the log.
+    /// Whether to write the answers of the server to the log.
     pub echo: bool,
-    /// Keep the connection for further requests.
+    /// Whether to keep the connection for further requests.
     pub keep_alive: bool,
 }
 
@@ -145,13 +145,13 @@ impl Default for HttpOutput {
 /// `sensor.http_output.*`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpTuning {
-    /// How long one request may take.
+    /// Time limit for one request.
     pub timeout: Span,
-    /// How long a line is tried before it is dropped.
+    /// How long the sensor retries a line before it drops the line.
     pub retry_for: Span,
-    /// First pause after a failure; doubles up to `retry_max`.
+    /// First pause after a failure; each further pause is twice as long, up to `retry_max`.
     pub retry_min: Span,
-    /// Longest pause.
+    /// Longest pause after a failure.
     pub retry_max: Span,
 }
 
@@ -169,18 +169,18 @@ impl Default for HttpTuning {
 /// `syslog_output.*`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyslogOutput {
-    /// Send lines to the system log.
+    /// Whether to send lines to the system log.
     pub enabled: bool,
 }
 
 /// `program_output.*`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProgramOutput {
-    /// Give lines to a program.
+    /// Whether to give lines to a program.
     pub enabled: bool,
-    /// Keep the program running; otherwise it is started for each line.
+    /// Whether to keep the program running; otherwise the sensor starts it for each line.
     pub keep_alive: bool,
-    /// The program and its arguments. No shell reads it: quotes and backslashes
-    /// work, `|`, `>` and `$` do not.
+    /// The command line of the program. The sensor splits it without a shell: quotes and
+    /// backslashes work, `|`, `>` and `$` do not.
     pub program: String,
 }

@@ -1,11 +1,11 @@
-//! The configuration as YAML, and the page that documents its keys.
+//! Prints the configuration as YAML, and the page that documents its keys.
 
 use std::fmt::Write;
 
 use super::{Config, NOT_APPLICABLE, keys};
 
-/// The whole configuration as YAML, each key with its meaning. Reading it gives
-/// the same configuration.
+/// The whole configuration as YAML, each key with its meaning. The text reads as the same
+/// configuration.
 #[must_use]
 pub fn print(config: &Config) -> String {
     let mut out = String::new();
@@ -26,7 +26,7 @@ pub fn print(config: &Config) -> String {
     out
 }
 
-/// The page `deploy/configuration.md`.
+/// The text of the page `deploy/configuration.md`.
 #[must_use]
 pub fn markdown() -> String {
     let default = Config::default();
@@ -68,7 +68,7 @@ pub fn markdown() -> String {
     out
 }
 
-/// Key, Falco's default, ours, why.
+/// Defaults that differ from Falco's: key, Falco's default, the sensor's default, the reason.
 const DIFFERENT: &[(&str, &str, &str, &str)] = &[
     (
         "json_output",

@@ -7,19 +7,19 @@ use super::{ByteSize, HttpTuning, LogFormat, Mode, Owner, Rotate, Span, Spool};
 /// `sensor.*`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sensor {
-    /// Name of the node, `{node}`; the host's name if it is not given.
+    /// Name of the node, for `{node}`; by default the name of the host.
     pub node: Option<String>,
-    /// Name of the host in records (`hostname`); the host's name if it is not given.
+    /// Name of the host in records (`hostname`); by default the name that the kernel has.
     pub hostname: Option<String>,
     /// Where the host's root directory is mounted.
     pub host_root: PathBuf,
     /// Where the host's `/proc` is mounted.
     pub proc_root: PathBuf,
-    /// How long stopping may take.
+    /// Time limit for a stop.
     pub stop_deadline: Span,
-    /// Name of the lock that keeps a second sensor from starting on the node.
+    /// Name of the lock that prevents a second sensor on the node.
     pub instance: String,
-    /// How the log's lines look.
+    /// Form of log lines.
     pub log_format: LogFormat,
     /// What the kernel side captures.
     pub capture: Capture,
@@ -27,15 +27,15 @@ pub struct Sensor {
     pub containerd: Containerd,
     /// The API server.
     pub kube: Kube,
-    /// Events of containers that are not known yet.
+    /// The hold: events whose container is not known yet.
     pub hold: Hold,
-    /// Protection of all containers from one.
+    /// Budgets, which protect all containers from a flood of one.
     pub fairness: Fairness,
-    /// Proof that events arrive.
+    /// The self-test, which proves that events arrive.
     pub self_test: SelfTest,
-    /// Beside `file_output`.
+    /// Keys beside those of `file_output`.
     pub file_output: FileTuning,
-    /// Beside `http_output`.
+    /// Keys beside those of `http_output`.
     pub http_output: HttpTuning,
 }
 
@@ -71,9 +71,9 @@ pub struct Capture {
     pub env: WantedEnv,
     /// Most bytes of the environment to capture, up to [`sensor_ebpf::ENV_LIMIT_MAX`].
     pub env_limit: ByteSize,
-    /// Whose events are wanted.
+    /// The process tree whose events the sensor leaves out or observes alone.
     pub tree: Tree,
-    /// How system call exits are hooked.
+    /// The hook mode.
     pub hooks: Hooks,
 }
 
@@ -89,7 +89,7 @@ impl Default for Capture {
     }
 }
 
-/// Which environment variables rules may see.
+/// Which environment variables of a process rules can use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum WantedEnv {
     /// None.
@@ -97,51 +97,51 @@ pub enum WantedEnv {
     /// All.
     #[default]
     All,
-    /// Those of these names.
+    /// The variables with these names.
     Named(Vec<String>),
 }
 
 /// `sensor.capture.tree.*`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
-    /// What the tree is for.
+    /// What the sensor does with the events of the tree.
     pub mode: TreeMode,
-    /// Process at the tree's root; none: the sensor itself.
+    /// Process id of the root of the tree; none: the sensor itself.
     pub root: Option<u32>,
 }
 
-/// What is done with the events of a process tree.
+/// What the sensor does with the events of a process tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TreeMode {
-    /// The tree is like any other.
+    /// Nothing special: the tree is like any other.
     All,
-    /// They are left out.
+    /// The sensor leaves its events out.
     #[default]
     Exclude,
-    /// No others are wanted.
+    /// The sensor observes the tree alone.
     Only,
 }
 
-/// How system call exits are hooked.
+/// The hook mode: how the sensor hooks the exits of system calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hooks {
     /// By perf tracepoints where the kernel allows it, else by raw tracepoints.
     #[default]
     Auto,
-    /// By perf tracepoints, or not at all.
+    /// By perf tracepoints only; the start fails where the kernel refuses them.
     Perf,
-    /// By raw tracepoints: 32-bit processes are seen, every system call costs more.
+    /// By raw tracepoints: they see 32-bit processes, and every system call costs more.
     Raw,
 }
 
 /// `sensor.containerd.*`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Containerd {
-    /// Ask containerd.
+    /// Whether to use containerd.
     pub enabled: bool,
-    /// Its sockets, in the order in which they are tried; none: the known ones.
+    /// Its sockets; the sensor uses each one that answers; none: the known ones.
     pub sockets: Vec<PathBuf>,
-    /// Its namespaces; none: `k8s.io`, `moby` and `default`.
+    /// The containerd namespaces; none: `k8s.io`, `moby` and `default`.
     pub namespaces: Vec<String>,
 }
 
@@ -155,30 +155,30 @@ impl Default for Containerd {
     }
 }
 
-/// Whether to use something that may not be there.
+/// Whether to use a service that can be absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Toggle {
-    /// If it is there.
+    /// Use it if it exists.
     #[default]
     Auto,
-    /// Always; that it is not there is an error.
+    /// Always use it: its absence is an error.
     On,
-    /// Never.
+    /// Never use it.
     Off,
 }
 
 /// `sensor.kube.*`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kube {
-    /// Ask the API server.
+    /// Whether to use the API server.
     pub enabled: Toggle,
-    /// Its address and credentials; none: those of the service account.
+    /// Path of a kubeconfig with address and credentials; none: those of the service account.
     pub kubeconfig: Option<PathBuf>,
     /// Name of the node; none: `sensor.node`.
     pub node: Option<String>,
     /// Annotations of pods to keep.
     pub annotations: Vec<String>,
-    /// How long a deleted pod is remembered.
+    /// How long the sensor keeps a deleted pod.
     pub deletion_delay: Span,
 }
 
@@ -197,11 +197,11 @@ impl Default for Kube {
 /// `sensor.hold.*`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
-    /// Longest time that an event waits for its container to be known.
+    /// Longest time that an event waits until its container is known.
     pub timeout: Span,
-    /// Most events that wait.
+    /// Most events in the hold.
     pub max_events: u64,
-    /// Most bytes that wait.
+    /// Most bytes in the hold.
     pub max_bytes: ByteSize,
 }
 
@@ -218,16 +218,16 @@ impl Default for Hold {
 /// `sensor.fairness.*`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fairness {
-    /// Keep one container from using up what all share.
+    /// Whether each container has a budget.
     pub enabled: bool,
     /// Events a second that a container may have over a longer time.
     pub rate: u64,
-    /// Events that it may have at once.
+    /// Events that a container may have at once.
     pub burst: u64,
 }
 
 impl Fairness {
-    /// Largest rate and largest burst: an event costs a nanosecond or more.
+    /// Largest rate and largest burst: the kernel side counts at least a nanosecond for an event.
     pub const MOST: u64 = 1_000_000_000;
 }
 
@@ -244,11 +244,11 @@ impl Default for Fairness {
 /// `sensor.self_test.*`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelfTest {
-    /// Let a process of the sensor's own execute itself now and then.
+    /// Whether the sensor executes its helper regularly to prove that it sees events.
     pub enabled: bool,
-    /// How often.
+    /// Interval between two self-tests.
     pub interval: Span,
-    /// How long its event may take.
+    /// Time limit for the event of a self-test.
     pub timeout: Span,
 }
 
@@ -269,12 +269,12 @@ pub struct FileTuning {
     pub mode: Mode,
     /// Owner of a file that is created; none: the sensor's user.
     pub owner: Option<Owner>,
-    /// Longest time until lines are known to be on the disk or on the server; 0:
-    /// that is never asked.
+    /// Longest time until a line is confirmed on the disk or server; 0: the sensor never asks for a
+    /// confirmation.
     pub sync: Span,
-    /// When a file is put aside.
+    /// When the sensor rotates a file.
     pub rotate: Rotate,
-    /// Where lines wait.
+    /// Where lines wait while the file cannot be written.
     pub spool: Spool,
 }
 

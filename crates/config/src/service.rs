@@ -1,4 +1,4 @@
-//! Health, metrics and what is said about losses: keys of falco.yaml.
+//! Keys of falco.yaml about the web server, metrics and losses.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -10,17 +10,17 @@ use super::Span;
 /// `webserver.*`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webserver {
-    /// Serve health and metrics.
+    /// Whether to serve health and metrics.
     pub enabled: bool,
-    /// Port; 0 is any free one.
+    /// TCP port; 0: any free port.
     pub listen_port: u16,
-    /// Address.
+    /// IP address to listen on.
     pub listen_address: IpAddr,
     /// Path of the health check.
     pub k8s_healthz_endpoint: String,
-    /// Serve `/metrics`.
+    /// Whether to serve `/metrics`.
     pub prometheus_metrics_enabled: bool,
-    /// Serve HTTPS.
+    /// Whether to serve HTTPS.
     pub ssl_enabled: bool,
     /// PEM file with the certificate and its key.
     pub ssl_certificate: PathBuf,
@@ -40,14 +40,14 @@ impl Default for Webserver {
     }
 }
 
-/// What is done when events are lost.
+/// What the sensor does when events are lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropAction {
     /// Nothing.
     Ignore,
-    /// A log line.
+    /// Writes a log line.
     Log,
-    /// A record in the stream.
+    /// Writes a record into the stream.
     Alert,
     /// The sensor stops.
     Exit,
@@ -56,15 +56,15 @@ pub enum DropAction {
 /// `syscall_event_drops.*`
 #[derive(Clone, Debug, PartialEq)]
 pub struct SyscallEventDrops {
-    /// Share of lost events from which something is done (0 to 1).
+    /// Share of lost events (0 to 1) from which on the sensor acts.
     pub threshold: f64,
-    /// What is done.
+    /// The actions.
     pub actions: Vec<DropAction>,
-    /// How often a second, over a longer time.
+    /// Most actions a second over a longer time.
     pub rate: f64,
-    /// How often at once.
+    /// Most actions at once.
     pub max_burst: u64,
-    /// Pretend that events are lost, for tests.
+    /// Whether to pretend that events are lost, for tests.
     pub simulate_drops: bool,
 }
 
@@ -84,29 +84,29 @@ impl Default for SyscallEventDrops {
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of falco.yaml")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metrics {
-    /// Write metrics to the stream or to a file, regularly.
+    /// Whether to write metrics regularly to the stream or to a file.
     pub enabled: bool,
-    /// How often.
+    /// Interval between two snapshots.
     pub interval: Span,
-    /// As a record in the stream.
+    /// Whether to write a snapshot as a record in the stream.
     pub output_rule: bool,
-    /// As a line appended to this file.
+    /// File to which each snapshot is appended as a line.
     pub output_file: Option<PathBuf>,
-    /// Number of matches of each rule.
+    /// Whether to include the number of matches of each rule.
     pub rules_counters_enabled: bool,
-    /// CPU and memory.
+    /// Whether to include CPU time and memory.
     pub resource_utilization_enabled: bool,
-    /// Counters of the state kept about processes and containers.
+    /// Whether to include counters of caches of processes and containers.
     pub state_counters_enabled: bool,
-    /// Counters of the kernel side.
+    /// Whether to include counters of the kernel side.
     pub kernel_event_counters_enabled: bool,
-    /// Counters of the kernel side by CPU.
+    /// Whether to include counters of the kernel side for each CPU.
     pub kernel_event_counters_per_cpu_enabled: bool,
-    /// Run times of the BPF programs, where the kernel measures them anyway.
+    /// Whether to include run times of eBPF programs, where the kernel measures them anyway.
     pub libbpf_stats_enabled: bool,
-    /// Leave out what is zero.
+    /// Whether to leave out metrics that are zero.
     pub include_empty_values: bool,
-    /// Memory in MiB instead of bytes.
+    /// Whether to print memory in MiB instead of bytes.
     pub convert_memory_to_mb: bool,
 }
 

@@ -1,4 +1,4 @@
-//! How a value of each type is read from YAML, printed and named.
+//! Reads values of each type from YAML, prints them, and names their form.
 
 use std::{net::IpAddr, path::PathBuf, str::FromStr};
 
@@ -12,17 +12,17 @@ use super::{
 
 /// A type of value that a key can have.
 pub(super) trait Setting: Sized {
-    /// What is expected, for messages and for the documentation.
+    /// What the value must look like, for messages and for the documentation.
     const TYPE: &'static str;
 
-    /// The value of a node; none if it is not of this type.
+    /// The value of a node; none if the node has another type.
     fn read(node: &Node) -> Option<Self>;
 
     /// The value as YAML, on one line.
     fn show(&self) -> String;
 }
 
-/// Text as YAML: bare where that is the same.
+/// Text as YAML, without quotes where they are not necessary.
 pub(super) fn quote(text: &str) -> String {
     let bare = !text.is_empty()
         && text
@@ -157,7 +157,7 @@ impl Setting for Priority {
     }
 }
 
-/// Settings with a fixed set of names.
+/// Implements [`Setting`] for enums with a fixed set of names.
 macro_rules! named {
     ($($type:ty: $what:literal { $($name:literal => $value:expr),* $(,)? })*) => {$(
         impl Setting for $type {
@@ -257,9 +257,9 @@ impl<T: Setting> Setting for Option<T> {
     }
 }
 
-/// What a list has as elements.
+/// The type of a list's elements.
 pub(super) trait Element: Setting {
-    /// What is expected of the list.
+    /// What the list must look like.
     const LIST: &'static str;
 }
 

@@ -1,4 +1,4 @@
-//! What a configuration may say, and what is said about one that it may not.
+//! Which configurations are accepted, and the messages about others.
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -10,7 +10,7 @@ mod stock;
 fn inputs(text: &str) -> (tempfile::TempDir, Inputs) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("falco.yaml");
-    // The default directory must not matter.
+    // The default directory must have no influence.
     fs::write(&file, format!("config_files: []\n{text}")).unwrap();
     let inputs = Inputs {
         file: Some(file),
@@ -169,8 +169,8 @@ fn a_value_out_of_range_is_an_error() {
     assert!(fails("http_output: {url: 'ftp://x'}\n").contains("must begin with http://"));
 }
 
-/// A limit of the kernel side: the largest value is taken, one more is an error, and error
-/// and meaning name the limit.
+/// Checks a limit of the kernel side: the largest value is accepted, one more is an error, and the
+/// error and the key's meaning name the limit.
 fn assert_limit(key: &str, most: u64, as_text: &str) {
     assert!(overridden(&[&format!("{key}={most}")]).is_ok(), "{key}");
     let error = overridden(&[&format!("{key}={}", most + 1)]).unwrap_err();

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-/// Why a text is not a value: what would be one.
+/// The error of parsing a value: what the text must look like.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {0}")]
 pub struct Expected(pub &'static str);
@@ -81,7 +81,7 @@ impl Span {
         Self(Duration::from_millis(n))
     }
 
-    /// The span, unless it is 0, which stands for *never*.
+    /// The span of time, unless it is 0, which stands for *never*.
     #[must_use]
     pub fn some(self) -> Option<Duration> {
         (!self.0.is_zero()).then_some(self.0)
@@ -176,9 +176,9 @@ impl fmt::Display for Mode {
 /// Owner of a file, in numbers: `1000:1000`, `1000`, `:1000`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// User.
+    /// User id.
     pub uid: Option<u32>,
-    /// Group.
+    /// Group id.
     pub gid: Option<u32>,
 }
 

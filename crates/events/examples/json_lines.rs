@@ -22,14 +22,14 @@ const RULES: &str = "- rule: Login refused
   priority: WARNING
   source: json\n";
 
-/// A line, when it came, and memory for what is made for it.
+/// A line, the time when it was read, and memory for values that accessors make.
 struct Line<'e> {
     json: serde_json::Value,
     time: u64,
     arena: &'e Bump,
 }
 
-/// How rules see the source: its name, and its fields.
+/// The source as rules see it: its name and its fields.
 #[derive(Clone, Copy, Debug)]
 enum Json {}
 
@@ -74,7 +74,7 @@ impl Timed for Json {
 struct JsonLines {
     evaluator: Evaluator<Json>,
     ledger: Arc<Ledger>,
-    /// What was read and is no whole line yet.
+    /// The beginning of a line whose end has not been read yet.
     rest: Vec<u8>,
 }
 

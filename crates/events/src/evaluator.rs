@@ -1,4 +1,4 @@
-//! An event and what is known of it → the lines of the rules that match.
+//! An enriched event → the lines of the rules that match.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use telemetry::{RuleLabel, RuleTable, Telemetry};
 
 use crate::Lines;
 
-/// The forms of a rule's alerts: as configured, and as text for a terminal.
+/// The forms of a rule's alerts: as the configuration says, and as text for a terminal.
 #[derive(Debug)]
 struct Formats {
     line: AlertFormat,
@@ -24,7 +24,7 @@ impl Formats {
     }
 }
 
-/// Asks the rules of a source about its events, and writes the alerts.
+/// Evaluates the rules of a source for its events, and writes the alerts.
 #[derive(Debug)]
 pub struct Evaluator<S: Timed> {
     rules: Arc<RuleSet<S>>,
@@ -37,7 +37,7 @@ pub struct Evaluator<S: Timed> {
 }
 
 impl<S: Timed> Evaluator<S> {
-    /// An evaluator for those rules.
+    /// An evaluator with those rules.
     #[must_use]
     pub fn new(rules: Arc<RuleSet<S>>, alerts: AlertOptions, telemetry: &Arc<Telemetry>) -> Self {
         let hostname = telemetry.identity.hostname.clone();
@@ -52,14 +52,14 @@ impl<S: Timed> Evaluator<S> {
         }
     }
 
-    /// Goes over to other rules, from the next event on.
+    /// Takes other rules, from the next event on.
     pub fn set_rules(&mut self, rules: Arc<RuleSet<S>>, alerts: AlertOptions) {
         self.formats = formats(&rules, alerts, &self.hostname);
         self.matches = self.telemetry.rules.load(S::NAME, labels(&rules));
         self.rules = rules;
     }
 
-    /// Gives the lines for an event to `lines`; their number.
+    /// Writes the lines for an event to `lines`; returns their number.
     pub fn evaluate<'e>(&mut self, event: &'e S::Event<'e>, lines: &mut impl Lines) -> u64 {
         let Self {
             rules,
@@ -96,7 +96,7 @@ fn formats<S: Timed>(rules: &RuleSet<S>, alerts: AlertOptions, hostname: &str) -
     formats.collect()
 }
 
-/// What metrics tell of each rule.
+/// The labels of each rule in metrics.
 fn labels<S: Timed>(rules: &RuleSet<S>) -> Vec<RuleLabel> {
     let labels = rules.rules().iter().map(|rule| RuleLabel {
         name: rule.name.to_string(),

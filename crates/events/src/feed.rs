@@ -1,4 +1,4 @@
-//! The thread that drives a source.
+//! The thread of a source.
 
 use std::{
     any::Any,
@@ -22,21 +22,21 @@ use telemetry::Identity;
 
 use crate::{EventSource, Next};
 
-/// Most events of a pass.
+/// Most events of one pass.
 const BATCH: usize = 1024;
-/// Longest sleep: figures stay fresh.
+/// Longest sleep, so that figures are never older.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
-/// Other rules for a source, and what goes with them.
+/// Other rules for a source, with everything that depends on them.
 pub struct Reload<S: EventSource> {
     /// The rules.
     pub rules: S::Rules,
-    /// What they ask of the source.
+    /// The requirements of the rules.
     pub demand: S::Demand,
-    /// Other outputs, which have started.
+    /// Other outputs, which have started already.
     pub outputs: Change,
-    /// Is told how it went. The former rules stay where the source cannot give what the new ones
-    /// demand.
+    /// Receives the result. The former rules stay where the source cannot fulfil the requirements
+    /// of the new ones.
     pub done: Sender<Result<(), S::Error>>,
 }
 
@@ -47,17 +47,17 @@ enum Command<S: EventSource> {
     Stop,
 }
 
-/// What is left when the thread has ended.
+/// What a thread returns when it has ended.
 pub struct Finished<S: EventSource> {
-    /// The last figures.
+    /// The last figures of the source.
     pub figures: S::Figures,
-    /// The outputs, to be stopped.
+    /// The outputs, which the caller has to stop.
     pub outputs: Outputs,
-    /// Why the thread ended before it was asked to.
+    /// The error with which the thread ended by itself, if it did.
     pub error: Option<io::Error>,
 }
 
-/// A source in its thread, as others see it.
+/// A handle on the thread of a source.
 pub struct Feed<S: EventSource> {
     thread: JoinHandle<Finished<S>>,
     commands: Sender<Command<S>>,
@@ -105,7 +105,7 @@ impl<S: EventSource> Feed<S> {
         })
     }
 
-    /// Gives figures, at most a second old.
+    /// The figures of the source, at most a second old.
     pub fn figures(&self) -> impl Fn() -> S::Figures + Send + Sync + 'static {
         let figures = Arc::clone(&self.figures);
         move || {
@@ -114,13 +114,13 @@ impl<S: EventSource> Feed<S> {
         }
     }
 
-    /// Whether the thread has ended: unasked it does so after an error, or when no event follows.
+    /// Whether the thread has ended: by itself after an error, or because no event follows.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.thread.is_finished()
     }
 
-    /// Hands over other rules; they count from the next event on.
+    /// Passes other rules to the thread; they apply from the next event on.
     pub fn reload(&self, reload: Reload<S>) {
         self.command(Command::Reload(Box::new(reload)));
     }
@@ -130,12 +130,12 @@ impl<S: EventSource> Feed<S> {
         self.command(Command::Record(Box::new(record)));
     }
 
-    /// Leaves events of that time and later to another process, see [`EventSource::hand_over`].
+    /// Leaves events from that time on to another process, see [`EventSource::hand_over`].
     pub fn hand_over(&self, time: u64) {
         self.command(Command::HandOver(time));
     }
 
-    /// Takes every event that has come, lets waiting events go, and ends.
+    /// Takes every event that has come, releases the events that wait, and ends.
     ///
     /// # Errors
     /// If the thread panicked.
@@ -153,7 +153,7 @@ impl<S: EventSource> Feed<S> {
     }
 
     fn command(&self, command: Command<S>) {
-        // A thread that has ended takes no commands: `stop` tells why.
+        // A thread that has ended takes no commands; `stop` returns the reason.
         let _ = self.commands.send(command);
         let _ = write(&*self.wakeup, &1_u64.to_ne_bytes());
     }
@@ -177,7 +177,7 @@ impl<S: EventSource> Driver<S> {
         self.outputs.flush();
         self.source.flushed();
         let figures = self.source.figures();
-        // Nothing more is counted from here on.
+        // The thread counts nothing from here on.
         let Self {
             source, outputs, ..
         } = self;
@@ -195,7 +195,7 @@ impl<S: EventSource> Driver<S> {
             self.commands();
             let stopping = self.stop;
             if stopping {
-                // What happens from here on is not taken, and not counted as seen.
+                // The source takes and counts no event that happens from here on.
                 self.source.detach();
             }
             let next = self.source.pass(BATCH, &mut self.outputs)?;
@@ -218,7 +218,7 @@ impl<S: EventSource> Driver<S> {
 
     fn commands(&mut self) {
         let mut count = [0; 8];
-        // Nothing to read: the thread woke for something else.
+        // The read fails if the thread woke for another reason.
         let _ = read(&*self.wakeup, &mut count);
         while let Ok(command) = self.commands.try_recv() {
             match command {
@@ -240,14 +240,14 @@ impl<S: EventSource> Driver<S> {
                     if applied.is_ok() {
                         self.outputs.apply(outputs);
                     }
-                    // Whoever asked may have gone.
+                    // The receiver may have ended meanwhile.
                     let _ = done.send(applied);
                 }
             }
         }
     }
 
-    /// Waits for events, for commands, or for the source's patience to end.
+    /// Sleeps until the source has events, a command comes, or the time of the source is up.
     fn sleep(&mut self) -> io::Result<()> {
         let timeout = self.source.patience().min(LONGEST_SLEEP);
         let timeout = Timespec {

@@ -1,4 +1,4 @@
-//! What every source of events stands on.
+//! The parts that every source of events has in common.
 //!
 //! ```text
 //! EventSource ──event──▶ Evaluator ──line──▶ Outputs
@@ -6,7 +6,7 @@
 //!    Feed: the source's thread, its commands and its sleep
 //! ```
 //!
-//! A source implements [`EventSource`]; `examples/json_lines.rs` is a whole one.
+//! A source implements [`EventSource`]; `examples/json_lines.rs` is a whole source.
 
 mod evaluator;
 mod feed;

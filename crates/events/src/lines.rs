@@ -1,4 +1,4 @@
-//! Where lines go.
+//! Destinations of lines.
 
 use bytes::BytesMut;
 use falco_rules::Priority;
@@ -6,7 +6,8 @@ use outputs::{Form, Outputs};
 
 /// Takes whole lines.
 pub trait Lines {
-    /// Takes a line: `write` appends the line, newline included, in each form that is wanted.
+    /// Takes a line: `write` appends the line, newline included, in each form that the destination
+    /// wants.
     fn line(&mut self, priority: Priority, write: impl FnMut(Form, &mut BytesMut));
 }
 
@@ -16,7 +17,7 @@ impl Lines for Outputs {
     }
 }
 
-/// All lines as they are configured, one after the other.
+/// All lines in the configured form, one after the other.
 impl Lines for BytesMut {
     fn line(&mut self, _priority: Priority, mut write: impl FnMut(Form, &mut BytesMut)) {
         write(Form::Configured, self);

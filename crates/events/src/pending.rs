@@ -1,4 +1,4 @@
-//! Events whose subject (a container) is not known yet wait here, in order.
+//! The hold: events that wait, in order, until their subject (a container) is known.
 //!
 //! ```text
 //! push(key, event) ──▶ queue of the key ──resolve(key)──▶ pop(): Resolved
@@ -6,10 +6,10 @@
 //!                                       ──no room───────▶ pop(): Overflow
 //! ```
 //!
-//! Released events go before new ones: [`PendingEvents::pop`] until it gives none, then take the
-//! next event.
+//! Released events go before new ones: call [`PendingEvents::pop`] until it returns none, then take
+//! the next event.
 //!
-//! A pure data structure: time is given, in nanoseconds since boot.
+//! A pure data structure: the caller passes the time, in nanoseconds since boot.
 
 use std::{
     collections::VecDeque,
@@ -23,7 +23,7 @@ use std::{
 
 use rustc_hash::FxHashMap;
 
-/// How long and how much may wait.
+/// Limits of the hold: how long and how many events wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingOptions {
     /// Longest time that an event waits; zero: no event waits. Default: 2 s.
@@ -44,18 +44,18 @@ impl Default for PendingOptions {
     }
 }
 
-/// Why an event no longer waits.
+/// Why the hold released an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Release {
-    /// Its subject is known, or it is known that nobody knows the subject.
+    /// The subject is known, or it is certain that nobody knows the subject.
     Resolved,
-    /// Its time was up.
+    /// The event had waited for the longest time.
     Timeout,
-    /// There was no more room.
+    /// The hold was full.
     Overflow,
 }
 
-/// How many events were released, by reason; shared with whoever tells metrics.
+/// Counts of released events by reason, shared with the metrics.
 #[derive(Debug, Default)]
 pub struct ReleaseCounts {
     /// See [`Release::Resolved`].
@@ -79,27 +79,27 @@ impl ReleaseCounts {
     }
 }
 
-/// An event that no longer waits.
+/// An event that the hold has released.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Released<K, T> {
     /// Its subject.
     pub key: K,
     /// The event.
     pub event: T,
-    /// Why.
+    /// Why the hold released it.
     pub outcome: Release,
-    /// How long it waited, nanoseconds.
+    /// How long the event waited, in nanoseconds.
     pub waited: u64,
 }
 
-/// How long events waited that were held at all.
+/// How long events waited, of those that were held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PendingStatistics {
     /// Events that were held and released.
     pub released: u64,
-    /// Median of the time they waited, nanoseconds, to within 7 %.
+    /// Median of their waits in nanoseconds, to within 7 %.
     pub median: u64,
-    /// Longest time, nanoseconds.
+    /// Longest wait in nanoseconds.
     pub max: u64,
 }
 
@@ -118,7 +118,7 @@ pub struct PendingEvents<K, T> {
     options: PendingOptions,
     counts: Arc<ReleaseCounts>,
     queues: FxHashMap<K, VecDeque<Waiting<T>>>,
-    /// All that was pushed, oldest first; what was released meanwhile is skipped.
+    /// Keys of all events in the order of their arrival; released events stay in here for a while.
     order: VecDeque<(u64, K)>,
     ready: VecDeque<Released<K, T>>,
     next: u64,
@@ -129,7 +129,7 @@ pub struct PendingEvents<K, T> {
 }
 
 impl<K: Copy + Eq + Hash, T> PendingEvents<K, T> {
-    /// No event waits yet.
+    /// An empty hold.
     #[must_use]
     pub fn new(options: PendingOptions, counts: Arc<ReleaseCounts>) -> Self {
         Self {
@@ -146,26 +146,26 @@ impl<K: Copy + Eq + Hash, T> PendingEvents<K, T> {
         }
     }
 
-    /// Whether nothing waits and nothing is ready: the common case.
+    /// Whether the hold is empty, which is the common case.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.events == 0 && self.ready.is_empty()
     }
 
-    /// Whether events of this subject wait, so that a later one must queue behind them.
+    /// Whether events of this subject wait: a later event must queue behind them.
     #[must_use]
     pub fn is_waiting(&self, key: &K) -> bool {
         self.events != 0 && self.queues.contains_key(key)
     }
 
-    /// Events and bytes that wait.
+    /// Number and bytes of the events that wait.
     #[must_use]
     pub fn waiting(&self) -> (usize, usize) {
         (self.events, self.bytes)
     }
 
-    /// Lets an event wait that takes so many bytes. If there is no room, the oldest events are
-    /// released (perhaps this one): call [`Self::pop`] after it.
+    /// Adds an event of that many bytes. If the hold is full, it releases the oldest events
+    /// (perhaps this one): call [`Self::pop`] afterwards.
     pub fn push(&mut self, key: K, event: T, bytes: usize, now: u64) {
         let number = self.next;
         self.next += 1;
@@ -186,7 +186,7 @@ impl<K: Copy + Eq + Hash, T> PendingEvents<K, T> {
         self.compact();
     }
 
-    /// Releases all events of a subject that is known now, or of which it is known that nobody
+    /// Releases all events of a subject that is known now, or about which it is certain that nobody
     /// knows it.
     pub fn resolve(&mut self, key: &K, now: u64) {
         if let Some(queue) = self.queues.remove(key) {
@@ -196,19 +196,19 @@ impl<K: Copy + Eq + Hash, T> PendingEvents<K, T> {
         }
     }
 
-    /// Releases what has waited long enough.
+    /// Releases the events that have waited for the longest time.
     pub fn expire(&mut self, now: u64) {
         while self.deadline().is_some_and(|deadline| deadline <= now) {
             self.release_oldest(now, Release::Timeout);
         }
     }
 
-    /// Releases everything, for a stop.
+    /// Releases all events, for a stop.
     pub fn drain(&mut self, now: u64) {
         while self.release_oldest(now, Release::Timeout) {}
     }
 
-    /// When [`Self::expire`] has something to do, nanoseconds since boot.
+    /// When [`Self::expire`] has work to do, in nanoseconds since boot.
     pub fn deadline(&mut self) -> Option<u64> {
         let (number, key) = self.oldest()?;
         let held = self.queues.get(&key)?.front()?;
@@ -217,12 +217,12 @@ impl<K: Copy + Eq + Hash, T> PendingEvents<K, T> {
         Some(held.since.saturating_add(time))
     }
 
-    /// The next released event; those of one subject come in order.
+    /// The next released event; events of one subject come in order.
     pub fn pop(&mut self) -> Option<Released<K, T>> {
         self.ready.pop_front()
     }
 
-    /// How long events waited so far.
+    /// The waits of all events so far.
     #[must_use]
     pub fn statistics(&self) -> PendingStatistics {
         let mut seen = 0;
@@ -290,7 +290,7 @@ impl<K: Copy + Eq + Hash, T> PendingEvents<K, T> {
         });
     }
 
-    /// Drops what was released from `order`, once it is the greater part of it.
+    /// Drops released events from `order` once they are its greater part.
     fn compact(&mut self) {
         if self.order.len() > 2 * self.events + 64 {
             let queues = &self.queues;
@@ -300,7 +300,7 @@ impl<K: Copy + Eq + Hash, T> PendingEvents<K, T> {
     }
 }
 
-/// Whether the event of that number still waits.
+/// Whether the event with that number still waits.
 fn is_waiting<K: Eq + Hash, T>(
     queues: &FxHashMap<K, VecDeque<Waiting<T>>>,
     number: u64,
@@ -321,7 +321,7 @@ fn bucket(nanoseconds: u64) -> usize {
     power as usize * STEPS + usize::try_from(step).unwrap_or(0)
 }
 
-/// Middle of a bucket, nanoseconds.
+/// Middle of a bucket in nanoseconds.
 fn middle(bucket: usize) -> u64 {
     let power = bucket / STEPS;
     let steps = (2 * (STEPS + bucket % STEPS) + 1) as u64;

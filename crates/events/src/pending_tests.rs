@@ -14,7 +14,7 @@ fn pending<T>(events: usize, bytes: usize) -> PendingEvents<u32, T> {
     PendingEvents::new(options, Arc::default())
 }
 
-/// Lets a text wait.
+/// Adds a text as an event.
 fn push(pending: &mut PendingEvents<u32, &'static str>, key: u32, text: &'static str, now: u64) {
     pending.push(key, text, text.len(), now);
 }

@@ -1,4 +1,4 @@
-//! What a source of events is.
+//! The contract of a source of events.
 
 use std::{io, os::fd::BorrowedFd, time::Duration};
 
@@ -9,33 +9,33 @@ use crate::Lines;
 
 /// A source of events: a [`crate::Feed`] drives it in a thread of its own.
 ///
-/// Everything is resolved when the program is compiled: nothing is dynamic for each event. A
-/// source takes an event, counts it in its [`Ledger`], asks its rules by an
-/// [`crate::Evaluator`], and the lines of those that match go to the outputs.
+/// The compiler resolves every call: an event needs no dynamic dispatch. A source takes an event,
+/// counts it in its [`Ledger`], and gives it to an [`crate::Evaluator`], which writes the lines of
+/// the rules that match to the outputs.
 pub trait EventSource: Sized + Send + 'static {
-    /// How rules see the events: the source's name, the classes of its events, its fields.
+    /// The source as rules see it: its name, the classes of its events, its fields.
     type Language: Timed;
 
-    /// Rules and all that goes with them, ready for use.
+    /// Rules with everything that depends on them, ready for use.
     type Rules: Send;
 
-    /// What the rules ask of the source: events that nobody asks for are left out as early as the
-    /// source can.
+    /// The requirements of the rules: the source leaves out events that no rule wants as early as
+    /// it can.
     type Demand: Send;
 
-    /// Why the source cannot give what is demanded.
+    /// Why the source cannot fulfil requirements.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// Figures of a moment, beside those of the ledger.
+    /// Figures at one moment, beside those of the ledger.
     type Figures: Clone + Default + Send + Sync + 'static;
 
-    /// Causes of losses that the source does not count itself.
+    /// Causes of losses that the source itself does not count.
     const CAUSES: &'static [&'static str] = &[];
 
     /// Capabilities that the process keeps for the source while it runs.
     const RIGHTS: &'static [&'static str] = &[];
 
-    /// What the source must fulfil for the process to be ready.
+    /// Readiness conditions that the source adds.
     const CONDITIONS: &'static [Condition] = &[];
 
     /// The kinds of its events, in the order of their numbers.
@@ -48,52 +48,52 @@ pub trait EventSource: Sized + Send + 'static {
         Ledger::new(name, Self::kinds(), Self::CAUSES)
     }
 
-    /// The source's thread begins.
+    /// The thread of the source calls this first.
     fn begin(&mut self) {}
 
-    /// Takes what is there, at most `most` events, and does what else is due.
+    /// Takes the events that are there, at most `most`, and does the regular work that is due.
     ///
     /// # Errors
-    /// If the source cannot go on: the thread ends.
+    /// If the source cannot continue: the thread ends.
     fn pass(&mut self, most: usize, lines: &mut impl Lines) -> io::Result<Next>;
 
-    /// What becomes readable when a pass has something to do.
+    /// Descriptors that become readable when a pass has work to do.
     fn wakeups(&self) -> Vec<BorrowedFd<'_>>;
 
-    /// How long a pass has nothing to do if nothing becomes readable.
+    /// How long a pass has no work to do if no descriptor becomes readable.
     fn patience(&mut self) -> Duration {
         Duration::MAX
     }
 
-    /// The lines of the last pass are in the outputs' queues.
+    /// The lines of the last pass are in the queues of the outputs.
     fn flushed(&mut self) {}
 
     /// Takes other rules, from the next event on.
     ///
     /// # Errors
-    /// If the source cannot give what is demanded: the former rules stay.
+    /// If the source cannot fulfil the requirements: the former rules stay.
     fn reload(&mut self, rules: Self::Rules, demand: Self::Demand) -> Result<(), Self::Error>;
 
-    /// Leaves events of that time and later (nanoseconds since boot) to another process, which
-    /// takes those and no others: between both each event is taken once. Events left so are
-    /// counted as passed over.
+    /// Leaves events from that time on (nanoseconds since boot) to another process, which takes
+    /// exactly those: together both processes take each event once. The source counts these events
+    /// as passed over.
     ///
     /// A source whose events another process cannot take ignores the call.
     fn hand_over(&mut self, _time: u64) {}
 
-    /// Up to where the source's events are done (their lines written or counted as dropped), if
-    /// the source can start again from there.
+    /// The position up to which the source's events are done (their lines written or counted as
+    /// dropped), if the source can start again from a position.
     fn checkpoint(&self) -> Option<u64> {
         None
     }
 
-    /// Lets no further event come; those that came are still there for [`Self::pass`].
+    /// Stops the flow of new events; events that have come are still there for [`Self::pass`].
     fn detach(&mut self) {}
 
-    /// No pass follows: lets go what waits.
+    /// No pass follows: releases the events that wait.
     fn finish(&mut self, _lines: &mut impl Lines) {}
 
-    /// The figures of now.
+    /// The current figures.
     fn figures(&mut self) -> Self::Figures {
         Self::Figures::default()
     }
@@ -102,11 +102,11 @@ pub trait EventSource: Sized + Send + 'static {
 /// When the next pass is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// At once: there is more.
+    /// At once: more events are there.
     Now,
-    /// After a while: few events came, and more will.
+    /// After a pause: few events came, and more will follow.
     After(Duration),
-    /// When something becomes readable.
+    /// When a descriptor becomes readable.
     Wakeup,
     /// Never: no event follows. The thread ends.
     End,

@@ -1,4 +1,4 @@
-//! Which rules can never match here, or not in all cases, and why.
+//! Why a rule can never match, or not in all the cases that it is written for.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,10 @@ use super::{
     set::Activity,
 };
 
-/// Most names in one reason.
+/// Most names that one reason lists.
 const NAMES_MAX: usize = 12;
 
-/// What can be said of a rule's condition, where events are of types `here`.
+/// Whether and why the condition of a rule cannot match, where events have the types `here`.
 pub(super) fn activity<S: Source>(
     graph: &Graph,
     checks: &Checks<S>,

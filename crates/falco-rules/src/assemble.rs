@@ -1,5 +1,5 @@
-//! Compiled conditions → a rule set: what is left of each for each class of
-//! events, and how rules are found.
+//! Compiled conditions → a rule set: the part of each condition that remains for each class of
+//! events, and the index that finds rules.
 
 use rustc_hash::FxHashMap;
 
@@ -13,7 +13,7 @@ use crate::{
     source::types,
 };
 
-/// Makes the set.
+/// Makes the rule set.
 pub(super) fn assemble<S: Source>(
     files: &[RuleFile],
     options: &Options,

@@ -1,4 +1,4 @@
-//! Rule files and options → a rule set, and everything there is to say about them.
+//! Rule files and options → a rule set, and the report about them.
 
 use yaml::{Diagnostic, Severity};
 
@@ -13,7 +13,7 @@ use crate::{
     source::types,
 };
 
-/// What became of rule files.
+/// The result of compiling rule files.
 #[derive(Debug)]
 pub struct Compilation<S: Source> {
     /// The rules, if no file has an error.
@@ -71,7 +71,7 @@ pub fn compile<S: Source>(files: &[RuleFile], options: &Options) -> Compilation<
     }
 }
 
-/// A rule and its condition, before the programs are made.
+/// A rule and its compiled condition, before the sets of the classes are made.
 pub(super) struct Built<S: Source> {
     pub(super) rule: Rule<S>,
     pub(super) info: RuleInfo,
@@ -82,7 +82,7 @@ struct Builder<'d, 'o, S: Source> {
     definitions: &'d Definitions,
     options: &'o Options,
     problems: Problems,
-    /// Macros whose mistakes were reported already.
+    /// Macros whose errors are already in the report.
     reported: Vec<bool>,
 }
 
@@ -119,7 +119,7 @@ impl<S: Source> Builder<'_, '_, S> {
         let (output, extra) =
             match output::build(&definition.name, rule, &self.options.append_output) {
                 Ok(built) => built,
-                // The output of a rule of another source is nothing that can be judged.
+                // The rule output of another source cannot be checked: its fields are unknown here.
                 Err(_) if foreign => output::Built::default(),
                 Err(error) => {
                     let severity = Self::severity(rule, std::slice::from_ref(&error.error));
@@ -171,7 +171,7 @@ impl<S: Source> Builder<'_, '_, S> {
         })
     }
 
-    /// The node of a rule's condition with its exceptions; reports what is wrong.
+    /// The node of a rule's condition with its exceptions; reports the errors.
     fn condition(
         &mut self,
         definition: &Definition<RuleDefinition>,
@@ -272,7 +272,7 @@ impl<S: Source> Builder<'_, '_, S> {
         }
     }
 
-    /// Errors that a rule may have if it says so are warnings.
+    /// Errors that count as warnings where the rule asks for this.
     fn severity(rule: &RuleDefinition, errors: &[ParseError]) -> Severity {
         if rule.skip_if_unknown_filter && errors.iter().all(is_unknown) {
             Severity::Warning
@@ -281,7 +281,7 @@ impl<S: Source> Builder<'_, '_, S> {
         }
     }
 
-    /// A rule uses a macro that has mistakes.
+    /// Reports that a rule uses a macro with errors.
     fn bad_macro(
         &mut self,
         index: usize,
@@ -325,8 +325,8 @@ impl<S: Source> Builder<'_, '_, S> {
         }
     }
 
-    /// Macros that no rule uses: one that is no condition at all is an error, one
-    /// that means nothing here is none.
+    /// Checks macros that no rule uses: a text that is no condition is an error; a name that is
+    /// unknown here is none.
     fn macros(&mut self) {
         for index in 0..self.reported.len() {
             let severity = if self.compiler.is_no_condition(index) {
@@ -397,7 +397,7 @@ impl<S: Source> Builder<'_, '_, S> {
     }
 }
 
-/// Which macros are used by a rule, or by another macro.
+/// The macros that a rule or another macro uses.
 fn mark_used<S: Source>(compiler: &Compiler<'_, S>, definitions: &Definitions) -> Vec<bool> {
     let mut used = compiler.used_macros.clone();
     let mut open: Vec<usize> = (0..used.len()).collect();
@@ -418,7 +418,7 @@ fn is_unknown(error: &ParseError) -> bool {
     error.message.starts_with("unknown field") || error.message.starts_with("unknown event type")
 }
 
-/// A warning instead of an error has a code of its own.
+/// A warning in place of an error has a code of its own.
 fn code(severity: Severity, error: Code) -> Code {
     match severity {
         Severity::Error => error,

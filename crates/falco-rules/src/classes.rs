@@ -1,18 +1,18 @@
 //! Sets of classes of events.
 
-/// Some classes of a source's events.
+/// A set of classes of a source's events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Classes(u128);
 
 impl Classes {
     /// The most classes that a source can have.
     pub const MAX: usize = 128;
-    /// No class.
+    /// The empty set.
     pub const NONE: Self = Self(0);
-    /// Every class.
+    /// The set of all classes.
     pub const ALL: Self = Self(u128::MAX);
 
-    /// One class.
+    /// The set of one class.
     ///
     /// # Panics
     /// If its number is not less than [`Self::MAX`].
@@ -22,20 +22,20 @@ impl Classes {
         Self(1 << class)
     }
 
-    /// These and others.
+    /// The union of two sets.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether a class is one of them.
+    /// Whether a class is in the set.
     #[must_use]
     #[inline]
     pub const fn contains(self, class: usize) -> bool {
         class < Self::MAX && self.0 >> class & 1 == 1
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0

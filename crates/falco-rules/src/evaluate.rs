@@ -1,4 +1,4 @@
-//! Events against rules.
+//! Evaluates the rules of a set for an event.
 //!
 //! For each event, the engine asks for a field at most once and makes a check at most once, and
 //! only if a rule needs the field or the check.
@@ -14,16 +14,16 @@ use crate::{
     condition::Operator,
 };
 
-/// Memory of an evaluation, to be kept from event to event. Serves any set.
+/// Memory of an evaluation, which the caller keeps from event to event. It works with any rule set.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// Number of the event; what bears another one is of an earlier event.
+    /// Number of the event; a result with another number belongs to an earlier event.
     epoch: u32,
-    /// By node: number of the event, and the result in the lowest bit.
+    /// By node: the number of the event, and the result in the lowest bit.
     results: Vec<u32>,
-    /// By operand: number of the event, and where its value is.
+    /// By operand: the number of the event, and the position of the value.
     slots: Vec<(u32, u32)>,
-    /// Rules to look at.
+    /// Rules to evaluate, as a bit set.
     candidates: Vec<u64>,
 }
 
@@ -45,7 +45,7 @@ impl Scratch {
         self.candidates.clear();
     }
 
-    /// Has rules looked at.
+    /// Adds rules to those that the engine evaluates.
     #[inline]
     fn add(&mut self, rules: &[u32]) {
         for rule in rules {
@@ -54,14 +54,14 @@ impl Scratch {
         }
     }
 
-    /// Whether one of the rules of a bit set is to be looked at.
+    /// Whether the engine evaluates at least one rule of a bit set.
     #[inline]
     fn has_any(&self, rules: &[u64]) -> bool {
         let mut words = self.candidates.iter().zip(rules);
         words.any(|(word, rules)| word & rules != 0)
     }
 
-    /// Leaves rules out.
+    /// Removes rules from those that the engine evaluates.
     #[inline]
     fn remove(&mut self, rules: &[u64]) {
         for (word, rules) in self.candidates.iter_mut().zip(rules) {
@@ -69,7 +69,7 @@ impl Scratch {
         }
     }
 
-    /// How many rules the last event had to be looked at with.
+    /// The number of rules that the engine had to evaluate for the last event.
     #[must_use]
     pub fn looked_at(&self) -> u32 {
         self.candidates.iter().map(|word| word.count_ones()).sum()
@@ -77,8 +77,7 @@ impl Scratch {
 }
 
 impl<S: Source> RuleSet<S> {
-    /// Calls `each` with the rules that an event matches: the first one, or all,
-    /// in order.
+    /// Calls `each` with the rules that an event matches, in order: the first one, or all of them.
     pub fn evaluate<'e>(
         &self,
         scratch: &mut Scratch,
@@ -182,7 +181,7 @@ impl<'a, S: Source> Run<'_, 'a, S> {
         }
     }
 
-    /// Gives each value of an operand.
+    /// Calls a function with each value of an operand.
     fn each(&mut self, operand: OperandId, mut take: impl FnMut(&Value<'_>, &mut Scratch)) {
         match self.value(operand) {
             Value::List(values) => values.iter().for_each(|value| take(value, self.scratch)),
@@ -248,7 +247,7 @@ impl<'a, S: Source> Run<'_, 'a, S> {
         &self.set.checks.operands[operand as usize]
     }
 
-    /// Where the value of an operand is; asks for it if it is not there yet.
+    /// The position of the value of an operand; asks the event for the value if necessary.
     fn slot(&mut self, operand: OperandId) -> usize {
         let (epoch, slot) = self.scratch.slots[operand as usize];
         if epoch == self.scratch.epoch {
@@ -273,7 +272,7 @@ impl<'a, S: Source> Run<'_, 'a, S> {
         self.slots[slot].value
     }
 
-    /// Numbers of the constants that the operand is equal to.
+    /// Numbers of the constants that are equal to the operand.
     fn symbols(&mut self, operand: OperandId) -> &'a [u32] {
         let slot = self.slot(operand);
         if let Some(symbols) = self.slots[slot].symbols {
@@ -297,7 +296,7 @@ impl<'a, S: Source> Run<'_, 'a, S> {
         symbols
     }
 
-    /// Bits of the patterns that are in the operand.
+    /// Bits of the patterns that the operand contains.
     fn patterns(&mut self, operand: OperandId) -> &'a [u64] {
         let slot = self.slot(operand);
         if let Some(patterns) = self.slots[slot].patterns {
@@ -338,7 +337,7 @@ fn passes<S: Source>(test: &Test, value: &Value<'_>, info: &OperandInfo<S>) -> b
     test.passes(value, symbol, &info.patterns)
 }
 
-/// Two values of an event; of several, one pair must pass.
+/// Compares two values of an event; where a value is a list, one pair must pass.
 fn compare(operator: Operator, left: &Value<'_>, right: &Value<'_>) -> bool {
     match (left, right) {
         (Value::Absent, _) | (_, Value::Absent) => false,

@@ -10,7 +10,7 @@ use crate::{
     load::{Comparison, Exception, RuleDefinition},
 };
 
-/// The nodes of which none may be true for the rule to match.
+/// The nodes of the exceptions: the rule matches only if all of them are false.
 pub(super) fn build<S: Source>(
     compiler: &mut Compiler<'_, S>,
     rule: &RuleDefinition,
@@ -124,7 +124,7 @@ impl<S: Source> Builder<'_, '_, S> {
         }
     }
 
-    /// One value: a list with an element a field.
+    /// One value of an exception: a list with an element for each field.
     fn tuple(
         &mut self,
         operands: &[Operand<S>],
@@ -177,7 +177,7 @@ impl<S: Source> Builder<'_, '_, S> {
     }
 }
 
-/// A value: the name of a list stands for its items, as in a condition.
+/// An element: the name of a list stands for the items of the list, as in a condition.
 fn word(text: &str) -> Word {
     let unquoted = match quoted(text) {
         Some((inner, len)) if len == text.len() => Some(inner),

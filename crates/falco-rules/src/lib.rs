@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The language is that of [Falco](https://falco.org/docs/rules/): rules, macros, lists,
-//! exceptions, overrides, every operator and transformer. What the rules are *about* is not known
-//! here: events, with their fields, come from a [`Source`].
+//! exceptions, overrides, every operator and transformer. This crate does not know what the rules
+//! are *about*: events, with their fields, come from a [`Source`].
 //!
 //! ```
 //! use bumpalo::Bump;
@@ -51,11 +51,11 @@
 //!
 //! # Costs
 //!
-//! Conditions become one graph in which each macro, check and field is there once. An event is
-//! looked at only with the rules that an index finds by its values (constants, numbers, what a
-//! text begins and ends with, what it contains); so a thousand rules cost an event that matches
-//! none little more than ten. A [`RuleSet`] never changes: a new one takes the place of another
-//! between two events.
+//! Conditions become one graph that has each macro, check and field once. The engine evaluates an
+//! event only with the rules that an index finds by the event's values (constants, numbers,
+//! prefixes, suffixes and patterns of texts); so for an event that matches no rule, a thousand
+//! rules cost little more than ten. A [`RuleSet`] never changes: a new one takes its place between
+//! two events.
 
 #![expect(
     clippy::single_match_else,

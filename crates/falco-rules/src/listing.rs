@@ -1,4 +1,4 @@
-//! `-L` and `-l NAME`: what is loaded, what can never match here, and why.
+//! `-L` and `-l NAME`: the loaded rules, and which of them cannot match here and why.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -10,7 +10,7 @@ use crate::{
     source::types,
 };
 
-/// Longest condition that is printed in its compiled form.
+/// Most bytes of a condition that is printed in its compiled form.
 const TEXT_MAX: usize = 64 << 10;
 
 impl<S: Source> RuleSet<S> {

@@ -1,8 +1,8 @@
-//! What is asked of rules.
+//! Options of compiling rules.
 
 use crate::{Priority, load::RuleDefinition};
 
-/// Which rules write when several match.
+/// Which of the matching rules of an event write a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Matching {
     /// The first one, in the order of the files.
@@ -12,16 +12,16 @@ pub enum Matching {
     All,
 }
 
-/// What is asked of rules; named as in Falco.
+/// Options of compiling rules, with the names of Falco's configuration.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// `rule_matching`.
     pub matching: Matching,
-    /// `priority`: rules that are less important are left out.
+    /// `priority`: less important rules are not loaded.
     pub priority: Priority,
-    /// `rules`: switches, in order.
+    /// `rules`: switches, applied in order.
     pub selection: Vec<Selection>,
-    /// `append_output`, in order.
+    /// `append_output`, applied in order.
     pub append_output: Vec<AppendOutput>,
 }
 
@@ -36,26 +36,26 @@ impl Default for Options {
     }
 }
 
-/// Which rules a switch is for.
+/// The rules that a switch is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Select {
-    /// Those of that name; `*` stands for any text.
+    /// Rules with that name; `*` stands for any text.
     Name(Box<str>),
-    /// Those with that tag.
+    /// Rules with that tag.
     Tag(Box<str>),
 }
 
 /// `enable:` or `disable:` of some rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
-    /// Whether they are switched on.
+    /// Whether the switch enables rules.
     pub enable: bool,
-    /// Which.
+    /// The rules.
     pub select: Select,
 }
 
 impl Selection {
-    /// Whether a rule is meant.
+    /// Whether the switch is for a rule.
     pub(super) fn means(&self, name: &str, rule: &RuleDefinition) -> bool {
         match &self.select {
             Select::Name(pattern) => is_like(pattern, name),
@@ -80,7 +80,7 @@ pub struct AppendOutput {
 }
 
 impl AppendOutput {
-    /// Whether it is for a rule.
+    /// Whether the entry is for a rule.
     pub(super) fn means(&self, name: &str, rule: &RuleDefinition) -> bool {
         self.source
             .as_ref()
@@ -90,7 +90,7 @@ impl AppendOutput {
     }
 }
 
-/// Whether a text is like a pattern in which `*` stands for any text.
+/// Whether a text matches a pattern in which `*` stands for any text.
 fn is_like(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Outputs of rules, with what is appended.
+//! Rule outputs, with the texts and fields that `append_output` adds.
 
 use yaml::{Diagnostic, Severity};
 
@@ -11,15 +11,15 @@ use crate::{
 /// A template and the fields beside it.
 pub(super) type Built<S> = (Template<S>, Box<[ExtraField<S>]>);
 
-/// A wrong output.
+/// An invalid rule output.
 pub(super) struct OutputError {
     pub(super) error: ParseError,
-    /// What of `append_output` it is about; none: the rule's own output.
+    /// The part of `append_output` with the error; none for the rule's own output.
     appended: Option<Box<str>>,
 }
 
 impl OutputError {
-    /// A message about it.
+    /// The message about it.
     pub(super) fn diagnostic(&self, severity: Severity, output: &Located) -> Diagnostic {
         match &self.appended {
             None => output.diagnostic(severity, &self.error),
@@ -43,7 +43,7 @@ pub(super) fn build<S: Source>(
     append: &[AppendOutput],
 ) -> Result<Built<S>, Box<OutputError>> {
     let mut text = rule.output.text.clone();
-    // By itself first, so that a mistake is shown where it is.
+    // First without the appended texts, so that an error has its own position.
     Template::<S>::parse(&text).map_err(|error| OutputError {
         error,
         appended: None,

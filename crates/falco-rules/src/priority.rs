@@ -1,4 +1,4 @@
-//! How important a rule is.
+//! Priorities: how important a rule is.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// Each of them, the most important one first.
+    /// All priorities, the most important one first.
     pub const ALL: [Self; 8] = [
         Self::Emergency,
         Self::Alert,
@@ -37,7 +37,7 @@ impl Priority {
         Self::Debug,
     ];
 
-    /// The priority of a spelling that Falco accepts: any case, `INFO` too.
+    /// The priority of any spelling that Falco accepts: upper or lower case, `INFO` too.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text.eq_ignore_ascii_case("info") {
@@ -48,13 +48,13 @@ impl Priority {
             .find(|priority| priority.as_str().eq_ignore_ascii_case(text))
     }
 
-    /// Whether a spelling is one of Falco's schema of rule files: capitals.
+    /// Whether a spelling is one of Falco's schema of rule files (capital letters).
     #[must_use]
     pub fn is_canonical(text: &str) -> bool {
         Self::parse(text).is_some() && !text.contains(|c: char| c.is_lowercase())
     }
 
-    /// As it stands in JSON: `Informational`, never `Info`.
+    /// The spelling in JSON: `Informational`, never `Info`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

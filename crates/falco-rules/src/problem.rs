@@ -1,4 +1,4 @@
-//! What is wrong, or odd, in a rule file.
+//! Errors and warnings about rule files.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ macro_rules! codes {
         pub enum Code { $($(#[$doc])* $name,)* }
 
         impl Code {
-            /// As Falco writes it.
+            /// The code as Falco writes it.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
             }
 
-            /// What it means, in a few words.
+            /// The meaning of the code, in a few words.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
@@ -33,13 +33,13 @@ codes! {
     YamlParse = "LOAD_ERR_YAML_PARSE", "YAML parse error";
     /// YAML that is no list of rules, macros and lists.
     YamlValidate = "LOAD_ERR_YAML_VALIDATE", "Error validating internal structure of YAML file";
-    /// A wrong condition.
+    /// An invalid condition.
     CompileCondition = "LOAD_ERR_COMPILE_CONDITION", "Error compiling condition";
-    /// A wrong output.
+    /// An invalid rule output.
     CompileOutput = "LOAD_ERR_COMPILE_OUTPUT", "Error compiling output";
-    /// A rule, macro or list that fits to nothing.
+    /// A rule, macro or list that cannot be applied.
     Validate = "LOAD_ERR_VALIDATE", "Error validating rule/macro/list/exception objects";
-    /// A plugin or engine that is not there.
+    /// A required plugin or engine version that is not provided.
     Extension = "LOAD_ERR_EXTENSION", "Error in extension item";
     /// A rule of another source.
     UnknownSource = "LOAD_UNKNOWN_SOURCE", "Unknown event source";
@@ -47,34 +47,34 @@ codes! {
     UnsafeNaCheck = "LOAD_UNSAFE_NA_CHECK", "Unsafe <NA> comparison in condition";
     /// A condition for events of all types.
     NoEventType = "LOAD_NO_EVTTYPE", "Condition has no event-type restriction";
-    /// A rule that is skipped, as it asks for.
+    /// A rule that is skipped because of its `skip-if-unknown-filter`.
     UnknownFilter = "LOAD_UNKNOWN_FILTER", "Unknown field or event-type in condition or output";
-    /// A macro that nothing refers to.
+    /// A macro that no rule uses.
     UnusedMacro = "LOAD_UNUSED_MACRO", "Unused macro";
-    /// A list that nothing refers to.
+    /// A list that no rule uses.
     UnusedList = "LOAD_UNUSED_LIST", "Unused list";
     /// Neither rule, macro nor list.
     UnknownItem = "LOAD_UNKNOWN_ITEM", "Unknown rules file item";
-    /// A key that Falco will no longer know.
+    /// A key that future versions of Falco remove.
     DeprecatedItem = "LOAD_DEPRECATED_ITEM", "Used deprecated item";
     /// An exception without values.
     AppendNoValues = "LOAD_APPEND_NO_VALUES", "Overriding/appending with no values";
-    /// Two exceptions of one name.
+    /// Two exceptions with one name.
     ExceptionNameNotUnique = "LOAD_EXCEPTION_NAME_NOT_UNIQUE", "Multiple exceptions defined with the same name";
     /// A name of a macro that a condition cannot use.
     InvalidMacroName = "LOAD_INVALID_MACRO_NAME", "Macro has an invalid name";
     /// A name of a list that a condition cannot use.
     InvalidListName = "LOAD_INVALID_LIST_NAME", "List has an invalid name";
-    /// Something odd in a condition.
+    /// Something unusual in a condition.
     ConditionWarning = "LOAD_COMPILE_CONDITION", "Warning in rule condition";
-    /// A key that nobody knows.
+    /// An unknown key.
     UnknownKey = "LOAD_UNKNOWN_KEY", "Unknown key";
-    /// A value that is not spelt as Falco's schema has it, and understood all the same.
+    /// A value that is not spelt as in Falco's schema and is accepted all the same.
     Spelling = "LOAD_SCHEMA", "Value not in its canonical spelling";
 }
 
 impl Code {
-    /// Whether it is about Falco's schema of rule files only.
+    /// Whether the problem concerns only Falco's schema of rule files.
     #[must_use]
     pub const fn is_schema(self) -> bool {
         matches!(self, Self::UnknownKey | Self::Spelling)
@@ -113,14 +113,14 @@ impl fmt::Display for ItemKind {
 pub struct Problem {
     /// Falco's code.
     pub code: Code,
-    /// The message and its place.
+    /// The message and its position.
     pub diagnostic: Diagnostic,
-    /// The item that it is about.
+    /// The item of the problem; none for a problem of the whole file.
     pub item: Option<(ItemKind, Box<str>)>,
 }
 
 impl Problem {
-    /// A problem of no item.
+    /// A problem of the whole file.
     #[must_use]
     pub fn new(code: Code, diagnostic: Diagnostic) -> Self {
         Self {
@@ -130,7 +130,7 @@ impl Problem {
         }
     }
 
-    /// A problem of that item.
+    /// A problem of an item.
     #[must_use]
     pub fn of(mut self, kind: ItemKind, name: &str) -> Self {
         self.item = Some((kind, name.into()));

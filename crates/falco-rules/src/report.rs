@@ -1,4 +1,4 @@
-//! `-V`: what is right and wrong with rule files, as Falco says it.
+//! `-V`: the report about rule files, in Falco's form.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use super::{
     load::{Problems, RuleFile},
 };
 
-/// What there is to say about a file.
+/// The report about a file.
 #[derive(Clone, Debug)]
 pub struct FileReport {
     /// Its name.
@@ -18,29 +18,29 @@ pub struct FileReport {
     pub problems: Vec<Problem>,
 }
 
-/// What there is to say about files.
+/// The report about all files.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// File by file, in the order in which they are read.
     pub files: Vec<FileReport>,
-    /// How many more problems there are.
+    /// The number of problems that were not kept.
     pub left_out: usize,
 }
 
 impl FileReport {
-    /// Errors.
+    /// All errors.
     pub fn errors(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter().filter(|problem| problem.is_error())
     }
 
-    /// Warnings, without warnings about the schema.
+    /// All warnings, without those about the schema.
     pub fn warnings(&self) -> impl Iterator<Item = &Problem> {
         self.problems
             .iter()
             .filter(|problem| !problem.is_error() && !problem.code.is_schema())
     }
 
-    /// Warnings of the schema: keys that nobody knows, odd spellings.
+    /// Warnings about the schema: unknown keys, unusual spellings.
     pub fn schema_warnings(&self) -> impl Iterator<Item = &Problem> {
         self.problems
             .iter()
@@ -68,7 +68,7 @@ impl Report {
         this
     }
 
-    /// About files that cannot be read.
+    /// A report about files that cannot be read.
     #[must_use]
     pub fn unreadable(problems: Vec<Problem>) -> Self {
         Self {
@@ -89,7 +89,7 @@ impl Report {
         self.files.iter().all(|file| file.errors().next().is_none())
     }
 
-    /// Every problem, file by file.
+    /// All problems, file by file.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
         self.files.iter().flat_map(|file| &file.problems)
     }
@@ -153,7 +153,7 @@ impl Report {
     }
 }
 
-/// One problem, with its place and the line.
+/// One problem, with its position and the line of the file.
 fn block(out: &mut String, problem: &Problem) {
     let diagnostic = &problem.diagnostic;
     let place = format!(
@@ -187,7 +187,7 @@ fn block(out: &mut String, problem: &Problem) {
     out.push('\n');
 }
 
-/// The line and a caret.
+/// The line of the file and a caret.
 fn snippet(problem: &Problem) -> String {
     let diagnostic = &problem.diagnostic;
     format!(

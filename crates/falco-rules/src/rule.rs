@@ -5,29 +5,28 @@ use crate::{
     fields::{FieldRef, Template},
 };
 
-/// What a rule writes and how it is called; its condition is in the program of
-/// the set.
+/// Name, priority and rule output of a rule; the condition is in the rule set.
 #[derive(Clone, Debug)]
 pub struct Rule<S: Source> {
     /// Its number in the set.
     pub index: usize,
-    /// Its name.
+    /// Its number in the rule set.
     pub name: Box<str>,
-    /// What it is for.
+    /// Its description.
     pub description: Box<str>,
-    /// How important it is.
+    /// Its priority.
     pub priority: Priority,
-    /// What it is for, `syscall` if it names nothing.
+    /// Its source; `syscall` if the file names none.
     pub source: Box<str>,
-    /// Its tags, sorted, each once.
+    /// Its tags, sorted, without duplicates.
     pub tags: Box<[Box<str>]>,
-    /// Its output, with what `append_output` adds to the text.
+    /// Its rule output, with the text that `append_output` adds.
     pub output: Template<S>,
-    /// What `append_output` adds to `output_fields` only, sorted by key.
+    /// Keys that `append_output` adds to `output_fields` only, sorted by key.
     pub extra: Box<[ExtraField<S>]>,
 }
 
-/// A key of `output_fields` that is not in the text.
+/// A key of `output_fields` that is not in the text of the rule output.
 #[derive(Clone, Debug)]
 pub enum ExtraField<S: Source> {
     /// A field under its own name, with its type.

@@ -1,5 +1,4 @@
-//! A set of rules, ready to be evaluated; immutable, so that a new one can take
-//! its place between two events.
+//! A compiled rule set. It never changes; a reload replaces it between two events.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +15,7 @@ pub struct RuleSet<S: Source> {
     pub(super) info: Box<[RuleInfo]>,
     pub(super) graph: Graph,
     pub(super) checks: Checks<S>,
-    /// By class.
+    /// The rules for each class.
     pub(super) programs: Box<[Program]>,
     pub(super) matching: Matching,
     pub(super) digest: Box<str>,
@@ -30,17 +29,17 @@ pub struct RuleSet<S: Source> {
 /// The rules that an event of a class can match.
 #[derive(Debug, Default)]
 pub(super) struct Program {
-    /// Number of each rule and what is left of its condition, in order.
+    /// Number of each rule and the part of its condition that remains, in order.
     pub(super) rules: Box<[(u32, NodeId)]>,
     pub(super) dispatch: Dispatch,
 }
 
-/// Whether a rule can match here.
+/// Whether the events of this source can match a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Activity {
-    /// In all cases that it is written for.
+    /// In all cases for which it is written.
     Active,
-    /// Not in all cases.
+    /// In some of the cases for which it is written.
     Partly(Box<[Box<str>]>),
     /// Never.
     Inactive(Box<[Box<str>]>),
@@ -49,11 +48,11 @@ pub enum Activity {
 /// What `-L` prints about a rule, beside [`Rule`].
 #[derive(Clone, Debug)]
 pub struct RuleInfo {
-    /// Whether it is on.
+    /// Whether the rule is enabled.
     pub enabled: bool,
-    /// Whether it can match here.
+    /// Whether events can match it here.
     pub activity: Activity,
-    /// Its condition as written, without its exceptions.
+    /// Its condition as the file has it, without its exceptions.
     pub condition: Box<str>,
     pub(super) node: NodeId,
     pub(super) exceptions: Box<[Box<str>]>,
@@ -61,7 +60,7 @@ pub struct RuleInfo {
     pub(super) lists: Box<[Box<str>]>,
     /// The classes whose events can match it.
     pub(super) classes: Classes,
-    /// The output as written, without `append_output`.
+    /// The rule output as the file has it, without `append_output`.
     pub(super) output: Box<str>,
 }
 
@@ -82,27 +81,27 @@ pub(super) struct ListInfo {
 }
 
 impl<S: Source> RuleSet<S> {
-    /// The rules that were loaded, also those that are off or inactive;
-    /// [`Rule::index`] counts them.
+    /// The loaded rules, including disabled and inactive ones; [`Rule::index`] is the position in
+    /// this slice.
     #[must_use]
     pub fn rules(&self) -> &[Rule<S>] {
         &self.rules
     }
 
-    /// What `-L` prints about each rule, in the same order.
+    /// The facts of `-L` about each rule, in the same order.
     #[must_use]
     pub fn info(&self) -> &[RuleInfo] {
         &self.info
     }
 
-    /// Whether an event of a class can match a rule that is on.
+    /// Whether an event of a class can match an enabled rule.
     #[must_use]
     pub fn can_match(&self, class: usize) -> bool {
         self.live(class).next().is_some()
     }
 
-    /// Whether an event of a class can match a rule that is on, if these facts are known of the
-    /// event beside those of its class.
+    /// Whether an event of a class can match an enabled rule, if these facts about the event are
+    /// known beside the facts of its class.
     #[must_use]
     pub fn can_match_if(&self, class: usize, facts: &Facts) -> bool {
         let known = Known {
@@ -114,9 +113,9 @@ impl<S: Source> RuleSet<S> {
             .any(|(_, node)| verdicts.of(node) != Some(false))
     }
 
-    /// Calls `each` with the fields that the rules look at when an event of a class comes: the
-    /// fields in what is left of the conditions of rules that are on, and the fields of their
-    /// outputs. A field may come more than once.
+    /// Calls `each` with the fields that the engine can need for an event of a class: the fields in
+    /// the remaining conditions of enabled rules, and the fields of their outputs. A field can come
+    /// more than once.
     pub fn fields(&self, class: usize, each: &mut dyn FnMut(&FieldRef<S>)) {
         for (rule, node) in self.live(class) {
             self.graph.checks(node, &mut |check, _| {
@@ -136,11 +135,11 @@ impl<S: Source> RuleSet<S> {
         }
     }
 
-    /// The constants of a field without one of which no event of some classes matches an enabled
-    /// rule; nothing if an event can match whatever value the field has.
+    /// The constants of which a field must have one for an event of some classes to match an
+    /// enabled rule; nothing if an event can match with any value of the field.
     ///
-    /// `meaning` is what a constant stands for: none at all if no event has that text, and
-    /// nothing if that cannot be said.
+    /// `meaning` is what the caller knows about a constant: no value at all if no event has that
+    /// text, and nothing if that is not known.
     #[must_use]
     pub fn constants<T: Clone + Ord>(
         &self,
@@ -155,7 +154,7 @@ impl<S: Source> RuleSet<S> {
         constants((&self.graph, &self.checks), conditions, field, &meaning)
     }
 
-    /// The rules that are on and that events of a class can match, with what is left of their
+    /// The enabled rules that events of a class can match, with the remaining part of their
     /// conditions.
     fn live(&self, class: usize) -> impl Iterator<Item = (&Rule<S>, NodeId)> {
         let program = self.programs.get(class).into_iter();
@@ -179,7 +178,7 @@ impl<S: Source> RuleSet<S> {
         &self.files
     }
 
-    /// Which rules write when several match.
+    /// Which of the matching rules write a line.
     #[must_use]
     pub fn matching(&self) -> Matching {
         self.matching

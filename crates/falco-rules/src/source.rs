@@ -1,4 +1,4 @@
-//! What rules are written for: a kind of events, with its fields and its classes.
+//! The contract of a source: a kind of events, with its fields and its classes.
 
 use std::fmt;
 
@@ -8,40 +8,40 @@ use crate::{Classes, Fact, Facts, Field, Value};
 
 /// A kind of events that rules are written for; a rule names it by `source:`.
 ///
-/// The type that implements it is only a name for the compiler (`enum Requests {}`): no value
-/// of it is ever made. Everything is resolved at compile time but the accessors of the fields,
-/// which are function pointers.
+/// The type that implements this trait is only a name for the compiler (`enum Requests {}`): the
+/// program never makes a value of it. The compiler resolves all calls but those of the fields'
+/// accessors, which are function pointers.
 pub trait Source: Copy + fmt::Debug + Send + Sync + 'static {
     /// Its name in rules. A rule without `source:` is for `syscall`, as in Falco.
     const NAME: &'static str;
 
     /// The number of classes of its events, at most [`Classes::MAX`].
     ///
-    /// Events are of one class if the same is known of all of them before one of them is there:
-    /// which fields they can have, and which values some fields have. Of each condition only
-    /// that is evaluated which this leaves open.
+    /// Events are of one class if the same facts hold for all of them before they happen: which
+    /// fields they can have, and which values some fields have. The engine evaluates only the part
+    /// of each condition that these facts leave open.
     const CLASSES: usize = 1;
 
-    /// The name of the field with an event's type.
+    /// The name of the field that contains an event's type.
     const TYPE_FIELD: &'static str = "evt.type";
 
     /// Plugins that rules may require, with their versions.
     const PLUGINS: &'static [(&'static str, &'static str)] = &[];
 
-    /// Texts that rules for it may have in their outputs, and that are left out.
+    /// Texts of older rule outputs that the engine accepts and leaves out.
     const OBSOLETE: &'static [Obsolete] = &[];
 
-    /// Commands that list fields and event types, for the ends of messages.
+    /// Commands that list fields and event types, which messages recommend.
     const HELP: Help = Help::NONE;
 
     /// One event with everything that the accessors of its fields may look at.
     type Event<'e>;
 
-    /// What the source must gather so that a field has a value. The engine hands this on to its
+    /// What the source must gather so that a field has a value. The engine passes this on to its
     /// user and does not read it.
     type Needs: Copy + fmt::Debug + Send + Sync + 'static;
 
-    /// Memory for what is made for an event.
+    /// Memory for values that an accessor makes for an event.
     fn arena<'e>(event: &'e Self::Event<'e>) -> &'e Bump;
 
     /// The class of an event, less than [`Self::CLASSES`].
@@ -50,7 +50,7 @@ pub trait Source: Copy + fmt::Debug + Send + Sync + 'static {
         0
     }
 
-    /// What is known of all events of a class.
+    /// The facts that hold for all events of a class.
     #[must_use]
     fn facts(_class: usize) -> Facts {
         Facts::default()
@@ -66,8 +66,8 @@ pub trait Source: Copy + fmt::Debug + Send + Sync + 'static {
         Self::fields().find(|field| field.name == name)
     }
 
-    /// The types that events can have, here or elsewhere; a rule that names another type has
-    /// misspelt it. By default the types in the facts of all classes.
+    /// The types that events can have, here or elsewhere; another type in a rule is a misspelling.
+    /// By default the types in the facts of all classes.
     #[must_use]
     fn event_types() -> impl Iterator<Item = &'static str> {
         types::<Self>(Classes::ALL).into_iter()
@@ -80,14 +80,14 @@ pub trait Source: Copy + fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// A source whose events have a time, as each line begins or ends with one.
+/// A source whose events have a time: each line begins or ends with the time.
 pub trait Timed: Source {
     /// When the event happened, nanoseconds since the epoch.
     #[must_use]
     fn time(event: &Self::Event<'_>) -> u64;
 }
 
-/// The types of events of some classes, as far as facts name types.
+/// The types of events of some classes, as far as the facts name types.
 pub(crate) fn types<S: Source>(classes: Classes) -> Vec<&'static str> {
     let mut types = Vec::new();
     for class in (0..S::CLASSES).filter(|class| classes.contains(*class)) {
@@ -111,25 +111,25 @@ pub(crate) fn types<S: Source>(classes: Classes) -> Vec<&'static str> {
 pub struct Obsolete {
     /// The text.
     pub text: &'static str,
-    /// What to do about it.
+    /// The hint: what to do about it.
     pub hint: &'static str,
 }
 
-/// Commands that list fields and event types, for the ends of messages.
+/// Commands that list fields and event types, which messages recommend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Help {
-    /// The fields.
+    /// The command that lists the fields.
     pub fields: Option<&'static str>,
-    /// The types of events.
+    /// The command that lists the types of events.
     pub event_types: Option<&'static str>,
-    /// The sources.
+    /// The command that lists the sources.
     pub sources: Option<&'static str>,
-    /// The rules that never match.
+    /// The command that lists the rules that never match.
     pub rules: Option<&'static str>,
 }
 
 impl Help {
-    /// Nothing is said.
+    /// Messages recommend no command.
     pub const NONE: Self = Self {
         fields: None,
         event_types: None,

@@ -1,11 +1,12 @@
-//! Pauses between attempts: they double, and no two nodes wait alike.
+//! Pauses between attempts: each is twice the one before, with jitter so that nodes do not retry
+//! together.
 
 use std::{
     hash::{BuildHasher, RandomState},
     time::Duration,
 };
 
-/// Exponential, with jitter of half the pause.
+/// Exponential pauses; half of each pause is random.
 pub(super) struct Backoff {
     min: Duration,
     max: Duration,
@@ -26,13 +27,13 @@ impl Backoff {
     pub(super) fn pause(&mut self) -> Duration {
         let pause = self.next;
         self.next = (pause * 2).min(self.max);
-        // A fresh hasher's keys are random; no more is needed of jitter.
+        // The keys of a fresh hasher are random, which is enough for jitter.
         let random = RandomState::new().hash_one(0u8) % 1024;
         let jitter = pause / 2 * u32::try_from(random).unwrap_or(0) / 1024;
         pause.saturating_sub(jitter)
     }
 
-    /// It worked: begins again.
+    /// Begins again with the first pause, after an attempt that succeeded.
     pub(super) fn reset(&mut self) {
         self.next = self.min;
     }

@@ -1,4 +1,4 @@
-//! The one kind of bounded cache: what was used longest ago makes room.
+//! The bounded cache that every part uses: the least recently used entry makes room for a new one.
 
 use std::{borrow::Borrow, hash::Hash};
 
@@ -6,21 +6,21 @@ use hashlink::{LinkedHashMap, linked_hash_map::Entry};
 use rustc_hash::FxBuildHasher;
 use telemetry::Lookups;
 
-/// Values by key, at most so many: a new one takes the place of the least recently used.
+/// Values by key, up to a fixed number: a new key takes the place of the least recently used one.
 ///
-/// Whoever floods a cache with new keys pushes out only what nobody has used since that many
-/// new keys ago. Removed entries keep their memory for later ones: in a full cache an insertion
-/// allocates nothing.
+/// A flood of new keys pushes an entry out only after as many new keys as the cache has entries, if
+/// nobody used the entry in that time. The memory of removed entries stays for later ones, so an
+/// insertion into a full cache allocates nothing.
 #[derive(Debug)]
 pub struct BoundedCache<K, V> {
-    /// Least recently used first.
+    /// The entries, the least recently used one first.
     entries: LinkedHashMap<K, V, FxBuildHasher>,
     most: usize,
     lookups: Lookups,
 }
 
 impl<K: Eq + Hash, V> BoundedCache<K, V> {
-    /// An empty cache for at most so many entries (at least one).
+    /// An empty cache for at most that many entries (at least one).
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
@@ -36,7 +36,7 @@ impl<K: Eq + Hash, V> BoundedCache<K, V> {
         self.entries.len()
     }
 
-    /// Whether there is none.
+    /// Whether the cache is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -48,13 +48,13 @@ impl<K: Eq + Hash, V> BoundedCache<K, V> {
         self.len() >= self.most
     }
 
-    /// How often it could answer, how often not, and how many entries made room.
+    /// The number of look-ups with and without an answer, and of entries that made room.
     #[must_use]
     pub fn lookups(&self) -> Lookups {
         self.lookups
     }
 
-    /// Looks a value up: counts the look-up, and the value is the most recently used one.
+    /// Looks a value up: counts the look-up, and makes the value the most recently used one.
     pub fn get<Q>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -65,8 +65,8 @@ impl<K: Eq + Hash, V> BoundedCache<K, V> {
         found
     }
 
-    /// Makes a value the most recently used one, where not every value is an answer: the caller
-    /// knows whether this one is, and says so by [`Self::count`].
+    /// Makes a value the most recently used one without counting a look-up. The caller knows
+    /// whether the value is an answer, and calls [`Self::count`].
     pub fn touch<Q>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -75,7 +75,7 @@ impl<K: Eq + Hash, V> BoundedCache<K, V> {
         self.entries.to_back(key)
     }
 
-    /// Makes a value the most recently used one, and inserts it if there is none.
+    /// Makes a value the most recently used one, and inserts the value if the key has none.
     pub fn touch_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
         if self.is_full() && !self.entries.contains_key(&key) {
             self.evict();
@@ -89,12 +89,12 @@ impl<K: Eq + Hash, V> BoundedCache<K, V> {
         }
     }
 
-    /// Counts a look-up, and whether it was answered.
+    /// Counts a look-up, and whether the cache had the answer.
     pub fn count(&mut self, hit: bool) {
         self.lookups.count(hit);
     }
 
-    /// A value, without using it.
+    /// A value; this does not count as a use.
     #[must_use]
     pub fn peek<Q>(&self, key: &Q) -> Option<&V>
     where
@@ -104,7 +104,7 @@ impl<K: Eq + Hash, V> BoundedCache<K, V> {
         self.entries.get(key)
     }
 
-    /// A value to be changed, without using it.
+    /// A value to be changed; this does not count as a use.
     pub fn peek_mut<Q>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -113,8 +113,8 @@ impl<K: Eq + Hash, V> BoundedCache<K, V> {
         self.entries.get_mut(key)
     }
 
-    /// Inserts the most recently used entry. Gives the value that left for it: the former one of
-    /// the key, or that of the least recently used entry of a full cache.
+    /// Inserts an entry as the most recently used one. Returns the value that the new one replaced:
+    /// the former value of the key, or in a full cache the value of the least recently used entry.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         if self.is_full() && !self.entries.contains_key(&key) {
             let left = self.evict();
@@ -124,14 +124,15 @@ impl<K: Eq + Hash, V> BoundedCache<K, V> {
         self.entries.insert(key, value)
     }
 
-    /// Drops the least recently used entry; its value.
+    /// Drops the least recently used entry and returns its value.
     pub fn evict(&mut self) -> Option<V> {
         let (_, value) = self.entries.pop_front()?;
         self.lookups.evictions += 1;
         Some(value)
     }
 
-    /// Drops at most so many entries that `may_go`, those used longest ago first; how many.
+    /// Drops up to that many entries for which `may_go` is true, the least recently used ones
+    /// first; returns how many.
     pub fn evict_where(
         &mut self,
         most: usize,
@@ -148,12 +149,12 @@ impl<K: Eq + Hash, V> BoundedCache<K, V> {
         gone
     }
 
-    /// Removes what is over by itself: not counted as evicted.
+    /// Removes entries that have ended by themselves; this does not count as an eviction.
     pub fn retain(&mut self, keep: impl FnMut(&K, &mut V) -> bool) {
         self.entries.retain(keep);
     }
 
-    /// Removes an entry that is over; its value.
+    /// Removes an entry that has ended by itself, and returns its value.
     pub fn remove<Q>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -172,14 +173,14 @@ impl<K: Eq + Hash, V> BoundedCache<K, V> {
         self.entries.values_mut()
     }
 
-    /// Gives memory back, if there is some for more than four times as many entries.
+    /// Gives memory back to the allocator, if there is room for more than four times the entries.
     pub fn shrink(&mut self) {
         if self.entries.capacity() > 4 * self.len() + 128 {
             self.entries.shrink_to_fit();
         }
     }
 
-    /// For how many entries there is memory.
+    /// The number of entries for which the cache has memory.
     #[cfg(test)]
     pub(super) fn room(&self) -> usize {
         self.entries.capacity()

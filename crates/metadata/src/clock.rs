@@ -16,8 +16,8 @@ pub fn boot_now() -> u64 {
     u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
 }
 
-/// Boot time of a wall-clock time that was read on this machine not long ago.
-/// It never lies in the future, also if the wall clock was set back since.
+/// The boot time of a recent wall-clock time of this machine; never in the future, also if the wall
+/// clock was set back meanwhile.
 pub(super) fn boot_at(epoch: u64) -> u64 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)

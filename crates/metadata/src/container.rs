@@ -1,7 +1,7 @@
-//! What is known of a container and of its pod.
+//! The description of a container and of its pod.
 //!
-//! All text in here is made printable when it arrives, once, so that an event
-//! only borrows it.
+//! The tasks make all text in here printable once, when the text arrives; an event only borrows the
+//! text.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ pub struct Container {
     pub runtime: &'static str,
     /// Its name: as the pod's specification has it, `POD` of a sandbox, else the id given to the runtime.
     pub name: Option<Box<str>>,
-    /// Image as it was asked for, with tag and digest.
+    /// The image as the pod's author wrote it, with tag and digest.
     pub image: Option<Box<str>>,
     /// Image without tag and digest.
     pub repository: Option<Box<str>>,
@@ -93,7 +93,7 @@ pub struct Container {
 }
 
 impl Container {
-    /// A container of which no more is known than its id.
+    /// A container of which only the id is known.
     #[must_use]
     pub fn new(id: ContainerId, runtime: &'static str) -> Self {
         Self {
@@ -123,7 +123,7 @@ impl Container {
     }
 }
 
-/// Who made a pod.
+/// The owner of a pod: the object that created it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// `Deployment`, `DaemonSet`, `Job`, …
@@ -147,7 +147,7 @@ pub struct Pod {
     pub labels_text: Option<Box<str>>,
     /// Chosen annotations, sorted by key; only the API server knows.
     pub annotations: Box<[(Box<str>, Box<str>)]>,
-    /// Who made it; only the API server knows.
+    /// The owner of the pod; only the API server knows it.
     pub owner: Option<Owner>,
     /// Its service account; only the API server knows.
     pub service_account: Option<Box<str>>,
@@ -166,13 +166,13 @@ pub fn label<'a>(labels: &'a [(Box<str>, Box<str>)], key: &str) -> Option<&'a st
         .map(|at| &*labels[at].1)
 }
 
-/// What is known of an event's container at the moment it is evaluated.
+/// The container of an event, as far as it is known when rules evaluate the event.
 #[derive(Clone, Copy, Debug)]
 pub enum ContainerState<'a> {
-    /// In no container.
+    /// The event happened on the host.
     Host,
-    /// In a container of which no runtime told anything (in time).
+    /// The event happened in a container that no runtime described in time.
     Unknown(ContainerId),
-    /// In this container.
+    /// The event happened in this container.
     Known(&'a Container),
 }

@@ -1,16 +1,15 @@
 //! Which container a cgroup belongs to, from its names alone.
 //!
-//! Only known forms count (one row of [`FORMS`] each): a cgroup that merely is
-//! nested, or merely has a long name, is the host. The outermost match wins, so
-//! that cgroups which a container makes inside its own cannot give it another
-//! container's id.
+//! Only known forms of names count (a row of [`FORMS`] each): a cgroup that is merely nested, or
+//! merely has a long name, belongs to the host. The outermost match decides, so a container cannot
+//! get the id of another container by cgroups that it makes inside its own.
 
 use super::Names;
 
-/// Longest container id that is kept.
+/// Most bytes of a container id.
 const ID_MAX: usize = 64;
 
-/// What runs the container, as far as the cgroup's name tells.
+/// The container runtime, as far as the cgroup's name shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Runtime {
     /// A CRI container of containerd, or of CRI-O with the cgroupfs driver.
@@ -35,7 +34,7 @@ pub struct ContainerId {
 }
 
 impl ContainerId {
-    /// Stands for the id of a container of which the cgroup's names do not tell it.
+    /// Stands for the id of a container whose cgroup names do not show the id.
     pub const UNKNOWN: Self = {
         let mut bytes = [0; ID_MAX];
         bytes.split_at_mut(7).0.copy_from_slice(b"unknown");
@@ -82,13 +81,13 @@ impl std::fmt::Display for ContainerId {
     }
 }
 
-/// How a name of a cgroup gives a container's id.
+/// How a cgroup's name contains the id of a container.
 struct Form {
     /// Before the id.
     prefix: &'static [u8],
     /// After the id.
     suffix: &'static [u8],
-    /// What follows from it.
+    /// The runtime that uses this form.
     runtime: Runtime,
 }
 
@@ -112,7 +111,8 @@ const FORMS: &[Form] = &[
     form("nerdctl-", ".scope", Runtime::Containerd),
 ];
 
-/// Names under which a plain id of 64 hexadecimal digits stands, and what it then is.
+/// Names of the parent cgroup below which a name of 64 hexadecimal digits is a container id, and
+/// the runtime that uses them.
 const PARENTS: &[(&[u8], Runtime)] = &[
     (b"docker", Runtime::Docker),
     (b"libpod_parent", Runtime::Podman),
@@ -142,7 +142,7 @@ fn is_id(name: &[u8]) -> bool {
     name.len() == ID_MAX && name.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The container of a cgroup; none is the host.
+/// The container that a cgroup belongs to; none for the host.
 ///
 /// `ctr_namespaces` are the containerd namespaces whose plain containers
 /// (`/<namespace>/<name>`) count.

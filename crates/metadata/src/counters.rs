@@ -1,4 +1,4 @@
-//! Everything that is lost or degraded on the way to an event's metadata.
+//! Counts of everything that is lost or degraded between an event and its metadata.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,7 +6,7 @@ macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
         /// Counters of enrichment, shared by its tasks and the capture thread.
         ///
-        /// Only sums are read, never an order between them: all accesses are relaxed.
+        /// Readers use each sum alone, never an order between sums: all accesses are relaxed.
         #[derive(Debug, Default)]
         pub struct Counters {
             $($(#[doc = $doc])+ pub $name: AtomicU64,)+
@@ -26,15 +26,16 @@ macro_rules! counters {
 counters! {
     /// Connections made to containerd.
     containerd_connects_total,
-    /// Attempts to connect to containerd that failed, of sockets that exist.
+    /// Attempts to connect to containerd that failed although the socket exists.
     containerd_connect_failures_total,
     /// Connections to containerd that ended.
     containerd_disconnects_total,
     /// Events of containerd received.
     containerd_events_total,
-    /// Containers asked for because an event named them.
+    /// Containers that the sensor asked containerd for because an event named them.
     containerd_lookups_total,
-    /// Questions to containerd that failed (not: that found nothing).
+    /// Questions to containerd that failed (a container that containerd does not know is no
+    /// failure).
     containerd_lookup_failures_total,
     /// Containers that containerd does not know.
     containerd_missing_total,
@@ -76,11 +77,12 @@ counters! {
     users_oversized_total,
     /// Files of users or groups that were not read in time.
     users_stalled_total,
-    /// Programs of running processes read in `/proc`, as no exec had told them.
+    /// Programs of running processes that the sensor read in `/proc`, because it had seen no exec
+    /// of them.
     programs_read_total,
-    /// Programs that `/proc` could not tell any more: their processes have ended.
+    /// Programs that `/proc` had no longer, because their processes had ended.
     programs_gone_total,
-    /// Programs not looked for: too many in one second, or an answer was not there in time.
+    /// Programs that the sensor did not look for: too many in one second, or the answer was late.
     programs_deferred_total,
 }
 

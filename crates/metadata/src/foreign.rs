@@ -1,21 +1,21 @@
-//! The parsers of bytes that containers and runtimes wrote, by themselves: for fuzz targets.
+//! The parsers of bytes that containers and runtimes wrote, exposed for fuzz targets.
 
 use super::{Counters, IdMap, Mount, oci::Spec, users::Table};
 
-/// What a container's OCI specification tells.
+/// The parts of a container's OCI specification that the sensor uses.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SpecFacts {
     /// See `container.privileged`; none if the specification is not for Linux.
     pub privileged: Option<bool>,
     /// Whether it runs in the host's network namespace; none if it joins another's.
     pub host_network: Option<bool>,
-    /// What is mounted from the host.
+    /// Mounts from the host.
     pub mounts: Box<[Mount]>,
     /// Maps of user and of group ids.
     pub id_maps: (Box<[IdMap]>, Box<[IdMap]>),
 }
 
-/// Reads an OCI specification; none if it is not one.
+/// Reads an OCI specification; none if the bytes are not one.
 #[must_use]
 pub fn oci_spec(json: &[u8]) -> Option<SpecFacts> {
     let spec = Spec::parse(json).ok()?;
@@ -27,7 +27,7 @@ pub fn oci_spec(json: &[u8]) -> Option<SpecFacts> {
     })
 }
 
-/// Reads a passwd or group file; the name of a number.
+/// Reads a passwd or group file; returns the name of a number.
 #[must_use]
 pub fn name_of(text: &[u8], number: u32) -> Option<String> {
     Table::parse(text).name(number).map(str::to_owned)

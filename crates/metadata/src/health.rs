@@ -1,4 +1,4 @@
-//! What the tasks tell of themselves: readiness, and notices for the log.
+//! State of the tasks: whether each is ready, and notices for the log.
 
 use std::{
     fmt,
@@ -74,18 +74,18 @@ impl fmt::Display for Notice {
 /// Receives notices, on any thread.
 pub type Notify = Arc<dyn Fn(Notice) + Send + Sync>;
 
-/// State of one containerd socket.
+/// The state of the connection to one containerd socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketHealth {
     /// The socket.
     pub socket: PathBuf,
     /// Whether it answers and all its containers are known.
     pub ready: bool,
-    /// Whether the first attempt to connect is over.
+    /// Whether the first attempt to connect has ended.
     pub tried: bool,
 }
 
-/// State of the tasks.
+/// The state of all tasks, shared between them and readiness.
 pub struct Health {
     containerd: Mutex<Vec<SocketHealth>>,
     kube: Mutex<Option<bool>>,
@@ -123,14 +123,15 @@ impl Health {
         lock(&self.containerd).clone()
     }
 
-    /// Whether a containerd answers, or none is wanted.
+    /// Whether a containerd answers, or the configuration turns containerd off.
     #[must_use]
     pub fn containerd_ready(&self) -> bool {
         let sockets = lock(&self.containerd);
         sockets.is_empty() || sockets.iter().any(|socket| socket.ready)
     }
 
-    /// Whether the pods of this node are known from the API server; none if it is not asked.
+    /// Whether the pods of this node are known from the API server; none if the configuration turns
+    /// the API server off.
     #[must_use]
     pub fn kube_ready(&self) -> Option<bool> {
         *lock(&self.kube)
@@ -162,19 +163,19 @@ impl Health {
     }
 }
 
-/// A panic of another thread leaves nothing half-done in these.
+/// A panic of another thread leaves no half-written state here.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Remembers the last reason, so that each is told once.
+/// Remembers the last reason, so that the log has each reason once.
 #[derive(Default)]
 pub(super) struct Once {
     last: Option<String>,
 }
 
 impl Once {
-    /// Whether this reason is news.
+    /// Whether this reason differs from the last one.
     pub(super) fn is_news(&mut self, reason: &str) -> bool {
         let news = self.last.as_deref() != Some(reason);
         if news {

@@ -14,10 +14,10 @@ const VALUE_MAX: usize = 1024;
 /// Falco's `label_max_len`: labels with longer values are left out of the text.
 const TEXT_VALUE_MAX: usize = 100;
 
-/// Labels as they are kept: sorted by key, printable, bounded.
+/// Labels as the caches keep them: sorted by key, printable, bounded.
 pub(super) type Labels = Box<[(Box<str>, Box<str>)]>;
 
-/// Takes labels over.
+/// Takes labels from a runtime or the API server.
 pub(super) fn labels<'a>(
     from: impl Iterator<Item = (&'a str, &'a str)>,
     counters: &Counters,
@@ -34,8 +34,8 @@ pub(super) fn labels<'a>(
         .collect()
 }
 
-/// Falco's `k8s.pod.labels`: `key:value` joined by `, `, an empty value leaves
-/// the key alone; without Kubernetes' own and without long ones.
+/// Falco's `k8s.pod.labels`: `key:value` joined by `, `; a label with an empty value is its key
+/// alone. Labels of Kubernetes itself and long labels are left out.
 pub(super) fn labels_text(labels: &[(Box<str>, Box<str>)]) -> Box<str> {
     let mut text = String::new();
     for (key, value) in labels {

@@ -1,9 +1,8 @@
-//! What an event does not carry: its container, its pod, the names of its
-//! users, the programs of its parents.
+//! Metadata, which an event does not carry: its container, its pod, the names of its users, the
+//! programs of its ancestors.
 //!
-//! Tasks that talk to containerd and to the API server send what they learn
-//! down a channel; the capture thread, which owns the caches, takes it between
-//! two batches. Nothing on the event's path waits for them.
+//! Tasks that talk to containerd and to the API server send updates through a channel. The capture
+//! thread owns the caches and takes the updates between two batches, so no event waits for a task.
 
 mod backoff;
 mod cache;

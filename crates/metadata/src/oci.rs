@@ -1,4 +1,4 @@
-//! What a container's OCI specification tells.
+//! The parts of a container's OCI specification that the sensor uses.
 //!
 //! Only the members that are used are read; see the `config.md` and
 //! `config-linux.md` of the OCI runtime specification 1.2.
@@ -17,10 +17,10 @@ use super::{
 const MOUNTS_MAX: usize = 256;
 /// Most bytes of a path that are kept.
 const PATH_MAX: usize = 4096;
-/// Directory of containerd's CRI plugin whose files every pod gets mounted
-/// (hostname, resolv.conf, shm): CRI does not count them among the mounts.
+/// Directory of containerd's CRI plugin whose files every pod has mounted (hostname, resolv.conf,
+/// shm): CRI does not list them as mounts.
 const CRI_SANDBOXES: &str = "/io.containerd.grpc.v1.cri/sandboxes/";
-/// What a privileged container has beyond every container's capabilities.
+/// Capabilities that a privileged container has and an ordinary one has not.
 const PRIVILEGED_CAPABILITIES: [&str; 4] = [
     "CAP_SYS_ADMIN",
     "CAP_SYS_MODULE",
@@ -28,7 +28,7 @@ const PRIVILEGED_CAPABILITIES: [&str; 4] = [
     "CAP_SYS_PTRACE",
 ];
 
-/// A specification, as far as it is used.
+/// A specification with the members that the sensor uses.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Spec {
@@ -111,9 +111,9 @@ impl Spec {
         serde_json::from_slice(json)
     }
 
-    /// Whether it is what CRI and Docker call privileged: all capabilities, all
-    /// devices, and nothing of `/proc` and `/sys` hidden or read-only. It is not
-    /// in the specification as such; none if this one is not for Linux.
+    /// Whether the container is what CRI and Docker call privileged: all capabilities, all devices,
+    /// and nothing of `/proc` and `/sys` hidden or read-only. The specification has no such member.
+    /// None if the specification is not for Linux.
     pub(super) fn privileged(&self) -> Option<bool> {
         let linux = self.linux.as_ref()?;
         let capabilities = self
@@ -142,8 +142,8 @@ impl Spec {
         )
     }
 
-    /// Whether it runs in the host's namespace of that kind; none if it joins
-    /// another process's, which `has_sandbox` says is a sandbox's.
+    /// Whether the container runs in the host's namespace of that kind; none if it joins the
+    /// namespace of another process, which is a sandbox if `has_sandbox` is true.
     pub(super) fn host_namespace(&self, kind: &str, has_sandbox: bool) -> Option<bool> {
         let linux = self.linux.as_ref()?;
         match linux.namespaces.iter().find(|n| n.kind == kind) {
@@ -154,7 +154,7 @@ impl Spec {
         }
     }
 
-    /// What is mounted from the host.
+    /// Mounts from the host.
     pub(super) fn mounts(&self, counters: &Counters) -> Box<[Mount]> {
         let from_host = |mount: &&SpecMount| {
             let is_bind =
@@ -196,7 +196,7 @@ impl Spec {
     }
 }
 
-/// CRI's word for the propagation.
+/// CRI's word for the mount propagation.
 fn propagation(options: &[String]) -> &'static str {
     let has = |names: [&str; 2]| options.iter().any(|o| names.contains(&o.as_str()));
     if has(["rshared", "shared"]) {

@@ -1,21 +1,22 @@
-//! What can be configured of enrichment.
+//! Options of enrichment.
 
 use std::{path::PathBuf, time::Duration};
 
-/// Where containerd is found and what is asked of it.
+/// Where containerd is, and what the sensor asks it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerdOptions {
-    /// Turn it off on nodes without containerd: no event then waits for it. Default: on.
+    /// Whether to use containerd. Turn this off on nodes without containerd, so that no event waits
+    /// for it. Default: on.
     pub enabled: bool,
-    /// Sockets, under [`Self::host_root`]. Each that answers is used: a node can
-    /// have Kubernetes' containerd and Docker's. Default: [`KNOWN_SOCKETS`].
+    /// Sockets, under [`Self::host_root`]. The sensor uses each one that answers: a node can have
+    /// Kubernetes' containerd and Docker's. Default: [`KNOWN_SOCKETS`].
     pub sockets: Vec<PathBuf>,
-    /// Put before each socket's path; set it where the host's file system is
-    /// mounted (`HOST_ROOT`). Default: nothing.
+    /// Prefix of each socket's path: where the host's file system is mounted (`HOST_ROOT`).
+    /// Default: nothing.
     pub host_root: Option<PathBuf>,
     /// Namespaces of containerd. Default: `k8s.io`, `moby`, `default`.
     pub namespaces: Vec<String>,
-    /// How long a question may take. Default: 15 s.
+    /// Time limit for one question. Default: 15 s.
     pub timeout: Duration,
     /// Longest pause between two attempts to connect. Default: 5 s.
     pub backoff_max: Duration,
@@ -29,7 +30,7 @@ pub const KNOWN_SOCKETS: [&str; 4] = [
     "/run/k0s/containerd.sock",
 ];
 
-/// Most sockets that can be used.
+/// Most sockets in [`ContainerdOptions::sockets`].
 pub const SOCKETS_MAX: usize = 8;
 
 impl Default for ContainerdOptions {
@@ -45,36 +46,35 @@ impl Default for ContainerdOptions {
     }
 }
 
-/// Where the API server is found.
+/// How to reach the API server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum KubeAccess {
-    /// As a pod, if this is one (the service account's files are there),
-    /// otherwise not at all.
+    /// As a pod, if the sensor runs in one (the service account's files exist), otherwise not at
+    /// all.
     #[default]
     Auto,
-    /// As a pod.
+    /// As a pod, with its service account.
     InCluster,
-    /// By a kubeconfig file.
+    /// With a kubeconfig file.
     Kubeconfig(PathBuf),
 }
 
 /// The watch on the pods of this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KubeOptions {
-    /// Turn it off to ask nothing of the API server: labels then come from the
-    /// pod's sandbox as they were at its creation, and owner, service account,
-    /// annotations and address are null. Default: on.
+    /// Whether to use the API server. Without it labels are those of the pod's sandbox at its
+    /// creation, and owner, service account, annotations and address are null. Default: on.
     pub enabled: bool,
-    /// How to reach it.
+    /// How to reach the API server.
     pub access: KubeAccess,
-    /// Name of this node (`NODE_NAME`). Without it nothing is asked.
+    /// Name of this node (`NODE_NAME`). Without a name the sensor asks the API server nothing.
     pub node: Option<String>,
-    /// Annotations that are kept. Default: none.
+    /// Annotations that the caches keep. Default: none.
     pub annotations: Vec<String>,
-    /// Give a watch up when nothing, not even a bookmark (one a minute), came
-    /// for this long. Default: 150 s.
+    /// Time without any message, bookmarks (one a minute) included, after which the sensor gives a
+    /// WATCH up. Default: 150 s.
     pub idle_timeout: Duration,
-    /// How long a LIST may take. Default: 60 s.
+    /// Time limit for a LIST. Default: 60 s.
     pub list_timeout: Duration,
     /// First pause after a failure; it doubles up to [`Self::backoff_max`]. Default: 500 ms.
     pub backoff_min: Duration,
@@ -103,17 +103,17 @@ impl Default for KubeOptions {
     }
 }
 
-/// How much metadata is kept, and for how long.
+/// Limits of the caches, in entries and in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheOptions {
-    /// Most containers. Beyond it those that no event named for longest are
-    /// forgotten, and asked for again. Default: 16,384.
+    /// Most containers. Above this number the cache forgets those that no event named for longest,
+    /// and asks for them again when an event does. Default: 16,384.
     pub containers: usize,
     /// Most pods. Default: 8,192.
     pub pods: usize,
-    /// How long a deleted container or pod is still known, for late events. Default: 60 s.
+    /// How long the caches keep a deleted container or pod for late events. Default: 60 s.
     pub deleted: Duration,
-    /// After what time a container that nobody knew is asked for again. Default: 30 s.
+    /// Pause before the sensor asks again for a container that no containerd knew. Default: 30 s.
     pub missing: Duration,
 }
 
@@ -128,7 +128,7 @@ impl Default for CacheOptions {
     }
 }
 
-/// All that [`super::start`] needs.
+/// All options of [`super::start`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetadataOptions {
     /// containerd.

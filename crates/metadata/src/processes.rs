@@ -1,5 +1,5 @@
-//! Processes, from `/proc`: those that were there before the sensor, and those whose exec
-//! it does not know (any more).
+//! Processes from `/proc`: those older than the sensor, and those whose exec is not (or no longer)
+//! in the cache of programs.
 
 use std::{
     fs::{self, File},
@@ -33,10 +33,10 @@ pub struct Process {
 /// Most bytes of argv that are kept.
 const ARGV_MAX: u64 = 4096;
 
-/// What the kernel adds to a path that is no more.
+/// Suffix that the kernel adds to the path of a deleted file.
 const DELETED: &[u8] = b" (deleted)";
 
-/// All processes under a `/proc`. One that ends while it is read is left out.
+/// All processes under a `/proc`, without those that end while this function reads them.
 #[must_use]
 pub fn processes(proc_root: &Path) -> Vec<Process> {
     let Ok(entries) = fs::read_dir(proc_root) else {
@@ -48,7 +48,7 @@ pub fn processes(proc_root: &Path) -> Vec<Process> {
         .collect()
 }
 
-/// One process. None if it has ended.
+/// One process; none if it has ended.
 #[must_use]
 pub fn process(proc_root: &Path, tgid: u32) -> Option<Process> {
     let dir = proc_root.join(tgid.to_string());
@@ -56,7 +56,7 @@ pub fn process(proc_root: &Path, tgid: u32) -> Option<Process> {
     let cmdline = File::open(dir.join("cmdline")).ok()?;
     cmdline.take(ARGV_MAX).read_to_end(&mut argv).ok()?;
     let (exe, cwd) = (link(&dir.join("exe")), link(&dir.join("cwd")));
-    // At last: if the number has come to be another process's meanwhile, its start tells.
+    // Last of all: if the number belongs to another process by now, the start time differs.
     let (comm, ppid, start_ticks) = parse_stat(&fs::read(dir.join("stat")).ok()?)?;
     Some(Process {
         tgid,
@@ -69,7 +69,7 @@ pub fn process(proc_root: &Path, tgid: u32) -> Option<Process> {
     })
 }
 
-/// Where a link of `/proc` leads; nothing if it cannot be read (of a kernel thread).
+/// The target of a link in `/proc`; empty if the link cannot be read (as of a kernel thread).
 fn link(path: &Path) -> Vec<u8> {
     use std::os::unix::ffi::OsStringExt as _;
 
@@ -81,9 +81,8 @@ fn link(path: &Path) -> Vec<u8> {
     target
 }
 
-/// Name, parent and start of `/proc/PID/stat`, unless the process has ended and is only
-/// waited for. The name stands in parentheses
-/// and may contain any byte, so what follows is counted from the last one.
+/// Name, parent and start of `/proc/PID/stat`; none for a zombie. The name stands in parentheses
+/// and may contain any byte, so the parser counts the other members from the last parenthesis on.
 fn parse_stat(stat: &[u8]) -> Option<(Vec<u8>, u32, u64)> {
     let open = memchr::memchr(b'(', stat)?;
     let close = memchr::memrchr(b')', stat)?;

@@ -12,7 +12,7 @@ use super::{
     Counters, Health, Metadata, MetadataOptions, Notify, caches::Updates, containerd, kube,
 };
 
-/// The running tasks; they end when this is dropped.
+/// The running tasks; dropping this value ends them.
 #[derive(Debug)]
 pub struct MetadataTasks {
     health: Arc<Health>,
@@ -20,7 +20,7 @@ pub struct MetadataTasks {
 }
 
 impl MetadataTasks {
-    /// What the tasks tell of themselves, for readiness.
+    /// The state of the tasks, for readiness.
     #[must_use]
     pub fn health(&self) -> Arc<Health> {
         Arc::clone(&self.health)
@@ -35,7 +35,7 @@ impl Drop for MetadataTasks {
     }
 }
 
-/// Starts the tasks on a runtime. [`Metadata`] goes to the capture thread.
+/// Starts the tasks on a runtime. The caller gives [`Metadata`] to the capture thread.
 ///
 /// # Errors
 /// If no event file descriptor can be made.

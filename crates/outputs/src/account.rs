@@ -1,22 +1,22 @@
-//! What an output was given and what became of it.
+//! The account of an output: how many lines it was offered, and what happened to them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// Why a line did not leave through an output.
+/// Why an output dropped a line.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DropCause {
     /// The output's queue (for a file: its spool) had no room.
     Full,
-    /// The receiver refused it (an HTTP status that a retry does not mend).
+    /// The receiver refused the line (an HTTP status after which a retry cannot succeed).
     Rejected,
-    /// It was tried for as long as the configuration allows.
+    /// The output retried for as long as the configuration allows.
     Undelivered,
     /// The receiver is gone for good: a closed pipe.
     Closed,
-    /// It still waited when the deadline for stopping passed.
+    /// The line still waited at the deadline for stopping.
     Stopped,
-    /// It was spooled to a local file that could not be read back.
+    /// The line was spooled to a local file that could not be read back.
     SpoolDamaged,
 }
 
@@ -47,26 +47,25 @@ impl DropCause {
 
 /// Counts of one output, in lines.
 ///
-/// At any quiet moment *offered = written + spooled + dropped*. Records that an
-/// output writes on its own account (the start of a file, the announcement of a
-/// loss) are not in there.
+/// At rest *offered = written + spooled + dropped*. Records that an output writes by itself (the
+/// first line of a file, the announcement of a loss) do not count.
 #[derive(Debug, Default)]
 pub struct Account {
     offered: AtomicU64,
     written: AtomicU64,
     spooled: AtomicU64,
-    /// Those of `spooled` that lie in a spool directory while the output is not in service.
+    /// The part of `spooled` that is in a spool directory while the output is not in service.
     kept: AtomicU64,
     dropped: [AtomicU64; DropCause::ALL.len()],
-    /// Bytes written, own records included.
+    /// Bytes written, including the output's own records.
     pub bytes: AtomicU64,
-    /// Failed attempts: a system call, a request.
+    /// Failed system calls and failed requests.
     pub errors: AtomicU64,
-    /// Times that it was blocked for longer than `output_timeout`.
+    /// How often a system call blocked for longer than `output_timeout`.
     pub timeouts: AtomicU64,
-    /// Files put aside and begun anew.
+    /// Rotations: files renamed, with a new one begun.
     pub rotations: AtomicU64,
-    /// Files opened again: on a signal, an error, or because the path was another file.
+    /// Files opened again: after a signal or an error, or because the path led to another file.
     pub reopens: AtomicU64,
     /// Bytes waiting in memory.
     pub memory_bytes: AtomicU64,
@@ -74,42 +73,42 @@ pub struct Account {
     pub disk_bytes: AtomicU64,
     /// Whether the last attempt succeeded.
     pub healthy: AtomicBool,
-    /// Whether the output is in a system call that may block.
+    /// Whether the output is in a system call that can block.
     pub in_call: AtomicBool,
 }
 
 impl Account {
-    /// Lines arrived and wait.
+    /// Lines arrived, and the queue keeps them.
     pub fn accept(&self, lines: u64) {
         self.offered.fetch_add(lines, Relaxed);
         self.spooled.fetch_add(lines, Relaxed);
     }
 
-    /// Lines arrived for which there is no room.
+    /// Lines arrived, and the queue has no room for them.
     pub fn refuse(&self, lines: u64) {
         self.offered.fetch_add(lines, Relaxed);
         self.dropped[DropCause::Full as usize].fetch_add(lines, Relaxed);
     }
 
-    /// Waiting lines were written.
+    /// The output has written lines that waited.
     pub fn wrote(&self, lines: u64) {
         self.written.fetch_add(lines, Relaxed);
         self.spooled.fetch_sub(lines, Relaxed);
     }
 
-    /// Waiting lines were given up.
+    /// The output has dropped lines that waited.
     pub fn give_up(&self, cause: DropCause, lines: u64) {
         self.dropped[cause as usize].fetch_add(lines, Relaxed);
         self.spooled.fetch_sub(lines, Relaxed);
     }
 
-    /// The output has ended; what still waits is in the spool directory.
+    /// The output has ended; the lines that still wait are in the spool directory.
     pub fn keep(&self) {
         self.kept.store(self.spooled.load(Relaxed), Relaxed);
     }
 
-    /// A former run, or the output before it was started again, left `found` lines in
-    /// the spool directory, of which `waiting` are not written.
+    /// A former run, or the same output before its restart, left `found` lines in the spool
+    /// directory; `waiting` of them are not written.
     pub fn adopt(&self, found: u64, waiting: u64) {
         let counted = self.kept.load(Relaxed).min(found);
         self.kept.fetch_sub(counted, Relaxed);
@@ -129,27 +128,27 @@ impl Account {
     }
 }
 
-/// [`Account`], read once.
+/// The counts of an [`Account`] at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Lines handed to the output.
     pub offered: u64,
-    /// Lines that left.
+    /// Lines written.
     pub written: u64,
     /// Lines that wait, in memory or in the spool directory.
     pub spooled: u64,
-    /// Lines lost, by [`DropCause`].
+    /// Lines dropped, by [`DropCause`].
     pub dropped: [u64; DropCause::ALL.len()],
 }
 
 impl Counts {
-    /// Lines lost, of whatever cause.
+    /// Lines dropped, summed over all causes.
     #[must_use]
     pub fn dropped_total(&self) -> u64 {
         self.dropped.iter().sum()
     }
 
-    /// *offered = written + spooled + dropped*.
+    /// Whether *offered = written + spooled + dropped* holds.
     #[must_use]
     pub fn balanced(&self) -> bool {
         self.offered == self.written + self.spooled + self.dropped_total()

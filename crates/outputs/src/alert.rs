@@ -1,13 +1,13 @@
-//! A rule that matched → one line, as JSON or as text, Falco's way.
+//! An event and the rule that it matched → one line, as JSON or as text, in Falco's form.
 //!
-//! What does not depend on the event (names, tags, the order of the keys) is
-//! put together once, when the rules are loaded.
+//! The parts that do not depend on the event (names, tags, the order of the keys) are built once,
+//! when the rules are loaded.
 
 use std::io;
 
 use falco_rules::{Buffer, ExtraField, Rule, Source, TimeForm, Timed, Value, write_time};
 
-/// How alerts are written; falco.yaml's keys of the same names.
+/// How alerts are written; the members have the names of keys in `falco.yaml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -41,7 +41,7 @@ impl Default for AlertOptions {
     }
 }
 
-/// What is the value of a key of `output_fields`.
+/// Where the value of a key of `output_fields` comes from.
 #[derive(Clone, Copy, Debug)]
 enum Origin {
     /// The field of the rule's output with that index.
@@ -66,14 +66,14 @@ pub struct AlertFormat {
     prefix: Vec<u8>,
 }
 
-/// Buffers that are used again for each alert.
+/// Buffers that every alert uses again.
 #[derive(Debug, Default)]
 pub struct AlertScratch {
     text: Vec<u8>,
 }
 
 impl AlertFormat {
-    /// The form of a rule's alerts, on a host of that name.
+    /// The form of the alerts of a rule, on a host with that name.
     #[must_use]
     pub fn new<S: Source>(rule: &Rule<S>, options: AlertOptions, hostname: &str) -> Self {
         let time_key = if options.iso_time {
@@ -125,7 +125,7 @@ impl AlertFormat {
         }
     }
 
-    /// Appends the alert of an event that the rule has matched, with its newline.
+    /// Appends the alert of an event that matched the rule, newline included.
     pub fn write<'e, S: Timed>(
         &self,
         rule: &Rule<S>,
@@ -240,8 +240,8 @@ fn write_number(out: &mut impl Buffer, number: u64) {
     Value::Uint(number).write_text(out);
 }
 
-/// Appends a string as JSON. Nearly none has anything to be escaped, and to see
-/// that is much faster than to look for what. A buffer takes whatever comes.
+/// Appends a string as JSON. Nearly no string has a byte to escape, and one check of the whole
+/// string is much faster than a search. A write to a buffer cannot fail.
 fn write_str(out: &mut impl Buffer, text: &str) {
     if text.as_bytes().chunks(32).any(is_to_be_escaped) {
         let _ = serde_json::to_writer(Escaped(out), text);
@@ -252,7 +252,7 @@ fn write_str(out: &mut impl Buffer, text: &str) {
     out.append_byte(b'"');
 }
 
-/// A buffer for what writes in pieces.
+/// A buffer that escapes every piece that is written into it.
 struct Escaped<'a, B>(&'a mut B);
 
 impl<B: Buffer> io::Write for Escaped<'_, B> {
@@ -266,14 +266,14 @@ impl<B: Buffer> io::Write for Escaped<'_, B> {
     }
 }
 
-/// Whether a byte has to be escaped. Looks at all of them, so that it can be done
-/// at once for many.
+/// Whether any byte has to be escaped. Checks all bytes without an early return, so that the
+/// compiler can check many at once.
 fn is_to_be_escaped(bytes: &[u8]) -> bool {
     let is = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
     bytes.iter().fold(false, |any, byte| any | is(*byte))
 }
 
-/// The same of bytes that are text, as everything rendered is.
+/// The same for bytes that are valid UTF-8, as every rendered value is.
 fn write_bytes(out: &mut impl Buffer, text: &[u8]) {
     match std::str::from_utf8(text) {
         Ok(text) => write_str(out, text),
@@ -288,7 +288,7 @@ mod tests {
 
     use super::*;
 
-    /// A source of one's own: requests of an API.
+    /// A source of the tests: requests to an API.
     #[derive(Clone, Copy, Debug)]
     enum Requests {}
 

@@ -14,20 +14,19 @@ struct Line {
     priority: Priority,
 }
 
-/// Some whole lines, each ended by a newline; cheap to clone, so that each
-/// output has its own.
+/// Whole lines, each ended by a newline; cheap to clone, so that each output has a copy.
 #[derive(Clone, Debug)]
 pub struct Batch {
     bytes: Bytes,
     lines: Arc<[Line]>,
     own: bool,
     spooled: Option<u64>,
-    /// For producers that want to know when all outputs are done with it.
+    /// For producers that wait until all outputs are done with the batch.
     receipt: Option<Arc<Receipt>>,
 }
 
 impl Batch {
-    /// A record that an output writes on its own account; not counted.
+    /// A record that an output writes by itself; it does not count.
     #[must_use]
     pub fn own(line: Vec<u8>, priority: Priority) -> Self {
         let end = u32::try_from(line.len()).unwrap_or(u32::MAX);
@@ -40,7 +39,7 @@ impl Batch {
         }
     }
 
-    /// Lines read back from a segment of a spool; their priorities are not known any more.
+    /// Lines read back from a segment of a spool; the segment does not have their priorities.
     #[must_use]
     pub fn from_spool(bytes: &Bytes, segment: u64) -> Self {
         let mut lines = Vec::new();
@@ -61,20 +60,20 @@ impl Batch {
         }
     }
 
-    /// The segment of a spool that it was read back from.
+    /// The segment of a spool from which the lines were read back.
     #[must_use]
     pub fn segment(&self) -> Option<u64> {
         self.spooled
     }
 
-    /// With a receipt, whose last copy is dropped with the batch's.
+    /// Attaches a receipt, which is dropped with the last copy of the batch.
     #[must_use]
     pub(super) fn with_receipt(mut self, receipt: Option<&Arc<Receipt>>) -> Self {
         self.receipt = receipt.cloned();
         self
     }
 
-    /// Whether a producer learns when the last copy is dropped.
+    /// Whether a producer waits for the last copy to be dropped.
     #[must_use]
     pub fn has_receipt(&self) -> bool {
         self.receipt.is_some()
@@ -86,7 +85,7 @@ impl Batch {
         &self.bytes
     }
 
-    /// Number of lines that count: none of an own record.
+    /// Number of lines that count: zero for an output's own record.
     #[must_use]
     pub fn count(&self) -> u64 {
         if self.own { 0 } else { self.lines.len() as u64 }
@@ -111,7 +110,7 @@ impl Batch {
         self.lines.partition_point(|line| line.end as usize <= len) as u64
     }
 
-    /// Where the line begins that byte `at` is in.
+    /// The start of the line that contains byte `at`.
     #[must_use]
     pub fn line_start(&self, at: usize) -> usize {
         let before = self.lines.partition_point(|line| line.end as usize <= at);
@@ -141,10 +140,11 @@ impl Batch {
     }
 }
 
-/// Collects lines until they are handed out as a [`Batch`].
+/// Collects lines until the capture thread takes them as a [`Batch`].
 ///
-/// Batches lie one after the other in a buffer. One that is full is used again when the
-/// outputs are done with all of its lines: its pages are there, and perhaps in the CPU's caches.
+/// Batches lie one after the other in a buffer. The builder uses a full buffer again when the
+/// outputs are done with all of its lines: its memory pages are mapped, and perhaps in the CPU's
+/// caches.
 #[derive(Debug, Default)]
 pub struct Builder {
     bytes: BytesMut,
@@ -156,23 +156,25 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Size of a buffer: it is a mapping of its own, see `lifecycle::keep_large_apart`.
+    /// Size of a buffer in bytes: large enough to be a memory mapping of its own, see
+    /// `lifecycle::keep_large_apart`.
     const BUFFER: usize = 256 << 10;
-    /// Most full buffers that are kept; more go back to the kernel when their lines are written.
+    /// Most full buffers that the builder keeps; the memory of more goes back to the kernel when
+    /// their lines are written.
     const KEPT: usize = 8;
 
-    /// Room that a buffer must have for another line: nearly all lines are shorter. A longer one
-    /// moves to a larger buffer while it is written.
+    /// Bytes that a buffer must have free before another line begins: more than nearly all lines
+    /// need. A longer line moves to a larger buffer while it is written.
     const LINE: usize = 8 << 10;
 
-    /// Whether another line can begin in the buffer. If not, what was collected is best taken
-    /// before, or it will be copied.
+    /// Whether another line can begin in the buffer. If not, the caller takes the collected lines
+    /// first, because the builder would copy them.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.bytes.capacity() - self.bytes.len() >= Self::LINE
     }
 
-    /// Adds a line: what `write` appends, which must end with its only newline.
+    /// Adds a line: `write` appends it, and its only newline must be at its end.
     pub fn line(&mut self, priority: Priority, write: impl FnOnce(&mut BytesMut)) {
         if !self.has_room() {
             self.change_buffer();
@@ -205,20 +207,20 @@ impl Builder {
         self.bytes.extend_from_slice(&collected);
     }
 
-    /// Whether there is nothing.
+    /// Whether no line was collected.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// Whether the last line has made a batch longer than a buffer: those before it are a batch
-    /// of their own then.
+    /// Whether the last line has made the batch longer than a buffer: the lines before it are a
+    /// batch of their own then.
     #[must_use]
     pub fn is_too_long(&self) -> bool {
         self.lines.len() > 1 && self.bytes.len() > Self::BUFFER
     }
 
-    /// Hands out what was collected, but for the last line.
+    /// Returns the collected lines except for the last one.
     pub fn take_before_last(&mut self) -> Batch {
         let last = self.lines.pop();
         let start = self.lines.last().map_or(0, |line| line.end);
@@ -232,7 +234,7 @@ impl Builder {
         batch
     }
 
-    /// Hands out what was collected.
+    /// Returns the collected lines.
     pub fn take(&mut self) -> Batch {
         let batch = Batch {
             bytes: self.bytes.split().freeze(),
@@ -248,7 +250,7 @@ impl Builder {
 
 #[cfg(test)]
 impl Builder {
-    /// Adds a line that is there already.
+    /// Adds a line that is already in memory.
     pub(super) fn push(&mut self, line: &[u8], priority: Priority) {
         self.line(priority, |out| out.extend_from_slice(line));
     }
@@ -256,7 +258,7 @@ impl Builder {
 
 #[cfg(test)]
 impl Batch {
-    /// Lines that are there already.
+    /// A batch of lines that are already in memory.
     pub(super) fn of(lines: &[&str]) -> Self {
         let mut builder = Builder::default();
         for line in lines {

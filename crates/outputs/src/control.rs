@@ -1,4 +1,4 @@
-//! Which outputs there are, for all threads.
+//! Handles on the outputs, for all threads.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -20,18 +20,18 @@ pub struct Control(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// What is in force.
+    /// The configuration in force.
     config: Option<Config>,
-    /// Of each output that there has been, in service or not.
+    /// The accounts of all outputs since the start, in service or not.
     accounts: Vec<(&'static str, Arc<Account>)>,
     running: Vec<Arc<Service>>,
-    /// Replaced, and perhaps not at their end yet.
+    /// Outputs that were replaced, and have perhaps not ended yet.
     ending: Vec<Arc<Service>>,
 }
 
-/// Outputs that another configuration starts and stops: the new ones have started,
-/// the former ones are in service until [`Outputs::apply`](super::Outputs::apply).
-/// If that is never called, the new ones end.
+/// The outputs that a changed configuration starts and stops. The new ones have started, the old
+/// ones stay in service until [`Outputs::apply`](super::Outputs::apply). If this value is dropped
+/// instead, the new ones end.
 #[derive(Debug)]
 #[must_use]
 pub struct Change {
@@ -58,7 +58,7 @@ impl Control {
         action(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Asks for files to be opened again (`USR1`).
+    /// Asks the outputs to open their files again (signal `USR1`).
     pub fn reopen(&self) {
         self.with(|state| {
             for output in &state.running {
@@ -67,7 +67,7 @@ impl Control {
         });
     }
 
-    /// Name and account of each output that there has been, in service or not.
+    /// Name and account of each output since the start, in service or not.
     #[must_use]
     pub fn accounts(&self) -> Vec<(&'static str, Arc<Account>)> {
         self.with(|state| state.accounts.clone())
@@ -82,12 +82,11 @@ impl Control {
         })
     }
 
-    /// Starts what another configuration changes, beside what is in service. This may
-    /// take seconds: it is not for the capture thread.
+    /// Starts the outputs that a changed configuration adds, beside those in service. This can take
+    /// seconds, so the capture thread must not call it.
     ///
     /// # Errors
-    /// If no output is enabled, or one cannot work for a reason that does not go away;
-    /// nothing has changed then.
+    /// If no output is enabled, or one cannot work for a lasting reason; nothing has changed then.
     pub fn prepare(
         &self,
         config: &Config,
@@ -118,7 +117,7 @@ impl Control {
         Ok(change)
     }
 
-    /// The account of an output: the one it had before, if it is started again.
+    /// The account of an output; a restarted output keeps its former account.
     fn account(&self, name: &'static str) -> Arc<Account> {
         self.with(|state| {
             let known = state.accounts.iter().find(|(known, _)| *known == name);
@@ -131,8 +130,8 @@ impl Control {
         })
     }
 
-    /// Takes new outputs into service, and lets those that they replace end by
-    /// themselves. What is in service then.
+    /// Takes new outputs into service, and lets the outputs that they replace end by themselves.
+    /// Returns the outputs in service.
     pub(super) fn take(&self, change: &mut Change) -> Vec<Arc<Service>> {
         self.with(|state| {
             let config = state.config.replace(change.config.clone());
@@ -153,7 +152,7 @@ impl Control {
         })
     }
 
-    /// All that have not ended, replaced ones included.
+    /// All outputs that have not ended, replaced ones included.
     pub(super) fn all(&self) -> Vec<Arc<Service>> {
         self.with(|state| state.ending.iter().chain(&state.running).cloned().collect())
     }

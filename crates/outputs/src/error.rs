@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 /// Why an output could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    /// All are switched off.
+    /// The configuration enables no output.
     #[error(
         "no output is enabled: set stdout_output.enabled, file_output.enabled or another one to true"
     )]
@@ -13,7 +13,7 @@ pub enum OutputError {
     /// A file or a directory cannot be used.
     #[error("output file {}: {source}: {hint}", path.display())]
     File {
-        /// Which.
+        /// Path of the file or directory.
         path: PathBuf,
         /// What went wrong.
         source: io::Error,
@@ -23,7 +23,7 @@ pub enum OutputError {
     /// No thread could be started.
     #[error("output {name}: cannot start a thread: {source}")]
     Thread {
-        /// Of which output.
+        /// Name of the output.
         name: &'static str,
         /// What went wrong.
         source: io::Error,
@@ -49,7 +49,7 @@ pub enum OutputError {
         "syslog_output: {path}: {source}: mount the host's {path}, or set syslog_output.enabled to false"
     )]
     Syslog {
-        /// Its socket.
+        /// Path of the socket.
         path: &'static str,
         /// What went wrong.
         source: io::Error,

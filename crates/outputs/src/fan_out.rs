@@ -20,23 +20,23 @@ use super::{
 /// The form of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// As it is configured: JSON or text.
+    /// As the configuration says: JSON or text.
     Configured,
     /// As text, for somebody at a terminal.
     Terminal,
 }
 
-/// The outputs that want lines in the same form, and the lines that were added for them.
+/// The outputs that want lines in the same form, and the lines that wait for them.
 #[derive(Debug)]
 struct Stream {
     form: Form,
-    /// None: nobody wants that form, and no line is written in it.
+    /// None if no output wants this form: no line is written in it.
     services: Vec<Arc<Service>>,
     lines: Builder,
 }
 
-/// All outputs. Belongs to the capture thread; nothing in here waits for an output,
-/// but for [`Self::start`] and [`Self::stop`].
+/// All outputs. The capture thread owns this value; only [`Self::start`] and [`Self::stop`] wait
+/// for an output.
 #[derive(Debug)]
 pub struct Outputs {
     streams: [Stream; 2],
@@ -62,7 +62,7 @@ impl Outputs {
     /// Starts the outputs that the configuration enables.
     ///
     /// # Errors
-    /// If none is enabled, or one cannot work for a reason that does not go away.
+    /// If the configuration enables no output, or one cannot work for a lasting reason.
     pub fn start(config: &Config, identity: &Arc<Identity>) -> Result<Self, OutputError> {
         let mut outputs = Self::default();
         let change = outputs.control.prepare(config, identity)?;
@@ -70,8 +70,8 @@ impl Outputs {
         Ok(outputs)
     }
 
-    /// Goes over to other outputs: those that the change replaces end by themselves,
-    /// the others go on. Counts go on in any case.
+    /// Takes the outputs of a change into service: replaced outputs end by themselves, the others
+    /// go on. All counts go on.
     pub fn apply(&mut self, mut change: Change) {
         self.flush();
         let running = self.control.take(&mut change);
@@ -81,7 +81,7 @@ impl Outputs {
         }
     }
 
-    /// For a producer that knows where it is, and wants to know how far the outputs are.
+    /// For a producer that knows its position, and needs to know how far the outputs are.
     #[must_use]
     pub fn track(&mut self) -> Progress {
         self.producers.track()
@@ -93,9 +93,9 @@ impl Outputs {
         self.control.clone()
     }
 
-    /// Adds a line: `write` appends it, newline included, in each form that an output wants, to the
-    /// buffer that the outputs read. What no buffer holds any more is handed out before the end
-    /// of a drain pass.
+    /// Adds a line to the buffer that the outputs read: `write` appends the line, newline included,
+    /// in each form that an output wants. A full buffer goes to the outputs before the drain pass
+    /// ends.
     pub fn line(&mut self, priority: Priority, mut write: impl FnMut(Form, &mut BytesMut)) {
         let wanted = |stream: &&Stream| !stream.services.is_empty();
         let mut streams = self.streams.iter().filter(wanted);
@@ -112,7 +112,7 @@ impl Outputs {
         }
     }
 
-    /// Hands what was added to each output: at the end of each drain pass.
+    /// Hands the lines that were added to each output, at the end of each drain pass.
     pub fn flush(&mut self) {
         if self.streams.iter().all(|stream| stream.lines.is_empty()) {
             return self.producers.pass();
@@ -142,7 +142,7 @@ impl Outputs {
             output.close(deadline);
         }
         outputs.retain(|output| !output.finish(deadline));
-        // Lines that nobody else has any more are in the hands of those that are stuck.
+        // Lines of which only these copies are left belong to outputs that are stuck.
         for output in outputs {
             let account = output.queue.account();
             account.give_up(DropCause::Stopped, account.counts().spooled);

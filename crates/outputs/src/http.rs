@@ -1,4 +1,4 @@
-//! A web server, one POST a line: what falcosidekick expects.
+//! An HTTP server that gets one POST for each line, as falcosidekick expects.
 
 use std::{
     error::Error as _,
@@ -31,9 +31,9 @@ use super::{
     worker::{Deliver, Delivered, Worker, expired, run},
 };
 
-/// Most bytes of an answer that are read.
+/// Most bytes of an answer that the output reads.
 const ANSWER: usize = 64 << 10;
-/// While stopping there is no time for long pauses.
+/// Pause between attempts while the sensor stops.
 const PAUSE_STOPPING: Duration = Duration::from_millis(50);
 
 /// Starts the thread of the HTTP output.
@@ -60,7 +60,7 @@ struct Http {
     failing: bool,
 }
 
-/// Where requests go.
+/// The server and the path of the requests.
 struct Target {
     uri: Uri,
     host: String,
@@ -68,13 +68,13 @@ struct Target {
     tls: Option<(TlsConnector, ServerName<'static>)>,
 }
 
-/// What became of a request.
+/// The result of a request.
 enum Answer {
     /// 2xx.
     Taken,
-    /// A status that another attempt does not mend.
+    /// A status after which a retry cannot succeed.
     Refused(StatusCode),
-    /// A status that another attempt may mend.
+    /// A status after which a retry can succeed.
     Later(StatusCode),
 }
 
@@ -126,12 +126,12 @@ impl Target {
 /// A connection to the server.
 struct Connection {
     sender: SendRequest<Full<Bytes>>,
-    /// Why it broke: a server that wants another certificate says so only here.
+    /// Why the connection broke: a server that demands another certificate says so only here.
     broken: Arc<OnceLock<String>>,
 }
 
 impl Connection {
-    /// What to say of a request that failed.
+    /// The text for a request that failed.
     fn reason(&self, error: io::Error) -> io::Error {
         match self.broken.get() {
             Some(reason) => io::Error::other(reason.clone()),
@@ -183,7 +183,7 @@ impl Http {
         })
     }
 
-    /// One attempt.
+    /// Makes one attempt.
     fn post(&mut self, line: &[u8], limit: Duration) -> io::Result<Answer> {
         let body = Bytes::copy_from_slice(line.trim_ascii_end());
         let Self {
@@ -202,7 +202,7 @@ impl Http {
             };
             let outcome = send(&mut own.sender, target, config, content_type, body.clone()).await;
             let outcome = match outcome {
-                // The server has closed a connection that was idle.
+                // The server has closed an idle connection.
                 Err(_) if reused => {
                     own = target.connect().await?;
                     send(&mut own.sender, target, config, content_type, body).await
@@ -220,8 +220,8 @@ impl Http {
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Tries one line until it is taken or given up. None: the deadline for stopping
-    /// has passed.
+    /// Retries one line until the server takes it or the output gives it up. None: the deadline for
+    /// stopping has passed.
     fn line(
         &mut self,
         line: &[u8],

@@ -16,20 +16,20 @@ use super::Gap;
 /// A record about the sensor itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// Name that stands where a rule's would.
+    /// The name in place of a rule's name.
     pub rule: &'static str,
-    /// How urgent it is.
+    /// Priority of the record.
     pub priority: Priority,
-    /// When.
+    /// Time of the record.
     pub time: SystemTime,
-    /// What it says.
+    /// The message.
     pub message: String,
-    /// Figures.
+    /// The fields of the record.
     pub fields: BTreeMap<String, Value>,
 }
 
 impl Record {
-    /// A record of now, without figures.
+    /// A record with the current time and without fields.
     #[must_use]
     pub fn new(rule: &'static str, priority: Priority, message: impl Into<String>) -> Self {
         Self {
@@ -41,14 +41,14 @@ impl Record {
         }
     }
 
-    /// With a figure.
+    /// Adds a field.
     #[must_use]
     pub fn field(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.fields.insert(name.to_owned(), value.into());
         self
     }
 
-    /// The announcement that an output has lost lines at this place.
+    /// The announcement of an output that lines are missing at this place.
     #[must_use]
     pub fn gap(output: &str, gap: Gap) -> Self {
         let message = format!(
@@ -69,7 +69,7 @@ impl Record {
         } else {
             self.text(identity).into_bytes()
         };
-        // Nothing from outside may break a line in two.
+        // No text from outside may break a line in two.
         line.iter_mut()
             .filter(|b| **b == b'\n')
             .for_each(|b| *b = b' ');
@@ -135,7 +135,7 @@ pub fn utc(time: SystemTime) -> String {
     )
 }
 
-/// The time as text lines begin with it.
+/// The time in the form at the beginning of a text line.
 fn clock(time: SystemTime, identity: &Identity) -> String {
     if identity.iso8601 {
         let mut text = utc(time);

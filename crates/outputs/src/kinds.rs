@@ -1,4 +1,4 @@
-//! The kinds of outputs: one row each, and a module that starts it.
+//! The kinds of outputs: a row for each, and a module that starts it.
 
 use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc};
 
@@ -9,7 +9,7 @@ use super::{
     Form, Limit, OutputError, Queue, file, http, program, stdout, syslog, terminal, worker::Worker,
 };
 
-/// Most bytes that wait before an output that is not a file.
+/// Most bytes that wait before an output other than the file output.
 const QUEUE_BYTES: u64 = 64 << 20;
 
 /// A kind of output.
@@ -17,14 +17,14 @@ const QUEUE_BYTES: u64 = 64 << 20;
 pub(super) struct Kind {
     pub(super) name: &'static str,
     pub(super) enabled: fn(&Config) -> bool,
-    /// How it wants lines.
+    /// The form of the lines for this kind.
     pub(super) form: fn() -> Form,
     pub(super) limit: fn(&Config) -> Limit,
-    /// Waits for a stalled system call at the end: it cannot be left behind.
+    /// Whether the stop waits for a stalled system call, since the process cannot leave it behind.
     pub(super) patient: bool,
-    /// What only one output at a time may write to.
+    /// The file, socket or program to which only one output at a time may write.
     pub(super) places: fn(&Config, &Identity) -> Vec<PathBuf>,
-    /// Whether it must be started anew for another configuration that enables it too.
+    /// Whether a changed configuration that enables the output too needs a new start of it.
     differs: fn(&Config, &Config) -> bool,
     pub(super) start: Start,
 }
@@ -101,14 +101,14 @@ pub(super) const KINDS: &[Kind] = &[
         limit: queue_limit,
         patient: false,
         places: |_, _| Vec::new(),
-        // Not for the queue's length: a sensor that has started begins no more processes.
+        // Not for the length of the queue: after the lock-down the sensor starts no more processes.
         differs: |a, b| a.program_output != b.program_output,
         start: program::start,
     },
 ];
 
 impl Kind {
-    /// Whether another configuration stops it, starts it, or both.
+    /// Whether another configuration stops the output, starts it, or both.
     pub(super) fn changes(&self, former: Option<&Config>, next: &Config) -> bool {
         let enabled = (self.enabled)(next);
         match former.filter(|former| (self.enabled)(former)) {

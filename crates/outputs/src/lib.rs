@@ -1,4 +1,4 @@
-//! Whole lines to where they are wanted.
+//! Writes whole lines to each output that the configuration enables.
 //!
 //! ```text
 //! capture thread: line, line, …, flush ──▶ Batch ──▶ Queue ──▶ thread of an output
@@ -6,8 +6,8 @@
 //!                                            └─────▶ Queue ──▶ thread of another one
 //! ```
 //!
-//! Each output has its own bounded queue and its own thread, so that a slow one
-//! holds up neither another nor the capture; see [`Account`] for what is counted.
+//! Each output has its own bounded queue and its own thread, so that a slow output delays neither
+//! another one nor the capture; see [`Account`] for the counts.
 
 mod account;
 mod alert;

@@ -1,4 +1,4 @@
-//! How far the outputs are with what a producer reads.
+//! How far the outputs are with the lines of a producer.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +13,7 @@ use std::{
 /// dropped, and all positions before it are done. Lines in the hands of an output that was left
 /// behind at a stop are never done.
 ///
-/// [`Outputs::track`](super::Outputs::track) makes one; clones tell of the same producer.
+/// [`Outputs::track`](super::Outputs::track) makes one; all clones are about the same producer.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<Mutex<State>>);
 
@@ -21,9 +21,9 @@ pub struct Progress(Arc<Mutex<State>>);
 struct State {
     /// The last position whose lines were added.
     added: Option<u64>,
-    /// Batches that were handed out, the oldest one first: it is not done.
+    /// Batches that were handed out, in order; the oldest one is not done.
     batches: VecDeque<Pending>,
-    /// Number of the first of them.
+    /// Number of the first batch in `pending`.
     first: u64,
     done: Option<u64>,
 }
@@ -31,20 +31,20 @@ struct State {
 /// A batch that was handed out.
 #[derive(Debug)]
 struct Pending {
-    /// Done when the batch and all before it are.
+    /// The position that is done when this batch and all batches before it are done.
     position: Option<u64>,
     done: bool,
 }
 
 impl Progress {
-    /// All lines up to that position were added to the outputs, or there are none. Positions
-    /// ascend. To be called between the lines of one position and those of the next one.
+    /// All lines up to that position were added to the outputs, or the position has none. Positions
+    /// ascend. The producer calls this between the lines of one position and those of the next one.
     pub fn reached(&self, position: u64) {
         let mut state = self.lock();
         state.added = state.added.max(Some(position));
     }
 
-    /// The highest position that is done; none before the first one.
+    /// The highest position that is done; none before the first one is.
     #[must_use]
     pub fn done(&self) -> Option<u64> {
         self.lock().done
@@ -55,7 +55,7 @@ impl Progress {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All lines that were added are handed out as a batch; its number.
+    /// The added lines were handed out as a batch; returns its number.
     fn hand_out(&self) -> u64 {
         let mut state = self.lock();
         let position = state.added;
@@ -66,7 +66,7 @@ impl Progress {
         state.first + state.batches.len() as u64 - 1
     }
 
-    /// There is nothing to hand out: what was reached since has no lines.
+    /// The positions since the last batch have no lines.
     fn pass(&self) {
         let mut state = self.lock();
         let position = state.added;
@@ -91,8 +91,8 @@ impl Progress {
     }
 }
 
-/// The producers whose lines are in a batch; each copy of the batch holds it. When the last one is
-/// dropped, all outputs are done with the batch.
+/// The producers whose lines are in a batch; each copy of the batch has this receipt. When the last
+/// copy is dropped, all outputs are done with the batch.
 #[derive(Debug)]
 pub(super) struct Receipt(Vec<(Progress, u64)>);
 
@@ -109,14 +109,14 @@ impl Drop for Receipt {
 pub(super) struct Producers(Vec<Weak<Mutex<State>>>);
 
 impl Producers {
-    /// One more; nothing is kept for a producer that drops what it gets.
+    /// Adds a producer; a producer that drops its handle leaves nothing behind.
     pub(super) fn track(&mut self) -> Progress {
         let progress = Progress::default();
         self.0.push(Arc::downgrade(&progress.0));
         progress
     }
 
-    /// For a batch with all lines that were added; none if nobody wants to know.
+    /// A receipt for a batch with all lines that were added; none if there is no producer.
     pub(super) fn receipt(&mut self) -> Option<Arc<Receipt>> {
         let batches = self.alive().map(|progress| {
             let number = progress.hand_out();
@@ -126,7 +126,7 @@ impl Producers {
         (!receipts.is_empty()).then(|| Arc::new(Receipt(receipts)))
     }
 
-    /// There is nothing to hand out.
+    /// The positions since the last batch have no lines, for every producer.
     pub(super) fn pass(&mut self) {
         self.alive().for_each(|progress| progress.pass());
     }

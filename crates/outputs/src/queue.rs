@@ -8,7 +8,7 @@ use std::{
 
 use super::{Account, Batch, DropCause};
 
-/// How much may wait in a [`Queue`].
+/// How much can wait in a [`Queue`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// Lines (0: any number).
@@ -17,21 +17,21 @@ pub struct Limit {
     pub bytes: u64,
 }
 
-/// Lines that a full queue refused, one after the other.
+/// A run of lines that a full queue refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// How many.
+    /// Number of lines.
     pub lines: u64,
-    /// When the first of them came.
+    /// When the first of them was refused.
     pub since: SystemTime,
 }
 
-/// What waits.
+/// What waits in a queue.
 #[derive(Clone, Debug)]
 pub enum Entry {
     /// Lines.
     Batch(Batch),
-    /// The place where lines are missing.
+    /// A place at which lines are missing.
     Gap(Gap),
 }
 
@@ -54,28 +54,28 @@ struct State {
     bytes: u64,
     /// Lines refused since the last accepted ones.
     gap: Option<Gap>,
-    /// Whoever waits is woken when as many bytes are there.
+    /// Number of bytes at which a waiting output wakes up.
     wake_at: u64,
-    /// The spooler is woken when more bytes are there.
+    /// Number of bytes above which the spooler wakes up.
     move_above: u64,
-    /// The spooler has taken entries and not yet put them down.
+    /// Whether the spooler has taken entries that are not on disk yet.
     moving: bool,
-    /// What waits in the spool directory, older than `entries`.
+    /// Bytes in the spool directory; they are older than `entries`.
     on_disk: u64,
     reopen: bool,
     deadline: Option<Instant>,
 }
 
-/// What [`Queue::wait`] found.
+/// The result of [`Queue::wait`].
 #[derive(Debug)]
 pub struct QueueContents {
     /// The oldest entries; empty while older ones are on disk.
     pub entries: Vec<Entry>,
-    /// There are older lines on disk, to be taken first.
+    /// Whether older lines are on disk, which the output must take first.
     pub on_disk: bool,
-    /// Someone asked for the file to be opened again.
+    /// Whether another thread asked the output to open its file again.
     pub reopen: bool,
-    /// When all must be done; none while the output is in service.
+    /// When the output must have ended; none while it is in service.
     pub deadline: Option<Instant>,
 }
 
@@ -88,7 +88,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// A queue that holds no more than `limit`.
+    /// A queue with room for `limit`.
     #[must_use]
     pub fn new(limit: Limit, account: Arc<Account>) -> Self {
         Self {
@@ -121,13 +121,13 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a batch at the end, or refuses and counts it.
+    /// Appends a batch, or refuses and counts it.
     pub fn push(&self, batch: Batch) {
         let (lines, bytes) = (batch.count(), batch.bytes().len() as u64);
         let mut state = self.lock();
         let full = |used: u64, more: u64, limit: u64, gap: bool| {
-            // Once full, a quarter must be free before lines are taken again:
-            // a few long gaps tell more than many short ones.
+            // After the queue was full, a quarter must be free before it takes lines again: a few
+            // long gaps are clearer than many short ones.
             let limit = if gap { limit - limit / 4 } else { limit };
             limit > 0 && used > 0 && used + more > limit
         };
@@ -226,9 +226,9 @@ impl Queue {
         taken
     }
 
-    /// For a spooler: waits until more than `above` bytes wait in memory, and takes
-    /// the oldest `most` bytes; the output gets nothing until [`Queue::moved`].
-    /// None when the output is being stopped.
+    /// For a spooler: waits until more than `above` bytes wait in memory, and takes the oldest
+    /// `most` bytes; the output gets nothing until [`Queue::moved`]. None when the output is to
+    /// stop.
     pub fn wait_to_move(&self, above: u64, most: u64) -> Option<Vec<Entry>> {
         let mut state = self.lock();
         loop {
@@ -247,7 +247,7 @@ impl Queue {
         }
     }
 
-    /// For a spooler: what it took is on disk (or, as `back`, in memory again).
+    /// For a spooler: the entries that it took are on disk (or, as `back`, in memory again).
     pub fn moved(&self, on_disk: u64, back: Vec<Entry>) {
         let mut state = self.lock();
         state.moving = false;
@@ -263,7 +263,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// A former run has left `bytes` in the spool directory, older than all else.
+    /// A former run has left `bytes` in the spool directory, older than all other lines.
     pub fn found_on_disk(&self, bytes: u64) {
         self.lock().on_disk += bytes;
     }
@@ -280,19 +280,19 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Sets when the output must be done; it ends when it has nothing left, or then.
+    /// Sets the deadline: the output ends when it has no more lines, or then.
     pub fn close(&self, deadline: Instant) {
         self.lock().deadline = Some(deadline);
         self.changed.notify_all();
     }
 
-    /// When the output must be done; none while it is in service.
+    /// When the output must have ended; none while it is in service.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.lock().deadline
     }
 
-    /// Sleeps until `until`, or until the output is to stop; true in the latter case.
+    /// Sleeps until `until`, or until the output is to stop; true if it is to stop.
     pub fn sleep(&self, until: Instant) -> bool {
         let mut state = self.lock();
         loop {
@@ -308,7 +308,7 @@ impl Queue {
         }
     }
 
-    /// Whether nothing waits, in memory or on disk.
+    /// Whether no line waits, in memory or on disk.
     #[must_use]
     pub fn is_drained(&self) -> bool {
         let state = self.lock();
@@ -316,8 +316,8 @@ impl Queue {
         state.entries.is_empty() && state.on_disk == 0 && !state.moving && !gap
     }
 
-    /// Takes all that waits in memory, even if there is something older on disk; what
-    /// a spooler has taken is waited for.
+    /// Takes all entries in memory, even if older lines are on disk; waits for entries that a
+    /// spooler has taken.
     pub fn drain(&self) -> Vec<Entry> {
         let mut state = self
             .changed
@@ -326,7 +326,7 @@ impl Queue {
         self.take(&mut state, u64::MAX)
     }
 
-    /// Gives up what still waits in memory; the number of lines.
+    /// Drops the entries that still wait in memory; returns the number of lines.
     pub fn abandon(&self) -> u64 {
         let lines = self.drain().iter().map(Entry::lines).sum();
         self.account.give_up(DropCause::Stopped, lines);

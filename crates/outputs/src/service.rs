@@ -16,7 +16,7 @@ use super::{
     worker::{Worker, expired},
 };
 
-/// How often it is looked whether those before it have ended.
+/// How often an output checks whether the output that it replaces has ended.
 const LOOK: Duration = Duration::from_millis(20);
 /// Pause after a start that failed.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -26,17 +26,17 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Service {
     pub(super) name: &'static str,
     pub(super) queue: Arc<Queue>,
-    /// How it wants lines.
+    /// The form of its lines.
     pub(super) form: Form,
     workers: Vec<Worker>,
-    /// Waits for a stalled system call at the end: it cannot be left behind.
+    /// Whether the stop waits for a stalled system call, since the process cannot leave it behind.
     patient: bool,
     places: Vec<PathBuf>,
 }
 
 impl Service {
-    /// Starts an output. Where one of `others` writes to the same place, the new one
-    /// begins once that has ended; until then its lines wait.
+    /// Starts an output. If one of `others` writes to the same place, the new output begins when
+    /// that one has ended; until then its lines wait.
     pub(super) fn start(
         kind: &'static Kind,
         config: &Config,
@@ -70,7 +70,7 @@ impl Service {
         })
     }
 
-    /// It is to end by then, or earlier if it was told so.
+    /// Sets the deadline of the output, unless it has an earlier one.
     pub(super) fn close(&self, deadline: Instant) {
         if self
             .queue
@@ -85,9 +85,9 @@ impl Service {
         self.workers.iter().all(Worker::has_ended)
     }
 
-    /// Waits for the threads: a little longer than the deadline, and for a file as
-    /// long as the file system keeps it, because the process could not end either.
-    /// False if it is stuck where no deadline reaches it, with lines in its hands.
+    /// Waits for the threads: a little longer than the deadline, and for a file as long as the file
+    /// system blocks, because the process could not end either. False if the output is stuck where
+    /// no deadline reaches it, with lines in its hands.
     pub(super) fn finish(&self, deadline: Instant) -> bool {
         let grace = Duration::from_millis(500);
         for worker in &self.workers {
@@ -104,8 +104,8 @@ impl Service {
     }
 }
 
-/// Waits for those that write to the same place, starts the output, and is there
-/// until it ends.
+/// Waits for the outputs that write to the same place, starts the output, and returns when it has
+/// ended.
 fn follow(
     former: &[Arc<Service>],
     kind: &Kind,

@@ -19,9 +19,9 @@ use super::{
     worker::{Deliver, Delivered, Worker, expired, run},
 };
 
-/// A pipe that is ready takes so many bytes without blocking.
+/// Bytes that a pipe which is ready takes without blocking.
 const PIPE: usize = 4096;
-/// How often a stalled pipe is looked at again.
+/// How often the output tries a stalled pipe again.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Starts the thread of the standard output, or of another descriptor.
@@ -52,7 +52,7 @@ pub(super) fn start(
 struct Stdout {
     fd: OwnedFd,
     colour: bool,
-    /// Bytes of one write.
+    /// Most bytes of one write.
     chunk: usize,
     painted: Vec<u8>,
     closed: bool,
@@ -100,8 +100,8 @@ impl Deliver for Stdout {
     }
 }
 
-/// Writes all bytes; how many it could, and what kept it from more (`TIMEDOUT`:
-/// the deadline for stopping).
+/// Writes all bytes; returns how many were written, and the error that stopped it (`TIMEDOUT`: the
+/// deadline for stopping).
 fn write(
     fd: std::os::fd::BorrowedFd<'_>,
     bytes: &[u8],

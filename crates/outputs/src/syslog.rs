@@ -15,7 +15,7 @@ use super::{
 };
 use crate::system_log::{SOCKET, Syslog};
 
-/// How long a line is tried.
+/// How long the output retries a line.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between attempts.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -71,7 +71,7 @@ impl Deliver for Lines {
                 if !std::mem::replace(&mut self.failing, true) {
                     error!("syslog_output: {SOCKET}: {error}");
                 }
-                // A line that is too long for a datagram never gets through.
+                // A line that is too long for a datagram cannot be sent.
                 if error.raw_os_error() == Some(libc::EMSGSIZE) {
                     account.give_up(DropCause::Rejected, one);
                     break;

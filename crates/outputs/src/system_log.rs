@@ -10,15 +10,14 @@ use std::{
 use falco_rules::Priority;
 use time::{OffsetDateTime, UtcOffset};
 
-/// Where the system log listens.
+/// Path of the socket of the log daemon.
 pub const SOCKET: &str = "/dev/log";
-/// Facility `user`, as Falco.
+/// Facility `user`, as in Falco.
 const FACILITY: u8 = 1;
-/// How long the system log may leave a datagram in the way of the next one.
+/// How long a datagram waits while the log daemon does not read.
 const BUSY: Duration = Duration::from_secs(1);
 
-/// A connection to the system log, which is made when something is to be sent, and again after
-/// a failure.
+/// A connection to the system log. It is opened by the first datagram, and again after a failure.
 #[derive(Debug)]
 pub struct Syslog {
     path: &'static Path,
@@ -28,7 +27,7 @@ pub struct Syslog {
 }
 
 impl Syslog {
-    /// To the socket at `path`, with times at an offset from UTC.
+    /// A connection to the socket at `path`; times have this offset from UTC.
     #[must_use]
     pub fn new(path: &'static Path, offset: UtcOffset) -> Self {
         Self {
@@ -42,7 +41,7 @@ impl Syslog {
     /// Connects, if it is not connected.
     ///
     /// # Errors
-    /// If nobody listens.
+    /// If no process listens.
     pub fn connect(&mut self) -> io::Result<&UnixDatagram> {
         if self.socket.is_none() {
             let socket = UnixDatagram::unbound()?;
@@ -74,11 +73,11 @@ impl Syslog {
         self.message.extend_from_slice(line.trim_ascii_end());
     }
 
-    /// Sends the datagram; its length.
+    /// Sends the datagram; returns its length in bytes.
     ///
     /// # Errors
-    /// If nobody listens, or the system log is busy for longer than a second, or the datagram
-    /// is too long for the kernel.
+    /// If no process listens, the log daemon is busy for longer than a second, or the datagram is
+    /// too long for the kernel.
     pub fn send(&mut self) -> io::Result<usize> {
         let message = std::mem::take(&mut self.message);
         let sent = self.connect().and_then(|socket| socket.send(&message));

@@ -1,4 +1,4 @@
-//! Colours, where somebody reads along.
+//! Colours for lines on a terminal.
 
 use std::{ffi::OsStr, io::IsTerminal};
 
@@ -6,7 +6,7 @@ use falco_rules::Priority;
 
 use super::Form;
 
-/// Whether standard output is a terminal on which colours are welcome.
+/// Whether standard output is a terminal that shows colours.
 #[must_use]
 pub fn wants_colour() -> bool {
     std::io::stdout().is_terminal()
@@ -14,7 +14,7 @@ pub fn wants_colour() -> bool {
         && std::env::var_os("TERM").as_deref() != Some(OsStr::new("dumb"))
 }
 
-/// How lines are wanted on standard output.
+/// The form of lines on standard output.
 pub(super) fn form() -> Form {
     if wants_colour() {
         Form::Terminal
@@ -35,8 +35,8 @@ fn colour(priority: Priority) -> &'static str {
     }
 }
 
-/// Appends a line, the time and priority before the first two blanks coloured:
-/// `18:10:12.1: Debug` is what tells lines apart at a glance.
+/// Appends a line and colours the time and priority before its first two blanks, as in
+/// `18:10:12.1: Debug`.
 pub fn paint(line: &[u8], priority: Priority, out: &mut Vec<u8>) {
     let head = memchr::memchr_iter(b' ', line).nth(1).unwrap_or(0);
     out.extend_from_slice(colour(priority).as_bytes());

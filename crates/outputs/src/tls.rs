@@ -35,10 +35,10 @@ fn key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     PrivateKeyDer::from_pem_file(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// For a server: one PEM file with the certificate and its key.
+/// TLS for a server, from one PEM file with the certificate and its key.
 ///
 /// # Errors
-/// A sentence, if the file has no good pair.
+/// A sentence about the problem, if the file has no valid pair.
 pub fn acceptor(path: &Path) -> Result<TlsAcceptor, String> {
     let config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -49,7 +49,7 @@ pub fn acceptor(path: &Path) -> Result<TlsAcceptor, String> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// For the HTTP output: whom to trust, and whom to be.
+/// TLS for the HTTP output: the certificates to trust, and the client's own certificate.
 pub(super) fn client(config: &HttpOutput) -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -71,13 +71,15 @@ pub(super) fn client(config: &HttpOutput) -> Result<ClientConfig, String> {
     }
 }
 
-/// What falco.yaml has as `ca_path`: the system's certificates, wherever they are here.
+/// The default of `ca_path` in falco.yaml: the system's certificates, at whatever path this system
+/// has them.
 const SYSTEM: &str = "/etc/ssl/certs";
 
 /// The system's certificates.
 struct System {
     certificates: Vec<CertificateDer<'static>>,
-    /// Whether the environment says where they are, so that nobody else is to be trusted.
+    /// Whether environment variables name the certificates, so that no other certificate is
+    /// trusted.
     named: bool,
 }
 
@@ -91,7 +93,7 @@ impl System {
     }
 }
 
-/// Whom to trust: who is configured, else whom the system trusts, else whom Mozilla trusts.
+/// The certificates to trust: the configured ones, else the system's, else Mozilla's.
 fn roots(config: &HttpOutput, system: fn() -> System) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     let mut files: Vec<PathBuf> = Vec::new();
@@ -116,7 +118,7 @@ fn roots(config: &HttpOutput, system: fn() -> System) -> Result<RootCertStore, S
         }
     }
     if !is_configured {
-        // What is unusable among the system's certificates is left out, as elsewhere.
+        // The function skips unusable certificates of the system, as other programs do.
         let system = system();
         roots.add_parsable_certificates(system.certificates);
         if roots.is_empty() && !system.named {
@@ -135,7 +137,7 @@ fn roots(config: &HttpOutput, system: fn() -> System) -> Result<RootCertStore, S
     Ok(roots)
 }
 
-/// `insecure: true`: trusts whoever answers.
+/// `insecure: true`: accepts any certificate.
 #[derive(Debug)]
 struct AcceptAnyCertificate(Arc<CryptoProvider>);
 

@@ -22,7 +22,7 @@ impl Worker {
         queue: &Queue,
         body: impl FnOnce() + Send + 'static,
     ) -> Result<Self, OutputError> {
-        // The first impression until the first attempt.
+        // Health until the first attempt.
         queue
             .account()
             .healthy
@@ -44,7 +44,7 @@ impl Worker {
         let _ = self.thread.join();
     }
 
-    /// Waits until the thread has ended, at most until `until`; whether it has.
+    /// Waits until the thread has ended, at most until `until`; returns whether it has.
     pub(super) fn wait(&self, until: Instant) -> bool {
         while !self.has_ended() {
             if Instant::now() >= until {
@@ -56,21 +56,21 @@ impl Worker {
     }
 }
 
-/// Hands lines to a receiver that is not a file.
+/// Hands lines to a receiver other than a file.
 pub(super) trait Deliver {
-    /// Delivers each line of a batch, or gives it up, and accounts for it. Returns
-    /// early, with the rest not accounted for, only when `queue`'s deadline has passed.
+    /// Delivers or gives up each line of a batch, and accounts for the line. Returns early, with
+    /// the rest not accounted for, only when `queue`'s deadline has passed.
     fn deliver(&mut self, batch: &Batch, queue: &Queue) -> Delivered;
 }
 
-/// How far a batch came: lines that were accounted for.
+/// Number of lines of a batch that were accounted for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Delivered(pub(super) u64);
 
-/// Most bytes that are taken from the queue at once.
+/// Most bytes that an output takes from its queue at once.
 const TAKE: u64 = 256 << 10;
 
-/// Delivers what comes, until the queue is closed and empty, or the deadline has passed.
+/// Delivers lines until the queue is closed and empty, or the deadline has passed.
 pub(super) fn run(mut receiver: impl Deliver, name: &str, queue: &Arc<Queue>, identity: &Identity) {
     let account = queue.account();
     loop {

@@ -1,4 +1,4 @@
-//! How well the caches of the event path serve.
+//! Figures of the caches on the event path.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -7,9 +7,9 @@ use super::{Exposition, Lookups, catalog as c};
 /// A cache of the event path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cache {
-    /// What each cgroup is.
+    /// The class and the container of each cgroup.
     Cgroups,
-    /// Containers, as their runtime knows them.
+    /// Containers, as the runtime describes them.
     Containers,
     /// Pods.
     Pods,
@@ -20,7 +20,7 @@ pub enum Cache {
 }
 
 impl Cache {
-    /// All, in the order of their numbers.
+    /// All caches, in the order of their numbers.
     pub const ALL: [Self; 5] = [
         Self::Cgroups,
         Self::Containers,
@@ -42,8 +42,8 @@ impl Cache {
     }
 }
 
-/// Entries, look-ups and evictions of each cache, told about once a second by the thread
-/// that owns them: the event path itself needs no atomics for it.
+/// Entries, look-ups and evictions of each cache. The thread that owns the caches reports them
+/// about once a second, so the event path needs no atomic operations.
 #[derive(Debug, Default)]
 pub struct Caches([[AtomicU64; 4]; Cache::ALL.len()]);
 
@@ -62,13 +62,13 @@ impl Caches {
         }
     }
 
-    /// How many entries a cache has.
+    /// The number of entries in a cache.
     #[must_use]
     pub fn entries(&self, cache: Cache) -> u64 {
         self.0[cache as usize][0].load(Relaxed)
     }
 
-    /// Adds the metrics. Pods are found through containers: they have no look-ups.
+    /// Adds the metrics. Pods are found through containers, so they have no look-ups of their own.
     pub(super) fn expose(&self, out: &mut Exposition) {
         for cache in Cache::ALL {
             let [entries, hits, misses, evictions] = &self.0[cache as usize];

@@ -1,18 +1,18 @@
-//! Every metric: what is not in here cannot be exposed, and what is, is documented.
+//! The catalog of metrics: the sensor exposes only metrics in here, and documents all of them.
 
-/// What a metric's values do.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
-    /// They only grow.
+    /// A counter: its values only grow.
     Counter,
-    /// They go up and down.
+    /// A gauge: its values go up and down.
     Gauge,
-    /// They are distributed over buckets.
+    /// A histogram.
     Histogram,
 }
 
 impl MetricKind {
-    /// Name in the exposition.
+    /// The name of the type in the exposition format.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -28,11 +28,11 @@ impl MetricKind {
 pub struct Metric {
     /// Its name.
     pub name: &'static str,
-    /// What its values do.
+    /// Its type.
     pub kind: MetricKind,
     /// Names of its labels.
     pub labels: &'static [&'static str],
-    /// What it tells.
+    /// Its meaning, one sentence.
     pub help: &'static str,
 }
 
@@ -119,7 +119,7 @@ catalog! {
     FALCO_DROPS_BUFFER Counter "falcosecurity_scap_n_drops_buffer_total" ["dir", "drop"] "Events lost because the ring buffer was full; as in Falco.";
 }
 
-/// The page `deploy/metrics.md`.
+/// The text of the page `deploy/metrics.md`.
 #[must_use]
 pub fn markdown() -> String {
     use std::fmt::Write;
@@ -156,7 +156,7 @@ mod tests {
         for metric in ALL {
             assert!(names.insert(metric.name), "{}", metric.name);
             let total = metric.name.ends_with("_total");
-            // Falco's own names are kept, right or wrong.
+            // The names are Falco's, also where they break the rules for names.
             if metric.name.starts_with("sensor_") {
                 assert_eq!(metric.kind == MetricKind::Counter, total, "{}", metric.name);
             }

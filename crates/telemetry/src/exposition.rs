@@ -1,10 +1,10 @@
-//! Prometheus's text form.
+//! Prometheus's text format.
 
 use std::{collections::BTreeMap, fmt::Write};
 
 use super::{Histogram, Metric};
 
-/// Samples on their way to a scraper, grouped by metric.
+/// Samples for a scraper, grouped by metric.
 #[derive(Debug, Default)]
 pub struct Exposition {
     families: BTreeMap<&'static str, (&'static Metric, String)>,
@@ -23,7 +23,7 @@ impl Exposition {
         self.add_with(metric, &pairs, value);
     }
 
-    /// Adds a sample whose labels have names of their own.
+    /// Adds a sample with its own label names.
     pub fn add_with(
         &mut self,
         metric: &'static Metric,
@@ -71,12 +71,12 @@ impl Exposition {
     }
 }
 
-/// A value.
+/// The value of a sample.
 #[derive(Clone, Copy, Debug)]
 pub enum Number {
-    /// Whole.
+    /// A whole number.
     Whole(u64),
-    /// Any.
+    /// Any number.
     Float(f64),
 }
 

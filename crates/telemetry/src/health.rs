@@ -1,22 +1,22 @@
-//! Whether the sensor is ready, and what keeps it from being so.
+//! Readiness, and the reasons against it.
 
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// What must hold for the sensor to be ready.
+/// A readiness condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Condition {
     /// The kernel side is attached.
     ProgramsAttached,
-    /// What happens arrives: the self-test's exec came back.
+    /// Events arrive: the exec of the self-test came back.
     SelfTestPassed,
-    /// containerd answered.
+    /// containerd answers.
     ContainerdAnswered,
-    /// The API server answered.
+    /// The API server answers.
     KubeAnswered,
-    /// The outputs can be written.
+    /// The outputs can write.
     OutputsWritable,
 }
 
@@ -34,7 +34,7 @@ impl Condition {
     }
 }
 
-/// The conditions that matter for this configuration, and why those that do not hold do not.
+/// The readiness conditions of this configuration; each has a reason while it does not hold.
 #[derive(Debug, Default)]
 pub struct Health(Mutex<BTreeMap<Condition, Option<String>>>);
 
@@ -43,29 +43,29 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A condition matters; it does not hold until somebody says so.
+    /// Adds a condition, which does not hold until somebody reports that it does.
     pub fn require(&self, condition: Condition) {
         self.lock()
             .entry(condition)
             .or_insert_with(|| Some("not yet".into()));
     }
 
-    /// A condition does not matter any more.
+    /// Removes a condition.
     pub fn forget(&self, condition: Condition) {
         self.lock().remove(&condition);
     }
 
-    /// A condition holds.
+    /// Reports that a condition holds.
     pub fn hold(&self, condition: Condition) {
         self.lock().insert(condition, None);
     }
 
-    /// A condition does not hold, and why.
+    /// Reports that a condition does not hold, and why.
     pub fn fail(&self, condition: Condition, reason: impl Into<String>) {
         self.lock().insert(condition, Some(reason.into()));
     }
 
-    /// Every condition, and the reason if it does not hold.
+    /// Every condition, with the reason if it does not hold.
     #[must_use]
     pub fn conditions(&self) -> Vec<(Condition, Option<String>)> {
         self.lock().iter().map(|(c, r)| (*c, r.clone())).collect()

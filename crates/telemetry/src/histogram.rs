@@ -1,17 +1,17 @@
-//! Distributions of times.
+//! Histograms of times.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
-/// Upper bounds of a histogram's buckets, microseconds.
+/// Upper bounds of the buckets in microseconds.
 const BOUNDS: [u64; 12] = [
     100, 250, 1_000, 2_500, 10_000, 25_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
     10_000_000,
 ];
 
-/// A distribution of times.
+/// A histogram of times.
 #[derive(Debug, Default)]
 pub struct Histogram {
     buckets: [AtomicU64; BOUNDS.len() + 1],
@@ -28,7 +28,7 @@ impl Histogram {
         self.nanoseconds.fetch_add(nanos, Relaxed);
     }
 
-    /// Each bucket's upper bound (none: no bound) and count, and the sum, in seconds.
+    /// Upper bound (none: no bound) and count of each bucket, and the sum in seconds.
     #[must_use]
     pub fn read(&self) -> (Vec<(Option<f64>, u64)>, f64) {
         let bounds = BOUNDS

@@ -1,4 +1,4 @@
-//! Everything that is counted, in one place.
+//! The telemetry of the sensor: all counters, in one place.
 
 use std::{
     collections::BTreeMap,
@@ -18,13 +18,13 @@ use super::{
     SourceTotals, catalog as c,
 };
 
-/// Adds what some part of the sensor counts.
+/// Adds the samples of one part of the sensor.
 pub type Collector = Box<dyn Fn(&mut Exposition) + Send + Sync>;
-/// Looks whether a condition holds, and says so.
+/// Checks a readiness condition, and reports the result.
 pub type Probe = Box<dyn Fn(&Health) + Send + Sync>;
 /// Adds fields to a snapshot, as far as the configuration includes them.
 pub type Describer = Box<dyn Fn(&Metrics, &mut BTreeMap<String, Value>) + Send + Sync>;
-/// How often somebody else was found to have changed something.
+/// How often the guard found a change that another process had made.
 #[derive(Debug, Default)]
 pub struct Tampering {
     /// The settings of the kernel side.
@@ -33,34 +33,34 @@ pub struct Tampering {
     pub cgroups: AtomicU64,
 }
 
-/// Everything that is counted. Shared by all parts; the event path only touches
-/// [`Ledger`] and [`super::RuleTable`].
+/// All counters of the sensor. All parts share this value; the event path writes only [`Ledger`]
+/// and [`super::RuleTable`].
 pub struct Telemetry {
-    /// Matches of rules.
+    /// Matches of each rule.
     pub rules: Rules,
     /// Readiness.
     pub health: Health,
-    /// From the event in the kernel to the outputs' queues.
+    /// Times from the event in the kernel to the outputs' queues.
     pub delay: Histogram,
-    /// How long held events waited.
+    /// Times that held events waited.
     pub enrichment: Histogram,
-    /// How the caches do.
+    /// Figures of the caches.
     pub caches: Caches,
     /// Reloads that succeeded.
     pub reloads: AtomicU64,
     /// Reloads that failed.
     pub failed_reloads: AtomicU64,
-    /// Times that a container used up its budget.
+    /// Throttlings: how often a container used up its budget.
     pub throttlings: AtomicU64,
     /// Panics.
     pub panics: AtomicU64,
-    /// Snapshots that `metrics.output_file` did not take.
+    /// Snapshots that could not be written to `metrics.output_file`.
     pub snapshots_lost: AtomicU64,
-    /// What others changed of what the kernel side was told.
+    /// Changes that other processes made to the sensor's maps.
     pub tampering: Tampering,
-    /// Who runs.
+    /// The identity of the sensor.
     pub identity: Arc<Identity>,
-    /// When it began.
+    /// When the sensor started.
     pub since: Instant,
     ledgers: RwLock<Vec<Arc<Ledger>>>,
     collectors: RwLock<Vec<Collector>>,
@@ -75,7 +75,7 @@ impl fmt::Debug for Telemetry {
 }
 
 impl Telemetry {
-    /// Nothing counted yet.
+    /// Telemetry in which all counters are zero.
     #[must_use]
     pub fn new(identity: Arc<Identity>) -> Self {
         Self {
@@ -107,7 +107,7 @@ impl Telemetry {
             .push(ledger);
     }
 
-    /// Adds what another part counts, by metrics of the catalog.
+    /// Adds the samples of another part, with metrics of the catalog.
     pub fn collect(&self, collector: Collector) {
         self.collectors
             .write()
@@ -115,7 +115,7 @@ impl Telemetry {
             .push(collector);
     }
 
-    /// Adds what another part counts to snapshots.
+    /// Adds the fields of another part to snapshots.
     pub fn describe(&self, describer: Describer) {
         self.describers
             .write()
@@ -123,7 +123,7 @@ impl Telemetry {
             .push(describer);
     }
 
-    /// Adds a look at a condition of readiness.
+    /// Adds a check of a readiness condition.
     pub fn add_probe(&self, probe: Probe) {
         self.probes
             .write()
@@ -131,14 +131,14 @@ impl Telemetry {
             .push(probe);
     }
 
-    /// Looks at the conditions that nobody tells unasked: about once a second, and before
-    /// readiness is told.
+    /// Runs the checks of readiness conditions: about once a second, and before each answer about
+    /// readiness.
     pub fn probe(&self) {
         let probes = self.probes.read().unwrap_or_else(PoisonError::into_inner);
         probes.iter().for_each(|probe| probe(&self.health));
     }
 
-    /// What the other parts add to a snapshot.
+    /// Adds the fields of the other parts to a snapshot.
     pub fn described(&self, config: &Metrics, fields: &mut BTreeMap<String, Value>) {
         let describers = self
             .describers
@@ -147,20 +147,20 @@ impl Telemetry {
         describers.iter().for_each(|add| add(config, fields));
     }
 
-    /// The counts of each source's events as they are now.
+    /// The counts of each source's events at this moment.
     #[must_use]
     pub fn totals(&self) -> Vec<SourceTotals> {
         let ledgers = self.ledgers.read().unwrap_or_else(PoisonError::into_inner);
         ledgers.iter().map(|ledger| ledger.totals()).collect()
     }
 
-    /// The sum of something over all kinds of all sources.
+    /// The sum of a count over all kinds of all sources.
     #[must_use]
     pub fn sum(totals: &[SourceTotals], of: impl Fn(&KindTotals) -> u64) -> u64 {
         totals.iter().map(|source| source.sum(&of)).sum()
     }
 
-    /// All metrics, in Prometheus's text form.
+    /// All metrics, in Prometheus's text format.
     #[must_use]
     pub fn render(&self) -> String {
         let mut out = Exposition::default();
@@ -262,7 +262,7 @@ impl Telemetry {
         }
     }
 
-    /// Seconds since the start, whatever the clock does meanwhile.
+    /// Seconds since the start, on a clock that nobody sets.
     #[must_use]
     pub fn uptime(&self) -> f64 {
         self.since.elapsed().as_secs_f64()

@@ -1,4 +1,4 @@
-//! Who writes: what the records that the sensor makes about itself tell.
+//! The identity of the sensor, which is in every internal record.
 
 use std::{
     path::PathBuf,
@@ -9,7 +9,7 @@ use std::{
 use config::Config;
 use time::UtcOffset;
 
-/// What changes with a reload.
+/// The part of the identity that a reload changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
     /// Digest of the rules.
@@ -18,7 +18,7 @@ pub struct Loaded {
     pub config: String,
 }
 
-/// The sensor's identity, shared by all who write records.
+/// The identity of the sensor, shared by all threads that write records.
 #[derive(Debug)]
 pub struct Identity {
     /// Name of the node, `{node}`.
@@ -29,19 +29,19 @@ pub struct Identity {
     pub boot_id: String,
     /// Release of the kernel.
     pub kernel: String,
-    /// When this run began.
+    /// When the sensor started.
     pub started: SystemTime,
-    /// JSON lines instead of text.
+    /// Whether lines are JSON instead of text.
     pub json: bool,
-    /// Times in text as ISO 8601.
+    /// Whether times in text are ISO 8601.
     pub iso8601: bool,
-    /// Offset of local time.
+    /// Offset of local time from UTC.
     pub offset: UtcOffset,
     loaded: Mutex<Arc<Loaded>>,
 }
 
 impl Identity {
-    /// The identity that a configuration gives, on this machine.
+    /// The identity under that configuration, on this machine.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let uname = rustix::system::uname();
@@ -71,13 +71,13 @@ impl Identity {
         env!("CARGO_PKG_VERSION")
     }
 
-    /// What is loaded now.
+    /// The digests of what is loaded now.
     #[must_use]
     pub fn loaded(&self) -> Arc<Loaded> {
         Arc::clone(&self.loaded.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Something else was loaded.
+    /// Sets the digests after a reload.
     pub fn set_loaded(&self, loaded: Loaded) {
         *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
     }

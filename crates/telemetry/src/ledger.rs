@@ -1,6 +1,6 @@
-//! What becomes of the events of a source, by kind: each event is counted once.
+//! The ledger: counts what happens to the events of a source, by kind; each event counts once.
 //!
-//! *seen = filtered + unmatched + matched + Σ lost by cause*, and what is in flight.
+//! *seen = filtered + unmatched + matched + Σ lost by cause*, plus events that are on their way.
 
 use std::{
     fmt,
@@ -10,17 +10,18 @@ use std::{
     },
 };
 
-/// A kind of events: the unit in which a source counts.
+/// A kind of events, for which a source counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
-    /// Its name in metrics and in records of the sensor's own.
+    /// Its name in metrics and in internal records.
     pub name: &'static str,
-    /// Under which name Falco counts what a full buffer loses of it (`execve`, `connect`, …).
+    /// The name under which Falco counts the kind's losses in a full buffer (`execve`, `connect`,
+    /// …).
     pub buffer: &'static str,
 }
 
 impl Kind {
-    /// A kind that Falco counts among the others (`other_interest`).
+    /// A kind whose losses Falco counts under `other_interest`.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         Self {
@@ -30,36 +31,37 @@ impl Kind {
     }
 }
 
-/// What a count says of events.
+/// What a count means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
     /// The source saw them.
     Seen,
-    /// The source handed them over.
+    /// The source handed the events over.
     Captured,
-    /// No rule wants them: the source left them out.
+    /// The source left the events out, because no rule wants them.
     Filtered,
-    /// They are lost.
+    /// The events are lost.
     Lost,
-    /// They lack a part, or have one that is cut; counted elsewhere, too.
+    /// A part of the event is missing or cut; these events are in another count, too.
     Incomplete,
 }
 
-/// So many events of a kind, and what became of them.
+/// A number of events of a kind, and what happened to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
     /// What the count says of them.
     pub meaning: Meaning,
-    /// The reason, the cause or the part; a name in metrics.
+    /// The reason, the cause or the part: a label value in metrics.
     pub name: &'static str,
-    /// How many.
+    /// The number of events.
     pub events: u64,
 }
 
-/// Reads what a source counts before its events reach the rules: the counts of each kind.
+/// Reads the counts that a source keeps before its events reach the rules, for each kind.
 pub type SourceCounts = Box<dyn Fn() -> Vec<Vec<Count>> + Send + Sync>;
 
-/// The counts of one source. Only the thread of the source writes them; no locks, no allocation.
+/// The counts of one source. Only the thread of the source writes them, without locks or
+/// allocations.
 pub struct Ledger {
     source: &'static str,
     kinds: Box<[(Kind, Entry)]>,
@@ -67,7 +69,7 @@ pub struct Ledger {
     counts: OnceLock<SourceCounts>,
 }
 
-/// What became of the events of a kind that the source handed over.
+/// The counts of a kind after the source handed its events over.
 #[derive(Debug)]
 struct Entry {
     received: AtomicU64,
@@ -88,8 +90,8 @@ impl fmt::Debug for Ledger {
 }
 
 impl Ledger {
-    /// An empty ledger for a source of that name. `causes` are those of losses behind the
-    /// source's own counts.
+    /// An empty ledger for a source with that name. `causes` are the causes of losses that the
+    /// source itself does not count.
     #[must_use]
     pub fn new(
         source: &'static str,
@@ -112,24 +114,24 @@ impl Ledger {
         }
     }
 
-    /// Where the counts are that the source keeps itself. A source without such counts has seen
-    /// what it has received. Only the first call has an effect.
+    /// Sets where the source's own counts come from. A source without own counts has seen what it
+    /// has received. Only the first call has an effect.
     pub fn set_counts(&self, counts: SourceCounts) {
         // A source starts once.
         let _ = self.counts.set(counts);
     }
 
-    /// The rules' side takes an event.
+    /// The source has received an event.
     pub fn received(&self, kind: usize) {
         self.add(kind, |entry| &entry.received, 1);
     }
 
-    /// No rule is asked about an event that was received: it is of a place that no rule wants.
+    /// No rule was evaluated for a received event: it happened in a place that no rule wants.
     pub fn passed_over(&self, kind: usize) {
         self.add(kind, |entry| &entry.passed_over, 1);
     }
 
-    /// The rules have been asked about an event, and made so many lines of it.
+    /// Rules were evaluated for an event, and wrote `lines` lines.
     pub fn evaluated(&self, kind: usize, lines: u64) {
         if lines == 0 {
             self.add(kind, |entry| &entry.unmatched, 1);
@@ -139,7 +141,7 @@ impl Ledger {
         }
     }
 
-    /// An event that was received is lost, for the cause of that number.
+    /// A received event is lost, for the cause with that number.
     pub fn lost(&self, kind: usize, cause: usize) {
         if let Some((_, entry)) = self.kinds.get(kind)
             && let Some(count) = entry.lost.get(cause)
@@ -154,11 +156,11 @@ impl Ledger {
         }
     }
 
-    /// All counts as they are now.
+    /// All counts at this moment.
     #[must_use]
     pub fn totals(&self) -> SourceTotals {
-        // The source's own first: what it has counted may be done by the time the rest is read,
-        // but not the other way round.
+        // The source's own counts first: the events in them may be finished when the other counts
+        // are read, but not the other way round.
         let own = self.counts.get().map(|read| read());
         let kinds = self.kinds.iter().enumerate().map(|(index, (kind, entry))| {
             let received = entry.received.load(Relaxed);
@@ -192,7 +194,7 @@ impl Ledger {
     }
 }
 
-/// Nobody else writes: no locked addition is needed.
+/// Only one thread writes, so the addition needs no locked instruction.
 fn add(count: &AtomicU64, events: u64) {
     count.store(count.load(Relaxed).wrapping_add(events), Relaxed);
 }
@@ -209,30 +211,30 @@ pub struct SourceTotals {
 /// The counts of a kind at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KindTotals {
-    /// Which kind.
+    /// The kind.
     pub kind: Kind,
-    /// The source's own counts, and the losses behind them.
+    /// The source's own counts, and the losses after them.
     pub counts: Vec<Count>,
-    /// Events that the rules' side has taken.
+    /// Events that the source has received.
     pub received: u64,
-    /// Of these, those about which no rule was asked.
+    /// Received events for which no rule was evaluated.
     pub passed_over: u64,
-    /// Of these, those that no rule matched.
+    /// Received events that no rule matched.
     pub unmatched: u64,
-    /// Of these, those that a rule matched, once each.
+    /// Received events that at least one rule matched.
     pub matched: u64,
-    /// Lines made of them.
+    /// Lines of these events.
     pub lines: u64,
 }
 
 impl SourceTotals {
-    /// The sum of something over all kinds.
+    /// The sum of a count over all kinds.
     #[must_use]
     pub fn sum(&self, of: impl Fn(&KindTotals) -> u64) -> u64 {
         self.kinds.iter().map(of).sum()
     }
 
-    /// *seen = filtered + unmatched + matched + Σ lost by cause*, for each kind.
+    /// Whether *seen = filtered + unmatched + matched + Σ lost by cause* holds for each kind.
     #[must_use]
     pub fn is_balanced(&self) -> bool {
         self.kinds.iter().all(|kind| kind.in_flight() == 0)
@@ -240,7 +242,7 @@ impl SourceTotals {
 }
 
 impl KindTotals {
-    /// Events of all counts that say the same.
+    /// Events in all counts with that meaning.
     #[must_use]
     pub fn of(&self, meaning: Meaning) -> u64 {
         let counts = self.counts.iter();
@@ -248,7 +250,7 @@ impl KindTotals {
         same.map(|count| count.events).sum()
     }
 
-    /// Events of the count of that name.
+    /// Events in the count with that name.
     #[must_use]
     pub fn named(&self, meaning: Meaning, name: &str) -> u64 {
         let counts = self.counts.iter();
@@ -262,25 +264,25 @@ impl KindTotals {
         self.of(Meaning::Seen)
     }
 
-    /// Events that no rule wants: the source left them out.
+    /// Events that the source left out because no rule wants them.
     #[must_use]
     pub fn filtered(&self) -> u64 {
         self.of(Meaning::Filtered)
     }
 
-    /// Events that are lost, wherever.
+    /// Events that are lost, for any cause.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.of(Meaning::Lost)
     }
 
-    /// Events that match no rule, whether rules were asked or not.
+    /// Events that no rule matched, whether rules were evaluated or not.
     #[must_use]
     pub fn without_match(&self) -> u64 {
         self.passed_over + self.unmatched
     }
 
-    /// Events that are on their way: 0 at rest, and negative never.
+    /// Events that are on their way: 0 at rest, and never negative.
     #[must_use]
     pub fn in_flight(&self) -> i128 {
         let done = self.filtered() + self.matched + self.without_match() + self.lost();

@@ -5,8 +5,8 @@
 //!                      ▲──── snapshots, drop monitor ──▶ records for the stream
 //! ```
 //!
-//! This crate knows no output: whoever writes lines counts what becomes of them, and adds these
-//! counts by [`Telemetry::collect`].
+//! This crate knows no output: the crate that writes lines counts them, and adds its counts by
+//! [`Telemetry::collect`].
 
 mod caches;
 pub mod catalog;

@@ -1,12 +1,12 @@
-//! The offset of local time, which can only be asked for while there is one thread: the C
-//! library reads the environment for it.
+//! The offset of local time. It can be read only while the process has one thread, because the C
+//! library reads the environment.
 
 use std::sync::OnceLock;
 
 use time::UtcOffset;
 
-/// The offset of local time from UTC, as the first call has found it. That call is to be made
-/// before any thread is started: otherwise local time is taken to be UTC.
+/// The offset of local time from UTC, as the first call found it. The program must make that call
+/// before it starts a thread: otherwise the offset is zero.
 #[must_use]
 pub fn local_offset() -> UtcOffset {
     static OFFSET: OnceLock<UtcOffset> = OnceLock::new();

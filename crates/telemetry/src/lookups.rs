@@ -1,18 +1,18 @@
-//! How well a cache serves.
+//! Counts of look-ups in a cache.
 
 /// Look-ups in a cache, counted by its only user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lookups {
-    /// Those that it answered.
+    /// Look-ups with an answer.
     pub hits: u64,
-    /// Those that it could not answer.
+    /// Look-ups without an answer.
     pub misses: u64,
     /// Entries that it dropped to make room.
     pub evictions: u64,
 }
 
 impl Lookups {
-    /// Counts one.
+    /// Counts one look-up.
     pub fn count(&mut self, hit: bool) {
         if hit {
             self.hits += 1;

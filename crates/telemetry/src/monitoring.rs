@@ -1,5 +1,5 @@
-//! The alert rules and the dashboard in `deploy/monitoring` name only metrics and
-//! labels that there are.
+//! Checks that the alert rules and the dashboard in `deploy/monitoring` name only existing metrics
+//! and labels.
 
 use yaml::{Limits, Source, parse};
 
@@ -8,7 +8,7 @@ use super::catalog::ALL;
 const ALERTS: &str = include_str!("../../../deploy/monitoring/alerts.yaml");
 const DASHBOARD: &str = include_str!("../../../deploy/monitoring/dashboard.json");
 
-/// Words of an expression that are metrics of ours must be in the catalog.
+/// Checks that the catalog has every metric of the sensor in an expression.
 fn check(expression: &str) {
     let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     let mut metrics = Vec::new();

@@ -1,11 +1,11 @@
-//! What the process itself uses.
+//! Memory and CPU time of this process.
 
 /// Memory and CPU time of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Resources {
     /// Resident memory, bytes.
     pub rss: u64,
-    /// Of that, memory that is nobody else's, bytes.
+    /// Resident memory that no other process shares, bytes.
     pub anonymous: u64,
     /// CPU time in user mode, seconds.
     pub user: f64,
@@ -14,7 +14,7 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// As they are now; zero where `/proc` does not tell.
+    /// The current values; zero where `/proc` has none.
     #[must_use]
     pub fn now() -> Self {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -26,7 +26,7 @@ impl Resources {
                 .unwrap_or(0)
         };
         let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-        // The name in brackets may hold anything; fields are counted behind it.
+        // The name in parentheses can contain any byte: count the fields behind it.
         let fields: Vec<&str> = stat
             .rsplit_once(") ")
             .map_or("", |(_, rest)| rest)

@@ -1,4 +1,4 @@
-//! Matches of each rule.
+//! Counts of matches for each rule.
 
 use std::{
     collections::BTreeMap,
@@ -10,32 +10,32 @@ use std::{
 
 use falco_rules::Priority;
 
-/// A loaded rule, as far as metrics tell it.
+/// A loaded rule, with the labels that metrics need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleLabel {
     /// Its name.
     pub name: String,
-    /// The source for whose events it is.
+    /// The source whose events it is for.
     pub source: &'static str,
-    /// How urgent it is.
+    /// Its priority.
     pub priority: Priority,
     /// Its tags.
     pub tags: Vec<String>,
 }
 
-/// The loaded rules of a source and their matches; by the order in which they were loaded.
+/// The loaded rules of a source and their matches, in the order of loading.
 #[derive(Debug, Default)]
 pub struct RuleTable(Vec<(RuleLabel, Arc<AtomicU64>)>);
 
 impl RuleTable {
-    /// Rule number `index` has matched.
+    /// Counts a match of the rule with number `index`.
     pub fn matched(&self, index: usize) {
         if let Some((_, count)) = self.0.get(index) {
             count.fetch_add(1, Relaxed);
         }
     }
 
-    /// Each rule and its matches.
+    /// Each rule and its number of matches.
     pub fn iter(&self) -> impl Iterator<Item = (&RuleLabel, u64)> {
         self.0
             .iter()
@@ -43,12 +43,12 @@ impl RuleTable {
     }
 }
 
-/// The rules that are loaded now, by source.
+/// The loaded rules, by source.
 #[derive(Debug, Default)]
 pub struct Rules(RwLock<BTreeMap<&'static str, Arc<RuleTable>>>);
 
 impl Rules {
-    /// Other rules of a source are loaded; a rule of the same name goes on counting.
+    /// Replaces the rules of a source; a rule with the same name continues its count.
     pub fn load(&self, source: &'static str, rules: Vec<RuleLabel>) -> Arc<RuleTable> {
         let mut tables = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let former = tables.entry(source).or_default();
@@ -67,7 +67,7 @@ impl Rules {
         table
     }
 
-    /// The table of each source as it is now.
+    /// The current table of each source.
     #[must_use]
     pub fn tables(&self) -> Vec<Arc<RuleTable>> {
         let tables = self.0.read().unwrap_or_else(PoisonError::into_inner);

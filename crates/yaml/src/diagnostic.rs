@@ -1,17 +1,17 @@
-//! A message about a place in a text.
+//! A message about a position in a text.
 
 use std::fmt;
 
 use super::{Position, Source};
 
-/// How bad it is.
+/// The severity of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
-    /// Worth knowing.
+    /// Information.
     Note,
-    /// Accepted, but probably not meant.
+    /// A warning: accepted, but probably a mistake.
     Warning,
-    /// Not accepted.
+    /// An error: not accepted.
     Error,
 }
 
@@ -25,9 +25,9 @@ impl fmt::Display for Severity {
     }
 }
 
-/// A message about a place in a text: what, where, what to do.
+/// A message about a position in a text: what is wrong, where, and what to do.
 ///
-/// Prints as
+/// It prints as
 ///
 /// ```text
 /// rules.yaml:12:14: error: unknown field 'proc.nmae'
@@ -37,21 +37,21 @@ impl fmt::Display for Severity {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
     /// Name of the text.
     pub file: Box<str>,
-    /// Where.
+    /// The position.
     pub position: Position,
-    /// Characters from there on that it is about; at least one is marked.
+    /// Number of characters that the message covers; at least one is marked.
     pub width: u32,
-    /// The line, safe to print, cut around the place if it is long.
+    /// The line of the text, safe to print, and cut around the position if it is long.
     pub line: Box<str>,
-    /// Column of the place in `line`, from 1.
+    /// Column of the position in `line`, from 1.
     pub caret: u32,
-    /// What is wrong.
+    /// The message.
     pub message: Box<str>,
-    /// What to do about it.
+    /// The hint: what to do.
     pub hint: Option<Box<str>>,
 }
 
@@ -59,19 +59,19 @@ pub struct Diagnostic {
 const LINE_MAX: usize = 160;
 
 impl Diagnostic {
-    /// An error about a place.
+    /// An error about a position.
     #[must_use]
     pub fn error(source: &Source, position: Position, message: impl Into<Box<str>>) -> Self {
         Self::new(Severity::Error, source, position, message)
     }
 
-    /// A warning about a place.
+    /// A warning about a position.
     #[must_use]
     pub fn warning(source: &Source, position: Position, message: impl Into<Box<str>>) -> Self {
         Self::new(Severity::Warning, source, position, message)
     }
 
-    /// A message about a place.
+    /// A message about a position.
     #[must_use]
     pub fn new(
         severity: Severity,
@@ -92,14 +92,14 @@ impl Diagnostic {
         }
     }
 
-    /// With what to do about it.
+    /// Sets the hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<Box<str>>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// With the nearest known name, if there is one.
+    /// Sets the nearest known name as the hint, if there is one.
     #[must_use]
     pub fn suggest<'a>(self, word: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         match super::nearest(word, known) {
@@ -108,7 +108,7 @@ impl Diagnostic {
         }
     }
 
-    /// With the number of characters that it is about.
+    /// Sets the number of characters that the message covers.
     #[must_use]
     pub fn width(mut self, characters: usize) -> Self {
         self.width = u32::try_from(characters).unwrap_or(u32::MAX).max(1);
@@ -148,7 +148,7 @@ impl fmt::Display for Diagnostic {
 
 impl std::error::Error for Diagnostic {}
 
-/// A line that is safe to print and not too long, and the column of a place in it.
+/// A line that is safe to print and not too long, and the column of a position in it.
 fn cut(line: &str, column: usize) -> (Box<str>, u32) {
     let column = column.max(1);
     let first = if column > LINE_MAX * 3 / 4 {

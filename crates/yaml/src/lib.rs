@@ -1,4 +1,4 @@
-//! YAML with positions: for files that people write, and want to know where they are wrong.
+//! YAML with positions, for files that people write: every message shows the line and the column.
 //!
 //! ```text
 //! text ──Source──▶ parse ──▶ Node (line, column, offset) ──getters──▶ values

@@ -1,7 +1,7 @@
-//! Did you mean …?
+//! Suggestions for misspelt names.
 
-/// The candidate that is most like a word, if one is like it at all: at most a
-/// third of its letters wrong, missing, superfluous or swapped.
+/// The candidate most similar to a word; none if no candidate is similar: at most a third of its
+/// letters may be wrong, missing, superfluous or swapped.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.chars().take(MOST).collect();
@@ -20,10 +20,10 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// No name is longer; what is behind it is not compared.
+/// Most bytes of a name that are compared.
 const MOST: usize = 80;
 
-/// Edits (insert, delete, replace, swap of neighbours) from one word to another.
+/// Number of edits (insert, delete, replace, swap neighbours) from one word to another.
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();

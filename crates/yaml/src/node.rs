@@ -1,24 +1,24 @@
-//! A YAML tree whose nodes know where they stand.
+//! A YAML tree whose nodes know their positions.
 
 use super::Position;
 
-/// How a scalar is written.
+/// The style in which a scalar is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Bare.
+    /// Without quotes.
     Plain,
-    /// In `'`.
+    /// In single quotes.
     SingleQuoted,
-    /// In `"`.
+    /// In double quotes.
     DoubleQuoted,
-    /// `|` or `>`.
+    /// As a block, `|` or `>`.
     Block,
 }
 
-/// What a node is.
+/// The kind of a node, with its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Text; whether it is also a number or a truth value is the reader's question.
+    /// A text; the getters decide whether it is also a number or a truth value.
     Scalar(Box<str>, Style),
     /// `- …`
     Sequence(Vec<Node>),
@@ -26,17 +26,17 @@ pub enum Kind {
     Mapping(Vec<(Node, Node)>),
 }
 
-/// A node and its place.
+/// A node and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// What it is.
+    /// The kind and the content.
     pub kind: Kind,
-    /// Where it begins.
+    /// The position of its beginning.
     pub position: Position,
 }
 
 impl Node {
-    /// The text of a scalar, however it is written.
+    /// The text of a scalar of any style.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         self.scalar().map(|(text, _)| text)
@@ -92,7 +92,7 @@ impl Node {
         self.as_str()?.parse().ok().filter(|n: &f64| n.is_finite())
     }
 
-    /// Whether it is `~`, `null`, or nothing at all.
+    /// Whether the node is `~`, `null`, or empty.
     #[must_use]
     pub fn is_null(&self) -> bool {
         matches!(
@@ -119,13 +119,13 @@ impl Node {
         }
     }
 
-    /// Value of a key of a mapping; the first one, if the key is there twice.
+    /// The value of a key of a mapping; the first one, if the mapping has the key twice.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.entry(key).map(|(_, value)| value)
     }
 
-    /// Key and value of a key of a mapping.
+    /// The key node and the value of a key of a mapping.
     #[must_use]
     pub fn entry(&self, key: &str) -> Option<&(Self, Self)> {
         self.as_mapping()?
@@ -133,7 +133,7 @@ impl Node {
             .find(|(name, _)| name.as_str() == Some(key))
     }
 
-    /// What it is, in words: for messages.
+    /// The kind in words, for messages.
     #[must_use]
     pub fn describe(&self) -> &'static str {
         match &self.kind {

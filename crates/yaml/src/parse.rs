@@ -7,14 +7,14 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::{Diagnostic, Kind, Node, Position, Source, Style};
 
-/// How much a text may ask for.
+/// Limits for a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Most bytes of the text.
     pub bytes: usize,
-    /// Most levels of lists and mappings in each other.
+    /// Most levels of nested lists and mappings.
     pub depth: usize,
-    /// Most nodes, each alias counted with all that it stands for.
+    /// Most nodes; each alias counts with all nodes of its anchor.
     pub nodes: usize,
 }
 
@@ -31,16 +31,16 @@ impl Default for Limits {
 /// The documents of a text.
 #[derive(Clone, Debug, Default)]
 pub struct Parsed {
-    /// One node a document; an empty document is a null scalar.
+    /// One node for each document; an empty document is a null scalar.
     pub documents: Vec<Node>,
-    /// Warnings: keys that are twice in a mapping.
+    /// Warnings: keys that a mapping has twice.
     pub duplicates: Vec<Diagnostic>,
 }
 
-/// Parses a text of one or several documents.
+/// Parses a text with one or more documents.
 ///
 /// # Errors
-/// If the text is no YAML, or asks for more than the limits.
+/// If the text is no YAML, or exceeds a limit.
 pub fn parse(source: &Source, limits: &Limits) -> Result<Parsed, Diagnostic> {
     if source.text().len() > limits.bytes {
         let message = format!(
@@ -63,7 +63,7 @@ pub fn parse(source: &Source, limits: &Limits) -> Result<Parsed, Diagnostic> {
     .load()
 }
 
-/// A list or mapping that is not complete yet.
+/// A list or mapping whose end has not been read.
 struct Open {
     position: Position,
     anchor: usize,
@@ -229,7 +229,7 @@ impl Loader<'_> {
     }
 }
 
-/// Nodes of a tree.
+/// The number of nodes in a tree.
 fn size(node: &Node) -> usize {
     match &node.kind {
         Kind::Scalar(..) => 1,

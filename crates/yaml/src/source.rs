@@ -1,21 +1,21 @@
-//! A text with a name, and places in it.
+//! A text with a name, and positions in it.
 
 use std::sync::Arc;
 
 use super::{Node, Style};
 
-/// A place in a text.
+/// A position in a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
     /// Line, from 1.
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,
-    /// Bytes before it.
+    /// Bytes of the text before it.
     pub offset: u32,
 }
 
-/// A text to be parsed, kept for messages about it. Cheap to clone.
+/// A text to be parsed; diagnostics show its lines. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Source(Arc<Inner>);
 
@@ -57,7 +57,7 @@ impl Source {
         &self.0.text
     }
 
-    /// A line, counted from 1, without its end; empty if there is none.
+    /// A line, counted from 1, without its newline; empty if there is no such line.
     #[must_use]
     pub fn line(&self, line: u32) -> &str {
         let index = (line as usize).saturating_sub(1);
@@ -69,7 +69,7 @@ impl Source {
         &rest[..end]
     }
 
-    /// The place before which there are `offset` bytes (at most the whole text).
+    /// The position behind `offset` bytes (at most the end of the text).
     #[must_use]
     pub fn position(&self, offset: usize) -> Position {
         let mut offset = offset.min(self.0.text.len());
@@ -87,7 +87,7 @@ impl Source {
         }
     }
 
-    /// The place of a line (from 1) and a column in characters (from 0).
+    /// The position of a line (from 1) and a column in characters (from 0).
     pub(super) fn position_at(&self, line: usize, column: usize) -> Position {
         let start = self.0.lines.get(line.saturating_sub(1)).copied();
         let start = start.map_or(self.0.text.len(), |start| start as usize);
@@ -99,10 +99,10 @@ impl Source {
         self.position(start + bytes)
     }
 
-    /// Where in this text the byte `offset` of a scalar's value stands.
+    /// The position in this text of the byte at `offset` of a scalar's value.
     ///
-    /// Folding, indentation and chomping change white space only, so the n-th
-    /// character of the value that is none is the n-th one of its source.
+    /// Folding, indentation and chomping change only white space, so the n-th other character of
+    /// the value is the n-th other character of its source.
     #[must_use]
     pub fn position_in(&self, scalar: &Node, offset: usize) -> Position {
         let Some((text, style)) = scalar.scalar() else {
@@ -139,8 +139,8 @@ fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
-/// The characters of a scalar as it is written: offset, length, whether it
-/// stands for something else than white space.
+/// The characters of a scalar as the text has them: offset, length, and whether the character
+/// stands for something other than white space.
 struct Characters<'a> {
     source: &'a str,
     at: usize,
@@ -150,7 +150,7 @@ struct Characters<'a> {
 impl<'a> Characters<'a> {
     fn new(source: &'a str, style: Style) -> Self {
         let at = match style {
-            // The place of a block scalar is that of its text, not of its header `>-`.
+            // The position of a block scalar is the position of its text, not of its header `>-`.
             Style::Plain | Style::Block => 0,
             Style::SingleQuoted | Style::DoubleQuoted => 1,
         };
@@ -175,8 +175,7 @@ impl Iterator for Characters<'_> {
     }
 }
 
-/// Length of an escape sequence, and whether it stands for something else than
-/// white space.
+/// Length of an escape sequence, and whether it stands for something other than white space.
 fn escape(text: &str) -> (usize, bool) {
     let Some(c) = text[1..].chars().next() else {
         return (1, true);

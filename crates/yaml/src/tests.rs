@@ -1,4 +1,4 @@
-//! What is read, and what is said about what is not.
+//! Which texts are read, and the messages about others.
 
 use std::fmt::Write as _;
 
@@ -126,7 +126,7 @@ fn a_long_text_is_refused() {
     assert!(fails("aaaaaaaaaaaaa", &limits).message.contains("13 bytes"));
 }
 
-/// The place of a word of a scalar's value is the place of that word in the file.
+/// Checks that the position of a word in a scalar's value is the position of the word in the file.
 fn word_is_found(text: &str) {
     let (source, parsed) = read(text);
     let scalar = first(&parsed).get("k").unwrap();

@@ -1,4 +1,4 @@
-//! What the actor (`src/bin/actor`) is to do, step by step.
+//! The steps that a test gives to the actor (`src/bin/actor`).
 
 use std::{
     ffi::{OsStr, OsString},
@@ -14,7 +14,7 @@ use crate::programs;
 pub struct Act(Vec<OsString>);
 
 impl Act {
-    /// Nothing yet.
+    /// An empty list of steps.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -36,7 +36,7 @@ impl Act {
         self
     }
 
-    /// Other steps after these.
+    /// Appends other steps.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);
@@ -61,8 +61,8 @@ impl Act {
         self
     }
 
-    /// Other steps in a child, at the same time as the steps that come after this one; at its own
-    /// end the actor waits for the child's end.
+    /// Runs other steps in a child while the actor takes the steps after this one. Before the actor
+    /// ends, it waits until the child has ended.
     #[must_use]
     pub fn beside(self, others: Self) -> Self {
         self.just("beside").argv(others.0)
@@ -91,7 +91,7 @@ impl Act {
             .argv(argv)
     }
 
-    /// `execve` of the actor itself under another path, which goes on with these steps.
+    /// `execve` of the actor itself under another path; the new program takes these steps.
     #[must_use]
     pub fn exec_actor(self, path: impl AsRef<OsStr>, steps: Self) -> Self {
         let argv = [path.as_ref().to_owned(), "--now".into()]
@@ -103,7 +103,7 @@ impl Act {
     /// Starts an actor that waits for [`Actor::go`].
     ///
     /// # Panics
-    /// If it cannot be started.
+    /// If the process cannot be started.
     #[must_use]
     pub fn start(self) -> Actor {
         let mut command = Command::new(actor_program());
@@ -116,30 +116,30 @@ impl Act {
     }
 }
 
-/// The actor's own program.
+/// The path of the actor's executable.
 #[must_use]
 pub fn actor_program() -> PathBuf {
     programs::built("actor")
 }
 
-/// A process that waits for its cue.
+/// An actor that waits for [`Actor::go`].
 #[derive(Debug)]
 pub struct Actor(Option<Child>);
 
 impl Actor {
-    /// Its process id.
+    /// The process id of the actor.
     ///
     /// # Panics
-    /// Never: it has one until [`Actor::go`] takes it.
+    /// Never: the process exists until [`Actor::go`] takes it.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.0.as_ref().expect("it has not gone").id()
     }
 
-    /// Lets it act and waits for its end; returns what it printed.
+    /// Lets the actor take its steps, waits until it has ended, and returns what it printed.
     ///
     /// # Panics
-    /// If it fails.
+    /// If the actor fails.
     #[must_use]
     pub fn go(mut self) -> String {
         let mut child = self.0.take().expect("it has not gone");
@@ -160,7 +160,7 @@ impl Actor {
 impl Drop for Actor {
     fn drop(&mut self) {
         if let Some(mut child) = self.0.take() {
-            // Its gate closes, so it ends by itself.
+            // The pipe that the actor waits on closes, so the actor ends by itself.
             drop(child.stdin.take());
             let _ = child.wait();
         }

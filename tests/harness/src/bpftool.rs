@@ -1,4 +1,4 @@
-//! What an attacker with bpftool does to a sensor's maps and links.
+//! What an attacker does with bpftool to a sensor's maps and links.
 
 use std::{collections::BTreeSet, fs, process::Command};
 
@@ -6,24 +6,24 @@ use serde_json::Value;
 
 use crate::Sensor;
 
-/// bpftool, where it is installed.
+/// bpftool, if it is installed.
 #[derive(Debug)]
 pub struct Bpftool<'a>(&'a Sensor);
 
 impl<'a> Bpftool<'a> {
-    /// Against that sensor.
+    /// bpftool for an attack on that sensor.
     #[must_use]
     pub fn against(sensor: &'a Sensor) -> Self {
         Self(sensor)
     }
 
-    /// Runs it; its output if it succeeds, else what it complains of.
+    /// Runs bpftool; returns its output, or its message if it fails.
     ///
     /// # Errors
-    /// If it does not succeed.
+    /// If bpftool fails.
     ///
     /// # Panics
-    /// If it is not installed.
+    /// If bpftool is not installed.
     pub fn run(&self, arguments: &[&str]) -> Result<String, String> {
         let output = Command::new("bpftool")
             .args(arguments)
@@ -37,7 +37,7 @@ impl<'a> Bpftool<'a> {
         }
     }
 
-    /// Ids of what the sensor has open, as `link_id` or `map_id` of its descriptors.
+    /// Ids of the sensor's open links or maps: `link_id` or `map_id` of its descriptors.
     ///
     /// # Panics
     /// If `/proc` cannot be read.
@@ -58,7 +58,7 @@ impl<'a> Bpftool<'a> {
     /// Id of the sensor's map of that name.
     ///
     /// # Panics
-    /// If it has none.
+    /// If the sensor has no such map.
     #[must_use]
     pub fn map(&self, name: &str) -> String {
         let is_it = |id: &String| {
@@ -73,7 +73,7 @@ impl<'a> Bpftool<'a> {
     /// Entries of a map: key and value, each byte in hexadecimal digits, separated by blanks.
     ///
     /// # Panics
-    /// If it cannot be read.
+    /// If the map cannot be read.
     #[must_use]
     pub fn entries(&self, map: &str) -> Vec<[String; 2]> {
         let text = self.run(&["-j", "map", "dump", "id", map]);

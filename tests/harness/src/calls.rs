@@ -1,4 +1,4 @@
-//! Plain system calls: an actor makes them under a sensor that writes every one of a type.
+//! Plain system calls: an actor makes them while a sensor writes every call of one type.
 
 use crate::{Act, Scene, Seen, connects::HOOKS};
 
@@ -8,8 +8,8 @@ pub fn rules(name: &str) -> String {
     include_str!("calls.yaml").replace("TYPE", name)
 }
 
-/// Lets an actor make calls of a type, once under each kind of hooks, and looks at what was seen
-/// and at the actor's process id.
+/// Lets an actor make calls of a type, once in each hook mode, and passes the sensor's output and
+/// the actor's process id to `look`.
 ///
 /// # Panics
 /// If an event is lost.
@@ -27,13 +27,14 @@ pub fn check(name: &str, act: impl Fn(&Scene) -> Act, look: impl Fn(&Seen, u32))
 }
 
 impl Act {
-    /// A system call, by its number, which answers 0 (or more) or an errno.
+    /// A step that makes a system call by its number; the call must return 0 (or more) or that
+    /// errno.
     #[must_use]
     pub fn call(self, number: libc::c_long, arguments: [i64; 4], errno: i32) -> Self {
         self.calls(1, number, arguments, errno)
     }
 
-    /// So many system calls that answer the same.
+    /// A step that makes a system call `count` times, each with the same result.
     #[must_use]
     pub fn calls(
         self,

@@ -1,11 +1,11 @@
-//! Cgroups of the test's own.
+//! Cgroups that a test makes.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// A cgroup below the root of the hierarchy of version 2, and those above it; removed at the end.
+/// A cgroup below the root of cgroup v2, with its parents; removed on drop.
 #[derive(Debug)]
 pub struct Cgroup {
     root: PathBuf,
@@ -13,10 +13,10 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
-    /// One of these names, separated by slashes.
+    /// A cgroup with this path: names separated by slashes.
     ///
     /// # Panics
-    /// If it cannot be made.
+    /// If the cgroup cannot be made.
     #[must_use]
     pub fn new(names: &str) -> Self {
         let hybrid = Path::new("/sys/fs/cgroup/unified");
@@ -34,10 +34,10 @@ impl Cgroup {
         }
     }
 
-    /// Where a process writes its id to enter it.
+    /// Path of `cgroup.procs`, into which a process writes its id to enter the cgroup.
     ///
     /// # Panics
-    /// If it is not UTF-8.
+    /// If the path is not UTF-8.
     #[must_use]
     pub fn procs(&self) -> String {
         let path = self.path.join("cgroup.procs");

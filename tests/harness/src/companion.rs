@@ -1,8 +1,8 @@
-//! A sensor that watches the whole machine while something else runs on it: the test suite.
+//! The companion: a sensor that watches the whole machine while the test suite runs.
 //!
-//! The companion proves two things. The tests beside it must be green, so no test confuses another
-//! sensor on the machine with its own. And the companion must lose no event, so a sensor with room
-//! enough loses nothing, whatever the tests do.
+//! The companion proves two things. The tests beside it are green, so no test takes the events of
+//! another sensor for its own. And the companion loses no event, so a sensor with enough room loses
+//! nothing, whatever the tests do.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     sensor::wait_for,
 };
 
-/// The rules that ship, and those of the harness that write every exec and every connect.
+/// The shipped rules, and the harness's rules that write every exec and every connect.
 const RULES: [&str; 6] = [
     include_str!("../../../deploy/rules/detections.yaml"),
     include_str!("../../../deploy/rules/execve.yaml"),
@@ -21,46 +21,44 @@ const RULES: [&str; 6] = [
     connects::RULES,
 ];
 
-/// What the companion needs so that a loss is a defect, and not a matter of how busy the
-/// machine is.
+/// Settings of the companion with which a loss is a defect, however busy the machine is.
 const OPTIONS: [(&str, &str); 14] = [
-    // Everything is an event: failed execs too, and each event is a line of every rule that
-    // matches.
+    // Every event counts: failed execs too, and each event is a line for every rule that matches.
     ("engine.modern_ebpf.drop_failed_exit", "false"),
     ("rule_matching", "all"),
     ("sensor.self_test.enabled", "true"),
-    // On two CPUs with a storm on each, an exec of the helper may take its time. What is not back
-    // after a minute is lost.
+    // On two CPUs with a storm on each, an exec of the helper can be slow. After a minute it counts
+    // as lost.
     ("sensor.self_test.interval", "5s"),
     ("sensor.self_test.timeout", "60s"),
-    // 128 MiB. Tests let loose 20,000 execs or connects at once, each a record of 1 to 3 KiB: all
+    // 128 MiB. A test makes 20,000 execs or connects at once, with a record of 1 to 3 KiB each: all
     // of them fit, even if the companion does not run meanwhile.
     ("engine.modern_ebpf.buf_size_preset", "8"),
-    // Tests flood on purpose: `exec_fairness` is about the budget of the sensor under test.
+    // Some tests flood on purpose: `exec_fairness` tests the budget of the sensor under test.
     ("sensor.fairness.enabled", "false"),
-    // A storm gives several lines an exec, of 1 to 3 KiB each. What the disk cannot take at once
-    // waits: some tests keep it busy.
+    // A storm makes more than one line for each exec, of 1 to 3 KiB each. Lines wait while the disk
+    // is busy: some tests keep it busy.
     ("outputs_queue.capacity", "0"),
     ("sensor.file_output.spool.memory", "256MiB"),
-    // Nobody reads the lines: what counts is that they were written. At most 48 MiB of disk.
+    // Nobody reads the lines; only the number of written ones counts. At most 48 MiB of disk.
     ("sensor.file_output.rotate.size", "16MiB"),
     ("sensor.file_output.rotate.keep", "2"),
-    // What waits before the file at the end is written, however long that takes.
+    // The stop writes all lines that wait for the file, however long this takes.
     ("sensor.stop_deadline", "60s"),
-    // Nothing waits for containerd: the test beds' containers are unknown to the machine's. If
-    // something waited, there would be room for two storms.
+    // No event waits for containerd: the machine's containerd does not know the containers of the
+    // test beds. If events waited, the hold would have room for two storms.
     ("sensor.hold.max_events", "100000"),
     ("sensor.hold.max_bytes", "256MiB"),
 ];
 
-/// A test suite takes no longer. The companion stops by itself then, which is a defect.
+/// A test suite ends within this time. After it the companion stops by itself, which is a defect.
 const LONGEST: Duration = Duration::from_hours(3);
 
 /// The running companion.
 #[derive(Debug)]
 pub struct Companion(Sensor);
 
-/// What a companion leaves.
+/// The result of a stopped companion.
 #[derive(Debug)]
 pub struct CompanionReport {
     seen: Seen,
@@ -70,10 +68,10 @@ pub struct CompanionReport {
 }
 
 impl Companion {
-    /// Starts it, and waits until it sees: its first self-test has come back.
+    /// Starts the companion, and waits until its first self-test has come back.
     ///
     /// # Panics
-    /// If it does not come up.
+    /// If the companion does not become ready.
     #[must_use]
     pub fn start() -> Self {
         let setup = Setup::of_the_machine()
@@ -86,10 +84,10 @@ impl Companion {
         Self(sensor)
     }
 
-    /// Stops it.
+    /// Stops the companion.
     ///
     /// # Panics
-    /// If it had ended before, or does not stop in order.
+    /// If it ended before, or does not stop in order.
     #[must_use]
     pub fn finish(mut self) -> CompanionReport {
         let ended = self.0.ended();
@@ -128,7 +126,7 @@ impl CompanionReport {
         )
     }
 
-    /// All that is wrong with it, a sentence each; nothing if the companion lost nothing.
+    /// All defects, a sentence for each; empty if the companion lost nothing.
     #[must_use]
     pub fn defects(&self) -> Vec<String> {
         let counters = self.seen.counters();
@@ -148,7 +146,7 @@ impl CompanionReport {
         defects
     }
 
-    /// What it said on standard error.
+    /// The standard error of the companion.
     #[must_use]
     pub fn stderr(&self) -> &str {
         &self.seen.stderr

@@ -1,18 +1,17 @@
-//! Connects: an actor makes them in a network namespace of its own, under a sensor that writes
-//! every one.
+//! Connects: an actor makes them in its own network namespace while a sensor writes every one.
 
 use crate::{Act, Event, Scene, Seen};
 
-/// Every connect with every field that a connect can answer.
+/// A rule for every connect, with every field that a connect can have.
 pub const RULES: &str = include_str!("connects.yaml");
 
-/// How the sensor hooks system calls.
+/// The hook modes: how the sensor hooks system calls.
 pub const HOOKS: [&str; 2] = ["perf", "raw"];
 
-/// What came of an actor's steps.
+/// The result of an actor's steps.
 #[derive(Debug)]
 pub struct Connects {
-    /// Under which hooks.
+    /// The hook mode.
     pub hooks: &'static str,
     /// The sensor's events.
     pub seen: Seen,
@@ -23,10 +22,10 @@ pub struct Connects {
 }
 
 impl Connects {
-    /// Lets an actor act in a network namespace of its own.
+    /// Lets an actor take its steps in a network namespace of its own.
     ///
     /// # Panics
-    /// If it prints something else than ends.
+    /// If the actor prints anything other than endpoints.
     #[must_use]
     pub fn of(hooks: &'static str, scene: &Scene, act: Act) -> Self {
         let whole = act.after(Act::new().just("net-namespace"));
@@ -55,7 +54,7 @@ impl Connects {
         self.seen.only("at all", |_| true)
     }
 
-    /// All events, of which there must be so many.
+    /// All events; there must be `count` of them.
     ///
     /// # Panics
     /// If there are more or fewer.
@@ -66,10 +65,10 @@ impl Connects {
         events.try_into().unwrap_or_else(|_| panic!("{text}"))
     }
 
-    /// `fd.name` of the ends that the actor printed last.
+    /// `fd.name` of the endpoints that the actor printed last.
     ///
     /// # Panics
-    /// If it printed none.
+    /// If the actor printed no endpoints.
     #[must_use]
     pub fn name(&self) -> String {
         let (local, peer) = self
@@ -80,7 +79,7 @@ impl Connects {
     }
 }
 
-/// Lets an actor act, once under each kind of hooks, and looks at what was seen.
+/// Lets an actor take its steps, once in each hook mode, and passes the result to `look`.
 pub fn check(act: impl Fn(&Scene) -> Act, look: impl Fn(&Connects)) {
     for hooks in HOOKS {
         let scene = Scene::new();
@@ -110,13 +109,13 @@ pub fn udp(family: i32) -> Act {
 }
 
 impl Act {
-    /// These steps after others.
+    /// Appends these steps.
     #[must_use]
     pub fn after(self, first: Self) -> Self {
         first.and(self)
     }
 
-    /// Something listens there.
+    /// A socket listens at that address.
     #[must_use]
     pub fn listen(self, fd: i32, address: &str) -> Self {
         let fd = fd.to_string();
@@ -129,7 +128,7 @@ impl Act {
         self.then("connect", ["100", address, &errno.to_string()])
     }
 
-    /// The actor prints both ends of descriptor 100.
+    /// The actor prints both endpoints of descriptor 100.
     #[must_use]
     pub fn endpoints(self) -> Self {
         self.then("endpoints", ["100"])

@@ -1,4 +1,4 @@
-//! A container made by runc, without an engine.
+//! A container of runc, without a container engine.
 
 use std::{
     fs,
@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use crate::{Act, Scene, programs};
 
-/// An id as engines give it, 64 hexadecimal digits, which no other container on the machine has;
-/// nor has it the twelve digits that Falco shows.
+/// A container id of 64 hexadecimal digits, as container engines make it. No other container on the
+/// machine has the same id, nor the same first twelve digits, which Falco shows.
 ///
-/// By chance and not by a process id: cgroups are one tree for all pid namespaces, and a process
-/// id is used again.
+/// The id is random and not made from a process id: cgroups are one tree for all pid namespaces,
+/// and the kernel uses process ids again.
 #[must_use]
 pub fn id() -> String {
     let part = || RandomState::new().hash_one(());
@@ -28,7 +28,7 @@ pub fn id() -> String {
     )
 }
 
-/// A bundle: a root file system in a scene's directory, and how to run it.
+/// A bundle of runc: a root file system in a scene's directory, and its configuration.
 #[derive(Debug)]
 pub struct Container {
     id: String,
@@ -36,7 +36,7 @@ pub struct Container {
 }
 
 impl Container {
-    /// A container whose first process is `argv`; its programs are put in with [`Self::add`].
+    /// A container whose first process is `argv`; [`Self::add`] adds the programs.
     ///
     /// # Panics
     /// If its files cannot be written.
@@ -54,41 +54,41 @@ impl Container {
         container
     }
 
-    /// Its full id, which is the name of its cgroup.
+    /// The full id of the container, which is also the name of its cgroup.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// What Falco shows of it.
+    /// The first twelve digits of the id, as Falco shows them.
     #[must_use]
     pub fn short_id(&self) -> &str {
         &self.id[..12]
     }
 
-    /// A path of its root file system.
+    /// A path in the container's root file system.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.join("rootfs").join(name)
     }
 
-    /// Puts a program in. The libraries of this machine are there.
+    /// Copies a program of this machine into the container, which has the machine's libraries.
     pub fn add(&self, name: &str, from: &Path) {
         programs::copy(from, &self.path(name));
     }
 
-    /// Puts a program in.
+    /// Copies a program into the container under another path.
     pub fn write(&self, name: &str, content: &[u8]) {
         programs::write(&self.path(name), content);
     }
 
-    /// The actor runs it to its end.
+    /// A step of the actor: runs the container until its first process ends.
     #[must_use]
     pub fn run(&self, act: Act) -> Act {
         act.just("fork").and(self.exec())
     }
 
-    /// The actor runs it while it goes on with its other steps.
+    /// A step of the actor: starts the container, and goes on with the next steps.
     #[must_use]
     pub fn run_beside(&self, act: Act) -> Act {
         act.beside(self.exec())
@@ -142,14 +142,14 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        // It ends with the actor; this is for tests that fail before.
+        // The container ends with the actor; this line is for tests that fail earlier.
         let mut delete = Command::new(runc());
         delete.args(["--root", &self.state(), "delete", "--force", &self.id]);
         let _ = delete.stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }
 
-/// Where runc is.
+/// The path of runc.
 fn runc() -> &'static str {
     const PATHS: [&str; 3] = ["/usr/sbin/runc", "/usr/bin/runc", "/usr/local/sbin/runc"];
     PATHS

@@ -1,13 +1,13 @@
-//! What a sensor says at its end about what became of the events.
+//! The counters that a sensor writes when it stops.
 
 use std::ops::RangeInclusive;
 
-/// Its last words: lines of `SUBJECT: name=number …`.
+/// The last lines of a sensor: `SUBJECT: name=number …`.
 #[derive(Clone, Debug)]
 pub struct Counters<'a>(&'a str);
 
 impl<'a> Counters<'a> {
-    /// The counters in what a sensor wrote to standard error.
+    /// The counters in the standard error of a sensor.
     #[must_use]
     pub fn new(stderr: &'a str) -> Self {
         Self(stderr)
@@ -16,16 +16,16 @@ impl<'a> Counters<'a> {
     /// A counter of the kernel side, over all kinds of events.
     ///
     /// # Panics
-    /// If the sensor did not tell it.
+    /// If the sensor did not report it.
     #[must_use]
     pub fn kernel(&self, name: &str) -> u64 {
         self.sum("kernel ", name)
     }
 
-    /// A counter of the user side.
+    /// A counter of user space.
     ///
     /// # Panics
-    /// If the sensor did not tell it.
+    /// If the sensor did not report it.
     #[must_use]
     pub fn user(&self, name: &str) -> u64 {
         self.sum("events:", name)
@@ -34,29 +34,29 @@ impl<'a> Counters<'a> {
     /// A counter of the outputs, over all of them.
     ///
     /// # Panics
-    /// If the sensor did not tell it.
+    /// If the sensor did not report it.
     #[must_use]
     pub fn output(&self, name: &str) -> u64 {
         self.sum("output ", name)
     }
 
-    /// A figure of the events that waited for their container.
+    /// A figure about events that waited for their container.
     ///
     /// # Panics
-    /// If the sensor did not tell it.
+    /// If the sensor did not report it.
     #[must_use]
     pub fn hold(&self, name: &str) -> u64 {
         self.sum("hold:", name)
     }
 
-    /// How many events the sensor may have reported: `events`, or fewer. Each run of a program that
-    /// the sensor reports as skipped, whoever caused the run, may cost one; so may each skipped fork,
-    /// since the sensor does not know that the child is of the watched tree. Before Linux 7.0 the
-    /// kernel skips none; from then on a few of tens of thousands on busy CPUs, see
-    /// `deploy/support.md`.
+    /// How many events the sensor is allowed to report: `events`, or fewer. Each run of an eBPF
+    /// program that the sensor reports as skipped can cost one event; so can each skipped fork,
+    /// since the sensor does not know then that the child belongs to the watched process tree.
+    /// Before Linux 7.0 the kernel skips no run; from then on a few of tens of thousands on busy
+    /// CPUs, see `deploy/support.md`.
     ///
     /// # Panics
-    /// If there are more than that.
+    /// If there are more events.
     #[must_use]
     pub fn all_or_skipped(&self, events: usize, program: &str) -> RangeInclusive<usize> {
         let reported = |program: &str| {
@@ -70,16 +70,16 @@ impl<'a> Counters<'a> {
         events - skipped..=events
     }
 
-    /// Events that were lost, whatever the cause.
+    /// Events that were lost, summed over all causes.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.losses().iter().map(|(_, events)| events).sum()
     }
 
-    /// How many events each cause lost; causes that lost none are left out.
+    /// The number of lost events for each cause that lost any.
     ///
     /// # Panics
-    /// If the sensor did not tell.
+    /// If the sensor did not report the counters.
     #[must_use]
     pub fn losses(&self) -> Vec<(&'static str, u64)> {
         let all = [
@@ -93,8 +93,7 @@ impl<'a> Counters<'a> {
         all.into_iter().filter(|(_, events)| *events > 0).collect()
     }
 
-    /// How many runs of each program the kernel skipped; programs that it did not skip are left
-    /// out.
+    /// The number of skipped runs for each eBPF program that the kernel skipped.
     #[must_use]
     pub fn skipped(&self) -> Vec<(&'a str, u64)> {
         let lines = self.0.lines();
@@ -107,7 +106,7 @@ impl<'a> Counters<'a> {
             .collect()
     }
 
-    /// Checks that each event was counted once, and that none is missing.
+    /// Checks that each event was counted once, and that no event is missing.
     ///
     /// # Panics
     /// If the counters do not add up.
@@ -117,10 +116,10 @@ impl<'a> Counters<'a> {
         }
     }
 
-    /// Where the counters do not add up, if there is such a place, with both figures.
+    /// The first sum that is wrong, with both sides; none if all sums are right.
     ///
     /// # Panics
-    /// If the sensor did not tell a counter.
+    /// If the sensor did not report a counter.
     #[must_use]
     pub fn incomplete(&self) -> Option<String> {
         let total = |of: fn(&Self, &str) -> u64, names: &[&str]| -> u64 {

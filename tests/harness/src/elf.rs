@@ -1,5 +1,5 @@
-//! Tiny static programs, assembled by hand: they exec in microseconds and need
-//! neither a compiler nor libraries.
+//! Tiny static programs, assembled by hand: an exec takes microseconds and needs neither a compiler
+//! nor libraries.
 
 use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path};
 

@@ -1,4 +1,4 @@
-//! A line that the sensor wrote, taken apart.
+//! A line that the sensor wrote, parsed.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ impl Event {
     /// A line of the output file.
     ///
     /// # Panics
-    /// If it is not one JSON object.
+    /// If the line is not one JSON object.
     #[must_use]
     pub fn parse(line: &str) -> Self {
         match serde_json::from_str::<Value>(line) {
@@ -35,7 +35,7 @@ impl Event {
     /// Value of a field that is a string.
     ///
     /// # Panics
-    /// If it is none.
+    /// If the field is not a string.
     #[must_use]
     pub fn text(&self, name: &str) -> &str {
         let value = self.field(name);
@@ -47,7 +47,7 @@ impl Event {
     /// Value of a field that is a number.
     ///
     /// # Panics
-    /// If it is none.
+    /// If the field is not a number.
     #[must_use]
     pub fn number(&self, name: &str) -> i64 {
         let value = self.field(name);
@@ -59,7 +59,7 @@ impl Event {
     /// Value of a field that is a boolean.
     ///
     /// # Panics
-    /// If it is none.
+    /// If the field is not a boolean.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
         let value = self.field(name);
@@ -68,7 +68,7 @@ impl Event {
             .unwrap_or_else(|| panic!("{name} is {value}, not a boolean"))
     }
 
-    /// Checks more than one field at once; the panic names all that differ.
+    /// Checks two or more fields at once; the panic names all that differ.
     ///
     /// # Panics
     /// If any field differs.
@@ -88,7 +88,7 @@ impl Event {
         );
     }
 
-    /// Whether the sensor itself speaks, and not a process.
+    /// Whether the line is an internal record, and not about a process.
     #[must_use]
     pub fn is_internal(&self) -> bool {
         self.0["source"] == "internal"

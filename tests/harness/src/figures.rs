@@ -1,4 +1,4 @@
-//! Figures of a process, as the kernel keeps them.
+//! CPU time and memory of a process, as the kernel counts them.
 
 use std::{
     fs,
@@ -8,13 +8,13 @@ use std::{
 
 use nix::{time::clock_getcpuclockid, unistd::Pid};
 
-/// User and system time of a process, of all its threads and of those that ended.
+/// User and system time of a process: of all its threads, including ended ones.
 ///
-/// From the process's CPU clock, which counts nanoseconds where `/proc/PID/stat` counts ticks of
-/// 10 ms.
+/// The value comes from the process's CPU clock, which counts nanoseconds; `/proc/PID/stat` counts
+/// ticks of 10 ms.
 ///
 /// # Errors
-/// There is no such process.
+/// If there is no such process.
 pub fn cpu_time(pid: u32) -> Result<Duration> {
     let pid = i32::try_from(pid).map_err(|_| Error::from(ErrorKind::NotFound))?;
     Ok(clock_getcpuclockid(Pid::from_raw(pid))?.now()?.into())
@@ -23,7 +23,7 @@ pub fn cpu_time(pid: u32) -> Result<Duration> {
 /// Anonymous resident memory of a process, in bytes.
 ///
 /// # Errors
-/// There is no such process, or it has ended.
+/// If there is no such process, or it has ended.
 pub fn anonymous_memory(pid: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status
@@ -52,7 +52,7 @@ mod tests {
             while begin.elapsed() < Duration::from_millis(50) {}
         };
         thread::spawn(spin).join().unwrap();
-        // Of its 50 ms it had at least one, however busy the machine is.
+        // The process ran for at least one of its 50 ms, however busy the machine is.
         assert!(cpu_time(own).unwrap() > before + Duration::from_millis(1));
     }
 

@@ -1,7 +1,7 @@
-//! Runs the built sensor on a real kernel, for integration tests and benches.
+//! Runs the sensor on a real kernel, for integration tests and benchmarks.
 //!
-//! A test makes a [`Scene`], gives an actor its steps ([`Act`]), lets the actor act
-//! while a sensor watches the actor and nobody else, and reads what the sensor wrote:
+//! A test makes a [`Scene`], gives an actor its steps ([`Act`]), lets the actor take them while a
+//! sensor watches only the actor, and reads what the sensor wrote:
 //!
 //! ```no_run
 //! use harness::{Act, Scene};

@@ -1,9 +1,10 @@
-//! Keeps what sensors write under the tests, so that two builds can be compared line by line.
+//! Keeps the lines that sensors write under the tests, to compare two builds line by line.
 //!
-//! With `SENSOR_TEST_LINES=DIRECTORY` each stopped sensor's lines go into a file of the test there;
-//! `cargo xtask lines OLD NEW` compares two such directories. Both come from the same test programs,
-//! once with the one build as `SENSOR_BIN` and once with the other. Ids, times and temporary paths
-//! differ from run to run, and the comparison leaves them out; all other bytes must be the same.
+//! With `SENSOR_TEST_LINES=DIRECTORY` the harness writes each stopped sensor's lines into a file in
+//! that directory, named after the test; `cargo xtask lines OLD NEW` compares two such directories.
+//! The same test programs make both directories, once with each build as `SENSOR_BIN`. Ids, times
+//! and temporary paths differ from run to run, and the comparison leaves them out; all other bytes
+//! must be the same.
 
 use std::{
     collections::BTreeMap,
@@ -16,14 +17,14 @@ use std::{
 
 use serde_json::Value;
 
-/// Keys of numbers that differ from run to run, by what one of the key's words ends with.
+/// Words at the end of keys whose numbers differ from run to run.
 const OF_THE_RUN: &[&str] = &[
     "bytes", "created", "cpu", "ctime", "dev", "duration", "fd", "id", "ino", "latency", "leader",
     "max", "min", "mtime", "num", "ns", "pid", "port", "ppid", "rss", "sid", "start", "started",
     "tid", "time", "ts", "uptime",
 ];
 
-/// Keeps the lines of a sensor of the running test, if somebody asks for that.
+/// Keeps the lines of a sensor of the running test, if `SENSOR_TEST_LINES` is set.
 pub(crate) fn keep(lines: &str) {
     let Some(directory) = env::var_os("SENSOR_TEST_LINES") else {
         return;
@@ -41,7 +42,8 @@ pub(crate) fn keep(lines: &str) {
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
-/// Lines that tests kept in a directory: by file, each as it is compared, with its number.
+/// Lines that tests kept in a directory: by file, each in the form for the comparison, with its
+/// number.
 ///
 /// # Errors
 /// If the directory or a file cannot be read.
@@ -59,7 +61,7 @@ pub fn comparable(directory: &Path) -> io::Result<BTreeMap<String, BTreeMap<Stri
     Ok(all)
 }
 
-/// A line without what differs from run to run.
+/// A line without the parts that differ from run to run.
 fn normalised(line: &str) -> String {
     match serde_json::from_str(&without_community_ids(line)) {
         Ok(mut value) => {
@@ -79,7 +81,7 @@ fn normalise(key: &str, value: &mut Value) {
         }
         Value::Array(values) => values.iter_mut().for_each(|value| normalise(key, value)),
         Value::Number(_) if is_of_the_run(key) => *value = "#".into(),
-        // As long as the rest of the line leaves room.
+        // Only as far as the rest of the line leaves room.
         Value::String(text) if key.ends_with("padding") => text.clear(),
         Value::String(text) => *text = without_numbers(text),
         _ => {}
@@ -91,8 +93,8 @@ fn is_of_the_run(key: &str) -> bool {
         .any(|word| OF_THE_RUN.iter().any(|part| word.ends_with(part)))
 }
 
-/// A line without the community ids of connections, which have a port of the run in them: the
-/// version, a colon, and 20 bytes in base64.
+/// A line without the community ids of connections, which contain a port of the run: the version, a
+/// colon, and 20 bytes in base64.
 fn without_community_ids(line: &str) -> String {
     const DIGITS: usize = 27;
     let mut parts = line.split("1:");

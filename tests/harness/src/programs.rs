@@ -1,8 +1,8 @@
-//! Starting and writing programs.
+//! Writes and starts programs.
 //!
-//! A file that is being written cannot be executed (`ETXTBSY`), and a child that
-//! another thread has just forked holds the descriptor until its own exec. So
-//! programs are written and children started one after the other.
+//! A file that is open for writing cannot be executed (`ETXTBSY`), and a child that another thread
+//! has just forked has the descriptor until its own exec. So this module writes programs and starts
+//! children one after the other.
 
 use std::{
     env,
@@ -15,7 +15,7 @@ use crate::elf;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// Runs something while no program is written and no child started.
+/// Calls a function while no program is written and no child is started.
 pub fn alone<T>(run: impl FnOnce() -> T) -> T {
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     run()
@@ -24,7 +24,7 @@ pub fn alone<T>(run: impl FnOnce() -> T) -> T {
 /// Starts a child.
 ///
 /// # Panics
-/// If it cannot be started.
+/// If the child cannot be started.
 pub fn spawn(command: &mut Command) -> Child {
     alone(|| command.spawn()).unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"))
 }
@@ -52,10 +52,10 @@ pub fn copy(from: &Path, to: &Path) {
     });
 }
 
-/// A program of the tests, built beside the test that runs.
+/// The path of a program of the tests, in the directory of the running test.
 ///
 /// # Panics
-/// If the test's own path is unknown.
+/// If the path of the running test is unknown.
 #[must_use]
 pub fn built(name: &str) -> PathBuf {
     let own = env::current_exe().expect("a process knows its executable");
@@ -67,10 +67,10 @@ pub fn built(name: &str) -> PathBuf {
     directory.join(name)
 }
 
-/// The sensor: `SENSOR_BIN`, or what `cargo xtask build` built.
+/// The path of the sensor: `SENSOR_BIN`, or the build of `cargo xtask build`.
 ///
 /// # Panics
-/// If it is not there.
+/// If there is no such file.
 #[must_use]
 pub fn sensor() -> PathBuf {
     let target = || match env::var_os("CARGO_TARGET_DIR") {
@@ -92,11 +92,11 @@ pub fn sensor() -> PathBuf {
     path
 }
 
-/// The eBPF objects of several compilers, with the compilers' names: those that `cargo xtask` has
-/// compiled into the directory that `SENSOR_BPF_OBJECTS` names.
+/// The eBPF objects of each compiler, with the name of the compiler: `cargo xtask` has compiled
+/// them into the directory that `SENSOR_BPF_OBJECTS` names.
 ///
 /// # Panics
-/// If the directory has none.
+/// If the directory has no object.
 #[must_use]
 pub fn objects() -> Vec<(String, PathBuf)> {
     let Some(directory) = env::var_os("SENSOR_BPF_OBJECTS") else {

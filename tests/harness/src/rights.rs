@@ -14,10 +14,10 @@ pub const LEAST_PRIVILEGE: &[u32] = &[
     38, // CAP_PERFMON
     39, // CAP_BPF
 ];
-/// What kernels before 5.11 ask for too: maps count against `RLIMIT_MEMLOCK` there.
+/// Capabilities that kernels before 5.11 need too: maps count against `RLIMIT_MEMLOCK` there.
 pub const SYS_RESOURCE: u32 = 24;
 
-/// The child will have at most these: root's capabilities after an exec are those of the
+/// Limits the capabilities of the child to these: after an exec, root has the capabilities of the
 /// bounding set (capabilities(7)).
 pub fn keep_only(command: &mut Command, capabilities: &[u32]) {
     let kept = capabilities.to_vec();
@@ -32,7 +32,7 @@ fn drop_others(kept: &[u32]) -> Result<()> {
             continue;
         }
         let error = Error::last_os_error();
-        // The kernel knows no capability of that number, nor of any higher one.
+        // The kernel has no capability with that number, nor with a higher one.
         return match error.raw_os_error() {
             Some(libc::EINVAL) => Ok(()),
             _ => Err(error),

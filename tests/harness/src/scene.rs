@@ -1,4 +1,4 @@
-//! A temporary directory in which a test acts under a sensor's eyes.
+//! The temporary directory of one test, in which an actor acts while a sensor watches it.
 #![expect(
     clippy::must_use_candidate,
     reason = "some want the file and not its path"
@@ -19,7 +19,7 @@ use crate::{
     sensor::Setup,
 };
 
-/// A place of its own for one test.
+/// The temporary directory of one test.
 #[derive(Debug)]
 pub struct Scene(TempDir);
 
@@ -33,7 +33,7 @@ impl Scene {
     /// A new, empty directory, whose path has no symbolic links.
     ///
     /// # Panics
-    /// If it cannot be made.
+    /// If the directory cannot be made.
     #[must_use]
     pub fn new() -> Self {
         let base = std::env::temp_dir()
@@ -48,10 +48,10 @@ impl Scene {
         self.0.path().join(name)
     }
 
-    /// The same as a string.
+    /// The same path as a string.
     ///
     /// # Panics
-    /// If it is not UTF-8.
+    /// If the path is not UTF-8.
     #[must_use]
     pub fn text(&self, name: &str) -> String {
         self.path(name)
@@ -60,10 +60,10 @@ impl Scene {
             .to_owned()
     }
 
-    /// A directory, with those above it.
+    /// Makes a directory with its parents.
     ///
     /// # Panics
-    /// If it cannot be made.
+    /// If the directory cannot be made.
     pub fn directory(&self, name: &str) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(&path).expect("a directory can be made");
@@ -75,7 +75,7 @@ impl Scene {
         self.executable(name, elf::native())
     }
 
-    /// An executable file with that content.
+    /// Writes an executable file with that content.
     pub fn executable(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         programs::write(&path, content.as_ref());
@@ -92,20 +92,21 @@ impl Scene {
     /// A symbolic link.
     ///
     /// # Panics
-    /// If it cannot be made.
+    /// If the link cannot be made.
     pub fn link(&self, name: &str, to: &Path) -> PathBuf {
         let path = self.path(name);
         symlink(to, &path).expect("a link can be made");
         path
     }
 
-    /// Lets an actor act while a sensor watches it.
+    /// Lets an actor take its steps while a sensor watches only the actor.
     #[must_use]
     pub fn act(&self, act: Act) -> Seen {
         self.act_under(act, |setup| setup).0
     }
 
-    /// The same with other settings; checks that the counters add up. Also returns what the actor printed, and its pid.
+    /// As [`Self::act`], with other settings; checks that the counters add up. Also returns what
+    /// the actor printed, and its process id.
     #[must_use]
     pub fn act_under(
         &self,
@@ -121,7 +122,7 @@ impl Scene {
         (seen, printed, pid)
     }
 
-    /// The same with failed calls wanted.
+    /// As [`Self::act`], with a rule for failed execs too.
     #[must_use]
     pub fn act_and_fail(&self, act: Act) -> Seen {
         self.act_under(act, |setup| {

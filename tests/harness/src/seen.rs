@@ -1,15 +1,15 @@
-//! What a sensor wrote in its life.
+//! Everything that a sensor wrote.
 
 use crate::{counters::Counters, event::Event};
 
-/// Everything that a stopped sensor left.
+/// Everything that a stopped sensor wrote.
 #[derive(Debug)]
 pub struct Seen {
     /// Alerts about processes, in the order of the file.
     pub events: Vec<Event>,
-    /// What the sensor said of itself in the file.
+    /// Internal records in the file.
     pub internal: Vec<Event>,
-    /// What it said on standard error.
+    /// The text on standard error.
     pub stderr: String,
 }
 
@@ -25,7 +25,7 @@ impl Seen {
         })
     }
 
-    /// The only failed call.
+    /// The only failed exec.
     ///
     /// # Panics
     /// If there is none, or more than one.
@@ -34,7 +34,7 @@ impl Seen {
         self.only("of a failed call", |event| event.is("evt.failed"))
     }
 
-    /// The only event for which something holds.
+    /// The only event for which a condition holds.
     ///
     /// # Panics
     /// If there is none, or more than one.
@@ -51,7 +51,7 @@ impl Seen {
         }
     }
 
-    /// What became of the events.
+    /// The counters of the stopped sensor.
     #[must_use]
     pub fn counters(&self) -> Counters<'_> {
         Counters::new(&self.stderr)

@@ -14,19 +14,19 @@ use tempfile::TempDir;
 
 use crate::{event::Event, figures::cpu_time, lines, programs, rights, seen::Seen};
 
-/// How long a start or a stop may take before the test fails (an emulated
-/// machine is slow: `SENSOR_TEST_PATIENCE` in seconds). What users are promised is measured
-/// by `cargo xtask bench`.
+/// Time limit for a start or a stop before the test fails (an emulated machine is slow:
+/// `SENSOR_TEST_PATIENCE` in seconds). `cargo xtask bench` measures the times that the project
+/// promises.
 fn patience() -> Duration {
     let seconds = std::env::var("SENSOR_TEST_PATIENCE")
         .ok()
         .and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(60))
 }
-/// The sensor stops by itself after that time, whatever becomes of the test.
+/// The sensor stops by itself after this time, even if the test has ended before.
 const LONGEST: Duration = Duration::from_mins(10);
 
-/// How a sensor is to be started.
+/// The settings with which a test starts a sensor.
 #[derive(Clone, Debug)]
 pub struct Setup {
     rules: String,
@@ -37,7 +37,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// A sensor that observes one process and what it starts, and nothing else.
+    /// A sensor that observes only one process tree.
     #[must_use]
     pub fn watching(root: u32) -> Self {
         Self::of_the_machine()
@@ -45,7 +45,7 @@ impl Setup {
             .option("sensor.capture.tree.root", root)
     }
 
-    /// A sensor that observes everybody but itself, as in production.
+    /// A sensor that observes the whole machine except itself, as in production.
     #[must_use]
     pub fn of_the_machine() -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Setup {
         }
     }
 
-    /// With no other capabilities than these, by their numbers.
+    /// Limits the sensor to these capabilities, by their numbers.
     #[must_use]
     pub fn with_capabilities(self, capabilities: impl IntoIterator<Item = u32>) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl Setup {
         }
     }
 
-    /// Writes there.
+    /// Writes to that file.
     #[must_use]
     pub fn log_at(self, path: PathBuf) -> Self {
         Self {
@@ -82,13 +82,13 @@ impl Setup {
         self
     }
 
-    /// Lets it run as long at most, instead of ten minutes.
+    /// Stops the sensor after that time, instead of ten minutes.
     #[must_use]
     pub fn at_most(self, longest: Duration) -> Self {
         Self { longest, ..self }
     }
 
-    /// Replaces the rules, which show every exec with all of its fields.
+    /// Replaces the rules; by default they show every exec with all of its fields.
     #[must_use]
     pub fn rules(self, rules: &str) -> Self {
         Self {
@@ -97,10 +97,10 @@ impl Setup {
         }
     }
 
-    /// Starts it and waits until it says `ready`.
+    /// Starts the sensor and waits until it logs `ready`.
     ///
     /// # Panics
-    /// If it does not come up; with what it wrote to standard error.
+    /// If the sensor does not become ready; the message has its standard error.
     #[must_use]
     pub fn start(self) -> Sensor {
         assert!(
@@ -109,9 +109,9 @@ impl Setup {
         );
         let mut setup = self;
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        // One sensor a node is the rule, so each has a lock of its own here. A process id would
-        // not do: there is one such lock in a network namespace, which several pid namespaces
-        // may share.
+        // Only one sensor runs on a node, so each test sensor has a lock with its own name. A
+        // process id is not enough for the name: there is one such lock in a network namespace,
+        // which two pid namespaces can share.
         let instance = dir.path().display();
         setup
             .options
@@ -165,26 +165,26 @@ pub struct Sensor {
 }
 
 impl Sensor {
-    /// Its process id.
+    /// The process id of the sensor.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Its file of rules.
+    /// The path of its rule file.
     #[must_use]
     pub fn rules_file(&self) -> PathBuf {
         self.dir.path().join("rules.yaml")
     }
 
-    /// What it has written to standard error so far.
+    /// Its standard error so far.
     #[must_use]
     pub fn stderr(&self) -> String {
         let bytes = fs::read(self.dir.path().join("stderr")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Lines that it has written so far, without one that it is writing just now.
+    /// The whole lines that it has written so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let bytes = fs::read(&self.log).unwrap_or_default();
@@ -194,13 +194,13 @@ impl Sensor {
         whole.map(str::to_owned).collect()
     }
 
-    /// Bytes that it has written so far.
+    /// The bytes that it has written so far.
     #[must_use]
     pub fn written(&self) -> u64 {
         fs::metadata(&self.log).map_or(0, |file| file.len())
     }
 
-    /// Waits until it has been idle for a moment: nothing waits in its buffers.
+    /// Waits until the sensor has been idle for a moment: no event waits in its buffers.
     pub fn settle(&self) {
         let cpu = || cpu_time(self.pid()).unwrap_or_default();
         let mut last = cpu();
@@ -211,10 +211,10 @@ impl Sensor {
         });
     }
 
-    /// Stops it with TERM, which makes it write what it still has.
+    /// Stops the sensor with TERM; the sensor writes the lines that still wait.
     ///
     /// # Panics
-    /// If it does not stop in time, or with another code than 0.
+    /// If the sensor does not stop in time, or exits with another code than 0.
     #[must_use]
     pub fn stop(mut self) -> Seen {
         self.signal(Signal::TERM);
@@ -245,16 +245,16 @@ impl Sensor {
         }
     }
 
-    /// Gives it other rules, and waits until they count.
+    /// Replaces the rules, and waits until the sensor has loaded them.
     ///
     /// # Panics
-    /// If it does not take them.
+    /// If the sensor refuses them.
     pub fn reload(&self, rules: &str) {
         self.write_rules(rules);
         self.hang_up(": reloaded");
     }
 
-    /// Replaces its rules file; it may not have noticed yet.
+    /// Replaces the rule file; the sensor may not have noticed it yet when this returns.
     ///
     /// # Panics
     /// If the file cannot be written.
@@ -262,7 +262,7 @@ impl Sensor {
         fs::write(self.dir.path().join("rules.yaml"), rules).expect("the rules can be written");
     }
 
-    /// Appends to its configuration file.
+    /// Appends to the configuration file of the sensor.
     ///
     /// # Panics
     /// If the file cannot be written.
@@ -272,10 +272,10 @@ impl Sensor {
         fs::write(&path, before + text).expect("the configuration can be written");
     }
 
-    /// Lets it read its files again, of which it must refuse one.
+    /// Reloads the sensor, which must refuse a file.
     ///
     /// # Panics
-    /// If it takes them, or says nothing.
+    /// If the sensor accepts the files, or logs nothing.
     pub fn reload_in_vain(&self) {
         self.hang_up(": not reloaded");
     }
@@ -291,7 +291,7 @@ impl Sensor {
         );
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the sensor.
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         if let (Some(pid), None) = (pid, self.ended) {
@@ -299,7 +299,7 @@ impl Sensor {
         }
     }
 
-    /// How it has ended, if it has.
+    /// The exit status, if the sensor has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.has_ended();
         self.ended
@@ -346,7 +346,7 @@ impl Drop for Sensor {
     }
 }
 
-/// Waits for something to become true.
+/// Waits until a condition is true; returns whether it became true in time.
 pub fn wait_for(mut is_so: impl FnMut() -> bool) -> bool {
     let begin = Instant::now();
     while begin.elapsed() < patience() {

@@ -10,18 +10,18 @@ const ENABLE_STATS: libc::c_int = 32;
 /// `BPF_STATS_RUN_TIME` of the same file.
 const RUN_TIME: u32 = 0;
 
-/// The statistics are on as long as anybody has one of these.
+/// The statistics are on while anybody has a value of this type.
 ///
-/// The kernel counts who has them on by the open descriptors, where
-/// `/proc/sys/kernel/bpf_stats_enabled` is one switch for all: whoever set the switch back would
-/// end the statistics of everybody else on the machine.
+/// The kernel counts the open descriptors that enable the statistics, whereas
+/// `/proc/sys/kernel/bpf_stats_enabled` is one switch for all: setting the switch back would end
+/// the statistics of everybody else on the machine.
 #[derive(Debug)]
 pub struct Statistics {
     _descriptor: OwnedFd,
 }
 
 impl Statistics {
-    /// Switches them on.
+    /// Switches the statistics on.
     ///
     /// *Minimum kernel version*: 5.8.
     ///
@@ -29,7 +29,7 @@ impl Statistics {
     /// If the kernel refuses.
     pub fn on() -> Result<Self> {
         let kind = RUN_TIME;
-        // SAFETY: the kernel reads as many bytes as it is told, the first member of its `union
+        // SAFETY: the kernel reads as many bytes as the argument says, the first member of its `union
         // bpf_attr`, and returns a descriptor that nobody else owns.
         unsafe {
             let descriptor = libc::syscall(

@@ -1,4 +1,4 @@
-//! The sensor's web server, asked by a plain client.
+//! A plain HTTP client for the sensor's web server.
 
 use std::{
     io::{Read as _, Write as _},
@@ -8,7 +8,7 @@ use std::{
 use crate::{Sensor, Setup, sensor::wait_for};
 
 impl Setup {
-    /// With the web server, at a port that is free.
+    /// Enables the web server, at a free port.
     #[must_use]
     pub fn with_web_server(self) -> Self {
         self.option("webserver.enabled", true)
@@ -18,7 +18,7 @@ impl Setup {
 }
 
 impl Sensor {
-    /// Asks for a page; its status and body.
+    /// Requests a page; returns its status and body.
     ///
     /// # Panics
     /// If the server does not answer.
@@ -42,10 +42,10 @@ impl Sensor {
         (status.expect("a status"), body.to_owned())
     }
 
-    /// Waits until `/readyz` answers with that status; its last body.
+    /// Waits until `/readyz` has that status; returns its last body.
     ///
     /// # Panics
-    /// If it does not.
+    /// If `/readyz` does not get that status in time.
     #[must_use]
     pub fn wait_for_readiness(&self, status: u16) -> String {
         let mut body = String::new();
@@ -62,7 +62,7 @@ impl Sensor {
         body
     }
 
-    /// Value of a metric, given as it stands before the value.
+    /// Value of a metric; `name` is everything before the value, labels included.
     ///
     /// # Panics
     /// If there is no such metric.

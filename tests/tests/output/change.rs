@@ -1,4 +1,4 @@
-//! Another configuration for outputs that are in service.
+//! A changed configuration for outputs in service.
 
 use std::{net::TcpListener, time::Duration};
 

@@ -1,5 +1,5 @@
-//! The file output on file systems that fill up, freeze and break: small ext4
-//! images on loop devices. Needs root.
+//! The file output on file systems that fill up, freeze and break: small ext4 images on loop
+//! devices. These tests need root.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use tests::{Scene, Setup, figures::anonymous_memory, programs, sensor::wait_for}
 
 use super::support::{Bench, eventually, file_config, files, held_up, read};
 
-/// A small ext4 on a loop device; taken down when dropped.
+/// A small ext4 on a loop device; unmounted on drop.
 struct Disk {
     dir: tempfile::TempDir,
     mounted: PathBuf,
@@ -29,7 +29,7 @@ fn command(program: &str, args: &[&str]) {
 }
 
 impl Disk {
-    /// None without root.
+    /// A new one; none without root.
     fn new(mib: u64) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             eprintln!("skipped: needs root");
@@ -77,7 +77,7 @@ impl Disk {
         self.mounted.join("logs")
     }
 
-    /// Fills it to the last byte.
+    /// Fills the file system to the last byte.
     fn fill(&self) -> PathBuf {
         let ballast = self.mounted.join("ballast");
         let mut file = fs::File::create(&ballast).expect("ballast");
@@ -247,7 +247,8 @@ fn a_local_directory_takes_what_memory_cannot() {
     let Some(disk) = Disk::new(64) else { return };
     let spool = tempfile::tempdir().unwrap();
     let mut config = small_memory(&disk);
-    // Almost a second of the storm: what writes to the directory may wait for a CPU so long.
+    // Almost a second of the storm: the thread that writes to the directory can wait that long for
+    // a CPU.
     config.sensor.file_output.spool.memory = ByteSize::mib(1);
     config.sensor.file_output.spool.directory = Some(spool.path().to_owned());
     let mut bench = Bench::start(&config);
@@ -299,7 +300,7 @@ fn a_file_system_that_turned_read_only_is_written_again_after_its_repair() {
     bench.storm(2000, Duration::from_secs(3));
     assert!(bench.counts("file").spooled > 0, "it can still be written");
     disk.umount();
-    // 1: errors were corrected.
+    // Exit code 1: fsck corrected errors.
     let check = Command::new("e2fsck")
         .args(["-fy", path(&disk.image())])
         .output()
@@ -313,7 +314,7 @@ fn a_file_system_that_turned_read_only_is_written_again_after_its_repair() {
     all_written(&disk, bench);
 }
 
-/// Stops in another thread, which says what came of it.
+/// Stops the outputs in another thread, which sends the final counts.
 fn stop_aside(bench: Bench, deadline: Duration) -> mpsc::Receiver<(Counts, Duration)> {
     let (done, outcome) = mpsc::channel();
     std::thread::spawn(move || {
@@ -361,7 +362,7 @@ fn the_deadline_holds_on_a_full_disk() {
     assert!(took < Duration::from_secs(3), "{took:?}");
     assert!(counts.balanced());
     assert!(counts.dropped[DropCause::Stopped as usize] > 0);
-    // The half line that the full disk left is finished by the next run.
+    // The next run completes the line that the full disk cut.
     fs::remove_file(disk.mounted.join("ballast")).unwrap();
     Bench::start(&file_config(&disk.logs())).stop();
     let content = read(&files(&disk.logs()));

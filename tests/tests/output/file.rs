@@ -85,7 +85,7 @@ fn an_existing_file_is_continued_and_the_former_run_is_named() {
 
 #[test]
 fn a_run_that_ended_while_it_rotated_is_named() {
-    // Before the new file has its first line, and in the middle of that.
+    // Before the new file has its first line, and in the middle of this line.
     for begun in ["", "{\"hostname\":\"n1\",\"outp"] {
         let dir = temp();
         let config = file_config(dir.path());
@@ -302,7 +302,7 @@ fn no_output_at_all_is_an_error() {
     assert!(matches!(error, OutputError::None));
 }
 
-/// Elastic's way: every file is read to its end, whatever its name becomes.
+/// A reader as in Elastic's agent: reads every file to its end, under whatever name.
 fn follow_by_inode(dir: PathBuf, done: Arc<AtomicBool>) -> std::thread::JoinHandle<Content> {
     std::thread::spawn(move || {
         let mut seen: Vec<(u64, BufReader<fs::File>, String)> = Vec::new();
@@ -335,7 +335,7 @@ fn follow_by_inode(dir: PathBuf, done: Arc<AtomicBool>) -> std::thread::JoinHand
     })
 }
 
-/// The way of `tail -F`: the name is opened again when it is another file.
+/// A reader as `tail -F`: opens the path again when it leads to another file.
 fn follow_by_name(path: PathBuf, done: Arc<AtomicBool>) -> std::thread::JoinHandle<Content> {
     std::thread::spawn(move || {
         let mut text = String::new();

@@ -1,4 +1,4 @@
-//! A server like falcosidekick, and what becomes of lines when it misbehaves.
+//! A server like falcosidekick, and the lines that reach it although it misbehaves.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -25,7 +25,7 @@ pub(crate) enum Manner {
     Status(u16),
     /// Closes the connection in the middle of the answer.
     Half,
-    /// Closes it after each good answer, without saying so.
+    /// Closes the connection after each good answer, without announcing this.
     Close,
 }
 
@@ -91,7 +91,7 @@ impl Drop for Sidekick {
     }
 }
 
-/// The body of the next request. None at the end.
+/// The body of the next request; none at the end.
 fn request(reader: &mut BufReader<TcpStream>) -> Option<String> {
     let mut length = 0;
     let mut head = String::new();
@@ -241,7 +241,7 @@ fn a_slow_server_delays_neither_capture_nor_the_file() {
     assert_eq!(read(&files(dir.path())).missing(last), 0);
 }
 
-/// A certificate for localhost in one PEM file, and the authority's in another.
+/// A certificate for localhost in one PEM file, and that of its authority in another.
 pub(crate) fn certificates(dir: &Path) -> (std::path::PathBuf, std::path::PathBuf) {
     let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -289,7 +289,8 @@ fn https_is_checked_against_the_given_authority() {
         bench.stop();
         counts
     };
-    // The web server takes no POST and says so: over TLS that was trusted.
+    // The web server refuses every POST by an answer over TLS, so the client trusted its
+    // certificate.
     let trusted = outcome(&|c| c.http_output.ca_cert = Some(authority.clone()));
     assert_eq!(trusted.dropped[DropCause::Rejected as usize], 1);
     let insecure = outcome(&|c| c.http_output.insecure = true);

@@ -1,4 +1,4 @@
-//! SIGKILL in the middle of a write, and what the next run makes of it.
+//! SIGKILL in the middle of a write, and how the next run continues the file.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use config::ByteSize;
 
 use super::support::{Bench, file_config, files, read};
 
-/// Not a test: the process that is killed. Numbers go on from what is in the files.
+/// Not a test: the process that is killed. It continues the numbers in the files.
 #[test]
 #[ignore = "started by the tests of this module"]
 fn writer_process() {
@@ -23,8 +23,8 @@ fn writer_process() {
     let mut config = file_config(dir);
     config.sensor.file_output.rotate.size = ByteSize::kib(512);
     config.sensor.file_output.rotate.keep = 0;
-    // All of a round fits: on a busy machine the file's writer may get no CPU for that long, and
-    // what a full queue drops is none of this test's business.
+    // The queue has room for a whole round: on a busy machine the writer may get no CPU for that
+    // long, and this test is not about a full queue.
     config.sensor.file_output.spool.memory = ByteSize::mib(8);
     config.sensor.file_output.spool.directory = Some(dir.join("spool"));
     let first = std::env::var("SENSOR_TEST_FIRST").unwrap().parse().unwrap();
@@ -48,7 +48,7 @@ fn start(dir: &Path, first: u64) -> Child {
         .unwrap()
 }
 
-/// Numbers of a round begin at a multiple of it.
+/// The numbers of a round begin at a multiple of this number.
 const STEP: u64 = 1_000_000;
 
 #[test]
@@ -60,7 +60,7 @@ fn after_a_kill_every_line_is_whole_none_is_there_twice_and_the_gap_is_named() {
         child.kill().unwrap();
         assert_eq!(child.wait().unwrap().signal(), Some(9));
     }
-    // The last run ends in order, and closes what the one before has left.
+    // The last run ends in order, and completes the line that the run before has cut.
     let mut config = file_config(dir.path());
     config.sensor.file_output.spool.directory = Some(dir.path().join("spool"));
     Bench::start(&config).stop();
@@ -74,7 +74,7 @@ fn after_a_kill_every_line_is_whole_none_is_there_twice_and_the_gap_is_named() {
             .filter(|n| n / STEP == round)
             .collect();
         assert!(of_round.len() > 100, "round {round}: {}", of_round.len());
-        // A half line that was cut behind its number is one of them.
+        // A line that was cut behind its number counts.
         assert_eq!(of_round[0], round * STEP);
         assert_eq!(of_round.last().unwrap() % STEP + 1, of_round.len() as u64);
     }

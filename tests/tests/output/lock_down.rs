@@ -1,4 +1,4 @@
-//! What the sensor cannot do any more after its start, tried in a child process.
+//! System calls that the sensor has given up after its start, tried in a child process.
 
 use std::{
     fs, io,
@@ -10,14 +10,14 @@ use std::{
 use sensor::lifecycle::{KEPT, Needs, lock_down};
 use tests::{Scene, Setup, programs, sensor::wait_for};
 
-/// Not a test: the process that gives its rights up.
+/// Not a test: the process that gives up its rights.
 #[test]
 #[ignore = "started by the tests of this module"]
 fn locked_process() {
     if std::env::var_os("SENSOR_TEST_LOCK").is_none() {
         return;
     }
-    // A thread that is there already must lose its rights too.
+    // A thread that exists already must lose its rights too.
     let barrier = Arc::new(Barrier::new(2));
     let (go, dir) = (Arc::clone(&barrier), tempfile::tempdir().unwrap());
     let file = dir.path().join("f");
@@ -46,7 +46,7 @@ fn locked_process() {
         kept |= capability.bits();
     }
     for task in fs::read_dir("/proc/self/task").unwrap() {
-        // A thread that was joined may be listed for a moment longer.
+        // The kernel may list a joined thread for a moment longer.
         let Ok(status) = fs::read_to_string(task.unwrap().path().join("status")) else {
             continue;
         };
@@ -109,14 +109,14 @@ fn forbidden() -> Vec<(&'static str, io::Result<()>)> {
     }
 }
 
-/// What goes on: files, rotation, threads, connections, other processes' files.
+/// Calls that must still work: files, rotation, threads, connections, other processes' files.
 fn allowed(dir: &std::path::Path, other: u32) {
     fs::write(dir.join("a"), "text").unwrap();
     fs::rename(dir.join("a"), dir.join("b")).unwrap();
     std::thread::spawn(|| ()).join().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    // Of a process that has more rights: it is CAP_SYS_PTRACE that allows it.
+    // For a process with more rights, CAP_SYS_PTRACE is necessary.
     fs::read_dir(format!("/proc/{other}/root")).unwrap();
     fs::read_link(format!("/proc/{other}/exe")).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -1,4 +1,4 @@
-//! The sensor's own log: where its lines go, how they look, what a reload changes of that.
+//! The sensor's own log: destinations and form of its lines, and how a reload changes them.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use tests::{Scene, Sensor, Setup, programs, sensor::wait_for};
 
 use super::syslog::{SOCKET, in_own_mounts, listen, receive};
 
-/// What the sensor prints behind its last line of the log.
+/// The line that the sensor prints behind the last line of its log.
 const COUNTS: &str = "Syscall event drop monitoring:";
 
 fn setup() -> Setup {
@@ -27,7 +27,7 @@ fn assert_logged(sensor: &Sensor, text: &str) {
     assert!(logged, "no {text} in:\n{}", sensor.stderr());
 }
 
-/// What comes to the system log, up to a line that ends with this.
+/// The datagrams that the system log gets, up to a line that ends with this text.
 fn received(system: &UnixDatagram, end: &str) -> Vec<String> {
     let mut messages = Vec::new();
     loop {
@@ -97,7 +97,7 @@ fn without_log_stderr_nothing_is_logged_there() {
 #[test]
 fn the_system_log_gets_the_lines_also_after_the_rights_are_given_up() {
     in_own_mounts(|| {
-        // Children have it as standard input.
+        // The socket is the standard input of children.
         fs::write("/dev/null", "").unwrap();
         let system = listen();
         let sensor = setup().option("log_syslog", true).start();
@@ -108,7 +108,7 @@ fn the_system_log_gets_the_lines_also_after_the_rights_are_given_up() {
         assert!(start.iter().all(head), "{start:#?}");
         assert!(start.iter().any(|line| line.ends_with("rights given up")));
 
-        // The daemon of the system log starts anew.
+        // The log daemon starts again.
         drop(system);
         fs::remove_file(SOCKET).unwrap();
         let system = listen();
@@ -119,7 +119,7 @@ fn the_system_log_gets_the_lines_also_after_the_rights_are_given_up() {
         assert!(failed[0].starts_with("<11>"), "{failed:#?}");
         assert!(failed[0].contains(": not reloaded, "), "{failed:#?}");
 
-        // Without standard error there is the system log.
+        // Without standard error, the system log still gets lines.
         sensor.append_to_configuration("log_stderr: false\n");
         sensor.write_rules(include_str!("../../harness/src/rules.yaml"));
         sensor.signal(Signal::HUP);
@@ -151,7 +151,7 @@ fn a_reload_changes_form_and_level_of_the_lines() {
     sensor.append_to_configuration(&format!("config_files: [{}]\n", config.display()));
     assert_logged(&sensor, ": Informational: reloaded");
     fs::write(&config, "log_level: error\n").unwrap();
-    // Nothing says that this was loaded: that is what was asked for.
+    // The configuration turns off the line about this reload.
     std::thread::sleep(std::time::Duration::from_secs(4));
     fs::write(&config, "sensor: {log_format: json}\n").unwrap();
     assert_logged(&sensor, "\"message\":\"reloaded\"}");
@@ -163,7 +163,7 @@ fn a_reload_changes_form_and_level_of_the_lines() {
 
 #[test]
 fn libraries_are_heard_with_their_targets_where_a_level_is_set_for_them() {
-    // A server of which the client of the API server and rustls can only complain.
+    // The client of the API server and rustls log an error about this server.
     let scene = Scene::new();
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! A server that wants to see a certificate of the sensor.
+//! A server that demands a client certificate.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -53,7 +53,7 @@ fn server_config(own: &Signed, clients: &Path) -> ServerConfig {
         .unwrap()
 }
 
-/// Serves until the test ends; its port, and how many alerts it took.
+/// Serves until the test ends; returns its port, and the count of alerts that it took.
 fn serve(config: ServerConfig) -> (u16, Arc<AtomicU64>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -89,7 +89,7 @@ fn answer(stream: StreamOwned<ServerConnection, TcpStream>, taken: &AtomicU64) {
     }
 }
 
-/// Sends three lines to a server on that port; what became of them.
+/// Sends three lines to a server on that port; returns the final counts.
 fn send(port: u16, authority: &Path, client: Option<&Signed>) -> Counts {
     let mut config = Config::default();
     config.stdout_output.enabled = false;

@@ -1,4 +1,4 @@
-//! What a producer learns of its lines: when it may forget them.
+//! Progress: when a producer may forget its lines.
 
 use std::{path::Path, time::Duration};
 
@@ -10,7 +10,7 @@ use super::{
 };
 
 impl Bench {
-    /// One line at a position, handed out.
+    /// Adds one line at a position, and hands it out.
     fn line_at(&mut self, position: u64, progress: &Progress) {
         self.line();
         progress.reached(position);
@@ -28,7 +28,7 @@ fn written(directory: &Path) -> usize {
     read(&files(directory)).numbers.len()
 }
 
-/// Long enough for what must not happen to happen.
+/// A pause in which a wrong behaviour would show.
 fn wait() {
     std::thread::sleep(Duration::from_millis(200));
 }
@@ -146,7 +146,7 @@ fn lines_that_are_spooled_to_the_disk_are_done() {
     let mut config = file_config(&dir.path().join("log"));
     config.sensor.file_output.spool.directory = Some(dir.path().join("spool"));
     let mut bench = Bench::start(&config);
-    // No file can be made in what is no directory any more.
+    // No file can be made below a path that is no directory any more.
     bench.lines(1);
     bench.settle("file");
     std::fs::remove_dir_all(dir.path().join("log")).unwrap();

@@ -1,4 +1,4 @@
-//! The web server, asked by a plain client.
+//! The web server and a plain client.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -132,7 +132,7 @@ fn open_connections_do_not_keep_other_clients_from_being_served() {
     let mut kept = Vec::new();
     for number in 0..200 {
         let mut stream = TcpStream::connect(web.address).unwrap();
-        // Some say nothing, some send half a request, some one after the other.
+        // Some clients send nothing, some half a request, some one request after the other.
         let request = ["", "GET /he", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"];
         let _ = stream.write_all(request[number % 3].as_bytes());
         kept.push(stream);
@@ -147,7 +147,7 @@ fn a_connection_serves_one_request() {
     let request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     stream.write_all(request.repeat(3).as_bytes()).unwrap();
     let mut answer = Vec::new();
-    // What it did not read may make the kernel reset the connection behind the answer.
+    // Unread bytes can make the kernel reset the connection behind the answer.
     let _ = stream.read_to_end(&mut answer);
     let answer = String::from_utf8(answer).unwrap();
     assert_eq!(answer.matches("HTTP/1.1 200").count(), 1, "{answer}");
@@ -171,7 +171,7 @@ fn a_connection_does_not_live_longer_than_its_time_whatever_it_sends() {
         .unwrap();
     let began = Instant::now();
     stream.write_all(b"GET /healthz HTTP/1.1\r\n").unwrap();
-    // A header every second would be enough for who waits for the next byte only.
+    // A header every second would keep the connection open if each byte extended the time.
     let closed = |stream: &mut TcpStream| match stream.read(&mut [0; 64]) {
         Ok(0) => true,
         Ok(_) => false,

@@ -1,5 +1,5 @@
-//! Standard output as a pipe that nobody reads, or that is closed: in a child
-//! process, because it is this process's own.
+//! Standard output as a pipe that nobody reads, or that is closed. A child process runs these
+//! tests, because they replace its standard output.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -11,7 +11,7 @@ use config::Config;
 
 use super::support::Bench;
 
-/// Not a test: the process whose standard output it is.
+/// Not a test: the child process.
 #[test]
 #[ignore = "started by the tests of this module"]
 fn stdout_process() {

@@ -1,4 +1,4 @@
-//! Lines to write, and what became of them.
+//! Test helpers: lines to write, and the counts afterwards.
 
 use std::{
     collections::BTreeMap,
@@ -43,7 +43,7 @@ impl Bench {
         }
     }
 
-    /// Another configuration.
+    /// Applies another configuration.
     pub(crate) fn change(&mut self, config: &Config) -> Result<(), OutputError> {
         let change = self.outputs.control().prepare(config, &self.identity)?;
         self.outputs.apply(change);
@@ -75,8 +75,9 @@ impl Bench {
         self.outputs.flush();
     }
 
-    /// `rate` lines a second for so long, in passes of 10 ms; a thread that others kept from its
-    /// CPU does not make up for that by a flood. The longest pass: it is the capture thread's time.
+    /// Adds `rate` lines a second for that time, in passes of 10 ms; after a delay by other
+    /// processes the thread does not catch up with a flood. Returns the longest pass, which is the
+    /// capture thread's delay.
     pub(crate) fn storm(&mut self, rate: u64, time: Duration) -> Duration {
         let began = Instant::now();
         let first = self.next;
@@ -97,7 +98,7 @@ impl Bench {
         account.1.counts()
     }
 
-    /// Waits until an output has written or dropped all it was given.
+    /// Waits until an output has written or dropped all lines that it was offered.
     pub(crate) fn settle(&self, name: &str) -> Counts {
         eventually(name, || self.counts(name).spooled == 0);
         self.counts(name)
@@ -112,8 +113,8 @@ impl Bench {
     }
 }
 
-/// How long something took this thread, but for the time that it was ready to run and others had
-/// the CPUs: that says how busy the machine is, and not what the thread waits for.
+/// How long a call took this thread, without the time that it waited for a CPU: that time shows how
+/// busy the machine is, and not what the call waits for.
 pub(crate) fn held_up(run: impl FnOnce()) -> Duration {
     // Time on a CPU, time in the queue for one, both in ns: Documentation/scheduler/sched-stats.rst.
     let queued = || {
@@ -127,7 +128,7 @@ pub(crate) fn held_up(run: impl FnOnce()) -> Duration {
     began.elapsed().saturating_sub(queued)
 }
 
-/// Waits, but not for ever.
+/// Waits until a condition is true, with a time limit.
 pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
     let began = Instant::now();
     while !condition() {
@@ -139,7 +140,7 @@ pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// The log and the files put aside, oldest first.
+/// The log and the rotated files, oldest first.
 pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
     let mut aside: Vec<PathBuf> = fs::read_dir(directory)
         .expect("directory")
@@ -152,7 +153,7 @@ pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
     aside
 }
 
-/// What is in some files: numbers of the lines in order, and the sensor's own records.
+/// The content of some files: numbers of the lines in order, and the internal records.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
     pub(crate) numbers: Vec<u64>,
@@ -181,7 +182,7 @@ impl Content {
         }
     }
 
-    /// The numbers are in order, none twice; how many are missing before `end`.
+    /// Checks that the numbers ascend; returns how many are missing before `end`.
     pub(crate) fn missing(&self, end: u64) -> u64 {
         for pair in self.numbers.windows(2) {
             assert!(pair[0] < pair[1], "{} is followed by {}", pair[0], pair[1]);

@@ -14,7 +14,7 @@ use super::support::Bench;
 
 pub(super) const SOCKET: &str = "/dev/log";
 
-/// Runs it where nobody else sees the mounts, and `/dev` is empty.
+/// Runs a test in a mount namespace of its own, in which `/dev` is empty.
 pub(super) fn in_own_mounts(run: impl FnOnce() + Send + 'static) {
     let thread = std::thread::spawn(|| {
         // SAFETY: no descriptors are unshared; the threads that this one starts

@@ -1,5 +1,5 @@
-//! `cargo xtask bench connect`: a storm of connects in what looks like a container, and what
-//! hooks for connects cost other system calls.
+//! `cargo xtask bench connect`: a storm of connects in a cgroup that is named as a container's is,
+//! and what hooks for connects cost other system calls.
 
 use anyhow::{Context as _, Result};
 use harness::{Cgroup, Sensor, Setup};
@@ -27,10 +27,10 @@ pub(crate) struct Arguments {
     calls: u32,
 }
 
-/// A way to run the sensor, or not to: its name, the rule's condition, how it hooks.
+/// A setting of the sensor, or no sensor: its name, the rule's condition, the hook mode.
 type Variant = (&'static str, Option<(&'static str, &'static str)>);
 
-/// All of them; the first is what the others are compared with.
+/// All variants; the others are compared with the first one.
 const VARIANTS: [Variant; 5] = [
     ("without sensor", None),
     (
@@ -51,7 +51,7 @@ const VARIANTS: [Variant; 5] = [
     ),
 ];
 
-/// What was measured of a variant, round by round.
+/// The measurements of a variant, round by round.
 #[derive(Default)]
 struct Series {
     /// Seconds of the storm.
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Starts the sensor with a rule that writes what the default rule writes.
+/// Starts the sensor with a rule that writes the fields of the default rule.
 pub(super) fn start((condition, hooks): (&str, &str)) -> Sensor {
     let rules = include_str!("connect.yaml").replace("CONDITION", condition);
     Setup::of_the_machine()

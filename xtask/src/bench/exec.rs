@@ -22,10 +22,10 @@ pub(crate) struct Arguments {
     execs: u32,
 }
 
-/// Numbers of workers that storm at once.
+/// Numbers of workers of a storm.
 const WORKERS: [u32; 2] = [1, 2];
 
-/// What was measured of a variant, round by round.
+/// The measurements of a variant, round by round.
 #[derive(Default)]
 struct Series {
     /// Seconds of the storm, for each number of workers.

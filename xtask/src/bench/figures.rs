@@ -1,9 +1,9 @@
-//! Figures of a process, and of a series.
+//! Figures of a process and of a series of measurements.
 
 use anyhow::{Context as _, Result};
 use harness::figures::{anonymous_memory, cpu_time};
 
-/// The middle of a series (the mean of the two middle ones, if it is even).
+/// The median of a series (for an even number of values the mean of the two in the middle).
 pub(super) fn median(series: &[f64]) -> f64 {
     let mut sorted = series.to_vec();
     sorted.sort_by(f64::total_cmp);

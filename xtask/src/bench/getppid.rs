@@ -1,8 +1,8 @@
-//! `cargo xtask bench getppid`: what every other system call pays.
+//! `cargo xtask bench getppid`: what hooks cost every other system call.
 //!
-//! As long as somebody hooks one system call, the kernel takes the slow way in and out of every system
-//! call. The command also measures an empty tracepoint without a program, which shows the kernel's
-//! share of the cost.
+//! While any process hooks one system call, the kernel takes the slow way in and out of every
+//! system call. The command also measures a tracepoint without an eBPF program, which shows the
+//! kernel's share of the cost.
 
 use std::{
     fs, io,
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     calls: u32,
 }
 
-/// What listens meanwhile; dropping it ends it.
+/// The hooks during a measurement; dropping this value removes them.
 #[expect(dead_code, reason = "held for their drop")]
 enum Listener {
     Nobody,
@@ -40,7 +40,7 @@ enum Listener {
 
 type Listen = fn() -> Result<Listener>;
 
-/// All of them; the first is what the others are compared with.
+/// All variants; the others are compared with the first one.
 const VARIANTS: [(&str, Listen); 6] = [
     ("without sensor", || Ok(Listener::Nobody)),
     ("exec rules", || {
@@ -117,7 +117,7 @@ struct PerfEventAttr {
 /// `PERF_TYPE_TRACEPOINT`.
 const TRACEPOINT: u32 = 2;
 
-/// Listens to `connect` on one CPU, by a tracepoint with no program.
+/// Opens a perf event for `connect` on one CPU: a tracepoint without an eBPF program.
 fn empty_tracepoint() -> Result<OwnedFd> {
     const ID: &str = "/sys/kernel/tracing/events/syscalls/sys_exit_connect/id";
     let id = fs::read_to_string(ID).context(ID)?;

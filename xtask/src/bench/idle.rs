@@ -1,4 +1,4 @@
-//! `cargo xtask bench idle`: what the sensor costs a machine on which nothing happens.
+//! `cargo xtask bench idle`: what the sensor costs an idle machine.
 
 use std::{thread, time::Duration};
 
@@ -11,7 +11,7 @@ use super::{
 
 #[derive(clap::Args, Clone, Copy)]
 pub(crate) struct Arguments {
-    /// How long
+    /// Seconds of the measurement
     #[arg(long, default_value_t = 60)]
     seconds: u32,
 }

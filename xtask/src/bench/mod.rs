@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: what the sensor costs.
 //!
-//! Rounds of each variant are interleaved, so that what else the machine does falls on all of
-//! them alike; figures are medians, and ratios of medians within one run.
+//! The command takes the variants in turn, round by round, so that other work on the machine
+//! affects all of them alike; figures are medians, and ratios of medians within one run.
 
 mod connect;
 mod exec;
@@ -24,23 +24,26 @@ use crate::{
 
 #[derive(clap::Subcommand, Clone, Copy)]
 pub(crate) enum Command {
-    /// A storm of execs: without sensor, and with it filtering, matching nothing, writing all
+    /// A storm of execs: without the sensor, and with it filtering, matching no event, writing all
+    /// events
     Exec(exec::Arguments),
-    /// A storm of connects: without sensor, and with it filtering, matching nothing, writing all
+    /// A storm of connects: without the sensor, and with it filtering, matching no event, writing
+    /// all events
     Connect(connect::Arguments),
-    /// System calls that have nothing to do with it: a loop of `getppid`
+    /// System calls that the sensor does not capture: a loop of `getppid`
     Getppid(getppid::Arguments),
-    /// What each eBPF program takes, as the kernel measures it
+    /// The run time of each eBPF program, as the kernel measures it
     Programs(programs::Arguments),
     /// The same storms under bpftrace, libbpf-tools and Linux audit, side by side
     Peers(peers::Arguments),
-    /// From a record to its line in one thread, everything cached; memory of a full node
+    /// From a record to its line in one thread, with warm caches; the memory on a full node
     Enrich,
-    /// Rule sets of 1 to 1,000 rules: loading them, and events that match none
+    /// Rule sets of 1 to 1,000 rules: loading them, and events that match no rule
     Rules,
-    /// A machine on which nothing happens
+    /// An idle machine
     Idle(idle::Arguments),
-    /// Short containers for a long time: memory stays flat, every exec is accounted for
+    /// Short-lived containers for a long time: memory must stay flat, and every exec be accounted
+    /// for
     Soak(soak::Arguments),
 }
 
@@ -72,7 +75,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
     Ok(())
 }
 
-/// A benchmark of the library, which needs neither kernel nor root.
+/// Runs a benchmark of the library, which needs neither an eBPF program nor root.
 fn in_process(name: &str) -> Result<()> {
     execute(&mut cargo(&[
         "bench",

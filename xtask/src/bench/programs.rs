@@ -1,4 +1,4 @@
-//! `cargo xtask bench programs`: what each eBPF program takes, as the kernel itself measures it.
+//! `cargo xtask bench programs`: the run time of each eBPF program, as the kernel measures it.
 //!
 //! The duration of a storm depends on everything that the machine does meanwhile. This command
 //! measures the eBPF programs alone. The kernel reads its clock twice for each run of a program, and
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     events: u32,
 }
 
-/// Rules about connects, and how these are hooked.
+/// Conditions of rules about connects, with the hook mode.
 const CONNECTS: [(&str, (&str, &str)); 4] = [
     (
         "connect, filtered in the kernel",
@@ -44,7 +44,7 @@ const CONNECTS: [(&str, (&str, &str)); 4] = [
     ),
 ];
 
-/// Runs of a program, and the nanoseconds that they took.
+/// Runs of an eBPF program, and their nanoseconds.
 #[derive(Clone, Copy, Default)]
 struct Runs {
     count: u64,
@@ -78,7 +78,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
-/// A storm under the sensor: a row for each of its programs, and one for all of them.
+/// A storm under the sensor: a row for each eBPF program, and one for all of them.
 fn one(name: &str, sensor: &Sensor, storm: &mut std::process::Command, events: u32) -> Result<()> {
     let before = runs_of(sensor.pid())?;
     storm::rage(storm)?;
@@ -109,12 +109,12 @@ fn figure(count: u64) -> f64 {
     count as f64
 }
 
-/// The runs of the programs that a process holds, by the programs' numbers.
+/// The runs of the eBPF programs of a process, by the ids of the programs.
 fn runs_of(pid: u32) -> Result<BTreeMap<u32, Runs>> {
     let directory = format!("/proc/{pid}/fdinfo");
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(&directory).context(directory)? {
-        // Descriptors come and go.
+        // Descriptors appear and disappear meanwhile.
         let text = fs::read_to_string(entry?.path()).unwrap_or_default();
         let value = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -138,11 +138,11 @@ fn name_of(program: u32) -> Result<String> {
     Ok(shown["name"].as_str().unwrap_or_default().to_owned())
 }
 
-/// Has the kernel measure the runs of programs as long as the descriptor is open.
+/// Makes the kernel measure runs of eBPF programs until the descriptor is closed.
 fn measure_runs() -> Result<OwnedFd> {
     /// `BPF_ENABLE_STATS` of `include/uapi/linux/bpf.h`.
     const ENABLE_STATS: i32 = 32;
-    // `BPF_STATS_RUN_TIME`, all that is in the attributes of that command.
+    // `BPF_STATS_RUN_TIME` is the only attribute of that command.
     let attributes: u32 = 0;
     // SAFETY: the kernel reads as many bytes as the size says.
     let fd = unsafe {

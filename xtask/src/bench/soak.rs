@@ -1,5 +1,5 @@
-//! `cargo xtask bench soak`: many short containers for a long time. Memory must
-//! not grow, and every exec must be accounted for.
+//! `cargo xtask bench soak`: short-lived containers for a long time. Memory must not grow, and
+//! every exec must be accounted for.
 
 use std::{
     collections::VecDeque,
@@ -20,26 +20,26 @@ use crate::shell::say;
 
 #[derive(clap::Args, Clone, Copy)]
 pub(crate) struct Arguments {
-    /// How long
+    /// Seconds of the test
     #[arg(long, default_value_t = 600)]
     seconds: u32,
     /// Execs a second
     #[arg(long, default_value_t = 1000)]
     execs: u32,
-    /// Containers that come and go a second
+    /// Containers a second that start and end
     #[arg(long, default_value_t = 20)]
     containers: u32,
-    /// Seconds between two readings
+    /// Seconds between two measurements of memory
     #[arg(long, default_value_t = 10)]
     interval: u32,
 }
 
-/// The program that containers execute: of no other name on this machine.
+/// Name of the program that the containers execute; no other program on this machine has it.
 const PROGRAM: &str = "soak-tiny";
-/// How much memory may grow from the second quarter of the time to the last one.
+/// How much the memory may grow from the second quarter of the time to the last one.
 const GROWTH: f64 = 1.05;
 
-/// What the sensor is to write: as the default rule, of these execs only.
+/// A rule with the fields of the default rule, for these execs only.
 const RULES: &str = include_str!("rules.yaml");
 
 pub(super) fn run(arguments: Arguments) -> Result<()> {
@@ -49,7 +49,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     let condition = format!("evt.type = execve and container.id != host and proc.name = {PROGRAM}");
     let sensor = Setup::of_the_machine()
         .rules(&RULES.replace("CONDITION", &condition))
-        // What is written is counted, not read.
+        // The test counts written lines, and does not read them.
         .option("sensor.file_output.rotate.size", "16MiB")
         .option("sensor.file_output.rotate.keep", 1)
         .at_most(Duration::from_secs(u64::from(arguments.seconds) + 120))
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Memory at each reading, MiB.
+/// Memory at each measurement, MiB.
 #[derive(Default)]
 struct Readings(Vec<f64>);
 
@@ -96,7 +96,7 @@ impl Readings {
     }
 }
 
-/// Lets containers come and go; how many execs there were.
+/// Starts containers, which end by themselves; returns the number of execs.
 fn soak(
     arguments: Arguments,
     sensor: &Sensor,

@@ -1,4 +1,4 @@
-//! The storms that the benches let loose (`tests/src/bin/storm`).
+//! Storms for the benchmarks (`tests/src/bin/storm`).
 
 use std::{path::Path, process::Command, time::Duration};
 
@@ -7,23 +7,23 @@ use harness::Cgroup;
 
 use crate::shell::{command, output, target};
 
-/// What a storm took.
+/// The duration of a storm.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StormTime {
     /// From the first event to the last one.
     pub(super) wall: Duration,
-    /// What its workers were on a CPU.
+    /// CPU time of the workers.
     pub(super) on_cpu: Duration,
 }
 
-/// A storm of execs of a program; as many as the workers can share evenly.
+/// A storm of execs of a program; `count` is rounded down so that the workers share it evenly.
 pub(super) fn execs(workers: u32, count: u32, program: &Path) -> Command {
     let mut storm = storm("execs", workers, count / workers * workers);
     storm.arg(program);
     storm
 }
 
-/// A storm of connects; as many as the workers can share evenly.
+/// A storm of connects; `count` is rounded down so that the workers share it evenly.
 pub(super) fn connects(workers: u32, count: u32) -> Command {
     let in_all = workers * 5;
     storm("connects", workers, count / in_all * in_all)
@@ -34,7 +34,7 @@ fn storm(kind: &str, workers: u32, count: u32) -> Command {
     command(program, &[kind, &workers.to_string(), &count.to_string()])
 }
 
-/// Has a storm rage within a cgroup.
+/// Makes the storm run in a cgroup.
 pub(super) fn within(storm: &mut Command, cgroup: &Cgroup) {
     storm.args(["--cgroup", &cgroup.procs()]);
 }
@@ -49,9 +49,9 @@ pub(super) fn rage(storm: &mut Command) -> Result<StormTime> {
     })
 }
 
-/// A cgroup that is named as a container's is; numbers tell those of this process apart.
+/// A cgroup with the name of a container's; the number distinguishes those of this process.
 pub(super) fn container(number: u32) -> Cgroup {
-    // The first twelve digits are what is shown of an id.
+    // The sensor shows the first twelve digits of an id.
     let id = format!("{number:08x}{:056x}", std::process::id());
     Cgroup::new(&format!("docker-{id}.scope"))
 }

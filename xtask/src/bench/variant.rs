@@ -2,16 +2,16 @@
 
 use harness::{Sensor, Setup};
 
-/// A way to run the sensor, or not to.
+/// A setting of the sensor, or no sensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Variant {
-    /// No sensor: what the others are compared with.
+    /// No sensor: the others are compared with this variant.
     Without,
-    /// Only containers are wanted: the kernel side drops the storm, which is the host's.
+    /// Rules want containers only: the kernel side filters the storm, which is on the host.
     Filtered,
-    /// A rule wants host execs, but of a program that does not run.
+    /// A rule wants execs of the host, of a program that does not run.
     Unmatched,
-    /// Every exec is written.
+    /// The sensor writes every exec.
     Written,
 }
 
@@ -32,7 +32,7 @@ impl Variant {
         }
     }
 
-    /// Starts the sensor so, unless there is to be none.
+    /// Starts the sensor with that setting; none for [`Self::Without`].
     pub(super) fn start(self) -> Option<Sensor> {
         let condition = match self {
             Self::Without => return None,

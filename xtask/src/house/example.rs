@@ -1,4 +1,4 @@
-//! A source of events other than the system calls: the example's, with its own fields and rules.
+//! Tests of the example of another source of events, with its own fields and rules.
 
 use std::{
     env,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::shell::workspace_cargo;
 
-/// What the example writes for that input: its lines, and its last words.
+/// Standard output and standard error of the example for that input.
 fn run(input: &str) -> (Vec<serde_json::Value>, String) {
     let built = workspace_cargo("build", &["--quiet", "--example", "json_lines"]).status();
     assert!(built.expect("cargo runs").success());

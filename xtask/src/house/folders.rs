@@ -1,7 +1,7 @@
 //! The section *Folders* of ARCHITECTURE.md has a line for each folder, and each line a folder.
 //!
-//! A folder with Rust files needs a line of its own. Of other folders those up to a depth of
-//! [`DEPTH`] need one, and speak for what is below them.
+//! A folder with Rust files needs a line of its own. Of the other folders those down to a depth of
+//! [`DEPTH`] need one, and it covers their subfolders.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,10 +15,10 @@ const PAGE: &str = "ARCHITECTURE.md";
 const SECTION: &str = "## Folders";
 /// Down to this depth a folder without Rust files needs a line.
 const DEPTH: usize = 2;
-/// A sentence has at least so many words.
+/// Fewest words of a sentence.
 const WORDS: usize = 3;
 
-/// The folder that a file is in, without a slash at its end; none for a file of the root.
+/// The folder of a file, without a slash at its end; none for a file of the root.
 fn folder(file: &str) -> Option<&str> {
     file.rsplit_once('/').map(|(folder, _)| folder)
 }
@@ -43,7 +43,7 @@ fn needed(files: &[String]) -> BTreeSet<String> {
         .collect()
 }
 
-/// What is wrong with a page, for a repository of these files.
+/// The problems of a page, for a repository with these files.
 fn problems(page: &str, files: &[String]) -> Vec<String> {
     let mut problems = Vec::new();
     let mut lines = BTreeMap::new();

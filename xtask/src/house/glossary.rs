@@ -15,7 +15,7 @@ fn terms(page: &str) -> Vec<(&str, &str)> {
     .collect()
 }
 
-/// What is wrong with a glossary.
+/// The problems of a glossary.
 fn problems(page: &str) -> Vec<String> {
     let terms = terms(page);
     let mut problems = Vec::new();

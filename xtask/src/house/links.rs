@@ -1,4 +1,4 @@
-//! Links between pages lead to files, folders and headings that are there.
+//! Links between pages lead to existing files, folders and headings.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,7 +28,7 @@ fn prose(page: &str) -> Vec<String> {
     unfenced(page).into_iter().map(outside).collect()
 }
 
-/// The targets of a page's links, those into the network apart.
+/// The targets of a page's links, except those into the network.
 fn targets(page: &str) -> Vec<String> {
     let mut targets = Vec::new();
     for line in prose(page) {
@@ -47,8 +47,8 @@ fn targets(page: &str) -> Vec<String> {
     targets
 }
 
-/// By what a heading is linked: its words in small letters with hyphens between them; headings of
-/// the same words are numbered.
+/// The anchor of a heading: its words in lower case with hyphens between them; further headings
+/// with the same words get a number.
 fn anchors(page: &str) -> BTreeSet<String> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut anchors = BTreeSet::new();
@@ -75,7 +75,7 @@ fn anchors(page: &str) -> BTreeSet<String> {
     anchors
 }
 
-/// The path of a link's target in the repository; none if that is outside of it.
+/// The path of a link's target in the repository; none for a path outside of it.
 pub(super) fn resolve(page: &str, target: &str) -> Option<String> {
     let mut parts: Vec<&str> = page.split('/').collect();
     parts.pop();
@@ -98,7 +98,7 @@ pub(super) fn is_there(path: &str, files: &[String]) -> bool {
     path.is_empty() || files.iter().any(is_it)
 }
 
-/// What is wrong with the links of a page. `read` gives a page's text.
+/// The problems of a page's links. `read` returns the text of a page.
 fn problems(name: &str, files: &[String], read: &dyn Fn(&str) -> String) -> Vec<String> {
     let text = read(name);
     let wrong = |target: &String| {

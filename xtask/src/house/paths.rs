@@ -1,4 +1,4 @@
-//! Paths of the repository that pages name in backticks are there.
+//! Paths of the repository that pages name in backticks exist.
 
 use std::{collections::BTreeSet, fs};
 
@@ -9,10 +9,10 @@ use super::{
 };
 use crate::shell::root;
 
-/// Names what was, too.
+/// The page that also names removed paths.
 const HISTORY: &str = "CHANGELOG.md";
 
-/// The paths that a page names: words in backticks with a slash that begin with a folder of the
+/// The paths that a page names: words in backticks with a slash, which begin with a folder of the
 /// repository's root.
 fn named<'a>(page: &'a str, folders: &BTreeSet<&str>) -> Vec<&'a str> {
     let is_path = |word: &&str| {
@@ -25,7 +25,7 @@ fn named<'a>(page: &'a str, folders: &BTreeSet<&str>) -> Vec<&'a str> {
     lines.flat_map(spans).filter(is_path).collect()
 }
 
-/// The paths that a page names and that are neither in the repository nor beside the page.
+/// The paths on a page that exist neither in the repository nor beside the page.
 fn missing(name: &str, page: &str, files: &[String]) -> Vec<String> {
     let folders = files.iter().filter_map(|file| file.split_once('/'));
     let folders: BTreeSet<&str> = folders.map(|(folder, _)| folder).collect();

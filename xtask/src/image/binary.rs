@@ -1,8 +1,8 @@
-//! What a binary of an image must be.
+//! Checks of a binary for the image.
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// Refuses what an image without a loader cannot start.
+/// Refuses a binary that cannot start in an image without a loader.
 pub(super) fn check_static(elf: &[u8]) -> Result<()> {
     const PT_INTERP: u32 = 3;
     ensure!(

@@ -1,19 +1,19 @@
-//! The image's only layer: a tar whose bytes depend on its contents alone.
+//! The image's only layer: a tar whose bytes depend only on its contents.
 
 use std::io::Write as _;
 
 use anyhow::Result;
 use tar::{Builder, EntryType, Header};
 
-/// A layer, packed and not.
+/// A layer, uncompressed and compressed.
 pub(super) struct Layer {
     /// The tar itself; its digest is the layer's `diff_id`.
     pub(super) tar: Vec<u8>,
-    /// The same, compressed.
+    /// The compressed tar.
     pub(super) gzip: Vec<u8>,
 }
 
-/// What is looked up by programs that ask for names, and nobody else.
+/// `/etc/passwd` and `/etc/group`, for programs that look up names.
 const PASSWD: &[u8] = b"root:x:0:0:root:/:/sbin/nologin\n";
 const GROUP: &[u8] = b"root:x:0:\n";
 const NSSWITCH: &[u8] = b"passwd: files\ngroup: files\nhosts: files dns\n";

@@ -1,4 +1,4 @@
-//! The licence texts of everything linked in, each text once.
+//! The licence texts of everything in the binary, each text once.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use super::packages::Packages;
 use crate::shell::root;
 
-/// How the names of such files begin, in capitals.
+/// Beginnings of the names of licence files, in capitals.
 const NAMES: &[&str] = &[
     "LICENSE",
     "LICENCE",
@@ -22,11 +22,11 @@ const NAMES: &[&str] = &[
     "COPYRIGHT",
 ];
 
-/// Where Debian keeps the terms of the C library that is linked in (LGPL 2.1, with the sources
-/// of this program at hand as it demands).
+/// Where Debian has the licence of the C library in the binary (LGPL 2.1; the sources of this
+/// program are available, as it demands).
 const GLIBC: &str = "/usr/share/doc/libc6-dev/copyright";
 
-/// One text: for each distinct licence who is under it, then its words.
+/// One text: for each distinct licence the packages under it, then its text.
 pub(super) fn text(packages: &Packages) -> Result<Vec<u8>> {
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut declared = String::new();

@@ -7,7 +7,7 @@ use tar::Builder;
 
 use super::layer::{Layer, append};
 
-/// An archive and the digest of its manifest, by which the image is known.
+/// An archive and the digest of its manifest, which identifies the image.
 pub(super) struct Image {
     /// The archive.
     pub(super) bytes: Vec<u8>,
@@ -63,7 +63,7 @@ pub(super) fn archive(name: &str, architecture: &str, layer: &Layer, time: u64) 
     }))?);
     let mut entry = manifest.descriptor("manifest.v1+json");
     entry["platform"] = json!({ "architecture": architecture, "os": "linux" });
-    // containerd names the image by the first, other tools by the second.
+    // containerd reads the image's name from the first annotation, other tools from the second.
     entry["annotations"] = json!({
         "io.containerd.image.name": name,
         "org.opencontainers.image.ref.name": name.rsplit(':').next().unwrap_or(name),

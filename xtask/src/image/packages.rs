@@ -1,4 +1,4 @@
-//! The crates that end up in the binary, by cargo's own account.
+//! The crates in the binary, as `cargo metadata` lists them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,20 +17,20 @@ pub(super) struct Package {
     pub(super) name: String,
     /// Its version.
     pub(super) version: String,
-    /// SPDX expression, where it declares one.
+    /// Its licence as an SPDX expression, if it declares one.
     pub(super) licence: Option<String>,
-    /// Where it lies.
+    /// The directory of its sources.
     pub(super) directory: PathBuf,
-    /// Whether it comes from a registry, not from this repository.
+    /// Whether it comes from a registry, and not from this repository.
     pub(super) foreign: bool,
-    /// Names and versions of what it uses.
+    /// Names and versions of its dependencies.
     pub(super) uses: BTreeSet<(String, String)>,
 }
 
-/// By name and version.
+/// Packages by name and version.
 pub(super) type Packages = BTreeMap<(String, String), Package>;
 
-/// Everything linked into the sensor, and into the eBPF object that it carries.
+/// All crates in the sensor's binary, and in the eBPF object that the binary contains.
 pub(super) fn of_the_sensor(target: &str) -> Result<Packages> {
     let mut found = linked(&root().join("Cargo.toml"), "sensor", Some(target))?;
     let object = linked(&root().join("sensor-ebpf/Cargo.toml"), "sensor-ebpf", None)?;

@@ -1,4 +1,4 @@
-//! The bill of materials: `CycloneDX` 1.6, of the crates that are linked in.
+//! The bill of materials: `CycloneDX` 1.6, of the crates in the binary.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::{
     shell::{command, output},
 };
 
-/// The document; equal inputs give equal bytes (so it has no serial number).
+/// The document; equal inputs give equal bytes (so the document has no serial number).
 pub(super) fn document(packages: &Packages, toolchain: &[Toolchain], time: u64) -> Result<Vec<u8>> {
     let own = |package: &&Package| package.name == "sensor";
     let root = packages.values().find(own).map(component);
@@ -44,7 +44,7 @@ pub(super) fn document(packages: &Packages, toolchain: &[Toolchain], time: u64) 
     Ok(serde_json::to_vec(&document)?)
 }
 
-/// What the compiler links in that is no crate of the lock file.
+/// Libraries in the binary that are not in the lock file.
 pub(super) struct Toolchain {
     name: &'static str,
     version: String,

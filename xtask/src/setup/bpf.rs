@@ -1,4 +1,4 @@
-//! A compiler for the BPF target, and bpf-linker on the same LLVM.
+//! A compiler for the BPF target, and bpf-linker with the same LLVM.
 
 use std::{
     env, fs,
@@ -22,10 +22,10 @@ mod tools;
 use tools::{Compiler, find_linker, rustups};
 
 const TARGET: &str = "bpfel-unknown-none";
-/// Later versions need a newer Rust than the workspace's.
+/// The newest version of bpf-linker that compiles with the workspace's Rust.
 const LINKER_VERSION: &str = "0.13.0";
 
-/// Makes sure that the build script finds a compiler and a linker that fit.
+/// Makes sure that the build script finds a compiler and a linker that fit together.
 pub(super) fn compiler() -> Result<()> {
     let compiler = match Compiler::find(TARGET) {
         Ok(compiler) => compiler,
@@ -44,7 +44,7 @@ pub(super) fn compiler() -> Result<()> {
     linker(&compiler.rustc)
 }
 
-/// Adds the source of core to rustup's stable; where there is no rustup, installs Debian's
+/// Adds the source of core to rustup's stable toolchain; without rustup, installs Debian's
 /// compiler, which has core for BPF.
 fn install() -> Result<Compiler> {
     let found = || Compiler::find(TARGET).map_err(|error| anyhow!(error));
@@ -67,7 +67,8 @@ fn install() -> Result<Compiler> {
     found()
 }
 
-/// Debian 12 and 13 have the newer compiler beside their own, later ones as their own.
+/// Debian 12 and 13 have the newer compiler in a package beside their own; later ones have it as
+/// their own.
 fn install_debians() -> Result<()> {
     let packages: &[_] = if apt_knows("libstd-rust-web-dev-bpf") {
         &["rustc-web", "libstd-rust-web-dev-bpf"]
@@ -81,8 +82,8 @@ fn install_debians() -> Result<()> {
     apt_install(packages)
 }
 
-/// Installs Debian's compiler beside rustup's, for the tests that hold the programs of both to
-/// their budgets. A machine that has no such package goes on with one compiler.
+/// Installs Debian's compiler beside rustup's, for the tests that check the eBPF programs of both
+/// against their budgets. Without such a package there is one compiler.
 pub(super) fn second_compiler() {
     if Compiler::debians(TARGET).is_none()
         && has("apt-get")
@@ -92,7 +93,7 @@ pub(super) fn second_compiler() {
     }
 }
 
-/// Compiles the eBPF programs with each compiler that can; the objects' paths, `bpf-NAME.o`.
+/// Compiles the eBPF programs with each compiler; returns the paths of the objects, `bpf-NAME.o`.
 pub(crate) fn objects(machine: Machine) -> Result<Vec<PathBuf>> {
     let error = |error| anyhow!("{error}");
     let first = Compiler::find(TARGET).map_err(error)?;
@@ -100,7 +101,7 @@ pub(crate) fn objects(machine: Machine) -> Result<Vec<PathBuf>> {
     let llvm = llvm_major(&first.rustc)?;
     let mut compilers = vec![first];
     match Compiler::debians(TARGET) {
-        // Bitcode is read by the LLVM that wrote it, and by newer ones.
+        // Only the LLVM that wrote bitcode, and newer ones, can read it.
         Some(second) if llvm_major(&second.rustc)? > llvm => left_out(format_args!(
             "the programs of {}, whose LLVM is newer than that of bpf-linker",
             second.name
@@ -131,8 +132,8 @@ pub(crate) fn objects(machine: Machine) -> Result<Vec<PathBuf>> {
     compilers.iter().map(object).collect()
 }
 
-/// Builds bpf-linker, if it is missing or on another LLVM than the compiler: bitcode is
-/// read by the LLVM that wrote it.
+/// Builds bpf-linker, if it is missing or has another LLVM than the compiler: only the LLVM that
+/// wrote bitcode, and newer ones, can read it.
 fn linker(rustc: &Path) -> Result<()> {
     let (library, major) = library_of(rustc)?;
     let name = library.file_name().unwrap_or_default().to_owned();
@@ -141,7 +142,7 @@ fn linker(rustc: &Path) -> Result<()> {
         let chosen = env::var_os("SENSOR_BPF_LINKER").is_some();
         let bytes = fs::read(&linker).with_context(|| linker.display().to_string())?;
         let soname = format!("libLLVM.so.{major}");
-        // A linker that was built with LLVM inside, or against the same shared library.
+        // A linker with LLVM inside, or with the same shared library.
         let fits = contains(&bytes, soname.as_bytes()) || !contains(&bytes, b"libLLVM.so");
         if chosen || (version == format!("bpf-linker {LINKER_VERSION}") && fits) {
             say(format_args!(
@@ -155,8 +156,8 @@ fn linker(rustc: &Path) -> Result<()> {
         "building bpf-linker {LINKER_VERSION} on {} (minutes)",
         library.display()
     ));
-    // Its build wants a prefix with lib/libLLVM.so. That directory becomes the place where the
-    // linker looks for the library, so it stays. No development package is needed.
+    // The build needs a prefix with lib/libLLVM.so. The linker later looks for the library in that
+    // directory, so the directory stays. No development package is needed.
     let prefix = data_home()?.join("bpf-linker").join(&name);
     let lib = prefix.join("lib");
     fs::create_dir_all(&lib).with_context(|| lib.display().to_string())?;
@@ -179,7 +180,7 @@ fn linker(rustc: &Path) -> Result<()> {
         &feature,
     ]);
     install.env("LLVM_PREFIX", &prefix);
-    // What takes time in it is LLVM's, which is there compiled.
+    // LLVM does most of the work, and is compiled already.
     for (setting, value) in [
         ("DEBUG", "false"),
         ("STRIP", "true"),

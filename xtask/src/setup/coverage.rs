@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result, ensure};
 use super::{bpf::llvm_major, packages::apt_install};
 use crate::shell::{cargo, command, has, output, run, say};
 
-/// Later versions may need a newer Rust than the workspace's.
+/// The newest version of cargo-llvm-cov that compiles with the workspace's Rust.
 const VERSION: &str = "0.9.1";
 
-/// Installs what is missing; variables by which cargo-llvm-cov finds the tools.
+/// Installs what is missing; returns the variables by which cargo-llvm-cov finds the tools.
 pub(super) fn tools() -> Result<Vec<(&'static str, PathBuf)>> {
     if output(&mut cargo(&["llvm-cov", "--version"])).is_err() {
         say("missing: cargo-llvm-cov (coverage)");

@@ -1,6 +1,6 @@
-//! `cargo xtask setup`: brings a machine to where it can build eBPF programs.
+//! `cargo xtask setup`: installs what a machine lacks to build eBPF programs.
 //!
-//! What is there is kept; running it again does nothing. It says what it installs.
+//! It keeps what is installed, so a second run does nothing. It prints what it installs.
 
 mod bpf;
 mod coverage;
@@ -20,9 +20,9 @@ pub(crate) struct Arguments {
     pub(crate) tests: bool,
 }
 
-/// What a package brings, and how to see that it is there.
+/// A package, and how to check whether the machine has it.
 struct Need {
-    /// What it is for.
+    /// What the project needs it for.
     what: &'static str,
     /// Name of Debian's package.
     package: &'static str,
@@ -30,7 +30,7 @@ struct Need {
     met: fn() -> bool,
 }
 
-/// To build the sensor.
+/// Packages to build the sensor.
 const BUILD: &[Need] = &[
     Need {
         what: "a linker for Rust programs",
@@ -49,7 +49,7 @@ const BUILD: &[Need] = &[
     },
 ];
 
-/// To run the tests.
+/// Packages to run the tests.
 const TESTS: &[Need] = &[
     Need {
         what: "libFuzzer is C++",
@@ -113,7 +113,7 @@ const TESTS: &[Need] = &[
     },
 ];
 
-/// To boot other kernels.
+/// Packages to boot other kernels.
 const VM: &[Need] = &[
     Need {
         what: "a machine in the machine",
@@ -123,7 +123,7 @@ const VM: &[Need] = &[
     XZ,
 ];
 
-/// To boot them on arm64.
+/// Packages to boot them on arm64.
 const VM_ARM64: &[Need] = &[
     Need {
         what: "an arm64 machine in the machine",
@@ -139,7 +139,7 @@ const XZ: Need = Need {
     met: || has("xz"),
 };
 
-/// To build for arm64 elsewhere.
+/// Packages to build for arm64 on another processor.
 const CROSS_ARM64: &[Need] = &[
     Need {
         what: "a compiler of C for arm64, and a linker",
@@ -153,7 +153,7 @@ const CROSS_ARM64: &[Need] = &[
     },
 ];
 
-/// To measure others.
+/// Packages to measure other tools.
 const PEERS: &[Need] = &[
     Need {
         what: "measured beside the sensor",
@@ -177,27 +177,27 @@ const PEERS: &[Need] = &[
     },
 ];
 
-/// Installs what `cargo xtask bench peers` measures.
+/// Installs the tools of `cargo xtask bench peers`.
 pub(crate) fn install_peers() -> Result<()> {
     packages::install(PEERS)
 }
 
-/// Installs what `cargo xtask vm` needs.
+/// Installs the packages for `cargo xtask vm`.
 pub(crate) fn install_for_vm() -> Result<()> {
     packages::install(VM)
 }
 
-/// The same, for guests of arm64.
+/// Installs the packages for guests with arm64.
 pub(crate) fn install_for_arm64_vm() -> Result<()> {
     packages::install(VM_ARM64)
 }
 
-/// Installs what builds for arm64 on another processor.
+/// Installs the packages to build for arm64 on another processor.
 pub(crate) fn install_for_arm64() -> Result<()> {
     packages::install(CROSS_ARM64)
 }
 
-/// Installs what `cargo xtask coverage` needs; variables by which its tools are found.
+/// Installs what `cargo xtask coverage` needs; returns the variables by which it finds its tools.
 pub(crate) fn install_for_coverage() -> Result<Vec<(&'static str, PathBuf)>> {
     coverage::tools()
 }
@@ -218,7 +218,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Perf tracepoints need tracefs; where it is missing the sensor takes raw ones, so this may fail.
+/// Perf tracepoints need tracefs; without it the sensor uses raw tracepoints, so this may fail.
 fn mount_tracefs() {
     let mounted = Path::new("/sys/kernel/tracing/events").exists();
     if mounted || !Path::new("/sys/kernel/tracing").exists() {

@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result, bail};
 use super::Need;
 use crate::shell::{as_root, command, has, output, run, say};
 
-/// Programs that start services ask this file first.
+/// The script that packages call before they start a service (`policy-rc.d`).
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
-/// Installs what is missing.
+/// Installs missing packages.
 pub(super) fn install(needs: &[Need]) -> Result<()> {
     let missing: Vec<_> = needs.iter().filter(|need| !(need.met)()).collect();
     if missing.is_empty() {
@@ -44,7 +44,7 @@ pub(super) fn apt_install(packages: &[&str]) -> Result<()> {
     run(install.args(packages)).context("apt-get could not install what is missing")
 }
 
-/// Whether apt knows a package of that name.
+/// Whether apt has a package with that name.
 pub(super) fn apt_knows(package: &str) -> bool {
     output(&mut command("apt-cache", &["show", package])).is_ok()
 }
@@ -59,7 +59,7 @@ fn apt(arguments: &[&str]) -> std::process::Command {
     as_root("env", &all)
 }
 
-/// As long as it lives no installed package starts a service.
+/// While this value exists, no installed package starts a service.
 struct NoServices {
     ours: bool,
 }

@@ -37,8 +37,8 @@ type Step = (
     fn(&Arguments, &mut Vec<FailedTest>) -> Result<()>,
 );
 
-/// The steps in their order: what fails soonest comes first. One that fails does not keep the
-/// others from being run, if it is none of [`NEEDED`].
+/// The steps in their order: those that fail soonest come first. After a failure the others still
+/// run, unless the failed step is one of [`NEEDED`].
 const STEPS: &[Step] = &[
     ("setup", |_, _| setup::run(setup::Arguments { tests: true })),
     ("format", |_, _| format()),
@@ -51,13 +51,13 @@ const STEPS: &[Step] = &[
     ("fuzz", |_, _| fuzz::run(&fuzz::Arguments::default())),
 ];
 
-/// Steps that later ones stand on.
+/// Steps that later steps need.
 const NEEDED: &[&str] = &["setup", "release", quick::BUILD];
 
 /// Crates outside the workspace.
 const OUTSIDE: &[&str] = &["sensor-ebpf/Cargo.toml"];
 
-/// What became of a step.
+/// The result of a step.
 struct Outcome {
     step: &'static str,
     seconds: u64,
@@ -109,7 +109,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     bail!("failed: {}", failed.join(", "))
 }
 
-/// The steps with their times, and each red test with the command that repeats it.
+/// The table of steps and times, and each failed test with the command that repeats it.
 fn table(outcomes: &[Outcome]) -> String {
     let mut lines = vec![
         "| step | seconds | |".to_owned(),
@@ -148,7 +148,7 @@ fn lint() -> Result<()> {
     no_host_names()
 }
 
-/// The repository names no host of the network but those of documents and licences.
+/// Checks that the repository names no network host but those of documents and licences.
 fn no_host_names() -> Result<()> {
     let mut grep = crate::shell::command("git", &["grep", "-nIE"]);
     grep.arg(r"(index\.crates|static\.rust-lang|deb\.debian|registry\.npmjs|pypi)\.[a-z]+");
@@ -191,7 +191,7 @@ fn integration(arguments: &Arguments, red: &mut Vec<FailedTest>) -> Result<()> {
     }
     let companion = companion::start()?;
     let outcome = run_tests(test, red);
-    // Both are said, whichever failed.
+    // Reports both errors.
     companion.finish().and(outcome)
 }
 
@@ -199,7 +199,7 @@ fn integration(arguments: &Arguments, red: &mut Vec<FailedTest>) -> Result<()> {
 fn integration_tests() -> Command {
     let mut test = workspace_cargo("test", &["--no-fail-fast"]);
     if !is_root() {
-        // Cargo runs as the user, the tests as root.
+        // Cargo runs as the user, and the tests as root.
         let target = env!("TARGET").to_uppercase().replace('-', "_");
         test.env(
             format!("CARGO_TARGET_{target}_RUNNER"),

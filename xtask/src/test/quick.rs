@@ -1,7 +1,7 @@
-//! `cargo xtask test --quick`: what finds most of the faults in little time.
+//! `cargo xtask test --quick`: the tests that find most faults in little time.
 //!
-//! The choice was measured, see `docs/testing.md`: faults were put into the code one at a time, and
-//! each test program counted by what it found that the others had not, and by what it took.
+//! `docs/testing.md` describes the measurement behind the choice: with one seeded fault at a time,
+//! each test program counted by the faults that no other program had found, and by its time.
 
 use anyhow::Result;
 
@@ -30,7 +30,7 @@ const CHOSEN: &[&str] = &[
     "reload",
 ];
 
-/// The sensor without optimization: built in seconds after a change.
+/// Builds the sensor without optimization, which takes seconds after a change.
 fn build() -> Result<()> {
     setup::run(setup::Arguments { tests: true })?;
     execute(&mut workspace_cargo("build", &["--bin", "sensor"]))

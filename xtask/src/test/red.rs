@@ -1,4 +1,4 @@
-//! Which tests failed, and how to repeat them: read from what cargo and the tests print.
+//! Failed tests and the commands that repeat them, read from the output of cargo and of the tests.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _, pipe},
@@ -17,11 +17,11 @@ use crate::{
 pub(crate) struct FailedTest {
     /// The name of the test, with that of its test program.
     pub(crate) name: String,
-    /// The command that repeats it.
+    /// The command that repeats the test.
     pub(crate) repeat: String,
 }
 
-/// Runs `cargo test …`, whose output goes where ours goes; notes the tests that fail.
+/// Runs `cargo test …` with the output of this process, and notes the failed tests.
 ///
 /// # Errors
 /// If a test failed, or the command could not run.
@@ -29,14 +29,14 @@ pub(super) fn run_tests(mut command: Command, red: &mut Vec<FailedTest>) -> Resu
     let text = shown(&command);
     say(format_args!("$ {text}"));
     let (output, ours) = pipe()?;
-    // What fails is said on standard output by the tests, on standard error by cargo: in one pipe
-    // the lines keep their order.
+    // Tests print failures to standard output, cargo to standard error: one pipe for both keeps the
+    // order of the lines.
     command.stdout(ours.try_clone()?).stderr(ours);
     command.stdin(Stdio::null());
     let mut child = command
         .spawn()
         .with_context(|| format!("cannot run {text}"))?;
-    // The command holds the pipe's other end too.
+    // The command also has the other end of the pipe.
     drop(command);
     let mut reader = Reader::default();
     let status = progress::beside(child.id(), || {
@@ -55,7 +55,7 @@ pub(super) fn run_tests(mut command: Command, red: &mut Vec<FailedTest>) -> Resu
 
 #[derive(Default)]
 struct Reader {
-    /// Tests of the program that runs, which have failed.
+    /// Failed tests of the current test program.
     failed: Vec<String>,
     red: Vec<FailedTest>,
 }
@@ -69,7 +69,7 @@ impl Reader {
             let name = target
                 .split_once(" --test ")
                 .map_or(package, |(_, name)| name);
-            // All packages are selected, see `workspace_cargo`.
+            // The command selects all packages, see `workspace_cargo`.
             let chosen = target.split_once(' ').map_or("", |(_, rest)| rest);
             let chosen = chosen.split_once(' ').map_or("", |(_, chosen)| chosen);
             let repeat = format!("cargo test --locked --workspace {chosen}");
@@ -93,7 +93,7 @@ fn failed_test(line: &str) -> Option<&str> {
     Some(name.strip_suffix(" - should panic").unwrap_or(name))
 }
 
-/// The arguments by which cargo says that a test program is run again.
+/// The arguments in cargo's line about repeating a test program.
 fn failed_program(line: &str) -> Option<&str> {
     let (_, rest) = line
         .split_once("error: ")?

@@ -18,7 +18,7 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    /// A directory, and those above it. Paths begin with a slash.
+    /// Adds a directory with its parents. Paths begin with a slash.
     pub(super) fn directory(&mut self, path: &str) {
         let mut end = 0;
         for part in path.split('/').skip(1).filter(|part| !part.is_empty()) {
@@ -29,20 +29,20 @@ impl Archive {
         }
     }
 
-    /// A file with that content.
+    /// Adds a file with that content.
     pub(super) fn file(&mut self, path: &str, mode: u32, content: &[u8]) {
         self.parent(path);
         self.entry(path, FILE | mode, content);
     }
 
-    /// A copy of a file of this machine, executable.
+    /// Adds an executable copy of a file of this machine.
     pub(super) fn copy(&mut self, from: &Path, path: &str) -> Result<()> {
         let content = fs::read(from).with_context(|| from.display().to_string())?;
         self.file(path, 0o755, &content);
         Ok(())
     }
 
-    /// A symbolic link.
+    /// Adds a symbolic link.
     pub(super) fn link(&mut self, path: &str, to: &str) {
         self.parent(path);
         self.entry(path, LINK | 0o777, to.as_bytes());

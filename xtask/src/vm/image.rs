@@ -1,4 +1,4 @@
-//! The guest's root: busybox, the tests, and the libraries they need.
+//! The guest's root file system: busybox, the tests, and their libraries.
 
 use std::{
     borrow::Cow,
@@ -15,23 +15,23 @@ use crate::{
     shell::{command, output},
 };
 
-/// What is to run in the guest.
+/// The files for the guest.
 pub(super) struct Payload {
-    /// The processor that it is for.
+    /// The processor of the guest.
     pub(super) machine: Machine,
-    /// Where the system's programs and libraries are for it.
+    /// The root directory of the system with programs and libraries for this processor.
     pub(super) root: PathBuf,
-    /// Test programs, beside the others.
+    /// Test programs.
     pub(super) tests: Vec<PathBuf>,
-    /// Programs that are put into `/work`, the working directory.
+    /// Further programs in `/work`, the working directory.
     pub(super) programs: Vec<PathBuf>,
     /// Programs of the system.
     pub(super) system: Vec<PathBuf>,
-    /// `v1`, `hybrid` or `v2`.
+    /// How the guest mounts cgroups: `v1`, `hybrid` or `v2`.
     pub(super) cgroup: &'static str,
 }
 
-/// Builds the initial root for a kernel, in which a shell script is run.
+/// Builds the initial root file system for a kernel; it runs a shell script.
 pub(super) fn build(kernel: &Kernel, payload: &Payload, script: &str) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     for path in [
@@ -113,7 +113,7 @@ fn name_of(program: &Path) -> Result<Cow<'_, str>> {
 struct Libraries<'a> {
     root: &'a Path,
     directories: Vec<String>,
-    /// Where they are in the guest, and here.
+    /// Path in the guest, and path on this machine.
     found: BTreeMap<String, PathBuf>,
 }
 
@@ -127,7 +127,7 @@ impl<'a> Libraries<'a> {
         }
     }
 
-    /// Adds what a program or a library needs, and what that needs.
+    /// Adds the libraries that a program or a library needs, and those that they need.
     fn add_needs(&mut self, program: &Path) -> Result<()> {
         let text = output(command("readelf", &["--wide", "--dynamic", "--segments"]).arg(program))?;
         let between = |line: &str, begin: &str| {
@@ -150,8 +150,8 @@ impl<'a> Libraries<'a> {
         Ok(())
     }
 
-    /// Debian has `/lib` as a link to `/usr/lib`, but its packages may not know yet; in the
-    /// guest it is the other way round.
+    /// In Debian `/lib` is a link to `/usr/lib`, but packages may still use `/lib`; in the guest
+    /// `/usr/lib` is a link to `/lib`.
     fn find(&self, name: &str) -> Option<(String, PathBuf)> {
         let places = if Path::new(name).is_absolute() {
             vec![name.to_owned()]

@@ -10,18 +10,18 @@ use anyhow::Result;
 
 use crate::{debian, machine::Machine};
 
-/// Modules that the guest has loaded before anything runs, where they are modules.
+/// Modules that the guest loads before anything else, if its kernel has them as modules.
 const AT_BOOT: [&str; 2] = ["overlay", "veth"];
 
 /// An unpacked kernel.
 pub(super) struct Kernel {
     directory: PathBuf,
-    /// As `uname -r` says it.
+    /// Release, as `uname -r` prints it.
     pub(super) release: String,
 }
 
 impl Kernel {
-    /// The newest kernel of a series; fetched, if it is not in the cache.
+    /// The newest kernel of a series; downloaded if it is not in the cache.
     pub(super) fn fetch(machine: Machine, series: &str) -> Result<Self> {
         let directory = debian::kernel(machine, series)?;
         let release = fs::read_to_string(directory.join("release"))?
@@ -35,7 +35,7 @@ impl Kernel {
         self.directory.join("vmlinuz")
     }
 
-    /// Modules to load at boot, with what they need, in the order of loading: paths below
+    /// Modules to load at boot with their dependencies, in the order of loading: paths below
     /// `lib/modules/RELEASE`, and their contents.
     pub(super) fn modules(&self) -> Result<Vec<(String, Vec<u8>)>> {
         let base = self.directory.join("lib/modules").join(&self.release);

@@ -1,7 +1,7 @@
 //! `cargo xtask vm`: the integration tests on other kernels, in QEMU.
 //!
-//! Kernels are Debian's packages; the guest's root is made of busybox, the sensor, the tests and
-//! their libraries. A boot takes seconds, also without hardware virtualization.
+//! Kernels are Debian's packages; the guest's root file system has busybox, the sensor, the tests
+//! and their libraries. A boot takes seconds, also without hardware virtualization.
 
 mod cpio;
 mod image;
@@ -34,16 +34,16 @@ pub(crate) struct Arguments {
     /// A kernel series, or `all`; repeatable
     #[arg(long, default_values_t = oldest_and_newest())]
     kernel: Vec<String>,
-    /// The guest's processor, this machine's unless it is said
+    /// The guest's processor; by default that of this machine
     #[arg(long, value_enum)]
     arch: Option<Machine>,
     /// How the guest mounts cgroups: v2, hybrid or v1
     #[arg(long, default_value = "v2", value_parser = ["v2", "hybrid", "v1"])]
     cgroup: String,
-    /// Seconds that a kernel may take
+    /// Time limit for a kernel, in seconds
     #[arg(long, default_value_t = 3600)]
     timeout: u64,
-    /// Say which kernels there are
+    /// List the kernels
     #[arg(long)]
     list: bool,
     /// Only test programs whose names contain one of these
@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     tests: Vec<String>,
 }
 
-/// The kernels that the sensor promises to run on.
+/// The kernels that the sensor supports.
 const ALL: [&str; 6] = ["5.10", "6.1", "6.12", "6.18", "7.2", "7.3"];
 
 fn oldest_and_newest() -> Vec<String> {
@@ -59,7 +59,7 @@ fn oldest_and_newest() -> Vec<String> {
     ends.map(|series| (*series).to_owned()).collect()
 }
 
-/// How the test programs are named that run in a guest.
+/// Beginnings of the names of test programs that run in a guest.
 const KINDS: [&str; 6] = [
     "call_",
     "connect_",
@@ -69,16 +69,18 @@ const KINDS: [&str; 6] = [
     "verifier_",
 ];
 
-/// A test program that is empty on other processors than amd64.
+/// A test program that has no tests on other processors than amd64.
 const ONLY_AMD64: &str = "connect_32bit";
 
-/// Programs of the system that tests start; busybox's `ip` knows no neighbours.
+/// Programs of the system that tests start; busybox's `ip` has no `neighbour`.
 const SYSTEM: [&str; 3] = ["bpftool", "ip", "runc"];
 
-/// The packages of these for another processor, and of the libraries of the sensor and the tests.
+/// Packages with these programs for another processor, and with libraries of the sensor and the
+/// tests.
 const PACKAGES: [&str; 5] = ["bpftool", "iproute2", "runc", "libc6", "libgcc-s1"];
 
-/// What `cargo xtask test` runs on the oldest and the newest kernel: minutes in emulation.
+/// The tests that `cargo xtask test` runs on the oldest and the newest kernel: minutes in
+/// emulation.
 const SHORT: [&str; 8] = [
     "call_setns",
     "connect_32bit",
@@ -171,7 +173,7 @@ fn fill(report: &mut Report, payload: &image::Payload, limit: Duration) -> Resul
     run.code.map(drop)
 }
 
-/// The sensor, the tests, and the programs that they start.
+/// The sensor, the tests, and the programs that the tests start.
 fn payload(machine: Machine, arguments: &Arguments) -> Result<image::Payload> {
     let (_, sensor) = build::sensor(machine)?;
     let objects = objects(machine)?;
@@ -209,7 +211,7 @@ fn payload(machine: Machine, arguments: &Arguments) -> Result<image::Payload> {
     })
 }
 
-/// What runs the tests in the guest, one after the other.
+/// The script that runs the tests in the guest, one after the other.
 fn script<'a>(tests: impl Iterator<Item = &'a PathBuf>) -> Result<String> {
     let mut script =
         "export SENSOR_BIN=/work/sensor SENSOR_BPF_OBJECTS=/work SENSOR_TEST_GUEST=1 RUST_BACKTRACE=0 SENSOR_TEST_PATIENCE=300; code=0"
@@ -224,7 +226,7 @@ fn script<'a>(tests: impl Iterator<Item = &'a PathBuf>) -> Result<String> {
             "\necho '{}{name}'; began=$(date +%s); ./{name} --test-threads=2 {} || code=1\
              \necho \"{}$(($(date +%s) - began))\"",
             report::PROGRAM,
-            // Its figures are wanted also if it passes.
+            // The figures of this test are interesting also if it passes.
             if name.starts_with("verifier_") {
                 "--show-output"
             } else {
@@ -237,19 +239,19 @@ fn script<'a>(tests: impl Iterator<Item = &'a PathBuf>) -> Result<String> {
     Ok(script)
 }
 
-/// A program of the system, wherever it is.
+/// The path of a program of the system.
 fn find(root: &Path, program: &str) -> Option<PathBuf> {
     ["usr/sbin", "usr/bin", "sbin", "bin"]
         .into_iter()
-        // A link may lead out of another processor's root, to this machine's program.
+        // A link can lead out of the root of another processor, to a program of this machine.
         .filter_map(|directory| root.join(directory).join(program).canonicalize().ok())
         .find(|path| path.starts_with(root))
 }
 
 /// The integration tests of execs, and the programs beside them.
 fn test_programs(build: &Build) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    // Of this machine's workspace all packages are selected, see `workspace_cargo`; what is built for
-    // another processor is the tests alone.
+    // For this machine the command selects all packages of the workspace, see `workspace_cargo`;
+    // for another processor it builds only the tests.
     let selected = if build.is_foreign() {
         "--package=tests"
     } else {

@@ -1,4 +1,4 @@
-//! A run of the guest.
+//! Runs a guest in QEMU.
 
 use std::{
     fs::{self, File},
@@ -18,7 +18,7 @@ use crate::{
     shell::{command, output},
 };
 
-/// What differs between guests of one processor and of another.
+/// What differs between guests with different processors.
 impl Machine {
     fn qemu(self) -> &'static str {
         match self {
@@ -27,8 +27,8 @@ impl Machine {
         }
     }
 
-    /// Whether the host runs its code itself. Emulation in software beats a `/dev/kvm` on a
-    /// processor that cannot virtualize.
+    /// Whether the host runs the guest's code itself. A `/dev/kvm` on a processor without
+    /// virtualization is slower than emulation.
     fn has_kvm(self) -> bool {
         let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let mut words = processor.split_whitespace();
@@ -37,7 +37,7 @@ impl Machine {
         self == Self::host() && able && writable().is_ok()
     }
 
-    /// QEMU's options for it.
+    /// QEMU's options for this processor.
     fn hardware(self) -> &'static [&'static str] {
         match (self, self.has_kvm()) {
             (Self::Amd64, true) => &["-machine", "pc", "-accel", "kvm", "-cpu", "host"],
@@ -57,7 +57,7 @@ impl Machine {
                 "-cpu",
                 "host",
             ],
-            // Of newer processors the emulator does what is slow: authenticated pointers.
+            // The emulator is slow for a feature of newer processors: pointer authentication.
             (Self::Arm64, false) => &[
                 "-machine",
                 "virt,gic-version=3",
@@ -69,7 +69,7 @@ impl Machine {
         }
     }
 
-    /// The kernel's options for it.
+    /// The kernel's options for this processor.
     fn options(self) -> &'static str {
         match self {
             Self::Amd64 => "console=ttyS0 8250.nr_uarts=4",
@@ -77,12 +77,12 @@ impl Machine {
         }
     }
 
-    /// Where the output of the tests goes, beside the console: the device's QEMU options, with
-    /// `FILE` for the file, and its name in the guest.
+    /// The device for the output of the tests, beside the console: its QEMU options, with `FILE`
+    /// for the file, and its name in the guest.
     pub(super) fn output(self) -> (&'static [&'static str], &'static str) {
         match self {
             Self::Amd64 => (&["-serial", "file:FILE"], "/dev/ttyS1"),
-            // The machine `virt` has one serial port of its own.
+            // The machine `virt` has only one serial port.
             Self::Arm64 => (
                 &[
                     "-chardev",
@@ -96,24 +96,25 @@ impl Machine {
     }
 }
 
-/// What a guest left.
+/// The result of a guest.
 pub(super) struct Run {
-    /// All that the command printed.
+    /// Everything that the command printed.
     pub(super) transcript: String,
     /// The command's exit code, or why there is none.
     pub(super) code: Result<i32>,
 }
 
-/// QEMU. Kernels change their code while it runs (a static key, with an `int3` meanwhile), and
-/// before 8.1 emulation of amd64 in several threads may go on with the old code: the guest dies, or
-/// takes a breakpoint for ever that is not there any more (multipath-tcp/mptcp_net-next issue 471,
-/// mended by QEMU's commit deba78709a). Instead of such a one a newer one is fetched.
+/// The path of QEMU. Kernels change their code while it runs (a static key, with an `int3`
+/// meanwhile), and emulation of amd64 in two or more threads before QEMU 8.1 can go on with the old
+/// code: the guest dies, or takes for ever a breakpoint that is gone (multipath-tcp/mptcp_net-next
+/// issue 471, corrected by QEMU's commit deba78709a). In place of such a version the command
+/// downloads a newer one.
 fn emulator(machine: Machine) -> Result<Command> {
     let own = Command::new(machine.qemu());
     if machine != Machine::Amd64 || machine.has_kvm() {
         return Ok(own);
     }
-    // Where there is none at all, its start says what to do.
+    // Without any QEMU the start reports what to do.
     let banner = output(&mut command(machine.qemu(), &["--version"])).unwrap_or_default();
     if version(&banner).is_none_or(|version| version >= [8, 1]) {
         return Ok(own);
@@ -126,7 +127,7 @@ fn emulator(machine: Machine) -> Result<Command> {
     Ok(newer)
 }
 
-/// The first two numbers of what QEMU says of its version.
+/// The first two numbers of QEMU's version.
 fn version(banner: &str) -> Option<[u32; 2]> {
     let numbers = banner.split("version ").nth(1)?;
     let mut numbers = numbers.split(|c: char| !c.is_ascii_digit());
@@ -134,7 +135,7 @@ fn version(banner: &str) -> Option<[u32; 2]> {
     Some([number()?, number()?])
 }
 
-/// Boots, shows what the command says as it says it, and returns what came of it.
+/// Boots a guest, prints the output of the command meanwhile, and returns the result.
 pub(super) fn boot(
     machine: Machine,
     kernel: &Kernel,
@@ -147,7 +148,8 @@ pub(super) fn boot(
     for name in ["console", "output"] {
         fs::write(path(name), "")?;
     }
-    // The root is a tmpfs of at most half the memory, and the image lies beside it while it is unpacked.
+    // The root is a tmpfs with at most half of the memory, and the image needs memory too while the
+    // kernel unpacks it.
     let memory = (initrd.len() >> 20) * 3 + 1024;
     let mut options = format!(
         "{} quiet panic=-1 oops=panic random.trust_cpu=on",
@@ -226,7 +228,7 @@ pub(super) fn boot(
     })
 }
 
-/// The last lines of QEMU's and of the guest's console.
+/// The last lines of QEMU and of the guest's console.
 fn tail(directory: &Path) -> String {
     let read = |name: &str| fs::read(directory.join(name)).unwrap_or_default();
     let text = [read("qemu.log"), read("console")].concat();
@@ -235,7 +237,7 @@ fn tail(directory: &Path) -> String {
     lines[lines.len().saturating_sub(60)..].join("\n")
 }
 
-/// Shows what is appended to a file.
+/// Prints the bytes that are appended to a file.
 struct Follower {
     file: File,
     text: String,

@@ -1,39 +1,39 @@
-//! What the tests came to, kernel by kernel, read from what they printed.
+//! The results of the tests, kernel by kernel, read from their output.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use crate::test::FailedTest;
 
-/// Before each test program the guest prints its name behind this.
+/// The guest prints this and the name before each test program.
 pub(super) const PROGRAM: &str = "== ";
-/// After each test program the guest prints the seconds that it took behind this.
+/// The guest prints this and the seconds after each test program.
 pub(super) const SECONDS: &str = "== took ";
 
-/// A test program on one kernel.
+/// The result of a test program on one kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
     name: String,
     passed: usize,
     failed: Vec<String>,
-    /// Seconds, if it came to its end.
+    /// Its seconds, if it ran to its end.
     seconds: Option<u64>,
 }
 
-/// What became of one kernel.
+/// The results of one kernel.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    /// The series that was asked for.
+    /// The series from the command line.
     pub(super) series: String,
-    /// As `uname -r` says it; empty if it was not booted.
+    /// Release, as `uname -r` prints it; empty if the kernel did not boot.
     pub(super) release: String,
-    /// Why it did not come to its end; none if it did.
+    /// Why the run did not reach its end; none if it did.
     pub(super) trouble: Option<String>,
-    /// What the tests came to.
+    /// The results of the test programs.
     pub(super) outcomes: Vec<Outcome>,
 }
 
 impl Report {
-    /// Whether all tests ran, and passed.
+    /// Whether the run reached its end, and all tests passed.
     pub(super) fn passed(&self) -> bool {
         self.trouble.is_none() && self.outcomes.iter().all(Outcome::is_green)
     }
@@ -83,7 +83,7 @@ impl Outcome {
     }
 }
 
-/// What a guest printed, test program by test program.
+/// The results in the output of a guest, test program by test program.
 pub(super) fn read(transcript: &str) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = Vec::new();
     for line in transcript.lines() {
@@ -119,7 +119,7 @@ fn without_hash(program: &str) -> &str {
     }
 }
 
-/// A table of test programs and kernels, in Markdown; the failed tests below it.
+/// A table of test programs and kernels, in Markdown, followed by the failed tests.
 pub(super) fn table(reports: &[Report]) -> String {
     let names: BTreeSet<&str> = reports
         .iter()

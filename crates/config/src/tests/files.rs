@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::*;
 
-/// A main file with these entries of `config_files`, and files beside it. `DIR` stands for
+/// Loads a main file with these entries of `config_files`, and files beside it. `DIR` stands for
 /// their directory.
 fn scene(entries: &str, main: &str, files: &[(&str, &str)]) -> (tempfile::TempDir, Inputs) {
     let directory = tempfile::tempdir().unwrap();
@@ -83,7 +83,7 @@ fn overriding_replaces_lists_too() {
 
 #[test]
 fn adding_only_keeps_what_was_given_and_adds_the_rest() {
-    // What a file of the directory adds is there for the next one.
+    // The value that a file of the directory adds is there for the next file.
     let entries = "[{path: DIR/d, strategy: add-only}]";
     let files = [
         ("d/1.yaml", EXTRA),
@@ -167,7 +167,7 @@ fn a_file_that_the_command_line_names_is_merged_in_before_the_other_overrides() 
         (config.priority, config.rule_matching)
     };
     let all = RuleMatching::All;
-    // In place of those of the main file, as an element more, and with a strategy.
+    // Overrides that replace the entries of the main file, that add one, and that have a strategy.
     assert_eq!(with(&["config_files=DIR/x.yaml"]), (Priority::Error, all));
     assert_eq!(with(&["config_files=[DIR/x.yaml]"]), (Priority::Error, all));
     assert_eq!(with(&["config_files[]=DIR/x.yaml"]), (Priority::Error, all));

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Every key of the newest falco.yaml, those that are commented out there too.
+/// Every key of the newest falco.yaml, including those that it has as comments.
 const NEWEST: &str = "\
 watch_config_files: true
 rules_files: [/etc/falco/falco_rules.yaml, /etc/falco/falco_rules.local.yaml, /etc/falco/rules.d]
@@ -93,7 +93,7 @@ falco_libs:
   snaplen: 80
 ";
 
-/// Keys that only former versions have.
+/// Keys that only former versions of Falco have.
 const FORMER: &str = "\
 rules_file: [/etc/falco/falco_rules.yaml, /etc/falco/rules.d]
 outputs: {rate: 1, max_burst: 1000}

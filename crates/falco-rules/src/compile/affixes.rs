@@ -1,12 +1,11 @@
-//! Which of many texts another one begins with, or ends with.
+//! Finds which of many texts are a prefix (or suffix) of a value.
 
 use rustc_hash::FxHashMap;
 
 /// A text, and the rules that need it.
 type Affix = (Box<[u8]>, Box<[u32]>);
 
-/// Texts, found byte by byte: what they have in common is looked at once, and the
-/// search ends where none goes on.
+/// Texts in a trie: the search reads a common prefix once, and ends where no text continues.
 #[derive(Debug)]
 pub(crate) struct Affixes(Box<[Affix]>);
 
@@ -22,10 +21,10 @@ impl Affixes {
         Self(sorted.into())
     }
 
-    /// Gives the rules of each text that `bytes` begins with.
+    /// Calls a function with the rules of each text that is a prefix of `bytes`.
     pub(crate) fn run(&self, bytes: impl IntoIterator<Item = u8>, mut found: impl FnMut(&[u32])) {
         let mut bytes = bytes.into_iter();
-        // Those that begin with the bytes so far, the shortest one first.
+        // The texts that are prefixes of the bytes so far, the shortest one first.
         let mut left = &*self.0;
         for depth in 0.. {
             if let Some(((text, rules), longer)) = left.split_first()

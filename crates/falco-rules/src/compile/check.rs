@@ -1,4 +1,4 @@
-//! The table of checks and of what they look at.
+//! The table of checks and of their operands.
 
 use aho_corasick::AhoCorasick;
 use rustc_hash::FxHashMap;
@@ -14,54 +14,54 @@ pub(crate) type CheckId = u32;
 /// One comparison.
 #[derive(Debug)]
 pub(crate) struct Check {
-    /// What is compared.
+    /// The operand.
     pub operand: OperandId,
-    /// How.
+    /// The test that its value must pass.
     pub operator: Operator,
     /// With what.
     pub test: Test,
-    /// As text, cut if it is long.
+    /// The check as text, cut if it is long.
     pub text: Box<str>,
 }
 
-/// What checks look at, and what they look for in it.
+/// An operand of checks, with the constants and patterns that checks need.
 #[derive(Debug)]
 pub(crate) struct OperandInfo<S: Source> {
     /// The field or transformer.
     pub operand: Operand<S>,
-    /// A field in it that no event has.
+    /// A field in the operand that no event has.
     pub foreign: Option<Box<str>>,
-    /// Constants that it is compared with, each with its number.
+    /// Constants with which checks compare the operand, each with its number.
     pub symbols: FxHashMap<Box<str>, u32>,
-    /// Length of the longest one.
+    /// Length of the longest constant in bytes.
     pub longest: usize,
-    /// Texts that are looked for in it.
+    /// Patterns that checks search for in the operand.
     pub patterns: Vec<Pattern>,
-    /// All of them at once, if they are many.
+    /// A search for all patterns at once, if there are many of them.
     pub search: Option<Search>,
 }
 
-/// Looks for many texts at once.
+/// A search for many texts at once.
 #[derive(Debug)]
 pub(crate) struct Search {
-    /// Those that are looked for as they are.
+    /// Patterns whose case counts.
     pub exact: Option<(AhoCorasick, Box<[u32]>)>,
-    /// Those that are looked for in any case.
+    /// Patterns whose case does not count.
     pub any_case: Option<(AhoCorasick, Box<[u32]>)>,
-    /// Words of a bit set of all patterns.
+    /// Words of a bit set with a bit for each pattern.
     pub words: usize,
 }
 
-/// From that many texts on, a prepared search is faster than one after the other.
-/// (It is with one already: preparing takes longer than searching.)
+/// Number of patterns from which on a prepared search is faster than one search for each pattern.
+/// (With one pattern already: an unprepared search takes longer to prepare itself than to search.)
 const SEARCH_MIN: usize = 1;
 
 /// All checks.
 #[derive(Debug)]
 pub(crate) struct Checks<S: Source> {
-    /// The checks.
+    /// The checks, by number.
     pub all: Vec<Check>,
-    /// What they look at.
+    /// Their operands, by number.
     pub operands: Vec<OperandInfo<S>>,
     numbers: FxHashMap<Box<str>, CheckId>,
     operand_numbers: FxHashMap<Box<str>, OperandId>,
@@ -79,25 +79,25 @@ impl<S: Source> Default for Checks<S> {
 }
 
 impl<S: Source> Checks<S> {
-    /// A check.
+    /// The check with that number.
     #[must_use]
     pub(crate) fn get(&self, check: CheckId) -> &Check {
         &self.all[check as usize]
     }
 
-    /// What a check looks at.
+    /// The operand with that number.
     #[must_use]
     pub(crate) fn operand_of(&self, check: CheckId) -> &OperandInfo<S> {
         &self.operands[self.get(check).operand as usize]
     }
 
-    /// The check of that text, if there is one already.
+    /// The check with that text, if the table has it.
     #[must_use]
     pub(crate) fn find(&self, text: &str) -> Option<CheckId> {
         self.numbers.get(text).copied()
     }
 
-    /// Adds a check.
+    /// Adds a check and returns its number.
     pub(crate) fn add(&mut self, check: Check, text: Box<str>) -> CheckId {
         let number = CheckId::try_from(self.all.len()).unwrap_or(CheckId::MAX);
         self.all.push(check);
@@ -105,7 +105,7 @@ impl<S: Source> Checks<S> {
         number
     }
 
-    /// The number of an operand.
+    /// The number of an operand; adds the operand if it is new.
     pub(crate) fn operand(&mut self, operand: &Operand<S>) -> OperandId {
         let text = operand.to_string().into_boxed_str();
         if let Some(&number) = self.operand_numbers.get(&text) {
@@ -130,7 +130,7 @@ impl<S: Source> Checks<S> {
         number
     }
 
-    /// The number of a constant that an operand is compared with.
+    /// The number of a constant of an operand; adds the constant if it is new.
     pub(crate) fn symbol(&mut self, operand: OperandId, text: &str) -> u32 {
         let info = &mut self.operands[operand as usize];
         if let Some(&number) = info.symbols.get(text) {
@@ -142,7 +142,7 @@ impl<S: Source> Checks<S> {
         number
     }
 
-    /// The number of a text that is looked for in an operand.
+    /// The number of a pattern of an operand; adds the pattern if it is new.
     pub(crate) fn pattern(&mut self, operand: OperandId, text: &str, any_case: bool) -> u32 {
         let patterns = &mut self.operands[operand as usize].patterns;
         let known = patterns
@@ -158,7 +158,7 @@ impl<S: Source> Checks<S> {
         u32::try_from(number).unwrap_or(u32::MAX)
     }
 
-    /// Prepares the searches, when all checks are there.
+    /// Prepares the searches, after the last check.
     pub(crate) fn finish(&mut self) {
         for info in &mut self.operands {
             if info.patterns.len() >= SEARCH_MIN {
@@ -188,7 +188,7 @@ impl Search {
                 .build(texts)
                 .map(|search| Some((search, numbers.into_boxed_slice())))
         };
-        // Too many patterns for the library: each is looked for by itself.
+        // The library refuses so many patterns: the checks search for each one alone.
         Some(Self {
             exact: build(false).ok()?,
             any_case: build(true).ok()?,
@@ -196,7 +196,7 @@ impl Search {
         })
     }
 
-    /// Sets the bit of each text that is in another one.
+    /// Sets the bit of each pattern that a text contains.
     pub(crate) fn run(&self, text: &str, bits: &mut [u64]) {
         for (search, numbers) in [&self.exact, &self.any_case].into_iter().flatten() {
             for found in search.find_overlapping_iter(text) {

@@ -1,5 +1,5 @@
-//! Which constants conditions ask for, so that others can leave out early what has none of
-//! them.
+//! The constants of which a field must have one for any rule to match: a source can leave out
+//! events with other values early.
 
 use std::collections::BTreeSet;
 
@@ -8,11 +8,12 @@ use rustc_hash::FxHashMap;
 use super::{Check, Checks, Expr, Graph, NodeId, Test, test::Quantifier};
 use crate::{Argument, Source, fields::Operand};
 
-/// What a constant stands for: none at all if no event has it, nothing if that cannot be said.
+/// What the caller knows about a constant: no value at all if no event has it, and nothing if that
+/// is not known.
 type Meaning<'a, T> = &'a dyn Fn(&str) -> Option<Vec<T>>;
 
-/// Of which a field must be one for any of the conditions to be true; nothing if some condition
-/// can be true whatever the field is.
+/// Values of which a field must have one for any of the conditions to be true; nothing if a
+/// condition can be true with any value.
 pub(crate) fn constants<S: Source, T: Clone + Ord>(
     (graph, checks): (&Graph, &Checks<S>),
     conditions: impl Iterator<Item = NodeId>,
@@ -63,7 +64,7 @@ impl<S: Source, T: Clone + Ord> Finder<'_, S, T> {
         found
     }
 
-    /// Of `field = a` and `field in (a, b)`.
+    /// The constants of `field = a` and `field in (a, b)`.
     fn of_check(&self, check: &Check) -> Option<BTreeSet<T>> {
         let info = &self.checks.operands[check.operand as usize];
         let Test::Symbols(symbols, Quantifier::Any) = &check.test else {

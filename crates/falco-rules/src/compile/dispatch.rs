@@ -1,5 +1,5 @@
-//! Which rules an event can match at all: found by the values that they ask
-//! for, so that the others cost nothing.
+//! The index of rules: finds the rules that an event can match by the values that the rules
+//! require, so that the other rules cost nothing.
 
 use std::{cmp::Reverse, hash::Hash};
 
@@ -12,39 +12,39 @@ use super::{
 };
 use crate::Source;
 
-/// For an operand: rules by something that its value must be.
+/// For an operand: the rules, by a constant, number or text that its value must have.
 type By<T> = Box<[(OperandId, FxHashMap<T, Box<[u32]>>)]>;
 
-/// Parts that must all be true, and the rules that cannot match without, as a bit set.
+/// Parts of conditions that must be true, each with a bit set of the rules that need the part.
 type Guard = (Box<[NodeId]>, Box<[u64]>);
 
-/// For fewer rules than these a guard costs more than it saves.
+/// Fewest rules for which a guard saves more than it costs.
 const GUARD_MIN: usize = 4;
-/// Conditions of more parts than these stay as they are.
+/// Most parts of a condition that the index takes apart.
 const PARTS_MAX: usize = 256;
 
-/// Rules by what they cannot match without.
+/// The index: rules by what their conditions require.
 #[derive(Debug, Default)]
 pub(crate) struct Dispatch {
-    /// Those that have nothing of the following, as a bit set.
+    /// Rules with no usable requirement, as a bit set.
     pub always: Box<[u64]>,
-    /// By number of a constant of an operand.
+    /// By the number of a constant of an operand.
     pub symbols: By<u32>,
-    /// By number of a pattern of an operand.
+    /// By the number of a pattern of an operand.
     pub patterns: By<u32>,
-    /// By a number that an operand is.
+    /// By a number that the operand must have.
     pub numbers: By<i128>,
-    /// By what an operand begins with.
+    /// By a prefix of the operand.
     pub prefixes: Box<[(OperandId, Affixes)]>,
-    /// By what an operand ends with, backwards.
+    /// By a suffix of the operand, backwards.
     pub suffixes: Box<[(OperandId, Affixes)]>,
-    /// Rules by parts of their conditions that they share: where those are not true,
-    /// none of them is looked at.
+    /// Rules by parts that their conditions share: where such a part is false, the engine evaluates
+    /// none of these rules.
     pub guards: Box<[Guard]>,
 }
 
 impl Dispatch {
-    /// Sorts rules, given by their conditions.
+    /// Builds the index from the conditions of the rules.
     #[must_use]
     pub(crate) fn new<S: Source>(graph: &Graph, checks: &Checks<S>, rules: &[NodeId]) -> Self {
         let mut finder = Finder::new(graph, checks);
@@ -75,8 +75,8 @@ fn bit_set(rules: &[u32], words: usize) -> Box<[u64]> {
     set.into()
 }
 
-/// Puts those parts of conditions first that many of them share: they are checked
-/// once, and where one is false its rules are done with.
+/// Moves the parts that many conditions share to their beginning: the engine checks such a part
+/// once, and skips all of its rules where the part is false.
 pub(crate) fn shared_first(graph: &mut Graph, rules: &mut [(u32, NodeId)]) {
     for (_, node) in rules.iter_mut() {
         let parts = flat(graph, *node);
@@ -92,8 +92,8 @@ pub(crate) fn shared_first(graph: &mut Graph, rules: &mut [(u32, NodeId)]) {
     }
 }
 
-/// What must all be true for a node to be, also where that is nested; the node
-/// itself if it would be too much.
+/// The parts that must all be true for a node to be true, also in nested conjunctions; the node
+/// alone if there would be too many.
 fn flat(graph: &Graph, node: NodeId) -> Vec<NodeId> {
     let mut flat = Vec::new();
     let mut seen = FxHashSet::default();
@@ -113,7 +113,7 @@ fn flat(graph: &Graph, node: NodeId) -> Vec<NodeId> {
     flat
 }
 
-/// What must all be true for a node to be.
+/// The parts of a conjunction; a node that is none is its only part.
 fn parts(graph: &Graph, node: NodeId) -> &[NodeId] {
     match graph.get(node) {
         Expr::And(parts) => parts,
@@ -121,7 +121,7 @@ fn parts(graph: &Graph, node: NodeId) -> &[NodeId] {
     }
 }
 
-/// Rules by those parts of their conditions that they share with others.
+/// Rules by the parts that their conditions share with other rules.
 fn by_common_parts(graph: &Graph, rules: &[NodeId]) -> FxHashMap<Box<[NodeId]>, Vec<u32>> {
     let count = uses(graph, rules.iter().copied());
     let is_shared = |part: &NodeId| count.get(part).is_some_and(|uses| *uses > 1);
@@ -133,7 +133,7 @@ fn by_common_parts(graph: &Graph, rules: &[NodeId]) -> FxHashMap<Box<[NodeId]>, 
     groups
 }
 
-/// How many conditions have a part.
+/// The number of conditions that contain each part.
 fn uses(graph: &Graph, nodes: impl Iterator<Item = NodeId>) -> FxHashMap<NodeId, u32> {
     let mut count = FxHashMap::default();
     for node in nodes {
@@ -144,10 +144,10 @@ fn uses(graph: &Graph, nodes: impl Iterator<Item = NodeId>) -> FxHashMap<NodeId,
     count
 }
 
-/// For an operand: something that its value must be, and the rules that ask for it.
+/// For an operand: a key that its value must have, and the rules that require the key.
 type Table<T> = FxHashMap<OperandId, FxHashMap<T, Vec<u32>>>;
 
-/// A dispatch that is being made.
+/// An index under construction.
 #[derive(Default)]
 struct Tables {
     symbols: Table<u32>,

@@ -1,4 +1,4 @@
-//! `fnmatch` patterns as regular expressions, which cannot blow up.
+//! `fnmatch` patterns as regular expressions with linear cost.
 
 use regex::{Regex, RegexBuilder};
 
@@ -8,7 +8,7 @@ const SIZE_MAX: usize = 1 << 20;
 /// Compiles a regular expression that must match a whole text.
 ///
 /// # Errors
-/// If it is none, or too large.
+/// If the text is no regular expression, or too large.
 pub(crate) fn regex(pattern: &str, any_case: bool) -> Result<Regex, regex::Error> {
     RegexBuilder::new(&format!(r"\A(?:{pattern})\z"))
         .case_insensitive(any_case)
@@ -25,7 +25,7 @@ pub(crate) fn glob(pattern: &str, any_case: bool) -> Result<Regex, regex::Error>
     build(&translate(pattern, "."), any_case)
 }
 
-/// A path pattern, or anything below it; `*` and `?` do not cross `/`.
+/// Compiles a pattern for a path and everything below it; `*` and `?` do not cross `/`.
 ///
 /// # Errors
 /// If it is too large.
@@ -33,15 +33,15 @@ pub(crate) fn below(pattern: &str) -> Result<Regex, regex::Error> {
     build(&format!("{}(?:/.*)?", translate(pattern, "[^/]")), false)
 }
 
-/// What each text begins with that a glob or path pattern matches.
+/// The prefix of every text that a glob or path pattern matches.
 #[must_use]
 pub(crate) fn literal_prefix(pattern: &str) -> &str {
     let end = pattern.find(['*', '?', '[', '\\', '+', '@', '(']);
     &pattern[..end.unwrap_or(pattern.len())]
 }
 
-/// What each text begins with that a regular expression matches as a whole, as
-/// far as it is plain to see.
+/// The prefix of every text that a regular expression matches as a whole, as far as the prefix is
+/// obvious.
 #[must_use]
 pub(crate) fn regex_prefix(pattern: &str) -> &str {
     if pattern.contains('|') {
@@ -51,7 +51,7 @@ pub(crate) fn regex_prefix(pattern: &str) -> &str {
     let end = pattern.find(|c| !plain(c)).unwrap_or(pattern.len());
     let (prefix, rest) = pattern.split_at(end);
     if rest.starts_with(['*', '?', '{', '+']) {
-        // It is about the last character, which may be missing.
+        // The operator applies to the last character, which can be missing.
         let mut chars = prefix.chars();
         chars.next_back();
         return chars.as_str();

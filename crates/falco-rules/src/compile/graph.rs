@@ -1,4 +1,4 @@
-//! Expressions as a graph: equal ones are one node.
+//! Conditions as a graph in which equal expressions are one node.
 
 use rustc_hash::FxHashMap;
 
@@ -14,17 +14,17 @@ pub(crate) enum Expr {
     False,
     /// Always true.
     True,
-    /// True if all of two or more are.
+    /// True if all of two or more nodes are true.
     And(Box<[NodeId]>),
-    /// True if one of two or more is.
+    /// True if at least one of two or more nodes is true.
     Or(Box<[NodeId]>),
-    /// True if the other is not.
+    /// True if the other node is false.
     Not(NodeId),
-    /// True if the check is.
+    /// True if the check is true.
     Check(CheckId),
 }
 
-/// The nodes. A node refers to ones of smaller numbers only.
+/// The nodes. A node refers only to nodes with smaller numbers.
 #[derive(Debug)]
 pub(crate) struct Graph {
     nodes: Vec<Expr>,
@@ -62,7 +62,7 @@ impl Graph {
         self.nodes.len()
     }
 
-    /// How many nodes are below each other at most.
+    /// Depth of the deepest node.
     #[must_use]
     pub(crate) fn depth(&self, node: NodeId) -> u32 {
         self.depth.get(node as usize).copied().unwrap_or(1)
@@ -74,12 +74,12 @@ impl Graph {
         if value { Self::TRUE } else { Self::FALSE }
     }
 
-    /// A check.
+    /// The node of a check.
     pub(crate) fn check(&mut self, check: CheckId) -> NodeId {
         self.intern(Expr::Check(check))
     }
 
-    /// The opposite.
+    /// The negation of a node.
     pub(crate) fn negate(&mut self, node: NodeId) -> NodeId {
         match *self.get(node) {
             Expr::False => Self::TRUE,
@@ -89,12 +89,12 @@ impl Graph {
         }
     }
 
-    /// All of them.
+    /// The conjunction of nodes.
     pub(crate) fn and(&mut self, parts: impl IntoIterator<Item = NodeId>) -> NodeId {
         self.join(parts, Self::TRUE, Self::FALSE, Expr::And)
     }
 
-    /// One of them.
+    /// The disjunction of nodes.
     pub(crate) fn or(&mut self, parts: impl IntoIterator<Item = NodeId>) -> NodeId {
         self.join(parts, Self::FALSE, Self::TRUE, Expr::Or)
     }
@@ -142,8 +142,8 @@ impl Graph {
         node
     }
 
-    /// Calls `each` once with every check below a node and with whether it can
-    /// make the node true by being true.
+    /// Calls `each` once for every check below a node, with whether the check can make the node
+    /// true by being true.
     pub(crate) fn checks(&self, node: NodeId, each: &mut dyn FnMut(CheckId, bool)) {
         let mut seen = rustc_hash::FxHashSet::default();
         let mut open = vec![(node, true)];

@@ -1,4 +1,4 @@
-//! What a condition cannot be true without.
+//! Keys: values that an event must have for a condition to be true.
 
 use rustc_hash::FxHashMap;
 
@@ -7,30 +7,29 @@ use super::{
 };
 use crate::{Source, condition::Modifier};
 
-/// Something that a value must be, or have in it, for a rule to match.
+/// A property that the value of an operand must have for a rule to match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Key<'a> {
-    /// A constant.
+    /// The value is this constant.
     Symbol(OperandId, u32),
-    /// A number.
+    /// The value is this number.
     Number(OperandId, i128),
-    /// What a text begins with.
+    /// The text begins with this prefix.
     Prefix(OperandId, &'a str),
-    /// What a text ends with.
+    /// The text ends with this suffix.
     Suffix(OperandId, &'a str),
-    /// What a text contains.
+    /// The text contains this pattern.
     Pattern(OperandId, u32),
 }
 
-/// More keys than these are no use.
+/// Most keys of a node; more are of no use.
 const KEYS_MAX: usize = 50_000;
-/// Ranges of more numbers than these are no keys.
+/// Most numbers of a range that become keys.
 const NUMBERS_MAX: i128 = 256;
 
 impl Key<'_> {
-    /// The cheaper and the rarer, the better: a look-up before a search, a name
-    /// before a number (many a process is of user 0), a long prefix before one that
-    /// most paths begin with.
+    /// Cost of a key; cheap and rare keys are better: a look-up before a search, a name before a
+    /// number (many processes are of user 0), a long prefix before a common one.
     fn cost(&self) -> usize {
         match self {
             Self::Symbol(..) => 1,
@@ -50,7 +49,7 @@ pub(super) struct Finder<'a, S: Source> {
 }
 
 impl<'a, S: Source> Finder<'a, S> {
-    /// Finds those of a graph's nodes.
+    /// Finds the keys of the nodes of a graph.
     pub(super) fn new(graph: &'a Graph, checks: &'a Checks<S>) -> Self {
         Self {
             graph,
@@ -59,7 +58,8 @@ impl<'a, S: Source> Finder<'a, S> {
         }
     }
 
-    /// Keys of which one is there whenever the node is true; nothing if there are
+    /// Keys of which an event has at least one whenever the node is true; nothing if there are no
+    /// such keys, or too many.
     /// none, or too many.
     pub(super) fn keys(&mut self, node: NodeId) -> Option<Vec<Key<'a>>> {
         if let Some(keys) = self.known.get(&node) {
@@ -92,7 +92,7 @@ impl<'a, S: Source> Finder<'a, S> {
                 let few = numbers.few(NUMBERS_MAX)?;
                 Some(few.map(|number| Key::Number(operand, number)).collect())
             }
-            // Without the common search each pattern costs a search anyway.
+            // Without the common search, each pattern costs one search anyway.
             Test::Pattern(number) => {
                 let searched = self.checks.operands[operand as usize].search.is_some();
                 searched.then(|| vec![Key::Pattern(operand, *number)])
@@ -124,12 +124,12 @@ fn prefixes<'a>(
         .collect()
 }
 
-/// Of several that are all needed, the cheapest.
+/// For a conjunction: the cheapest keys of its parts.
 fn best<'a>(choices: impl Iterator<Item = Vec<Key<'a>>>) -> Option<Vec<Key<'a>>> {
     choices.min_by_key(|keys| keys.iter().map(Key::cost).sum::<usize>())
 }
 
-/// Of several of which one is enough, all; nothing if one has none.
+/// For a disjunction: the keys of all its parts; nothing if a part has no keys.
 fn together<'a>(choices: impl Iterator<Item = Option<Vec<Key<'a>>>>) -> Option<Vec<Key<'a>>> {
     let mut all = Vec::new();
     for keys in choices {

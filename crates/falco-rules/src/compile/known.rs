@@ -1,4 +1,4 @@
-//! What is left of a condition if something is known of the events.
+//! The part of a condition that remains when facts about the events are known.
 
 use rustc_hash::FxHashMap;
 
@@ -8,17 +8,17 @@ use crate::{
     fields::{Operand, Value},
 };
 
-/// What is known of some events.
+/// What is known about some events.
 #[derive(Clone, Copy)]
 pub(crate) struct Known<'f> {
-    /// Their class: they have no field that it has not.
+    /// Their class: they have only the fields of this class.
     pub class: Option<usize>,
-    /// What is known of their fields.
+    /// Facts about their fields.
     pub facts: &'f Facts,
 }
 
 impl Known<'_> {
-    /// Whether a check is known to be true, or to be false.
+    /// The result of a check if the facts decide it.
     #[must_use]
     fn decide<S: Source>(&self, checks: &Checks<S>, id: CheckId) -> Option<bool> {
         let check = checks.get(id);
@@ -90,7 +90,7 @@ fn is_absent<S: Source>(operand: &Operand<S>, class: usize) -> bool {
     absent
 }
 
-/// What is left of a node.
+/// The node that remains of a node.
 pub(crate) fn fold<S: Source>(
     graph: &mut Graph,
     checks: &Checks<S>,
@@ -131,7 +131,7 @@ pub(crate) fn fold<S: Source>(
     folded
 }
 
-/// What is known of nodes: the same as by [`fold`], where nothing is to be left.
+/// The results of nodes, as far as facts decide them: as [`fold`], without making new nodes.
 pub(crate) struct Verdicts<'a, S: Source> {
     graph: &'a Graph,
     checks: &'a Checks<S>,
@@ -140,7 +140,7 @@ pub(crate) struct Verdicts<'a, S: Source> {
 }
 
 impl<'a, S: Source> Verdicts<'a, S> {
-    /// Of the nodes of a graph.
+    /// For the nodes of a graph.
     pub(crate) fn new(graph: &'a Graph, checks: &'a Checks<S>, known: Known<'a>) -> Self {
         Self {
             graph,
@@ -150,7 +150,7 @@ impl<'a, S: Source> Verdicts<'a, S> {
         }
     }
 
-    /// Whether a node is known to be true, or to be false.
+    /// The result of a node if the facts decide it.
     pub(crate) fn of(&mut self, node: NodeId) -> Option<bool> {
         if let Some(verdict) = self.done.get(&node) {
             return *verdict;
@@ -168,7 +168,8 @@ impl<'a, S: Source> Verdicts<'a, S> {
         verdict
     }
 
-    /// Of several, joined: `neutral` if each is, the opposite if one is that.
+    /// The result of joined nodes: `neutral` if each one is, the opposite if at least one is the
+    /// opposite.
     fn of_all(&mut self, parts: &[NodeId], neutral: bool) -> Option<bool> {
         let mut verdict = Some(neutral);
         for part in parts {

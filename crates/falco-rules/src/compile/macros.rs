@@ -12,9 +12,9 @@ use crate::{
 
 /// Most values of all lists, expanded.
 const ITEMS_MAX: usize = 1 << 22;
-/// Most values of all conditions.
+/// Most constants of all conditions.
 pub(super) const CONSTANTS_MAX: usize = 1 << 22;
-/// Most lists in each other.
+/// Most lists nested in each other.
 const LIST_DEPTH_MAX: usize = 64;
 
 /// Compiles conditions into one graph.
@@ -29,7 +29,7 @@ pub(crate) struct Compiler<'d, S: Source> {
     pub macro_diagnostics: Vec<Diagnostics>,
     /// Whether a condition uses the macro.
     pub used_macros: Vec<bool>,
-    /// Whether a condition or another list uses it.
+    /// Whether a condition or another list uses the list.
     pub used_lists: Vec<bool>,
     lists: Vec<List>,
     items: usize,
@@ -45,7 +45,7 @@ enum List {
 }
 
 impl<'d, S: Source> Compiler<'d, S> {
-    /// A compiler that knows the macros and lists.
+    /// A compiler with all macros and lists.
     #[must_use]
     pub(crate) fn new(definitions: &'d Definitions) -> Self {
         let macros = definitions.macros.all().len();
@@ -86,7 +86,7 @@ impl<'d, S: Source> Compiler<'d, S> {
         }
     }
 
-    /// The node of a rule's tree, or the first mistake in it.
+    /// The node of a parsed condition, or its first error.
     pub(crate) fn tree(
         &mut self,
         tree: &Condition<S>,
@@ -97,10 +97,10 @@ impl<'d, S: Source> Compiler<'d, S> {
         (node, error)
     }
 
-    /// The items of a list, those of lists in it included, each once.
+    /// The items of a list, with the items of nested lists, each once.
     ///
     /// # Errors
-    /// If it contains itself, or too much.
+    /// If the list contains itself, or has too many items.
     pub(super) fn list(&mut self, index: usize, depth: usize) -> Result<Rc<[Rc<str>]>, String> {
         self.used_lists[index] = true;
         let definition = &self.definitions.lists.all()[index];
@@ -162,7 +162,7 @@ impl<'d, S: Source> Compiler<'d, S> {
         Ok(out.into())
     }
 
-    /// Compiles the macros, what they use first.
+    /// Compiles the macros; a macro comes after the macros that it uses.
     fn macros(&mut self) {
         let definitions = self.definitions;
         let all = definitions.macros.all();

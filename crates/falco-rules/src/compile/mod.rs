@@ -1,5 +1,5 @@
-//! Definitions → one graph of checks in which every macro, every check and
-//! every field is there once, however many rules use it.
+//! Definitions → one graph of checks that has every macro, every check and every field once,
+//! however many rules use them.
 
 mod affixes;
 mod check;

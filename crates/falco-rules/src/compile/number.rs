@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::condition::Operator;
 
-/// Numbers from one to another, both included; sorted, apart from each other.
+/// Inclusive ranges of numbers, sorted and disjoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Numbers {
     ranges: Box<[(i128, i128)]>,
@@ -40,7 +40,7 @@ impl Numbers {
         }
     }
 
-    /// The numbers that an operator with a constant means.
+    /// The numbers for which an operator with a constant is true.
     #[must_use]
     pub(crate) fn ordered(operator: Operator, number: i128) -> Self {
         let range = match operator {
@@ -54,7 +54,7 @@ impl Numbers {
         Self::inside(vec![range])
     }
 
-    /// Whether a number is one of them.
+    /// Whether a number is in the set.
     #[must_use]
     #[inline]
     pub(crate) fn contains(&self, number: i128) -> bool {
@@ -63,7 +63,7 @@ impl Numbers {
         inside != self.outside
     }
 
-    /// The numbers themselves, if they are at most so many.
+    /// The numbers themselves, if there are at most that many.
     pub(crate) fn few(&self, most: i128) -> Option<impl Iterator<Item = i128> + '_> {
         let mut count = 0_i128;
         for (low, high) in &self.ranges {
@@ -73,7 +73,7 @@ impl Numbers {
         (!self.outside && count <= most).then(|| ranges.flat_map(|&(low, high)| low..=high))
     }
 
-    /// Whether all numbers of a range are in, or none; nothing if some are.
+    /// Whether all numbers of a range are in the set (true) or none (false); nothing if some are.
     #[must_use]
     pub(crate) fn decides(&self, low: i128, high: i128) -> Option<bool> {
         let whole = self
@@ -99,7 +99,7 @@ pub(crate) fn ip(ip: IpAddr) -> i128 {
         IpAddr::V4(v4) => v4.to_ipv6_mapped(),
         IpAddr::V6(v6) => v6,
     };
-    // The order of addresses, moved into that of signed numbers.
+    // Maps the order of addresses onto signed numbers.
     (u128::from(v6) ^ (1 << 127)).cast_signed()
 }
 

@@ -1,4 +1,4 @@
-//! `pmatch`: paths at or below others.
+//! `pmatch`: paths at or below other paths.
 
 use regex::Regex;
 use rustc_hash::FxHashSet;
@@ -11,7 +11,7 @@ pub(crate) struct Paths {
     plain: FxHashSet<Box<str>>,
     longest: usize,
     patterns: Vec<Regex>,
-    /// What the patterns begin with.
+    /// The prefixes of the patterns.
     beginnings: Vec<Box<str>>,
 }
 
@@ -19,7 +19,7 @@ impl Paths {
     /// Adds a path; `*`, `?` and `[` in it match within one name.
     ///
     /// # Errors
-    /// If it is a pattern that is too large.
+    /// If the path is a pattern that is too large.
     pub(crate) fn add(&mut self, path: &str) -> Result<(), regex::Error> {
         let path = match path.trim_end_matches('/') {
             "" if path.starts_with('/') => "/",
@@ -35,7 +35,7 @@ impl Paths {
         Ok(())
     }
 
-    /// Texts of which each path that is contained begins with one.
+    /// Texts such that every matching path begins with one of them.
     pub(crate) fn prefixes(&self) -> impl Iterator<Item = &str> {
         self.plain
             .iter()
@@ -43,7 +43,7 @@ impl Paths {
             .map(|text| &**text)
     }
 
-    /// Whether a path is one of them, or below one.
+    /// Whether a path is one of the paths, or below one.
     #[must_use]
     pub(crate) fn contains(&self, path: &str) -> bool {
         let ends = memchr::memchr_iter(b'/', path.as_bytes())

@@ -1,4 +1,4 @@
-//! Type check: what an operator and a constant are for a field of some type.
+//! Type check: turns an operator and its constants into a test for the type of the operand.
 
 use std::rc::Rc;
 
@@ -15,7 +15,7 @@ use crate::{
     fields::{Operand, ParseError, Type},
 };
 
-/// A constant and where it stands.
+/// A constant and its position.
 pub(super) type Constant = (Rc<str>, usize);
 
 /// The right-hand side of a check, lists expanded.
@@ -26,18 +26,18 @@ pub(super) enum Values {
     Operand(OperandId, Type),
 }
 
-/// A check to be prepared.
+/// A check before its type check.
 pub(super) struct Comparison<'a, S: Source> {
     pub(super) left: &'a Operand<S>,
     pub(super) id: OperandId,
     pub(super) operator: Operator,
     pub(super) modifier: Option<Modifier>,
-    /// Where it stands.
+    /// Bytes of the condition before the check.
     pub(super) at: usize,
 }
 
 impl<S: Source> Comparison<'_, S> {
-    /// Makes the test, or says what does not fit.
+    /// Makes the test, or reports what does not fit.
     pub(super) fn prepare(
         &self,
         checks: &mut Checks<S>,
@@ -72,7 +72,7 @@ impl<S: Source> Comparison<'_, S> {
         Err(Box::new(ParseError::new(at, message)))
     }
 
-    /// An operator that is not for fields of this type.
+    /// The error that an operator is not for fields of this type.
     fn unfit<T>(&self, what: &str) -> Result<T, Box<ParseError>> {
         let message = format!(
             "operator '{}' does not compare {what}, which '{}' is",

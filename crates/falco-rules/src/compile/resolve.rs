@@ -1,5 +1,5 @@
-//! Trees of conditions → nodes of the graph: names of lists and macros become
-//! what they stand for.
+//! Parsed conditions → nodes of the graph: names of lists and macros are replaced by their
+//! definitions.
 
 use std::{fmt::Write as _, rc::Rc};
 
@@ -16,25 +16,25 @@ use crate::{
     fields::{Operand, ParseError},
 };
 
-/// Longest text of a check that is kept.
+/// Most bytes of a check's text.
 const TEXT_MAX: usize = 4096;
-/// Most nodes of a condition below each other, macros included.
+/// Greatest depth of a condition, macros included.
 const DEPTH_MAX: u32 = 400;
 
-/// What is said about one condition.
+/// Errors, warnings and uses that the compiler found in one condition.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Diagnostics {
     /// Errors.
     pub errors: Vec<ParseError>,
-    /// A macro that it uses has mistakes: its number.
+    /// Numbers of macros that the condition uses and that have errors.
     pub bad_macros: Vec<usize>,
-    /// Where it compares with `<NA>`.
+    /// Bytes before the first comparison with `<NA>`.
     pub not_available: Option<usize>,
-    /// Where it asks for a field that is deprecated, its name, and why it is.
+    /// The first use of a deprecated field: bytes before it, its name, and the reason.
     pub deprecated: Option<(usize, &'static str, &'static str)>,
-    /// Macros that it uses.
+    /// Numbers of the macros that the condition uses.
     pub macros: Vec<usize>,
-    /// Lists that it uses.
+    /// Numbers of the lists that the condition uses.
     pub lists: Vec<usize>,
 }
 
@@ -180,7 +180,7 @@ impl<S: Source> Compiler<'_, S> {
         }
     }
 
-    /// Counts constants; too many in all conditions together are an error.
+    /// Counts constants; too many of them in all conditions together are an error.
     fn spend(&mut self, constants: usize, at: usize) -> Result<(), Box<ParseError>> {
         self.constants = self.constants.saturating_add(constants);
         if self.constants > super::macros::CONSTANTS_MAX {
@@ -193,7 +193,7 @@ impl<S: Source> Compiler<'_, S> {
         Ok(())
     }
 
-    /// Appends the items of the list that a word names, if it names one.
+    /// Appends the items of the list that a word names; false if the word names no list.
     fn expand(
         &mut self,
         word: &Word,
@@ -269,7 +269,7 @@ impl<S: Source> Compiler<'_, S> {
         Ok(self.graph.check(check))
     }
 
-    /// A check as text; a long list is cut, and ends in a digest of itself.
+    /// The text of a check; a long list is cut and followed by a digest of the whole.
     fn check_text(
         &self,
         left: &Operand<S>,
@@ -338,7 +338,7 @@ fn quote(text: &mut String, value: &str) {
     }
 }
 
-/// Checks that event types are ones that there are.
+/// Checks that the event types in a comparison exist.
 fn event_types<S: Source>(operator: Operator, values: &Values) -> Result<(), Box<ParseError>> {
     let constants: &[Constant] = match (operator, values) {
         (Operator::Eq | Operator::Ne, Values::One(one)) => std::slice::from_ref(one),

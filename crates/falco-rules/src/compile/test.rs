@@ -1,4 +1,4 @@
-//! Prepared tests of values.
+//! Tests of values, prepared by the type check.
 
 use regex::Regex;
 
@@ -8,17 +8,17 @@ use crate::{
     fields::Value,
 };
 
-/// A text that is looked for in another one.
+/// A text that a check searches for in a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern {
     /// The text.
     pub text: Box<str>,
-    /// Whether the case of ASCII letters does not count.
+    /// Whether the search ignores the case of ASCII letters.
     pub any_case: bool,
 }
 
 impl Pattern {
-    /// Whether it is in a text.
+    /// Whether a text contains the pattern.
     #[must_use]
     pub(crate) fn is_in(&self, text: &str) -> bool {
         if self.any_case {
@@ -34,17 +34,17 @@ impl Pattern {
     }
 }
 
-/// Which numbers of constants are meant.
+/// Numbers of constants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Symbols {
-    /// One of them.
+    /// One number.
     One(u32),
-    /// Several, sorted.
+    /// Two or more numbers, sorted.
     Some(Box<[u32]>),
 }
 
 impl Symbols {
-    /// Those of a list.
+    /// The set of the numbers of a list.
     #[must_use]
     pub(crate) fn new(mut numbers: Vec<u32>) -> Self {
         numbers.sort_unstable();
@@ -55,7 +55,7 @@ impl Symbols {
         }
     }
 
-    /// Whether a number is meant.
+    /// Whether a number is in the set.
     #[must_use]
     #[inline]
     pub(crate) fn contains(&self, number: u32) -> bool {
@@ -75,21 +75,21 @@ impl Symbols {
     }
 }
 
-/// How several values of one field count.
+/// How many values of one field must pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quantifier {
     /// At least one value.
     Any,
-    /// Each must pass, and there must be one.
+    /// All values, and at least one.
     All,
 }
 
-/// A test. An absent value passes none.
+/// A test of a value. An absent value passes no test.
 #[derive(Debug)]
 pub(crate) enum Test {
-    /// That there is a value.
+    /// There is a value.
     Exists,
-    /// No value can pass (an empty list, a field that no event has).
+    /// Never passes (an empty list, a field that no event has).
     Never,
     /// The text is one of some constants.
     Symbols(Symbols, Quantifier),
@@ -99,14 +99,14 @@ pub(crate) enum Test {
     Pattern(u32),
     /// Any other test of a text.
     Text(TextTest),
-    /// Text that a regular expression matches as a whole.
-    /// The second is what each text that it matches begins with, as far as known.
+    /// A regular expression matches the text as a whole. The second part is the prefix of every
+    /// matching text, as far as it is known.
     Regex(Regex, Box<str>),
-    /// A path at or below others.
+    /// A path is at or below one of these.
     Paths(Paths),
-    /// Several tests, of which some must pass.
+    /// Tests of which a number must pass, as the modifier says.
     Modified(Modifier, Box<[Test]>),
-    /// A truth value.
+    /// The truth value is this one.
     Bool(bool),
     /// The number is in some ranges (or in none of them).
     Numbers(Numbers, Quantifier),
@@ -128,8 +128,8 @@ pub(crate) fn number_of(value: &Value<'_>) -> Option<i128> {
 }
 
 impl Test {
-    /// Whether one value that is there passes, as far as the value alone decides
-    /// it. `symbol` is the number of its text among the constants.
+    /// Whether a value passes, as far as the value alone decides this. `symbol` is the number of
+    /// its text among the constants.
     #[must_use]
     #[inline]
     pub(crate) fn passes(
@@ -168,7 +168,7 @@ impl Test {
         }
     }
 
-    /// How several values count.
+    /// How many values must pass.
     #[must_use]
     #[inline]
     pub(crate) fn quantifier(&self) -> Quantifier {

@@ -1,4 +1,4 @@
-//! Tests of texts that look at the text itself.
+//! Tests that read the text of a value.
 
 use std::cmp::Ordering;
 
@@ -7,13 +7,13 @@ use crate::condition::Operator;
 /// A test of a text with a constant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TextTest {
-    /// Equal; only where symbols do not serve.
+    /// The text is equal; used only where constants have no numbers.
     Is(Box<str>),
     /// Begins with it.
     StartsWith(Box<str>),
     /// Ends with it.
     EndsWith(Box<str>),
-    /// Stands before or behind it, byte by byte.
+    /// Comes before or after the constant, compared byte by byte.
     Order(Operator, Box<str>),
 }
 
@@ -31,7 +31,7 @@ impl TextTest {
     }
 }
 
-/// Whether an order is the one that an operator asks for.
+/// Whether an ordering is one for which the operator is true.
 #[must_use]
 pub(crate) fn is_ordered(operator: Operator, order: Ordering) -> bool {
     match operator {

@@ -1,10 +1,9 @@
-//! Tokens of a condition, as Falco reads them: what a word is depends on where
-//! it stands.
+//! Tokens of a condition, as Falco reads them: the position of a word decides its meaning.
 
 use super::{Modifier, Operator};
 use crate::fields::quoted;
 
-/// A place in a condition, moving forward.
+/// A position in a condition that moves forward.
 pub(super) struct Lexer<'a> {
     pub(super) text: &'a str,
     pub(super) at: usize,
@@ -17,7 +16,7 @@ impl<'a> Lexer<'a> {
         &self.text[self.at..]
     }
 
-    /// Skips white space; whether there was some.
+    /// Skips white space; returns whether there was any.
     pub(super) fn blank(&mut self) -> bool {
         let rest = self.rest();
         let len = rest.len() - rest.trim_start_matches(BLANKS).len();
@@ -44,7 +43,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// An operator. One of letters has no letter behind it.
+    /// An operator. No letter follows an operator of letters.
     pub(super) fn operator(&mut self) -> Option<Operator> {
         let rest = self.rest();
         let (name, operator) = Operator::ALL.into_iter().find(|(name, _)| {
@@ -56,7 +55,7 @@ impl<'a> Lexer<'a> {
         Some(operator)
     }
 
-    /// `anyof` and its like, if a list follows.
+    /// A modifier such as `anyof`, if a list follows.
     pub(super) fn modifier(&mut self) -> Option<Modifier> {
         let rest = self.rest();
         let (name, modifier) = Modifier::ALL.into_iter().find(|(name, _)| {
@@ -85,7 +84,7 @@ impl<'a> Lexer<'a> {
         Some(text.into())
     }
 
-    /// Anything but blanks, quotes, parentheses, commas and equals signs.
+    /// A word: anything but blanks, quotes, parentheses, commas and equals signs.
     pub(super) fn bare(&mut self) -> Option<&'a str> {
         let rest = self.rest();
         let len = rest
@@ -97,7 +96,7 @@ impl<'a> Lexer<'a> {
         (len > 0).then_some(&rest[..len])
     }
 
-    /// What stands here, for messages.
+    /// The text at the position, for messages.
     pub(super) fn found(&self) -> String {
         let rest = self.rest();
         if rest.is_empty() {

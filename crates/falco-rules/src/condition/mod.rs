@@ -1,4 +1,4 @@
-//! Conditions: text → tree. What a name means is not known here yet.
+//! Conditions: text → tree. The parser does not know yet what a name refers to.
 
 mod lexer;
 mod operator;

@@ -43,7 +43,7 @@ pub(crate) enum Operator {
     PMatch,
 }
 
-/// What an operator takes on its right-hand side.
+/// The kind of the right-hand side of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Takes {
     /// Nothing.
@@ -57,7 +57,7 @@ pub(crate) enum Takes {
 }
 
 impl Operator {
-    /// Each of them; of two where one begins the other, the longer one first.
+    /// All operators; of two where one is a prefix of the other, the longer one comes first.
     pub(crate) const ALL: [(&'static str, Self); 20] = [
         ("==", Self::Eq),
         ("=", Self::Eq),
@@ -81,7 +81,7 @@ impl Operator {
         ("pmatch", Self::PMatch),
     ];
 
-    /// As it is written.
+    /// The spelling in a condition.
     #[must_use]
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -93,7 +93,7 @@ impl Operator {
         }
     }
 
-    /// What stands on its right-hand side.
+    /// The kind of its right-hand side.
     #[must_use]
     pub(crate) const fn takes(self) -> Takes {
         match self {
@@ -105,7 +105,7 @@ impl Operator {
     }
 }
 
-/// How the values of a list count, behind an operator of texts.
+/// How many values of a list must pass, written behind an operator of texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(
     clippy::enum_variant_names,
@@ -128,7 +128,7 @@ impl Modifier {
         ("allof", Self::AllOf),
     ];
 
-    /// As it is written.
+    /// The spelling in a condition.
     #[must_use]
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

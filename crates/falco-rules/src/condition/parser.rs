@@ -17,19 +17,19 @@ use crate::{
     fields::{Operand, ParseError, Transformer, field_name, is_transformer},
 };
 
-/// Most parentheses in each other.
+/// Deepest nesting of parentheses.
 const DEPTH_MAX: usize = 100;
 
-/// A condition, and what is wrong with fields in it.
+/// A condition, and the unknown fields in it.
 pub(crate) type Parsed<S> = (Condition<S>, Vec<ParseError>);
 
 /// Parses a condition.
 ///
-/// Beside the tree, the names in it that are no fields are returned: they do not
-/// hide what is wrong behind them.
+/// The parser also returns the names that are no fields, so that they do not hide errors behind
+/// them.
 ///
 /// # Errors
-/// If the text is none. The first mistake is reported.
+/// If the text is no condition. The error is the first one.
 pub(crate) fn parse<S: Source>(text: &str) -> Result<Parsed<S>, ParseError> {
     let mut parser: Parser<'_, S> = Parser {
         lexer: Lexer { text, at: 0 },
@@ -63,7 +63,7 @@ pub(crate) fn parse<S: Source>(text: &str) -> Result<Parsed<S>, ParseError> {
 struct Parser<'a, S> {
     lexer: Lexer<'a>,
     depth: usize,
-    /// Fields that there are not.
+    /// Names of fields that do not exist.
     unknown: Vec<ParseError>,
     source: PhantomData<S>,
 }
@@ -117,7 +117,7 @@ impl<S: Source> Parser<'_, S> {
         })
     }
 
-    /// What is in parentheses, after the opening one.
+    /// The content of parentheses, after the opening one.
     fn embedded(&mut self) -> Result<Condition<S>, ParseError> {
         let open = self.lexer.at - 1;
         self.depth += 1;
@@ -347,7 +347,7 @@ impl<S: Source> Parser<'_, S> {
     }
 }
 
-/// Length of what looks like a field with its argument.
+/// Length of a text that looks like a field with its argument.
 fn field_len(text: &str) -> Option<usize> {
     let len = field_name(text)?;
     match text[len..].strip_prefix('[') {
@@ -357,7 +357,7 @@ fn field_len(text: &str) -> Option<usize> {
 }
 
 impl Modifier {
-    /// Whether a number of matching values out of several is enough.
+    /// Whether the number of passing values is enough.
     #[must_use]
     pub(crate) fn is_satisfied(self, matching: usize, of: usize) -> bool {
         match self {

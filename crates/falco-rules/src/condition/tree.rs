@@ -1,4 +1,4 @@
-//! The tree of a condition, with places.
+//! The tree of a condition, with positions.
 
 use super::{Modifier, Operator};
 use crate::{Source, fields::Operand};
@@ -10,14 +10,14 @@ pub(crate) struct Word {
     pub text: Box<str>,
     /// Whether it was quoted; if not, it may be the name of a list.
     pub quoted: bool,
-    /// Bytes before it.
+    /// Bytes of the condition before the word.
     pub at: usize,
 }
 
 /// The right-hand side of a check.
 #[derive(Clone, Debug)]
 pub(crate) enum Right<S: Source> {
-    /// Of `exists`.
+    /// Nothing, for `exists`.
     Nothing,
     /// A number or a text.
     Word(Word),
@@ -30,25 +30,25 @@ pub(crate) enum Right<S: Source> {
 /// A condition.
 #[derive(Clone, Debug)]
 pub(crate) enum Condition<S: Source> {
-    /// All of two or more.
+    /// The conjunction of two or more conditions.
     And(Vec<Condition<S>>),
-    /// One of two or more.
+    /// The disjunction of two or more conditions.
     Or(Vec<Condition<S>>),
-    /// The opposite.
+    /// The negation of a condition.
     Not(Box<Condition<S>>),
     /// The name of a macro.
     Macro(Word),
     /// A comparison.
     Check {
-        /// Bytes before it.
+        /// Bytes of the condition before the check.
         at: usize,
-        /// What is compared.
+        /// The left-hand side.
         left: Box<Operand<S>>,
-        /// How.
+        /// The operator.
         operator: Operator,
-        /// How the values of a list count.
+        /// How many values of a list must pass.
         modifier: Option<Modifier>,
-        /// With what.
+        /// The right-hand side.
         right: Right<S>,
         /// Bytes before the right-hand side.
         right_at: usize,

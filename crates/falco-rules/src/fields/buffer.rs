@@ -1,10 +1,11 @@
-//! Where text goes.
+//! Buffers to which values and lines are appended.
 
 use std::{fmt, ops::Deref};
 
 use bytes::BytesMut;
 
-/// Bytes that grow at their end: a vector, or a buffer whose beginning somebody else has already.
+/// Bytes that grow at their end: a vector, or a buffer whose beginning somebody else already
+/// shares.
 pub trait Buffer: Deref<Target = [u8]> {
     /// Appends bytes.
     fn append(&mut self, bytes: &[u8]);
@@ -43,7 +44,7 @@ impl Buffer for BytesMut {
     }
 }
 
-/// A buffer for what formats itself.
+/// A buffer as a target of `write!`.
 pub(super) struct Formatted<'a, B>(pub(super) &'a mut B);
 
 impl<B: Buffer> fmt::Write for Formatted<'_, B> {
@@ -57,7 +58,7 @@ impl<B: Buffer> fmt::Write for Formatted<'_, B> {
 mod tests {
     use super::*;
 
-    /// What a buffer holds after each operation.
+    /// The content of a buffer after each operation.
     fn fill(mut buffer: impl Buffer) -> Vec<u8> {
         buffer.append(b"text");
         buffer.truncate(2);

@@ -65,8 +65,8 @@ pub fn write_time<B: Buffer>(out: &mut B, time: u64, form: TimeForm) {
     }
 }
 
-/// Appends the last `width` (at most 9) digits of a number that is not negative.
-/// Each line has two times, and `write!` is slow for so little.
+/// Appends the last `width` (at most 9) digits of a number that is not negative. Each line has two
+/// times, and `write!` would be slow here.
 fn digits(out: &mut impl Buffer, number: i64, width: usize) {
     let mut text = [b'0'; 9];
     let mut rest = number.unsigned_abs();
@@ -97,8 +97,8 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// Seconds to add for local time. Zones change at quarters of an hour only, so
-/// the answer of the C library is kept that long.
+/// Seconds to add for local time. Time zones change only at quarters of an hour, so the answer of
+/// the C library stays valid until the next one.
 fn offset_to_local(seconds: i64, ask: impl FnOnce(i64) -> i64) -> i64 {
     const QUARTER: i64 = 900;
     thread_local! {

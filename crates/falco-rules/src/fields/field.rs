@@ -31,24 +31,24 @@ pub struct Field<S: Source> {
     pub ty: Type,
     /// What may stand in brackets.
     pub argument: ArgumentKind,
-    /// The name in brackets for which the field's own name stands: `evt.arg.fd` is `evt.arg[fd]`.
+    /// The argument for which the field's name with a dot stands: `evt.arg.fd` is `evt.arg[fd]`.
     pub preset: Option<&'static str>,
-    /// The largest number in brackets for which an event can have a value, if there is one.
+    /// The largest number in brackets for which an event can have a value, if there is a limit.
     pub last: Option<u32>,
-    /// The classes of events that can have it; none if it is only known.
+    /// The classes of events that can have the field; none if no event here has it.
     pub classes: Classes,
     /// What the source must gather for the field to have a value.
     pub needs: S::Needs,
-    /// Meaning, one sentence.
+    /// The meaning, in one sentence.
     pub doc: &'static str,
-    /// Its value for an event.
+    /// Gets its value for an event.
     pub get: Getter<S>,
-    /// Its parts as a list, for transformers that take lists; of `proc.args` the arguments.
+    /// Gets its parts as a list, for transformers of lists; the arguments for `proc.args`.
     pub parts: Option<Getter<S>>,
-    /// For conditions only, where it is either of several ends (`fd.ip`): null in an output,
-    /// and `!=` is about each of its values.
+    /// Whether the field exists for conditions only, because it stands for either of two endpoints
+    /// (`fd.ip`): null in an output; `!=` compares each of its values.
     pub condition_only: bool,
-    /// Why nobody needs it any more, if that is so; rules that use it are warned about.
+    /// Why the field is deprecated, if it is; rules that use it get a warning.
     pub deprecated: Option<&'static str>,
 }
 

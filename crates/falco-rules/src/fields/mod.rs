@@ -1,4 +1,4 @@
-//! Fields: their values, how they are written, and what outputs make of them.
+//! Fields: their values, their text, templates and transformers.
 
 mod buffer;
 mod clock;

@@ -1,4 +1,4 @@
-//! What is compared or printed: a field, or what transformers make of fields.
+//! Operands: a field, or a transformer of fields.
 
 use std::fmt;
 
@@ -9,33 +9,33 @@ use super::{
 };
 use crate::Source;
 
-/// A field, a constant, or what a transformer makes of some.
+/// A field, a constant, or a transformer with its arguments.
 #[derive(Clone, Debug)]
 pub(crate) enum Operand<S: Source> {
     /// A field.
     Field(FieldRef<S>),
     /// A constant.
     Text(Box<str>),
-    /// Several, as an argument of a transformer.
+    /// A list of operands, as an argument of a transformer.
     List(Box<[Operand<S>]>),
     /// A transformer and its arguments.
     Transform {
-        /// What is made.
+        /// The transformer.
         transformer: Transformer,
-        /// `[t]` behind `getopt(…)`.
+        /// The selector: `[t]` behind `getopt(…)`.
         selector: Option<u8>,
-        /// Of what.
+        /// The arguments.
         arguments: Box<[Operand<S>]>,
     },
 }
 
-/// Whether a text begins like a transformer: `tolower(`.
+/// Whether a text begins as a transformer does: `tolower(`.
 #[must_use]
 pub(crate) fn is_transformer(text: &str) -> bool {
     operand_parser::transformer(text).is_some()
 }
 
-/// Length of the field's name that a text begins with: words joined by dots.
+/// Length of the field name at the beginning of a text: words joined by dots.
 #[must_use]
 pub(crate) fn field_name(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
@@ -58,15 +58,16 @@ pub(crate) fn field_name(text: &str) -> Option<usize> {
 }
 
 impl<S: Source> Operand<S> {
-    /// The field or transformer that a text begins with, and the bytes that it takes.
+    /// Parses the field or transformer at the beginning of a text; also returns its length in
+    /// bytes.
     ///
     /// # Errors
-    /// If the text begins with neither, or with a wrong one.
+    /// If the text begins with neither, or with an invalid one.
     pub(crate) fn parse_prefix(text: &str) -> Result<(Self, usize), ParseError> {
         operand_parser::parse(text)
     }
 
-    /// Type of its values, and whether there may be several.
+    /// The type of its values, and whether there can be more than one.
     #[must_use]
     pub(crate) fn ty(&self) -> (Type, bool) {
         match self {
@@ -124,7 +125,7 @@ impl<S: Source> Operand<S> {
         }
     }
 
-    /// Calls `each` with every field in it.
+    /// Calls `each` with every field in the operand.
     pub(crate) fn fields<'s>(&'s self, each: &mut dyn FnMut(&'s FieldRef<S>)) {
         match self {
             Self::Field(field) => each(field),
@@ -136,7 +137,7 @@ impl<S: Source> Operand<S> {
         }
     }
 
-    /// Checks that a transformer can do something with its arguments.
+    /// Checks the types of a transformer's arguments.
     pub(super) fn check(self, at: usize) -> Result<Self, ParseError> {
         let Self::Transform {
             transformer,

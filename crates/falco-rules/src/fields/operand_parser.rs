@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 use super::{FieldRef, Operand, ParseError, Transformer, field_name};
 use crate::Source;
 
-/// Most transformers in each other.
+/// Deepest nesting of transformers.
 const DEPTH_MAX: usize = 16;
 
-/// The transformer that a text begins with.
+/// The transformer at the beginning of a text.
 pub(super) fn transformer(text: &str) -> Option<Transformer> {
     Transformer::ALL.into_iter().find(|transformer| {
         text.strip_prefix(transformer.name())
@@ -16,7 +16,7 @@ pub(super) fn transformer(text: &str) -> Option<Transformer> {
     })
 }
 
-/// The field or transformer that a text begins with, and the bytes that it takes.
+/// Parses the field or transformer at the beginning of a text; also returns its length in bytes.
 pub(super) fn parse<S: Source>(text: &str) -> Result<(Operand<S>, usize), ParseError> {
     let mut parser = Parser {
         text,
@@ -85,7 +85,7 @@ impl<S: Source> Parser<'_, S> {
         .check(at)
     }
 
-    /// Arguments up to the closing parenthesis.
+    /// Parses arguments up to the closing parenthesis.
     fn list(&mut self, depth: usize, what: &str) -> Result<Box<[Operand<S>]>, ParseError> {
         let mut items = Vec::new();
         let open = self.at - 1;
@@ -159,7 +159,7 @@ impl<S: Source> Parser<'_, S> {
         Ok(Operand::Field(field))
     }
 
-    /// Length of `[argument]` at a place.
+    /// Length of `[argument]` at a position.
     fn brackets(&self, at: usize) -> Result<usize, ParseError> {
         let inner = &self.text[at + 1..];
         let len = match quoted(inner) {
@@ -178,9 +178,9 @@ impl<S: Source> Parser<'_, S> {
     }
 }
 
-/// A text in quotes that another one begins with, without its escapes, and its
-/// length with quotes. Backslash escapes the next character (`\n`, `\t`, `\r`,
-/// `\b` are control characters).
+/// Parses the quoted text at the beginning of another one. Returns it without its escapes, and its
+/// length with quotes. Backslash escapes the next character (`\n`, `\t`, `\r`, `\b` are control
+/// characters).
 #[must_use]
 pub(crate) fn quoted(text: &str) -> Option<(String, usize)> {
     let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''))?;
@@ -193,7 +193,7 @@ pub(crate) fn quoted(text: &str) -> Option<(String, usize)> {
                 't' => out.push('\t'),
                 'r' => out.push('\r'),
                 'b' => out.push('\u{8}'),
-                // Falco keeps the backslash of what it does not know: `'\.'` for regex.
+                // Falco keeps the backslash of an unknown escape: `'\.'` for regex.
                 '\\' | '"' | '\'' | '/' | ' ' => out.push(c),
                 c => {
                     out.push('\\');

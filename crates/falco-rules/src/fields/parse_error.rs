@@ -1,26 +1,26 @@
-//! What is wrong with an operand, a template or a condition.
+//! Errors in an operand, a template or a condition.
 
 use yaml::nearest;
 
 use super::FieldError;
 use crate::Source;
 
-/// Why a text is not an operand or a template, and where.
+/// Why a text is not an operand, template or condition, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ParseError {
-    /// Bytes before the place.
+    /// Bytes of the text before the error.
     pub at: usize,
-    /// Characters that it is about.
+    /// Number of characters that the error covers.
     pub width: usize,
-    /// What is wrong.
+    /// The message.
     pub message: Box<str>,
-    /// What to do about it.
+    /// The hint: what to do.
     pub hint: Option<Box<str>>,
 }
 
 impl ParseError {
-    /// An error about the place behind `at` bytes.
+    /// An error behind `at` bytes.
     #[must_use]
     pub fn new(at: usize, message: impl Into<Box<str>>) -> Self {
         Self {
@@ -31,21 +31,21 @@ impl ParseError {
         }
     }
 
-    /// With the number of characters that it is about.
+    /// Sets the number of characters that the error covers.
     #[must_use]
     pub fn width(mut self, width: usize) -> Self {
         self.width = width;
         self
     }
 
-    /// With what to do about it.
+    /// Sets the hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<Box<str>>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// An error of a field, with the nearest known name.
+    /// An error about a field, with the nearest known name as a hint.
     #[must_use]
     pub(crate) fn field<S: Source>(at: usize, error: &FieldError) -> Self {
         let this = Self::new(at, error.to_string());
@@ -61,7 +61,7 @@ impl ParseError {
         }
     }
 
-    /// Moved by a number of bytes.
+    /// Moves the position by a number of bytes.
     pub(super) fn shift(mut self, by: usize) -> Self {
         self.at += by;
         self

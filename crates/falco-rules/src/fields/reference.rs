@@ -16,7 +16,7 @@ pub enum Argument {
     Name(Box<str>),
 }
 
-/// Why a text is not a field.
+/// Why a text is not a reference to a field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FieldError {
     /// No field has that name.
@@ -31,7 +31,7 @@ pub enum FieldError {
     /// The argument must be a number.
     #[error("field '{0}' takes a number in brackets, not '{1}'")]
     NotANumber(&'static str, Box<str>),
-    /// No event has a value of so large a number.
+    /// The number is larger than any that an event can have.
     #[error("field '{0}' takes at most {1} in brackets, not {2}: events have no more")]
     TooFar(&'static str, u32, u32),
     /// No closing bracket.
@@ -42,17 +42,17 @@ pub enum FieldError {
 /// A field with its argument.
 #[derive(Clone, Debug)]
 pub struct FieldRef<S: Source> {
-    /// The row of its table.
+    /// The row of the field in its table.
     pub field: &'static Field<S>,
     /// Its argument.
     pub argument: Argument,
-    /// As it was written, the key in `output_fields`.
+    /// The text as it was written, which is the key in `output_fields`.
     pub key: Box<str>,
 }
 
 impl<S: Source> FieldRef<S> {
-    /// The field that a text begins with (the longest name that fits), and how
-    /// many bytes of the text it takes.
+    /// Parses the field at the beginning of a text (the longest name that fits); also returns its
+    /// length in bytes.
     ///
     /// # Errors
     /// If the text begins with no known field, or its argument is wrong.
@@ -92,7 +92,7 @@ impl<S: Source> FieldRef<S> {
         ))
     }
 
-    /// The field that a whole text names.
+    /// Parses a whole text as a field.
     ///
     /// # Errors
     /// If the text is not one field with its argument.
@@ -113,9 +113,9 @@ impl<S: Source> FieldRef<S> {
         }
     }
 
-    /// Its value in an output. A field that can have an argument and has none is any
-    /// of several in a condition; in an output they are one text, nearest first, and of numbers
-    /// the one of index 0, as in Falco (`proc.apid` is the process's own).
+    /// Its value in an output. Without an argument, a field that can have one stands for any of its
+    /// values in a condition. In an output it is one text of all values, the nearest first; for
+    /// numbers it is the value of index 0, as in Falco (`proc.apid` is the process's own).
     #[must_use]
     pub fn output<'e>(&self, event: &'e S::Event<'e>) -> Value<'e> {
         if self.field.condition_only {
@@ -135,13 +135,13 @@ impl<S: Source> FieldRef<S> {
         }
     }
 
-    /// What gives its parts as a list.
+    /// The accessor for its parts as a list.
     pub(crate) fn parts(&self) -> Option<Getter<S>> {
         self.field.parts.filter(|_| self.argument == Argument::None)
     }
 }
 
-/// Several texts as one, with blanks between them.
+/// Texts joined by blanks.
 fn joined<'a>(values: &[Value<'a>], arena: &'a Bump) -> Value<'a> {
     let mut text = String::new_in(arena);
     for (index, value) in values.iter().enumerate() {

@@ -1,12 +1,12 @@
-//! Bytes from outside → text that is safe to print, Falco's way.
+//! Bytes from outside → text that is safe to print, as in Falco.
 
 use bumpalo::{Bump, collections::String};
 
-/// Makes text of bytes: ASCII 0x20–0x7E and printable UTF-8 pass; each ASCII
-/// control character (newline, tab, ESC and DEL too), each C1 control character,
-/// each Unicode non-character and each maximal invalid part becomes one U+FFFD.
+/// Makes text from bytes: ASCII 0x20–0x7E and printable UTF-8 pass; each ASCII control character
+/// (newline, tab, ESC and DEL too), each C1 control character, each Unicode non-character and each
+/// maximal invalid part becomes one U+FFFD.
 ///
-/// Borrows the bytes where nothing has to change, which is nearly always.
+/// Borrows the bytes where no byte has to change, which is nearly always.
 pub fn sanitize<'a>(bytes: &'a [u8], arena: &'a Bump) -> &'a str {
     if bytes.chunks(32).all(is_plain)
         && let Ok(text) = std::str::from_utf8(bytes)
@@ -29,14 +29,14 @@ pub fn sanitize<'a>(bytes: &'a [u8], arena: &'a Bump) -> &'a str {
     out.into_bump_str()
 }
 
-/// Whether all bytes are printable ASCII; looks at all of them, so that it can be
-/// done at once for many.
+/// Whether all bytes are printable ASCII. Checks all of them without an early return, so that the
+/// compiler can check many at once.
 fn is_plain(bytes: &[u8]) -> bool {
     let plain = |byte: u8| matches!(byte, 0x20..=0x7e);
     bytes.iter().fold(true, |all, byte| all & plain(*byte))
 }
 
-/// Neither a control character nor a Unicode non-character.
+/// Whether a character is neither a control character nor a Unicode non-character.
 fn is_printable(c: char) -> bool {
     let n = u32::from(c);
     !c.is_control() && !(0xfdd0..=0xfdef).contains(&n) && n & 0xfffe != 0xfffe

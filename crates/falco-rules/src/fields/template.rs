@@ -8,7 +8,7 @@ use crate::Source;
 /// Widest column.
 const WIDTH_MAX: usize = 4096;
 
-/// A rule's output, ready to be rendered.
+/// A rule output, ready to be rendered.
 #[derive(Clone, Debug)]
 pub struct Template<S: Source> {
     pieces: Box<[Piece<S>]>,
@@ -19,14 +19,14 @@ pub struct Template<S: Source> {
 #[derive(Clone, Debug)]
 struct Piece<S: Source> {
     content: Content<S>,
-    /// Pads with blanks, or cuts, to so many bytes.
+    /// Width: pads with blanks, or cuts, to that many bytes.
     width: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
 enum Content<S: Source> {
     Literal(Box<str>),
-    /// Of [`Template::fields`].
+    /// Index of [`Template::fields`].
     Field(usize),
     Transformed(Operand<S>),
 }
@@ -43,11 +43,11 @@ impl<S: Source> Default for Template<S> {
 }
 
 impl<S: Source> Template<S> {
-    /// Parses an output. After `%` stands an optional width, then a field (the
-    /// longest known name that fits) or a transformer. There is no `%%`.
+    /// Parses a rule output. After `%` comes an optional width, then a field (the longest known
+    /// name that fits) or a transformer. There is no `%%`.
     ///
     /// # Errors
-    /// If a `%` is not followed by a field that there is.
+    /// If no known field follows a `%`.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let mut parts = Vec::new();
         let mut at = 0;
@@ -116,20 +116,20 @@ impl<S: Source> Template<S> {
         }
     }
 
-    /// The text that it was parsed from.
+    /// The text from which the template was parsed.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The distinct fields, sorted by key: those of `output_fields`.
+    /// The distinct fields, sorted by key, as `output_fields` has them.
     #[must_use]
     pub fn fields(&self) -> &[FieldRef<S>] {
         &self.fields
     }
 
-    /// The values of [`Self::fields`] for an event, in that order. A field that
-    /// exists for conditions only is absent.
+    /// The values of [`Self::fields`] for an event, in that order. A field for conditions only is
+    /// absent.
     #[must_use]
     pub fn values<'e>(&self, event: &'e S::Event<'e>) -> &'e [Value<'e>] {
         let mut values = BumpVec::with_capacity_in(self.fields.len(), S::arena(event));
@@ -142,7 +142,7 @@ impl<S: Source> Template<S> {
         self.render_values(self.values(event), event, out);
     }
 
-    /// Appends the text for an event of which [`Self::values`] is known.
+    /// Appends the text for an event whose [`Self::values`] the caller has.
     pub fn render_values<'e>(
         &self,
         values: &[Value<'e>],
@@ -172,7 +172,7 @@ enum Part<S: Source> {
     Transformed(Operand<S>),
 }
 
-/// A width at the beginning of a text, and its number of digits.
+/// The width at the beginning of a text, and its number of digits.
 fn width(text: &str) -> Result<(Option<usize>, usize), ParseError> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     if digits == 0 {
@@ -185,8 +185,7 @@ fn width(text: &str) -> Result<(Option<usize>, usize), ParseError> {
     Err(ParseError::new(1, message).width(digits))
 }
 
-/// Pads or cuts what was appended since `start` to `width` bytes, never in the
-/// middle of a character.
+/// Pads or cuts the text since `start` to `width` bytes, never in the middle of a character.
 fn fit(out: &mut impl Buffer, start: usize, width: usize) {
     let end = start + width;
     if out.len() > end {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Buffer, Value, buffer::Formatted, clock::write_time};
 
 impl Value<'_> {
-    /// Appends the value as it stands in an output line; an absent one is `<NA>`.
+    /// Appends the value in the form of an output line; an absent value is `<NA>`.
     pub fn write_text(&self, out: &mut impl Buffer) {
         match *self {
             Self::Absent => out.append(b"<NA>"),
@@ -20,7 +20,7 @@ impl Value<'_> {
             Self::Uint(number) => write_digits(out, number),
             Self::Str(text) => out.append(text.as_bytes()),
             Self::Ip(ip) => {
-                // A buffer takes whatever comes.
+                // A write to a buffer cannot fail.
                 let _ = write!(Formatted(out), "{ip}");
             }
             Self::Time(time, form) => write_time(out, time, form),

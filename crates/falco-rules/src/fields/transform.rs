@@ -5,29 +5,29 @@ use bumpalo::{Bump, collections::String, collections::Vec};
 
 use super::{Value, sanitize};
 
-/// What is made of a field's value.
+/// A transformer: makes a new value from the values of its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Transformer {
     /// ASCII letters in lower case.
     ToLower,
     /// ASCII letters in upper case.
     ToUpper,
-    /// What Base64 text, with or without padding, stands for.
+    /// The decoded bytes of Base64 text, with or without padding.
     B64,
-    /// What is behind the last slash.
+    /// The part behind the last slash.
     Basename,
-    /// Bytes of a text, elements of a list.
+    /// Number of bytes of a text, or of elements of a list.
     Len,
-    /// The elements of the second argument with the first one in between.
+    /// The elements of the second argument, joined by the first one.
     Join,
-    /// Two or more texts in a row.
+    /// Two or more texts, concatenated.
     Concat,
     /// The options in a list of arguments, as POSIX `getopt` finds them.
     GetOpt,
 }
 
 impl Transformer {
-    /// Each of them.
+    /// All transformers.
     pub(crate) const ALL: [Self; 8] = [
         Self::ToLower,
         Self::ToUpper,
@@ -39,7 +39,7 @@ impl Transformer {
         Self::GetOpt,
     ];
 
-    /// As it is written.
+    /// The spelling in a rule.
     #[must_use]
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl Transformer {
         }
     }
 
-    /// How many arguments it takes.
+    /// The number of arguments.
     #[must_use]
     pub(crate) const fn arguments(self) -> std::ops::RangeInclusive<usize> {
         match self {
@@ -64,7 +64,7 @@ impl Transformer {
         }
     }
 
-    /// Its value. An absent argument makes it absent.
+    /// Its value; absent if an argument is absent.
     pub(super) fn apply<'a>(
         self,
         arguments: &[Value<'a>],
@@ -137,7 +137,7 @@ impl Transformer {
     }
 }
 
-/// Values as one text; absent if one of them is.
+/// Concatenates values as one text; absent if one of them is absent.
 fn texts<'a>(values: &[Value<'a>], separator: &str, arena: &'a Bump) -> Value<'a> {
     let mut out = String::new_in(arena);
     for (index, value) in values.iter().enumerate() {
@@ -157,9 +157,9 @@ fn texts<'a>(values: &[Value<'a>], separator: &str, arena: &'a Bump) -> Value<'a
     Value::Str(out.into_bump_str())
 }
 
-/// POSIX `getopt` as Falco does it: each option found, followed by its value if
-/// it takes one; an unknown option is `?`. With a selector (`getopt(…)[t]`) only
-/// the last value of that option (its letter, if it takes none), or absent.
+/// POSIX `getopt` as in Falco: each option, followed by its value if the option takes one; an
+/// unknown option is `?`. With a selector (`getopt(…)[t]`) only the last value of that option (its
+/// letter, if the option takes no value), or absent.
 fn getopt<'a>(
     arguments: &[Value<'a>],
     options: &str,

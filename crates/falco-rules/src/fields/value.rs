@@ -1,11 +1,11 @@
-//! What a field of an event can be.
+//! Values of fields.
 
 use std::net::IpAddr;
 
 /// A value of a field, for one event.
 ///
-/// Strings are sanitised already (see [`crate::sanitize()`]) and borrow from the
-/// event, from a cache or from the event's arena.
+/// Strings are sanitised (see [`crate::sanitize()`]) and borrow from the event, from a cache or
+/// from the event's arena.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
     /// Not available: `null` in JSON, `<NA>` in text, false in every comparison.
@@ -22,8 +22,8 @@ pub enum Value<'a> {
     Ip(IpAddr),
     /// Nanoseconds since the epoch: a number in JSON, see [`TimeForm`] for text.
     Time(u64, TimeForm),
-    /// Any of several values: what a field without index compares (`proc.aname`,
-    /// `fd.ip`). In an output its elements are joined by blanks.
+    /// Any of these values: a field without index in a condition (`proc.aname`, `fd.ip`). In an
+    /// output the elements are joined by blanks.
     List(&'a [Value<'a>]),
 }
 
@@ -52,7 +52,7 @@ impl Value<'_> {
     }
 }
 
-/// The type of a field, which decides what it can be compared with.
+/// The type of a field, which decides with which constants it can be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Type {
     /// [`Value::Bool`].

@@ -1,4 +1,4 @@
-//! What is defined, after all appends and overrides.
+//! Definitions of rules, macros and lists, after all appends and overrides.
 
 use rustc_hash::FxHashMap;
 use yaml::{Position, Source};
@@ -6,22 +6,22 @@ use yaml::{Position, Source};
 use super::{Exception, Located, Provided};
 use crate::Priority;
 
-/// Something with a name, and where it was defined.
+/// A definition with its name and position.
 #[derive(Clone, Debug)]
 pub(crate) struct Definition<T> {
     /// Its name.
     pub name: Box<str>,
-    /// What it is.
+    /// The rule, macro or list.
     pub value: T,
-    /// Number of the file.
+    /// Number of the file in the list of files.
     pub file: usize,
-    /// The file.
+    /// The text of the file.
     pub source: Source,
-    /// Where its item begins.
+    /// The position of its item.
     pub position: Position,
-    /// Number of the item that defined it first: what comes later can see it.
+    /// Number of the item that defined it first: later items can use it.
     pub first: usize,
-    /// Number of the item that changed it last: it sees what came before.
+    /// Number of the item that changed it last: it can use the items before.
     pub last: usize,
 }
 
@@ -42,29 +42,29 @@ pub(crate) struct MacroDefinition {
 /// A rule.
 #[derive(Clone, Debug)]
 pub(crate) struct RuleDefinition {
-    /// What it is for.
+    /// Description of the rule.
     pub description: String,
-    /// When it matches.
+    /// Its condition.
     pub condition: Located,
-    /// What it writes.
+    /// Its rule output.
     pub output: Located,
-    /// How important it is.
+    /// Its priority.
     pub priority: Priority,
-    /// `syscall`.
+    /// Its source, such as `syscall`.
     pub source: Box<str>,
-    /// Whether it is on.
+    /// Whether the rule is enabled.
     pub enabled: bool,
-    /// Its tags as they were given.
+    /// Its tags in the order of the file.
     pub tags: Vec<Box<str>>,
-    /// When it does not match after all.
+    /// Its exceptions.
     pub exceptions: Vec<Exception>,
-    /// Whether to warn if it matches events of all types.
+    /// Whether to warn if the rule matches events of all types.
     pub warn_evttypes: bool,
-    /// Whether to leave it out, instead of failing, if it uses an unknown field.
+    /// Whether to skip the rule, instead of failing, if it uses an unknown field.
     pub skip_if_unknown_filter: bool,
 }
 
-/// Everything that is defined, in the order of first definition.
+/// All definitions, in the order of first definition.
 #[derive(Debug, Default)]
 pub(crate) struct Definitions {
     /// Lists.
@@ -77,7 +77,7 @@ pub(crate) struct Definitions {
     pub engine_version: Option<Box<str>>,
     /// Plugins that the files require, with their versions.
     pub plugin_versions: Vec<(Box<str>, Box<str>)>,
-    /// What files may require.
+    /// The versions that files can require.
     pub provided: Provided,
     /// Number of items so far.
     pub items: usize,
@@ -100,31 +100,31 @@ impl<T> Default for Table<T> {
 }
 
 impl<T> Table<T> {
-    /// All of them.
+    /// All definitions.
     #[must_use]
     pub(crate) fn all(&self) -> &[Definition<T>] {
         &self.list
     }
 
-    /// Number of that name.
+    /// The number of the definition with that name.
     #[must_use]
     pub(crate) fn index(&self, name: &str) -> Option<usize> {
         self.names.get(name).copied()
     }
 
-    /// The one of that name.
+    /// The definition with that name.
     #[must_use]
     pub(crate) fn get(&self, name: &str) -> Option<&Definition<T>> {
         self.list.get(self.index(name)?)
     }
 
-    /// The one of that name, to be changed.
+    /// The definition with that name, to be changed.
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Definition<T>> {
         let index = self.index(name)?;
         self.list.get_mut(index)
     }
 
-    /// Defines a name, or defines it anew in its old place.
+    /// Defines a name, or replaces its definition in the old place.
     pub(crate) fn define(&mut self, mut definition: Definition<T>) {
         match self.index(&definition.name) {
             Some(index) => {
@@ -138,7 +138,7 @@ impl<T> Table<T> {
         }
     }
 
-    /// The names.
+    /// All names.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.list.iter().map(|definition| &*definition.name)
     }

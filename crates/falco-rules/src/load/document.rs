@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{Code, ItemKind, Problem};
 
-/// Reads files in order; later ones change what earlier ones define. Every
-/// problem of every file is reported.
+/// Reads files in order; later files change the definitions of earlier ones. Reports every problem
+/// of every file.
 #[must_use]
 pub(crate) fn load(files: &[RuleFile], provided: Provided) -> (Definitions, Problems) {
     let mut definitions = Definitions {
@@ -61,7 +61,7 @@ fn document_items(
     }
 }
 
-/// Keys that say what an item is.
+/// Keys that decide what kind of item it is.
 const KINDS: [(&str, ItemKind); 5] = [
     ("required_engine_version", ItemKind::EngineVersion),
     ("required_plugin_versions", ItemKind::PluginVersions),
@@ -165,7 +165,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether this item appends (the old way), with a warning.
+    /// Whether this item appends in the deprecated form (`append: true`), with a warning.
     pub(super) fn appends(&mut self) -> bool {
         let appends = self.boolean("append").unwrap_or(false);
         if appends && let Some(node) = self.get("append") {
@@ -177,7 +177,7 @@ impl Reader<'_> {
         appends
     }
 
-    /// Says that there is nothing to be changed.
+    /// Reports that there is no definition to change.
     pub(super) fn undefined<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
         let (kind, name) = (self.kind, self.name);
         let message = format!("{kind} '{name}' is changed here, but was not defined before");

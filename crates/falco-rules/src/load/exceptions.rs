@@ -5,14 +5,14 @@ use yaml::{Diagnostic, Node, Position, Source};
 use super::reader::Reader;
 use crate::{Code, condition::Operator};
 
-/// One field of an exception and how it is compared.
+/// One field of an exception and its operator.
 #[derive(Clone, Debug)]
 pub(crate) struct Comparison {
-    /// The field, as it is written.
+    /// The field, as the file has it.
     pub field: Box<str>,
-    /// How it is compared.
+    /// The operator.
     pub operator: Operator,
-    /// Where the field stands.
+    /// Position of the field in the file.
     pub position: Position,
 }
 
@@ -21,19 +21,19 @@ pub(crate) struct Comparison {
 pub(crate) struct Exception {
     /// Its name.
     pub name: Box<str>,
-    /// What is compared. Empty in an item that only appends values.
+    /// The fields and operators. Empty in an item that only appends values.
     pub comparisons: Vec<Comparison>,
-    /// Whether `fields` is one text: then all values are one list.
+    /// Whether `fields` is one text: all values are one list then.
     pub single: bool,
-    /// The values: a list each for several fields, else one a value.
+    /// The values: with two or more fields a list for each value, else a text.
     pub values: Vec<(Source, Node)>,
     /// The file.
     pub source: Source,
-    /// Where it stands.
+    /// Position of the exception.
     pub position: Position,
 }
 
-/// Reads the exceptions of a rule. One that defines must have fields.
+/// Reads the exceptions of a rule. An exception in a definition must have fields.
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defines: bool) -> Option<Vec<Exception>> {
     let Some(items) = node.as_sequence() else {
         let message = format!("'exceptions' must be a list, not {}", node.describe());
@@ -185,7 +185,7 @@ fn comparisons(
     Some(comparisons)
 }
 
-/// Appends values to exceptions of the same names, and new exceptions.
+/// Appends values to exceptions with the same names, and appends new exceptions.
 pub(super) fn append(reader: &mut Reader<'_>, old: &mut Vec<Exception>, new: Vec<Exception>) {
     for exception in new {
         match old.iter_mut().find(|known| known.name == exception.name) {

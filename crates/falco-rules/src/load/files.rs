@@ -1,4 +1,4 @@
-//! Rule files and directories of them.
+//! Rule files and directories with rule files.
 
 use std::{
     fs, io,
@@ -25,7 +25,7 @@ pub struct RuleFile {
 }
 
 impl RuleFile {
-    /// A rule file of that name and text.
+    /// A rule file with that name and text.
     #[must_use]
     pub fn new(name: impl Into<Box<str>>, text: impl Into<Box<str>>) -> Self {
         let text = text.into();
@@ -37,7 +37,7 @@ impl RuleFile {
     }
 }
 
-/// Digest of several files, in order: SHA-256 of their digests.
+/// Digest of a number of files, in order: SHA-256 of their digests.
 #[must_use]
 pub(crate) fn digest(files: &[RuleFile]) -> Box<str> {
     let mut hash = Sha256::new();
@@ -56,8 +56,8 @@ fn hexadecimal(bytes: &[u8]) -> Box<str> {
     text.into()
 }
 
-/// Reads rule files in order. Of a directory the `.yaml` and `.yml` files are
-/// read, sorted by name; those of directories in it are not.
+/// Reads rule files in order. Of a directory, the function reads the `.yaml` and `.yml` files,
+/// sorted by name, and no subdirectories.
 ///
 /// # Errors
 /// One problem for each path that cannot be read.

@@ -1,10 +1,10 @@
-//! A text made of scalars of files, whose places are known.
+//! A text made of scalars of files, with the positions of its bytes.
 
 use yaml::{Diagnostic, Node, Position, Severity, Source};
 
 use crate::fields::ParseError;
 
-/// A condition or an output, perhaps of several scalars (`append`).
+/// A condition or a rule output, which can consist of two or more scalars (`append`).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Located {
     /// The text.
@@ -14,7 +14,7 @@ pub(crate) struct Located {
 
 #[derive(Clone, Debug)]
 struct Part {
-    /// Bytes of the text before it.
+    /// Bytes of the whole text before the scalar.
     start: usize,
     source: Source,
     node: Node,
@@ -34,7 +34,7 @@ impl Located {
         }
     }
 
-    /// Without white space around it.
+    /// The text without white space around it.
     #[must_use]
     pub(crate) fn trimmed(mut self) -> Self {
         self.text.truncate(self.text.trim_end().len());
@@ -42,12 +42,12 @@ impl Located {
         if front == 0 {
             return self;
         }
-        // What is cut off is a prefix of the first scalar: keep its place exact.
+        // The white space before the text belongs to the first scalar: keep the position exact.
         self.text.drain(..front);
         self
     }
 
-    /// Appends another one behind a blank.
+    /// Appends another text behind a blank.
     pub(crate) fn append(&mut self, other: Self) {
         self.text.push(' ');
         let start = self.text.len();
@@ -58,13 +58,13 @@ impl Located {
         }));
     }
 
-    /// Where a byte of the text stands.
+    /// The position of a byte of the text in its file.
     #[must_use]
     pub(crate) fn position(&self, at: usize) -> Option<(&Source, Position)> {
         let part = self.parts.iter().rev().find(|part| part.start <= at)?;
         let end = self.text.len().min(at);
-        // White space in front of the text was cut off (see `trimmed`): count from
-        // where the first word of the scalar stands.
+        // White space before the text was removed (see `trimmed`): count from the first word of the
+        // scalar.
         let scalar = part.node.as_str().unwrap_or_default();
         let front = scalar.len() - scalar.trim_start().len();
         let mine = &self.text[part.start..];

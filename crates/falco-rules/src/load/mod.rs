@@ -1,5 +1,5 @@
-//! Files → definitions: what each rule, macro and list is when all files, with
-//! their appends and overrides, have been read in order.
+//! Files → definitions: each rule, macro and list after all files, with their appends and
+//! overrides, have been read in order.
 
 mod definitions;
 mod document;

@@ -1,12 +1,11 @@
-//! Typed access to the keys of an item, with messages about what is not as it
-//! should be.
+//! Typed access to the keys of an item; reports missing and invalid values.
 
 use yaml::{Diagnostic, Node, Position, Source};
 
 use crate::{Code, ItemKind, Problem};
 
-/// Most errors, and most warnings, that are kept; a file of garbage has enough of
-/// them with these.
+/// Most errors, and most warnings, that are kept: enough for any file, few for a file of random
+/// bytes.
 const PROBLEMS_MAX: usize = 1000;
 
 /// Problems, each with the number of its file.
@@ -14,14 +13,14 @@ const PROBLEMS_MAX: usize = 1000;
 pub(crate) struct Problems {
     /// In the order in which they were found.
     pub list: Vec<(usize, Problem)>,
-    /// How many more there were.
+    /// How many more problems there were.
     pub left_out: usize,
     /// Warnings and errors that were kept.
     kept: [usize; 2],
 }
 
 impl Problems {
-    /// Adds one.
+    /// Adds a problem.
     pub(crate) fn push(&mut self, file: usize, problem: Problem) {
         let kept = &mut self.kept[usize::from(problem.is_error())];
         if *kept < PROBLEMS_MAX {
@@ -39,7 +38,7 @@ impl Problems {
     }
 }
 
-/// One item of a file while it is read.
+/// One item of a file while the loader reads it.
 pub(super) struct Reader<'a> {
     pub(super) source: &'a Source,
     pub(super) file: usize,
@@ -50,7 +49,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Adds an error; none, so that it can end a function.
+    /// Adds an error; returns none, so that it can end a function.
     pub(super) fn error<T>(
         &mut self,
         code: Code,
@@ -76,7 +75,7 @@ impl<'a> Reader<'a> {
         self.item.get(key)
     }
 
-    /// A scalar of a key that must be there.
+    /// The scalar of a required key.
     pub(super) fn required(&mut self, key: &str) -> Option<&'a Node> {
         match self.get(key) {
             None => {
@@ -100,7 +99,7 @@ impl<'a> Reader<'a> {
         Some(node)
     }
 
-    /// A truth value of a key that may be missing; an error if it is something else.
+    /// The truth value of an optional key; another value is an error.
     pub(super) fn boolean(&mut self, key: &str) -> Option<bool> {
         let node = self.get(key)?;
         match node.as_bool() {
@@ -145,8 +144,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What `override` says of keys: each must be there, and be one that can be
-    /// changed so.
+    /// The changes in `override`: each key must be present and must allow the change.
     pub(super) fn overrides(
         &mut self,
         appendable: &[&str],

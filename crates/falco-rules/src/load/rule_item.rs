@@ -1,4 +1,4 @@
-//! `- rule:`: a definition, a change of one, or a switch.
+//! `- rule:`: defines, changes, enables or disables a rule.
 
 use yaml::{Diagnostic, Node};
 
@@ -87,7 +87,8 @@ pub(super) fn apply(
 }
 
 fn define(reader: &mut Reader<'_>) -> Option<RuleDefinition> {
-    // Each of them is read before one that is missing ends it: all is reported at once.
+    // Reads all keys before a missing one ends the function, so that all errors are reported at
+    // once.
     let condition = reader.required("condition");
     let output = reader.required("output");
     let description = match reader.get("desc") {

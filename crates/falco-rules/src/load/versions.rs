@@ -1,23 +1,23 @@
-//! `required_engine_version`, `required_plugin_versions`: what is provided.
+//! `required_engine_version` and `required_plugin_versions`: what rule files can require.
 
 use yaml::{Diagnostic, Node};
 
 use super::reader::Reader;
 use crate::Code;
 
-/// Version of Falco's rule language and fields that is provided.
+/// Version of Falco's rule language and fields that this engine implements.
 const ENGINE_VERSION: &str = "0.62.0";
 
-/// What files may require beside the engine.
+/// What files can require of the source.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Provided {
     /// Plugins, with their versions.
     pub plugins: &'static [(&'static str, &'static str)],
-    /// Where users find the rules that never match.
+    /// Page with the rules that never match.
     pub help: Option<&'static str>,
 }
 
-/// `major.minor.patch`; a bare number is a minor version, as before Falco 0.37.
+/// Parses `major.minor.patch`; a bare number is a minor version, as before Falco 0.37.
 fn parse(text: &str) -> Option<[u64; 3]> {
     let text = text.trim();
     if let Ok(minor) = text.parse() {
@@ -52,8 +52,7 @@ pub(super) fn engine(reader: &mut Reader<'_>, node: &Node) -> Option<Box<str>> {
     node.as_str().map(Into::into)
 }
 
-/// Reads `required_plugin_versions`. Rules of plugins that are not provided are loaded,
-/// but can never match here.
+/// Reads `required_plugin_versions`. Rules of other plugins are loaded, but can never match here.
 pub(super) fn plugins(
     reader: &mut Reader<'_>,
     node: &Node,

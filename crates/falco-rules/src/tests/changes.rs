@@ -1,9 +1,9 @@
-//! Appends, overrides, redefinitions, exceptions: what is left in the end.
+//! Appends, overrides, redefinitions, exceptions: the rules that result from them.
 
 use super::{Options, RuleFile, compile, matches, netcat, rule, rules};
 use crate::Priority;
 
-/// Whether the rule `r` of a text matches `netcat`.
+/// Whether rule `r` of a text matches `netcat`.
 fn hit(text: &str) -> bool {
     matches(&rules(text), &netcat()) == ["r"]
 }

@@ -1,4 +1,4 @@
-//! What is known of classes of events, and what users of the engine learn from it.
+//! Facts about classes of events, and what users of the engine learn from them.
 
 use std::collections::BTreeSet;
 

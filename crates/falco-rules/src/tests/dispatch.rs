@@ -1,9 +1,9 @@
-//! Rules that cannot match are not looked at, and those that can are.
+//! The engine evaluates no rule that cannot match, and every rule that can.
 
 use super::{Program, netcat, rule, rules, with_event};
 use crate::Scratch;
 
-/// How many rules of these conditions an event has to be looked at with.
+/// How many rules with these conditions the engine evaluates for an event.
 fn looked_at(conditions: &[String], program: &Program) -> u32 {
     let mut text = String::new();
     for (number, condition) in conditions.iter().enumerate() {

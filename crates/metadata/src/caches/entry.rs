@@ -1,23 +1,24 @@
-//! One name of a container and those that had or have it.
+//! One container id, and the containers that had or have it.
 
 use super::updates::Origin;
 use crate::{Container, ContainerId};
 
-/// Most containers of one name that are kept, the newest ones.
+/// Most containers with one id that the cache keeps; newer ones replace older ones.
 const GENERATIONS_MAX: usize = 4;
 
-/// A container that has, or had, the name.
+/// A container that has, or had, the id.
 #[derive(Debug)]
 pub(super) struct Generation {
     pub(super) container: Container,
     pub(super) origin: Origin,
-    /// Connection by which it was seen last.
+    /// The connection on which a containerd reported the container last.
     pub(super) epoch: u32,
-    /// When it was created, nanoseconds since boot, never later than it was heard of.
+    /// When the container was created, in nanoseconds since boot; never later than the first
+    /// report.
     pub(super) created: u64,
-    /// When it was deleted, nanoseconds since boot.
+    /// When the container was deleted, in nanoseconds since boot.
     pub(super) deleted: Option<u64>,
-    /// Whether its sandbox is known too, or known to be unknown.
+    /// Whether the sandbox of the container is known too, or known to be unknown.
     pub(super) complete: bool,
 }
 
@@ -27,14 +28,15 @@ impl Generation {
     }
 }
 
-/// What was asked about a name.
+/// The state of the question to the containerds about one id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Question {
-    /// Nothing.
+    /// Nobody asked.
     None,
-    /// Asked; a bit for each containerd whose answer is missing.
+    /// Somebody asked; a bit for each containerd whose answer is missing.
     Asked { waiting: u8 },
-    /// Nobody knew it then. `waiting`: asked again since.
+    /// No containerd knew the id at that time. `waiting` has the containerds that were asked again
+    /// since.
     Missing { at: u64, waiting: u8 },
 }
 
@@ -48,13 +50,13 @@ impl Question {
     }
 }
 
-/// A name.
+/// One container id.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// Oldest first.
+    /// Containers with this id, the oldest one first.
     pub(super) generations: Vec<Generation>,
     pub(super) question: Question,
-    /// A bit for each containerd whose queue was full: the name is kept for it.
+    /// A bit for each containerd whose queue was full, and which the cache still has to ask.
     pub(super) unsent: u8,
     /// Containers that wait for this sandbox.
     pub(super) waiters: Vec<ContainerId>,
@@ -66,9 +68,9 @@ pub(super) struct Entry {
 pub(super) enum Candidate {
     /// The container with that index.
     One(usize),
-    /// Nobody's who is known.
+    /// No known container.
     None,
-    /// One of several's.
+    /// One of two or more containers, and the cache cannot decide which one.
     Ambiguous,
 }
 
@@ -97,13 +99,14 @@ impl Entry {
         found
     }
 
-    /// Takes a description over: news of a container that is known, or a new one.
+    /// Takes a description of a container: of a new one, or a newer description of a known one.
     pub(super) fn insert(&mut self, mut new: Generation) {
         let same = |old: &&mut Generation| {
             old.origin == new.origin && old.container.created == new.container.created
         };
         if let Some(old) = self.generations.iter_mut().find(same) {
-            // A late answer does not revive what was deleted, a new connection's snapshot does.
+            // A late answer does not revive a deleted container; the snapshot of a new connection
+            // does.
             if new.epoch == old.epoch {
                 new.deleted = old.deleted;
             }
@@ -114,7 +117,8 @@ impl Entry {
             *old = new;
             return;
         }
-        // Only one of an origin can have the name: an older one ended before this began.
+        // Only one container of an origin has the id at a time: an older one ended before this one
+        // began.
         for old in &mut self.generations {
             if old.origin == new.origin && old.container.created < new.container.created {
                 let end = old.deleted.unwrap_or(u64::MAX);
@@ -131,7 +135,7 @@ impl Entry {
         }
     }
 
-    /// Marks as deleted who lived then.
+    /// Marks the container that lived at that time as deleted.
     pub(super) fn delete(&mut self, origin: Origin, at: u64) {
         for generation in &mut self.generations {
             if generation.origin == origin && generation.lived_at(at) {
@@ -140,12 +144,12 @@ impl Entry {
         }
     }
 
-    /// Whether a container has the name now.
+    /// Whether a container has the id now.
     pub(super) fn is_alive(&self) -> bool {
         self.generations.iter().any(|g| g.deleted.is_none())
     }
 
-    /// Whether nothing is known and nothing is awaited.
+    /// Whether the entry has no container and waits for no answer.
     pub(super) fn is_empty(&self) -> bool {
         self.generations.is_empty() && self.question == Question::None && self.waiters.is_empty()
     }

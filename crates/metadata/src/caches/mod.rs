@@ -6,12 +6,12 @@
 //!   └──────questions (bounded, never waited for)───┘
 //! ```
 //!
-//! An event is given to a container only if the container lived when the event
-//! happened: names of containers can be used again.
+//! An event belongs to a container only if the container lived when the event happened, because a
+//! container id can be used again.
 //!
-//! When an entry goes is decided here (`upkeep.rs`), since a deleted container must stay for
-//! late events, and a living one must not make room for a name that somebody invented; the
-//! cache only says when there are too many.
+//! The code here (`upkeep.rs`) decides when an entry leaves: a deleted container must stay for late
+//! events, and a living one must not make room for an id that somebody invented. The cache only
+//! reports that it is full.
 
 mod entry;
 mod pods;
@@ -41,17 +41,17 @@ use crate::ContainerId;
 
 /// Most updates taken in one go, so that events do not wait for long.
 const ROUND: usize = 512;
-/// Pause between two tidyings.
+/// Pause between two rounds of upkeep.
 const TIDY: u64 = SECOND;
 
-/// What is known of an event's container.
+/// The answer of the caches about the container of an event.
 #[derive(Debug)]
 pub enum Lookup<'a> {
-    /// This.
+    /// The container is known.
     Known(&'a Container),
-    /// It was asked for: hold the event.
+    /// The cache has asked for the container: the event must wait in the hold.
     Pending,
-    /// Nobody knows it, or nobody can be asked.
+    /// No containerd knows the container, or none can be asked.
     Unknown,
 }
 
@@ -61,9 +61,9 @@ pub struct Metadata {
     pods: Pods,
     sources: Sources,
     inbox: Inbox,
-    /// Became clear since the last [`Self::apply_updates`].
+    /// Containers that became known since the last [`Self::apply_updates`].
     resolved: Vec<ContainerId>,
-    /// What the last [`Self::apply_updates`] gave.
+    /// The containers that the last [`Self::apply_updates`] returned.
     given: Vec<ContainerId>,
     options: CacheOptions,
     counters: Arc<Counters>,
@@ -92,8 +92,7 @@ impl Metadata {
         }
     }
 
-    /// Containers that are given once and for all, and nobody to ask: for tests
-    /// and benchmarks.
+    /// Caches with fixed containers, and no containerd to ask: for tests and benchmarks.
     ///
     /// # Errors
     /// If no event file descriptor can be made.
@@ -104,7 +103,7 @@ impl Metadata {
             source: 0,
             namespace: 0,
         };
-        // Sandboxes first: the others take something of theirs.
+        // Sandboxes first: a container takes labels and namespaces from its sandbox.
         let (sandboxes, others): (Vec<_>, Vec<_>) = containers
             .into_iter()
             .partition(|c| c.kind == ContainerKind::Sandbox);
@@ -120,31 +119,31 @@ impl Metadata {
         self.inbox.wakeup()
     }
 
-    /// Containers and pods in the caches.
+    /// The number of containers and of pods in the caches.
     #[must_use]
     pub fn len(&self) -> (usize, usize) {
         (self.entries.len(), self.pods.len())
     }
 
-    /// Look-ups of containers (a hit: one that is known), and evictions of containers and of pods.
+    /// Look-ups of containers (a hit is a known container), and evictions of containers and pods.
     #[must_use]
     pub fn lookups(&self) -> [Lookups; 2] {
         [self.entries.lookups(), self.pods.lookups()]
     }
 
-    /// A pod by its uid as the runtime knows it.
+    /// A pod by its uid, as the runtime knows the uid.
     #[must_use]
     pub fn pod(&self, uid: &str) -> Option<&Pod> {
         self.pods.get(uid).map(|(pod, _)| &**pod)
     }
 
-    /// Whether nothing is known at all.
+    /// Whether the caches are empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.pods.len() == 0
     }
 
-    /// What is known of the container that had this id when something happened.
+    /// The container that had this id when the event happened.
     pub fn lookup(&mut self, id: &ContainerId, happened: u64) -> Lookup<'_> {
         match self.find(id, happened) {
             Ok(at) => {
@@ -161,7 +160,7 @@ impl Metadata {
         }
     }
 
-    /// Which generation of a name had it when something happened, or why none is known.
+    /// The index of the container that had an id when the event happened, or why there is none.
     fn find(&mut self, id: &ContainerId, happened: u64) -> Result<usize, Lookup<'static>> {
         let now = self.now.max(happened);
         let entry = match self.entries.touch(id) {
@@ -204,9 +203,8 @@ impl Metadata {
         })
     }
 
-    /// Takes over what the tasks learned, and forgets what is old. Gives the
-    /// containers of which it became clear what they are, or that nobody knows
-    /// them: their held events go on.
+    /// Takes the updates of the tasks, and forgets old entries. Returns the containers that are now
+    /// known, or that no containerd knows: their events leave the hold.
     pub fn apply_updates(&mut self, now: u64) -> &[ContainerId] {
         self.now = self.now.max(now);
         self.inbox.begin();
@@ -318,7 +316,7 @@ impl Metadata {
         }
         if was_asked {
             match sandbox {
-                // Events wait for it: they go on waiting for its sandbox.
+                // Events wait for this container: they go on waiting for its sandbox.
                 Some(sandbox) if !complete && !self.is_answered(sandbox, id) => {}
                 _ => self.resolved.push(id),
             }
@@ -346,7 +344,8 @@ impl Metadata {
         }
     }
 
-    /// A sandbox was answered for: those who waited for it are complete.
+    /// The cache has an answer about a sandbox: the containers that waited for the sandbox are
+    /// complete.
     fn complete(&mut self, sandbox: ContainerId, waiters: &[ContainerId]) {
         for waiter in waiters {
             let facts = self
@@ -373,7 +372,7 @@ fn newest_sandbox(entry: &Entry) -> Option<&Container> {
     (newest.container.kind == ContainerKind::Sandbox).then_some(&newest.container)
 }
 
-/// What a container shares with its sandbox is what the sandbox has.
+/// Takes labels and namespaces that a container shares with its sandbox from the sandbox.
 fn inherit(container: &mut Container, sandbox: &Container) {
     inherit_flags(
         container,

@@ -10,9 +10,9 @@ use crate::{BoundedCache, CacheOptions, ContainerId, Pod};
 #[derive(Debug, Default)]
 struct State {
     pod: Arc<Pod>,
-    /// The runtime told of it: its name and namespace are the runtime's.
+    /// The runtime reported the pod: its name and namespace are those of the runtime.
     from_runtime: bool,
-    /// The API server told of it, so that the sandbox's labels are older.
+    /// The API server reported the pod, so the labels of the sandbox are older.
     from_api: bool,
     /// When the API server deleted it.
     gone: Option<u64>,
@@ -23,13 +23,13 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Pods {
     states: BoundedCache<Box<str>, State>,
-    /// From so many on, pods without a container go.
+    /// Above this number of pods, pods without a container leave.
     many: usize,
 }
 
 impl Pods {
-    /// No pod yet. A pod that has a container stays as long as the container: beyond the most
-    /// pods there can be as many as there are containers.
+    /// No pod. A pod stays as long as it has a container, so there can be as many pods as
+    /// containers, even above `max`.
     pub(super) fn new(options: &CacheOptions) -> Self {
         Self {
             states: BoundedCache::new(options.pods.saturating_add(options.containers)),
@@ -37,9 +37,9 @@ impl Pods {
         }
     }
 
-    /// A container of the pod is there; `view` is what the runtime tells of the
-    /// pod (labels, if the container is its sandbox). Gives the pod with all
-    /// that is known, and whether its other containers must be told.
+    /// Adds a container of a pod; `view` is what the runtime says about the pod (with labels, if
+    /// the container is the sandbox). Returns the pod with everything that is known, and whether
+    /// its other containers need the new description.
     pub(super) fn join(&mut self, id: ContainerId, view: &Arc<Pod>) -> (Arc<Pod>, bool) {
         let state = self.state(&view.uid);
         if !state.members.contains(&id) {
@@ -48,8 +48,8 @@ impl Pods {
         let is_other = state.from_api
             && (state.pod.name != view.name || state.pod.namespace != view.namespace);
         if !state.from_runtime && (!state.from_api || is_other) {
-            // What the API server told under this uid is of another pod: somebody
-            // wrote a static pod's hash into the annotations of his own.
+            // The description that the API server gave for this uid is of another pod: somebody
+            // wrote the hash of a static pod into the annotations of his own pod.
             state.from_api = false;
             state.pod = Arc::clone(view);
         } else if view.labels_text.is_some() && !state.from_api && **view != *state.pod {
@@ -65,7 +65,7 @@ impl Pods {
         (Arc::clone(&state.pod), state.members.len() > 1)
     }
 
-    /// The API server's description; whether the pod's containers must be told.
+    /// Takes the description of the API server; returns whether the containers of the pod need it.
     pub(super) fn describe(&mut self, key: Box<str>, pod: Pod) -> bool {
         let state = self.state(&key);
         if state.from_runtime
@@ -83,7 +83,7 @@ impl Pods {
         !state.members.is_empty()
     }
 
-    /// The API server deleted it.
+    /// Marks a pod as deleted by the API server.
     pub(super) fn gone(&mut self, key: &str, now: u64) {
         if let Some(state) = self.states.peek_mut(key) {
             state.gone = Some(now);
@@ -96,7 +96,7 @@ impl Pods {
         Some((&state.pod, &state.members))
     }
 
-    /// A container of the pod was forgotten.
+    /// Removes a container that the cache has forgotten from its pod.
     pub(super) fn leave(&mut self, id: &ContainerId, key: &str) {
         if let Some(state) = self.states.peek_mut(key) {
             state.members.retain(|member| member != id);
@@ -113,7 +113,8 @@ impl Pods {
         self.states.shrink();
     }
 
-    /// Forgets pods without a container, if there are too many pods: those told longest ago first.
+    /// Forgets pods without a container while there are too many pods, those with the oldest
+    /// description first.
     pub(super) fn make_room(&mut self) {
         let excess = self.states.len().saturating_sub(self.many);
         if excess > 0 {
@@ -123,12 +124,12 @@ impl Pods {
         }
     }
 
-    /// What is known of a pod, perhaps nothing yet.
+    /// The description of a pod, perhaps still empty.
     fn state(&mut self, key: &str) -> &mut State {
         self.states.touch_or_insert_with(key.into(), State::default)
     }
 
-    /// How many pods were forgotten to make room.
+    /// The number of pods that made room.
     pub(super) fn lookups(&self) -> Lookups {
         self.states.lookups()
     }

@@ -1,4 +1,4 @@
-//! What is asked, and who waits for the answer.
+//! Questions to the containerds, and the containers that wait for the answers.
 
 use super::{Metadata, ROUND, entry::Question};
 use crate::{ContainerId, counters::count};
@@ -22,7 +22,8 @@ impl Metadata {
         }
     }
 
-    /// Asks what did not fit, as far as it fits now and somebody still waits for it.
+    /// Asks the questions for which a queue had no room, as far as the queue has room now and an
+    /// event still waits.
     pub(super) fn ask_unsent(&mut self) {
         let entries = &mut self.entries;
         self.sources.ask_unsent(ROUND, |id, bit| {
@@ -33,13 +34,14 @@ impl Metadata {
         });
     }
 
-    /// After entries were removed: what did not fit of theirs goes with them.
+    /// Removes the questions that had no room and whose entries have left.
     pub(super) fn drop_unsent(&mut self) {
         let entries = &self.entries;
         self.sources.retain_unsent(|id| entries.peek(id).is_some());
     }
 
-    /// A containerd (or several) does not know the container, or is not waited for any more.
+    /// One or more containerds do not know the container, or the cache does not wait for them any
+    /// more.
     pub(super) fn missing(&mut self, id: &ContainerId, bits: u8) {
         let now = self.now;
         let Some(entry) = self.entries.peek_mut(id) else {
@@ -67,7 +69,7 @@ impl Metadata {
         self.complete(*id, &waiters);
     }
 
-    /// Whether it is clear what a sandbox is; if not, its container `id` waits for it.
+    /// Whether the answer about a sandbox is there; if not, container `id` waits for it.
     pub(super) fn is_answered(&mut self, sandbox: ContainerId, id: ContainerId) -> bool {
         if self.sources.is_empty() {
             self.complete(sandbox, &[id]);

@@ -1,4 +1,4 @@
-//! The containerds that can be asked.
+//! The containerds that the caches can ask.
 
 use std::collections::VecDeque;
 
@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 
 use crate::{ContainerId, clock::SECOND};
 
-/// How long the answer of a containerd that went away is still waited for,
-/// while another one is there.
+/// How long the caches wait for the answer of a containerd that went away while another one is
+/// connected.
 const GRACE: u64 = 30 * SECOND;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +20,12 @@ enum State {
 struct Source {
     questions: mpsc::Sender<ContainerId>,
     state: State,
-    /// What did not fit, oldest first. Each has an entry that knows of it, so there are
-    /// no more than entries.
+    /// Questions for which the queue had no room, the oldest one first. Each belongs to an entry,
+    /// so there are no more of them than entries.
     unsent: VecDeque<ContainerId>,
 }
 
-/// All of them; each has a bit.
+/// All containerds; each has a bit.
 pub(super) struct Sources {
     all: Vec<Source>,
 }
@@ -63,7 +63,7 @@ impl Sources {
         }
     }
 
-    /// Those whose answer is worth waiting for: all while none is there.
+    /// The containerds whose answer the caches wait for: all of them while none is connected.
     pub(super) fn expected(&self, now: u64) -> u8 {
         let any = self.all.iter().any(|source| source.state == State::Up);
         self.all
@@ -78,7 +78,8 @@ impl Sources {
             .fold(0, |mask, (at, _)| mask | 1 << at)
     }
 
-    /// Asks; the bits of those whose queue is full, for whom it is kept.
+    /// Asks; returns the bits of the containerds whose queue is full, and which must be asked
+    /// later.
     pub(super) fn ask(&mut self, mask: u8, id: ContainerId) -> u8 {
         let mut full = 0;
         for (at, source) in self.all.iter_mut().enumerate() {
@@ -93,8 +94,8 @@ impl Sources {
         full
     }
 
-    /// Asks what did not fit and is still `wanted` of that bit, as long as there is room:
-    /// at most so many of each.
+    /// Asks the containerd of that bit the questions that had no room and are still `wanted`, while
+    /// the queue has room: at most that many of each.
     pub(super) fn ask_unsent(
         &mut self,
         most: usize,
@@ -114,7 +115,7 @@ impl Sources {
         }
     }
 
-    /// Keeps of what did not fit only what is still `wanted`.
+    /// Keeps only the questions without room that are still `wanted`.
     pub(super) fn retain_unsent(&mut self, wanted: impl Fn(&ContainerId) -> bool) {
         for Source { unsent, .. } in &mut self.all {
             unsent.retain(&wanted);
@@ -122,7 +123,7 @@ impl Sources {
         }
     }
 
-    /// How many did not fit, at the source where these are most.
+    /// The largest number of questions without room at one containerd.
     #[cfg(test)]
     pub(super) fn unsent(&self) -> usize {
         let lengths = self.all.iter().map(|source| source.unsent.len());

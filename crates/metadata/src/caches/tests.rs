@@ -13,7 +13,7 @@ const MOBY: Origin = Origin {
     namespace: 1,
 };
 
-/// The capture thread's side, and a hand in place of the tasks.
+/// The caches, and a test in the role of the tasks.
 struct Bed {
     metadata: Metadata,
     updates: Updates,
@@ -59,7 +59,7 @@ impl Bed {
             .collect()
     }
 
-    /// Name of the container that an event gets; `?` pending, `-` unknown.
+    /// The name of the container that an event gets; `?` for pending, `-` for unknown.
     fn look(&mut self, name: &str, happened: u64) -> String {
         match self.metadata.lookup(&id(name), happened) {
             Lookup::Known(container) => container.image.clone().unwrap().into(),
@@ -80,7 +80,7 @@ fn id(name: &str) -> ContainerId {
     ContainerId::new(name.as_bytes()).unwrap()
 }
 
-/// A container; its image tells it from others of its name.
+/// A container; the image distinguishes it from others with the same name.
 fn container(name: &str, image: &str, created: u64) -> Container {
     Container {
         image: Some(image.into()),
@@ -98,7 +98,7 @@ fn seen(origin: Origin, epoch: u32, container: Container) -> Update {
     }
 }
 
-/// Told at `K8S` that a container was deleted.
+/// Reports to the cache, as `K8S` would, that a container was deleted.
 fn gone(name: &str, at: u64) -> Update {
     Update::Gone {
         origin: K8S,

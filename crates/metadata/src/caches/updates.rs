@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::{Container, ContainerId, Pod};
 
-/// Which containerd, and which of its namespaces, told of a container.
+/// The containerd, and the containerd namespace, that reported a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// Index of the socket.
@@ -23,11 +23,11 @@ pub(crate) struct Origin {
 /// What a task learned. Times are nanoseconds since boot.
 #[derive(Debug)]
 pub(crate) enum Update {
-    /// A containerd answers; it counts its connections.
+    /// A containerd answers; `epoch` counts its connections.
     SourceUp { source: u8 },
-    /// A containerd does not answer.
+    /// A containerd does not answer any more.
     SourceDown { source: u8 },
-    /// All containers that a containerd has were sent since its connection `epoch` began.
+    /// The task has sent all containers of a containerd since connection `epoch` began.
     SnapshotDone { source: u8, epoch: u32 },
     /// A container is there.
     Container {
@@ -48,18 +48,18 @@ pub(crate) enum Update {
         id: ContainerId,
         at: u64,
     },
-    /// A containerd was asked and does not know it.
+    /// A containerd does not know the container.
     Missing { source: u8, id: ContainerId },
-    /// A pod as the API server has it; `key` is its uid as the runtime knows it.
+    /// A pod as the API server describes it; `key` is the uid as the runtime knows it.
     Pod { key: Box<str>, pod: Box<Pod> },
     /// A pod was deleted from the API server.
     PodGone { key: Box<str> },
 }
 
-/// Updates that may wait for the capture thread; senders wait beyond it.
+/// Most updates that wait for the capture thread; above this number, senders wait.
 const CAPACITY: usize = 1024;
 
-/// The tasks' end.
+/// The sending side of the channel.
 #[derive(Clone)]
 pub(crate) struct Updates {
     sender: mpsc::Sender<Update>,
@@ -67,7 +67,7 @@ pub(crate) struct Updates {
 }
 
 impl Updates {
-    /// Both ends.
+    /// A channel: its sending and its receiving side.
     pub(crate) fn channel() -> io::Result<(Self, Inbox)> {
         let wakeup = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
         let (sender, receiver) = mpsc::channel(CAPACITY);
@@ -78,8 +78,8 @@ impl Updates {
         Ok((Self { sender, wakeup }, inbox))
     }
 
-    /// Sends, waits while the channel is full, and wakes the capture thread.
-    /// Without a capture thread the update is of no use to anybody.
+    /// Sends an update, waits while the channel is full, and wakes the capture thread. Drops the
+    /// update if the capture thread has ended.
     pub(crate) async fn send(&self, update: Update) {
         if self.sender.send(update).await.is_ok() {
             wake(&self.wakeup);
@@ -88,32 +88,32 @@ impl Updates {
 }
 
 impl Updates {
-    /// Whether the capture thread is gone.
+    /// Whether the capture thread has ended.
     pub(crate) fn is_closed(&self) -> bool {
         self.sender.is_closed()
     }
 }
 
 fn wake(wakeup: &OwnedFd) {
-    // The only failure is a full counter, and then the thread is woken already.
+    // The write fails only if the counter is full, and then the thread is awake already.
     let _ = rustix::io::write(wakeup, &1u64.to_ne_bytes());
 }
 
-/// The capture thread's end.
+/// The receiving side of the channel, which the capture thread owns.
 pub(crate) struct Inbox {
     receiver: mpsc::Receiver<Update>,
     wakeup: Arc<OwnedFd>,
 }
 
 impl Inbox {
-    /// Readable while updates wait.
+    /// A descriptor that is readable while updates wait.
     pub(crate) fn wakeup(&self) -> BorrowedFd<'_> {
         self.wakeup.as_fd()
     }
 
     /// Begins a round of [`Self::next`].
     pub(crate) fn begin(&self) {
-        // Nothing to read is no failure: the counter was zero.
+        // The read fails if the counter was zero, which is no error.
         let _ = rustix::io::read(&*self.wakeup, &mut [0u8; 8]);
     }
 
@@ -122,7 +122,7 @@ impl Inbox {
         self.receiver.try_recv().ok()
     }
 
-    /// Ends a round before all was taken.
+    /// Ends a round in which updates are left.
     pub(crate) fn again(&self) {
         wake(&self.wakeup);
     }

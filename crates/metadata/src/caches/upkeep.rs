@@ -1,4 +1,4 @@
-//! What keeps the caches true and small.
+//! Upkeep of the caches: removes what has ended, and keeps every cache within its limit.
 
 use super::{
     Metadata,
@@ -8,7 +8,7 @@ use super::{
 use crate::ContainerId;
 
 impl Metadata {
-    /// What a containerd no longer has was deleted while it was away.
+    /// Marks containers as deleted that a containerd does not list after a new connection.
     pub(super) fn reconcile(&mut self, source: u8, epoch: u32) {
         let now = self.now;
         for generation in self.entries.values_mut().flat_map(|e| &mut e.generations) {
@@ -21,7 +21,7 @@ impl Metadata {
         }
     }
 
-    /// No longer waits for containerds that are not expected to answer.
+    /// Gives up questions to containerds from which no answer is expected any more.
     pub(super) fn stop_waiting(&mut self) {
         let lost = !self.sources.expected(self.now);
         let waiting: Vec<_> = self
@@ -64,9 +64,9 @@ impl Metadata {
         self.stop_waiting();
     }
 
-    /// An entry for a name that has none. For that others go from a full cache, an eighth at a
-    /// time: first the names that no living container has, then those that no event named for
-    /// longest. Whoever invents names pushes no living container out.
+    /// Makes an entry for an id that has none. In a full cache an eighth of the entries leaves at a
+    /// time: first ids without a living container, then those that no event named for longest. So
+    /// invented ids never push out a living container.
     pub(super) fn new_name(&mut self, id: ContainerId) -> &mut Entry {
         if self.entries.is_full() {
             let mut eighth = self.entries.len() / 8 + 1;

@@ -63,14 +63,14 @@ struct SecurityContext {
     privileged: bool,
 }
 
-/// A record, read; the digest of its image is still to be asked for.
+/// A parsed record, without the digest of its image, which the task still has to ask for.
 pub(super) struct Described {
     pub(super) container: Box<Container>,
     /// Name under which containerd keeps the image.
     pub(super) image_key: Option<String>,
 }
 
-/// Reads a record of that namespace; none if its id is none.
+/// Reads a record of that namespace; none if its id is not a container id.
 pub(super) fn describe(namespace: &str, record: &Record, counters: &Counters) -> Option<Described> {
     let id = ContainerId::new(record.id.as_bytes())?;
     let runtime = if namespace == MOBY {
@@ -122,7 +122,8 @@ pub(super) fn describe(namespace: &str, record: &Record, counters: &Counters) ->
     container.pod = pod(&record.labels, is_sandbox, counters);
 
     let image_name = if record.image.starts_with("sha256:") {
-        // Its name was given to another image since; what it was when the container was made:
+        // The name belongs to another image now; this is the image from which the container was
+        // made:
         annotation(IMAGE_NAME)
             .cloned()
             .unwrap_or_else(|| record.image.clone())
@@ -182,7 +183,7 @@ fn pairs(labels: &HashMap<String, String>) -> impl Iterator<Item = (&str, &str)>
         .map(|(key, value)| (key.as_str(), value.as_str()))
 }
 
-/// What the labels tell of the pod; those of a sandbox are the pod's too.
+/// What the labels say about the pod; the labels of a sandbox are the labels of the pod.
 fn pod(from: &HashMap<String, String>, is_sandbox: bool, counters: &Counters) -> Option<Arc<Pod>> {
     let get = |key| from.get(key).map(|value| clean(value, TEXT_MAX));
     let mut pod = Pod {

@@ -32,11 +32,11 @@ use crate::{
 /// Where shims keep bundles, below containerd's state directory.
 const BUNDLES: &str = "io.containerd.runtime.v2.task";
 
-/// How old a container is whose first process can be there already.
+/// The age from which a container can be expected to have a first process.
 const TASK_AGE: u64 = 20 * MILLISECOND;
 
 impl Session<'_> {
-    /// Answers for an event that waits: looks into all namespaces.
+    /// Answers the question of an event that waits: asks all namespaces.
     pub(super) async fn answer(&self, id: ContainerId) -> Done {
         let mut found = false;
         for namespace in 0..u8::try_from(self.task.options.namespaces.len()).unwrap_or(u8::MAX) {
@@ -48,7 +48,7 @@ impl Session<'_> {
         Done::Asked(id, Ok(found))
     }
 
-    /// Gets a container and sends it; whether it is there.
+    /// Asks for a container and sends it to the capture thread; returns whether there is one.
     pub(super) async fn find(&self, namespace: u8, id: ContainerId) -> Result<bool, Error> {
         let request = GetContainerRequest {
             id: id.full().to_owned(),
@@ -86,8 +86,8 @@ impl Session<'_> {
         Ok(true)
     }
 
-    /// Completes a record with its image's digest and sends it; when the
-    /// container was created, or none if the record makes no sense.
+    /// Adds the digest of the image to a record and sends the record. Returns when the container
+    /// was created, or none if the record is invalid.
     pub(super) async fn send(&self, namespace: u8, record: Record) -> Result<Option<u64>, Error> {
         let name = self.namespace(namespace);
         let Some(described) = describe(name, &record, &self.task.counters) else {
@@ -146,8 +146,8 @@ impl Session<'_> {
         self.task.updates.send(update).await;
     }
 
-    /// A call that may find nothing. What concerns only this question is as
-    /// good as nothing; an error of the connection ends the session.
+    /// A call whose answer may be that there is nothing. An error that concerns only this question
+    /// counts as such an answer; an error of the connection ends the session.
     pub(super) async fn call<T>(
         &self,
         what: &'static str,
@@ -177,7 +177,7 @@ impl Session<'_> {
         request
     }
 
-    /// Where the bundles are: beside the socket, or in `containerd` beside it (microk8s).
+    /// The directory of bundles: beside the socket, or in `containerd` beside it (microk8s).
     fn bundles(&self) -> PathBuf {
         if let Some(known) = self.bundles.get() {
             return known.clone();

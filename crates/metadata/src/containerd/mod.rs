@@ -1,9 +1,9 @@
 //! Containers from containerd's own API.
 //!
-//! One task for each socket: connects, subscribes to events, sends a snapshot
-//! of all containers, and then what is created, updated, deleted or asked for.
-//! CRI's `GetContainerEvents` is never used: in containerd 1.7 it takes events
-//! from the kubelet.
+//! One task for each socket connects, subscribes to events, sends a snapshot of all containers, and
+//! then sends each container that containerd creates, updates or deletes, or that an event asks
+//! for. The task never calls CRI's `GetContainerEvents`: in containerd 1.7 this call takes events
+//! away from the kubelet.
 
 mod describe;
 mod lookup;
@@ -33,7 +33,7 @@ use crate::ContainerId;
 
 /// First pause after a failure.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Questions that may wait for the task.
+/// Most questions that wait for the task.
 pub(super) const QUESTIONS: usize = 1024;
 
 /// What the task needs.
@@ -46,7 +46,7 @@ pub(super) struct Task {
     pub(super) health: Arc<Health>,
 }
 
-/// Why a connection was not made, or ended.
+/// Why a connection failed or ended.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("socket does not exist")]
@@ -76,12 +76,12 @@ impl Error {
     }
 }
 
-/// Runs until the capture thread is gone.
+/// Runs until the capture thread has ended.
 pub(super) async fn run(task: Task, mut questions: mpsc::Receiver<ContainerId>) {
     let mut backoff = Backoff::new(PAUSE, task.options.backoff_max);
     let mut reason = Once::default();
     let epoch = AtomicU32::new(0);
-    // Questions without an answer outlive a connection.
+    // Questions without an answer stay for the next connection.
     let mut outstanding = FxHashSet::default();
     let mut is_down = false;
     while !task.updates.is_closed() {

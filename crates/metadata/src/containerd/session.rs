@@ -30,17 +30,17 @@ use crate::{
     counters::count,
 };
 
-/// Questions that are under way at a time.
+/// Most questions at a time.
 const CONCURRENT: usize = 64;
 /// Largest message: a container's specification is tens of kilobytes.
 pub(super) const MESSAGE_MAX: usize = 16 << 20;
-/// Images whose digests are kept for the connection.
+/// Most digests of images that a connection keeps.
 const IMAGES_MAX: usize = 512;
-/// How often the socket's file is looked at.
+/// How often the task checks whether the socket is still the same file.
 const CHECK: Duration = Duration::from_secs(2);
-/// What a finished question leaves to do.
+/// The result of a finished question.
 pub(super) enum Done {
-    /// An event waits for it; whether it was found.
+    /// The question of an event that waits; whether containerd knows the container.
     Asked(ContainerId, Result<bool, Error>),
     /// A container that containerd announced in an event of its own.
     Announced(Result<(), Error>),
@@ -52,11 +52,11 @@ pub(super) enum Done {
 pub(super) struct Session<'a> {
     pub(super) task: &'a Task,
     pub(super) channel: Channel,
-    /// Counts snapshots, over all connections.
+    /// Number of the snapshot, counted over all connections.
     pub(super) epoch: &'a AtomicU32,
-    /// Where bundles are, once that is known.
+    /// The directory of bundles, once it is known.
     pub(super) bundles: OnceLock<PathBuf>,
-    /// Digests by image id, whose meaning never changes.
+    /// Digests by image id; the digest of an id never changes.
     pub(super) digests: Mutex<BoundedCache<String, Option<Box<str>>>>,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Serves until the connection ends; why, and whether it ever was ready.
+    /// Serves until the connection ends; returns why, and whether the connection was ever ready.
     pub(super) async fn run(
         &self,
         socket: &Socket,
@@ -93,8 +93,8 @@ impl<'a> Session<'a> {
         outstanding: &mut FxHashSet<ContainerId>,
         ready: &mut bool,
     ) -> Result<Infallible, Error> {
-        // containerd sends the answer's head with the first event: what is done
-        // meanwhile must not wait for it.
+        // containerd sends the head of its answer with the first event, so the work until then must
+        // not wait for the head.
         let mut subscribing = std::pin::pin!(self.subscribe());
         let mut events = None;
         let mut work: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
@@ -126,7 +126,8 @@ impl<'a> Session<'a> {
                 _ = check.tick() => {
                     checks += 1;
                     if checks == 1 {
-                        // What came and went between the first snapshot and the subscription.
+                        // Containers that came and went between the first snapshot and the
+                        // subscription.
                         work.push(self.snapshot().boxed());
                     }
                     if self.task.updates.is_closed() {
@@ -140,7 +141,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Takes note of a finished question; gives what must be asked again.
+    /// Handles a finished question; returns what the task must ask again.
     async fn done<'s>(
         &'s self,
         done: Done,
@@ -200,7 +201,7 @@ impl<'a> Session<'a> {
             .map_err(Error::rpc("Events.Subscribe"))
     }
 
-    /// Takes an event; gives the question that it raises.
+    /// Handles an event of containerd; returns the question that follows from the event.
     async fn event(&self, envelope: Envelope) -> Option<BoxFuture<'_, Done>> {
         let namespaces = &self.task.options.namespaces;
         let namespace = namespaces.iter().position(|n| *n == envelope.namespace)?;

@@ -1,4 +1,4 @@
-//! Sockets of containerd: where they are, and whether they still are the same.
+//! Sockets of containerd: where they are, and whether the socket is still the same file.
 
 use std::{
     io,
@@ -12,12 +12,13 @@ use containerd_client::tonic::transport::{Channel, Endpoint};
 use super::Error;
 use crate::{ContainerdOptions, SOCKETS_MAX};
 
-/// How long connecting may take.
+/// Longest time for a connection attempt.
 const CONNECT: Duration = Duration::from_secs(5);
-/// A connection on which nothing comes back for the sum of both is dead.
+/// Interval and time limit of keep-alive pings: after their sum without an answer the connection
+/// counts as dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// The sockets to use: those configured, under the host's root.
+/// The sockets that the tasks use: the configured ones, under the host's root.
 pub(crate) fn sockets(options: &ContainerdOptions) -> Vec<PathBuf> {
     let place = |socket: &PathBuf| match &options.host_root {
         Some(root) => root.join(socket.strip_prefix("/").unwrap_or(socket)),
@@ -31,14 +32,14 @@ pub(crate) fn sockets(options: &ContainerdOptions) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A socket that was there.
+/// Identity of the file of a socket.
 pub(super) struct Socket {
     path: PathBuf,
     file: (u64, u64),
 }
 
 impl Socket {
-    /// The socket at that path, now.
+    /// The file that is at that path now.
     pub(super) fn find(path: &Path) -> Result<Self, Error> {
         let metadata = path.metadata().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Error::Absent,
@@ -54,8 +55,8 @@ impl Socket {
         &self.path
     }
 
-    /// Whether another file has taken its path: containerd was restarted. A
-    /// missing file is none, the connection may still live.
+    /// Whether another file is at the path: containerd was restarted. A missing file does not
+    /// count, since the connection can still work.
     pub(super) fn was_replaced(&self) -> bool {
         self.path
             .metadata()
@@ -78,7 +79,7 @@ impl Socket {
     }
 }
 
-/// An error and its causes.
+/// The text of an error with its causes.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! How the API server is reached.
+//! How the tasks reach the API server.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::{KubeAccess, KubeOptions};
 /// Where a pod finds its service account's token.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// A way to the API server that was found.
+/// The API server's credentials, and the name of this node.
 pub(super) struct Access {
     credentials: Credentials,
     node: String,
@@ -25,8 +25,8 @@ enum Credentials {
 }
 
 impl Access {
-    /// The way that the options choose; none if this is no pod and none is
-    /// configured.
+    /// The credentials that the options choose; none if the sensor does not run in a pod and the
+    /// options name no kubeconfig file.
     pub(super) fn new(options: &KubeOptions) -> Result<Option<Self>, String> {
         let credentials = match &options.access {
             KubeAccess::Auto if !Path::new(TOKEN).exists() => return Ok(None),
@@ -43,7 +43,7 @@ impl Access {
         Ok(Some(Self { credentials, node }))
     }
 
-    /// A client with the credentials as they are now.
+    /// A client with the current credentials; reads the token or the file anew.
     pub(super) async fn api(&self, options: &KubeOptions) -> Result<Api, Failure> {
         let mut config = match &self.credentials {
             Credentials::InCluster => {
@@ -57,7 +57,7 @@ impl Access {
                     .map_err(|e| Failure::other(&what, &e))?
             }
         };
-        // Pauses and time limits are ours.
+        // The tasks have pauses and time limits of their own.
         config.default_retry = false;
         config.read_timeout = None;
         let client = Client::try_from(config).map_err(|e| Failure::other("client", &e))?;

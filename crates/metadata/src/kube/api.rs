@@ -13,21 +13,21 @@ use super::{
 };
 use crate::KubeOptions;
 
-/// How long the head of a watch's answer may take.
+/// Longest wait for the head of the answer to a WATCH.
 const HEAD: Duration = Duration::from_secs(30);
-/// How long the server shall let a watch live.
+/// How long the server may keep a WATCH open (`timeoutSeconds`).
 const WATCH_SECONDS: u32 = 290;
 /// Most bytes of an error's text.
 const ERROR_MAX: usize = 1 << 16;
 
-/// From which version on.
+/// The resource version from which a request starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Version {
     /// LIST from the server's cache.
     FromCache,
     /// LIST of the newest state.
     Newest,
-    /// WATCH what changed after it.
+    /// WATCH the changes after this version.
     After(String),
 }
 
@@ -46,10 +46,10 @@ pub(super) enum Failure {
     /// 429.
     #[error("too many requests (429)")]
     Throttled(Option<Duration>),
-    /// Nothing came.
+    /// The server sent nothing in time.
     #[error("nothing came for {0:?}")]
     Idle(Duration),
-    /// A watch that had begun ended in the middle.
+    /// A WATCH ended in the middle of an object.
     #[error("watch broke off: {0}")]
     Broken(String),
     /// Anything else.
@@ -58,7 +58,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// With the error's causes.
+    /// A failure with the causes of an error.
     pub(super) fn other(what: &str, error: &dyn Error) -> Self {
         let mut text = format!("{what}: {error}");
         let mut cause = error.source();
@@ -96,13 +96,13 @@ pub(super) enum Change {
     Applied(Box<PodObject>),
     /// Deleted.
     Deleted(Box<PodObject>),
-    /// Nothing up to this version.
+    /// A bookmark: no change up to this version.
     Bookmark(String),
-    /// An object that makes no sense.
+    /// An object that cannot be parsed.
     Unreadable,
 }
 
-/// A watch under way.
+/// A running WATCH.
 pub(super) struct Watch {
     lines: Lines,
     idle: Duration,
@@ -117,7 +117,7 @@ impl Api {
         }
     }
 
-    /// All pods, and their version.
+    /// All pods, and the version of the list.
     pub(super) async fn list(
         &self,
         version: &Version,
@@ -137,7 +137,7 @@ impl Api {
         .await
     }
 
-    /// Changes after a version.
+    /// Begins a WATCH for the changes after a version.
     pub(super) async fn watch(&self, after: &str) -> Result<Watch, Failure> {
         let uri = format!(
             "{}&watch=true&allowWatchBookmarks=true&resourceVersion={after}&timeoutSeconds={WATCH_SECONDS}",
@@ -180,7 +180,7 @@ impl Api {
 }
 
 impl Watch {
-    /// The next change; none if the server ended the watch.
+    /// The next change; none if the server ended the WATCH.
     pub(super) async fn next(&mut self) -> Result<Option<Change>, Failure> {
         let line = within(self.idle, self.lines.next()).await?;
         let Some(line) = line else {
@@ -211,7 +211,7 @@ async fn within<T>(
         .unwrap_or(Err(Failure::Idle(limit)))
 }
 
-/// A whole body, bounded.
+/// A whole body of bounded size.
 async fn collect(mut body: Body, max: usize) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {

@@ -6,11 +6,11 @@ use kube::client::Body;
 
 use super::api::Failure;
 
-/// One JSON object a line, as a watch sends them; chunks may end anywhere.
+/// One JSON object a line, as a WATCH sends them; a chunk may end anywhere.
 pub(super) struct Lines {
     body: Body,
     buffer: BytesMut,
-    /// Bytes of the buffer that hold no end of line.
+    /// Bytes of the buffer in which the reader has found no end of line.
     searched: usize,
     max: usize,
 }
@@ -46,7 +46,7 @@ impl Lines {
             }
             match self.body.frame().await {
                 None if self.buffer.is_empty() => return Ok(None),
-                // Half an object is none: it comes again with the next watch.
+                // The task ignores half an object: the next WATCH sends the object again.
                 None => return Err(Failure::Broken("in the middle of an object".into())),
                 Some(Err(error)) => return Err(Failure::Broken(error.to_string())),
                 Some(Ok(frame)) => {

@@ -27,7 +27,7 @@ use super::{
     health::Once,
 };
 
-/// A watch that ends sooner did not work.
+/// A WATCH that ends sooner counts as failed.
 const SHORT: Duration = Duration::from_secs(1);
 
 /// What the task needs.
@@ -38,7 +38,7 @@ pub(super) struct Task {
     pub(super) health: Arc<Health>,
 }
 
-/// Runs until the capture thread is gone.
+/// Runs until the capture thread has ended.
 pub(super) async fn run(task: Task) {
     let access = match Access::new(&task.options) {
         Ok(Some(access)) => access,
@@ -61,16 +61,16 @@ pub(super) async fn run(task: Task) {
     .await;
 }
 
-/// What was done.
+/// The result of one step.
 enum Step {
     Listed,
     Watched,
 }
 
-/// Keeps the caches like the server.
+/// Keeps the caches in step with the server.
 struct Reflector {
     task: Task,
-    /// Keys of the pods that were sent, by the server's uid.
+    /// Keys of the pods that the task has sent to the caches, by the server's uid.
     pods: FxHashMap<Box<str>, Box<str>>,
     reason: Once,
     is_up: bool,
@@ -108,7 +108,7 @@ impl Reflector {
             self.note(&failure);
             match failure {
                 Failure::Expired => {
-                    // A cache that is behind would give an expired version again.
+                    // A server whose cache is behind would return an expired version again.
                     next = match next {
                         Version::After(_) => Version::FromCache,
                         Version::FromCache | Version::Newest => Version::Newest,
@@ -127,7 +127,7 @@ impl Reflector {
         }
     }
 
-    /// A LIST or a WATCH; `next` is then what to go on with, also after a failure.
+    /// Does a LIST or a WATCH, and sets `next` to the step that follows, also after a failure.
     async fn step(&mut self, api: &mut Api, next: &mut Version) -> Result<Step, Failure> {
         let Version::After(last) = next else {
             count(&self.task.counters.kube_lists_total);
@@ -163,7 +163,7 @@ impl Reflector {
         Ok(Step::Watched)
     }
 
-    /// All pods there are: the others are gone.
+    /// Takes the list of all pods: every other pod is gone.
     async fn replace(&mut self, pods: Vec<PodObject>) {
         let mut gone = std::mem::take(&mut self.pods);
         for pod in pods {
@@ -204,7 +204,7 @@ impl Reflector {
         }
     }
 
-    /// Counts a failure, and tells it if it is news.
+    /// Counts a failure, and sends a notice if the reason is new.
     fn note(&mut self, failure: &Failure) {
         let counters = &self.task.counters;
         let counter = match failure {
@@ -216,7 +216,7 @@ impl Reflector {
             Failure::Broken(_) | Failure::Other(_) => &counters.kube_failures_total,
         };
         count(counter);
-        // These heal by themselves in the ordinary course of things.
+        // These failures are part of normal operation and pass by themselves.
         if matches!(
             failure,
             Failure::Expired | Failure::Idle(_) | Failure::Broken(_)

@@ -1,5 +1,4 @@
-//! Objects of the API server, as far as they are used: the rest is dropped
-//! while it is read.
+//! Objects of the API server. The parser drops every member that the sensor does not use.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +13,9 @@ use crate::{
 
 /// Most bytes of a name.
 const NAME_MAX: usize = 256;
-/// A static pod's uid as the runtime knows it.
+/// Annotation with the uid of a static pod as the runtime knows it.
 const CONFIG_HASH: &str = "kubernetes.io/config.hash";
-/// The same on the pod that stands for it.
+/// The same annotation on the mirror pod of a static pod.
 const CONFIG_MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// A list of pods.
@@ -28,7 +27,7 @@ pub(super) struct PodList {
     pub(super) items: Vec<PodObject>,
 }
 
-/// A pod; of an ERROR the status it carries, of a BOOKMARK a version.
+/// A pod; in an ERROR event the status, in a BOOKMARK event only a version.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct PodObject {
@@ -99,7 +98,7 @@ impl Default for Status {
 }
 
 impl PodObject {
-    /// What is kept of it, and its uid as the runtime knows it.
+    /// The description that the caches keep, and the pod's uid as the runtime knows it.
     pub(super) fn trim(&self, chosen: &[String], counters: &Counters) -> (Box<str>, Pod) {
         let metadata = &self.metadata;
         let none = BTreeMap::new();
@@ -137,8 +136,8 @@ impl PodObject {
         (key, pod)
     }
 
-    /// Who made it; of a `Deployment`'s `ReplicaSet` the `Deployment`, whose
-    /// name is the `ReplicaSet`'s without the hash of the template.
+    /// The owner of the pod. Where the owner is the `ReplicaSet` of a `Deployment`, this is the
+    /// `Deployment`: its name is the name of the `ReplicaSet` without the hash of the template.
     fn owner(&self, labels: &BTreeMap<String, String>) -> Option<Owner> {
         let all = self.metadata.owner_references.as_deref()?;
         let owner = all.iter().find(|o| o.controller).or_else(|| all.first())?;

@@ -1,9 +1,9 @@
 //! Names of users and groups, of the host and of each container.
 //!
-//! A container's names are those of its own passwd and group files. They are
-//! read when its first event is prepared, and looked at again every few
-//! seconds. A process's root is used only if the process is in the container's
-//! cgroup: its number may be another one's by now.
+//! The names of a container's users come from its own passwd and group files. The sensor reads the
+//! files when it prepares the first event of the container, and checks them again every few
+//! seconds. The root of a process is used only if the process is in the cgroup of the container:
+//! the kernel may have given its number to another process.
 
 mod open;
 mod reader;
@@ -29,17 +29,17 @@ use super::{
 };
 use crate::ContainerId;
 
-/// What stands for a name that is not known (Falco's, a text and not null).
+/// Text in place of an unknown name, as in Falco (a text and not null).
 const UNKNOWN: &str = "<NA>";
-/// Name of user and group 0, whatever the files say.
+/// Name of user 0 and group 0, whatever the files say.
 const ROOT: &str = "root";
-/// How often files are looked at again.
+/// How often the sensor checks the files for changes.
 const RECHECK: u64 = 5 * SECOND;
-/// After what time a container whose root was not reached is tried again.
+/// Pause before the next attempt to reach the root of a container.
 const RETRY: u64 = 100 * MILLISECOND;
-/// After what time files that were not read in time are tried again.
+/// Pause before the next attempt to read files that were late.
 const STALLED: u64 = 60 * SECOND;
-/// Most containers whose names are kept.
+/// Most containers whose names are in the cache.
 const CONTAINERS_MAX: usize = 2048;
 
 /// Where names are read.
@@ -73,16 +73,16 @@ struct Names {
     groups: Table,
     uid_map: Box<[IdMap]>,
     gid_map: Box<[IdMap]>,
-    /// Tells containers that have the same id one after another.
+    /// Distinguishes containers with the same id, one after another.
     created: Option<u64>,
-    /// Tells the jobs for these names from those for other names of the same container, earlier ones.
+    /// Distinguishes the jobs for these names from earlier jobs for the same container.
     serial: u64,
-    /// When to look again, nanoseconds since boot.
+    /// When to check the files again, in nanoseconds since boot.
     next: u64,
 }
 
 impl Names {
-    /// Names that are still to be read, with the next serial.
+    /// Names whose files have not been read yet, with the next serial.
     fn unread(serial: &mut u64) -> Self {
         *serial += 1;
         Self {
@@ -92,12 +92,12 @@ impl Names {
     }
 }
 
-/// Names of users and groups. The default knows none but root's.
+/// Names of users and groups. The default value has only the names of root.
 pub struct Users {
     options: UsersOptions,
     host: Names,
     containers: BoundedCache<ContainerId, Names>,
-    /// The last [`Names::serial`] that was given away.
+    /// The last [`Names::serial`] in use.
     serial: u64,
     reader: Option<Reader>,
     /// The host's root, see [`Root::Process`].
@@ -120,7 +120,7 @@ impl Default for Users {
 }
 
 impl Users {
-    /// Reads the host's.
+    /// Reads the names of the host.
     #[must_use]
     pub fn new(options: UsersOptions, counters: Arc<Counters>) -> Self {
         let hosts = open::identities(&[options.host_root.clone(), options.proc.join("1/root")]);
@@ -135,7 +135,7 @@ impl Users {
         users
     }
 
-    /// How many containers' users are known, and how often they were asked for.
+    /// The number of containers whose names are in the cache, and the look-ups.
     #[must_use]
     pub fn figures(&self) -> (usize, Lookups) {
         (self.containers.len(), self.containers.lookups())
@@ -216,7 +216,7 @@ impl Users {
         }
     }
 
-    /// Takes a reply over, unless it is about a container that is gone.
+    /// Takes a reply, unless the container is gone.
     fn take(&mut self, reply: Reply, now: u64) -> bool {
         let Some(names) = self.names_mut(reply.container) else {
             return false;
@@ -226,7 +226,7 @@ impl Users {
         }
         match reply.outcome {
             Outcome::Unchanged => names.next = now + RECHECK,
-            // What was read once stays true for those events that still come.
+            // Names that were read once stay true for the events that still come.
             Outcome::Gone if names.stamps.is_some() => names.next = now + RECHECK,
             Outcome::Gone => names.next = now + RETRY,
             Outcome::Read(read) => {
@@ -254,8 +254,7 @@ impl Users {
         }
     }
 
-    /// Name of a user, whose number is the initial user namespace's; `<NA>` if
-    /// it has none.
+    /// Name of a user by its number in the initial user namespace; `<NA>` if the user has no name.
     #[must_use]
     pub fn user_name(&self, container: Option<&ContainerId>, uid: u32) -> &str {
         if uid == 0 {

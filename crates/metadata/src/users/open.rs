@@ -1,8 +1,8 @@
-//! Opens files of a container, which may be anything its owner likes.
+//! Opens files of a container, which may be anything that the container's owner chooses.
 //!
-//! Names are resolved as if the container's root were `/` (`openat2(2)`,
-//! `RESOLVE_IN_ROOT`; links of `/proc` that leave it are refused), what is found
-//! is opened only if it is a regular file, and never waited for.
+//! The kernel resolves names as if the container's root were `/` (`openat2(2)`, `RESOLVE_IN_ROOT`;
+//! it refuses links of `/proc` that leave the root). Only regular files are opened, and opening
+//! never blocks.
 
 use std::{
     fs::File,
@@ -27,24 +27,24 @@ const FILE_MAX: u64 = 1 << 20;
 /// Most bytes of `/proc/PID/cgroup` that are read.
 const CGROUP_MAX: u64 = 1 << 16;
 
-/// Where a container's root may be reached.
+/// Where the root of a container can be reached.
 #[derive(Clone, Debug)]
 pub(super) enum Root {
-    /// The root of a process, if it is one of that container.
+    /// The root of a process, if the process is in the cgroup of the container.
     Process {
         /// Where proc is mounted.
         proc: PathBuf,
         pid: u32,
         container: ContainerId,
-        /// Device and inode of the host's root: a process of the runtime that is
-        /// in the container's cgroup already may still have it.
+        /// Device and inode of the host's root: a process of the runtime that is in the container's
+        /// cgroup already may still have this root.
         hosts: Arc<[(u64, u64)]>,
     },
     /// A directory.
     Directory(PathBuf),
 }
 
-/// What tells one state of a file from another.
+/// What distinguishes one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     device: u64,
@@ -54,7 +54,7 @@ pub(super) struct Stamp {
     changed: (i64, i64),
 }
 
-/// Why a file was not read.
+/// Why the sensor could not read a file.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refused {
     #[error("{0}")]
@@ -69,14 +69,14 @@ pub(super) enum Refused {
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) bytes: Vec<u8>,
-    /// Whether there is more of it.
+    /// Whether the file is longer.
     pub(super) cut: bool,
 }
 
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 impl Root {
-    /// Opens it.
+    /// Opens the root directory.
     pub(super) fn open(&self) -> Result<OwnedFd, Refused> {
         let cwd = rustix::fs::CWD;
         match self {
@@ -87,8 +87,8 @@ impl Root {
                 container,
                 hosts,
             } => {
-                // The directory stands for this very process: if it ends and its
-                // number is used again, what follows fails.
+                // The directory belongs to this very process: if the process ends and its number is
+                // used again, the calls below fail.
                 let process = openat(cwd, proc.join(pid.to_string()), DIRECTORY, Mode::empty())?;
                 if !is_in(&process, container)? {
                     return Err(Refused::Foreign);
@@ -104,7 +104,7 @@ impl Root {
     }
 }
 
-/// Device and inode of directories, of those that can be reached.
+/// Device and inode of those directories that can be reached.
 pub(super) fn identities(paths: &[PathBuf]) -> Arc<[(u64, u64)]> {
     let stats = paths.iter().filter_map(|path| path.metadata().ok());
     stats.map(|stat| (stat.dev(), stat.ino())).collect()
@@ -127,7 +127,7 @@ fn is_in(process: &OwnedFd, container: &ContainerId) -> Result<bool, Refused> {
     Ok(text.split(|&b| b == b'/' || b == b'\n').any(names))
 }
 
-/// A file below a root and its stamp. Nothing of it was read yet.
+/// Opens a file below a root, without reading it; also returns the stamp of the file.
 pub(super) fn find(root: &OwnedFd, path: &str) -> Result<(OwnedFd, Stamp), Refused> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     let flags = OFlags::PATH | OFlags::CLOEXEC;
@@ -164,7 +164,7 @@ pub(super) fn read(file: &OwnedFd) -> Result<Content, Refused> {
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     let cut = n as u64 > FILE_MAX;
     if cut {
-        // The last line may be half of one.
+        // The last line may be cut.
         bytes.truncate(memchr::memrchr(b'\n', &bytes).unwrap_or(0));
     }
     Ok(Content { bytes, cut })

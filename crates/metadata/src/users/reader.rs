@@ -1,5 +1,5 @@
-//! Threads that read files of containers: a file system made by a container
-//! (FUSE) can let a reader wait for ever, and that must not be the capture thread.
+//! Threads that read files of containers. A file system of a container (FUSE) can block a reader
+//! for ever, so the capture thread must not read.
 
 use std::{
     io,
@@ -24,26 +24,26 @@ use crate::{
 /// Most threads; more than one only while others are stuck.
 const THREADS_MAX: usize = 4;
 
-/// State of a container's two files; none: there is no such file.
+/// State of a container's two files; none for a file that does not exist.
 pub(super) type Stamps = [Option<Stamp>; 2];
 
-/// What to read: the first root that can be reached is taken.
+/// A job for a thread: the thread reads below the first root that it can reach.
 #[derive(Debug)]
 pub(super) struct Job {
-    /// None: the host.
+    /// The container; none for the host.
     pub(super) container: Option<ContainerId>,
     pub(super) serial: u64,
     pub(super) roots: Vec<Root>,
-    /// What was read last time.
+    /// The state of the files at the last reading.
     pub(super) known: Option<Stamps>,
 }
 
-/// What came of it.
+/// The result of a job.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// No root could be reached.
     Gone,
-    /// As it was.
+    /// The files have not changed.
     Unchanged,
     /// Users and groups.
     Read(Box<(Stamps, [Table; 2])>),
@@ -80,7 +80,7 @@ impl Reader {
         }
     }
 
-    /// Gives a job to a thread; whether one was free.
+    /// Gives a job to a thread; returns whether a thread was free.
     pub(super) fn give(&mut self, job: Job) -> bool {
         let free = match self.threads.iter().position(|thread| !thread.busy) {
             Some(free) => free,
@@ -115,7 +115,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The next reply, if one is there: costs next to nothing while no thread works.
+    /// The next reply, if there is one; nearly free of cost while no thread works.
     pub(super) fn ready(&mut self) -> Option<Reply> {
         if !self.threads.iter().any(|thread| thread.busy) {
             return None;
@@ -125,7 +125,7 @@ impl Reader {
         Some(reply)
     }
 
-    /// The next reply, waited for until a deadline.
+    /// Waits for the next reply until a deadline.
     pub(super) fn reply(&mut self, deadline: Instant) -> Option<Reply> {
         let wait = deadline.saturating_duration_since(Instant::now());
         let reply = self.replies.recv_timeout(wait).ok()?;
@@ -175,8 +175,8 @@ fn run(job: &Job, counters: &Counters) -> Outcome {
     Outcome::Read(Box::new((stamps, tables)))
 }
 
-/// Roots to try for a container: of its first process, of the process that made
-/// the event, and where the runtime mounted it.
+/// Roots to try for a container: the root of its first process, that of the process of the event,
+/// and the directory where the runtime mounted the root.
 pub(super) fn roots(
     proc: &std::path::Path,
     container: ContainerId,

@@ -14,9 +14,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Reads `name:password:number:…` lines, which passwd and group share. Of
-    /// several names for a number the first counts, as in libc; lines that make
-    /// no sense are skipped.
+    /// Reads `name:password:number:…` lines, the common form of passwd and group. The first name of
+    /// a number counts, as in libc; the parser skips invalid lines.
     pub(crate) fn parse(text: &[u8]) -> Self {
         let mut names: Vec<(u32, Box<str>)> = text
             .split(|&b| b == b'\n')

@@ -1,4 +1,4 @@
-//! One line to the end of a file that is not kept open.
+//! Appends one line to a file that is not kept open.
 
 use std::{
     io::{self, Write as _},
@@ -10,8 +10,8 @@ use config::{Mode, Owner};
 
 use super::open::{create_directory, open};
 
-/// Appends a line, newline included, to a file that is opened (or created) as the log file
-/// is, and closed again. An empty line only tries whether it can be.
+/// Appends a line, newline included, to a file. The function opens (or creates) the file as the log
+/// file is opened, and closes it again. An empty line only checks whether the file can be opened.
 ///
 /// # Errors
 /// If the file cannot be opened or written.
@@ -27,7 +27,7 @@ pub fn append(path: &Path, mode: Mode, owner: Option<Owner>, line: &[u8]) -> io:
     if last == *b"\n" || line.is_empty() {
         return opened.file.write_all(line);
     }
-    // The disk was full before the end of the last line: it does not spoil this one.
+    // The disk was full in the middle of the last line: this line must not continue it.
     opened.file.write_all(&[b"\n", line].concat())
 }
 

@@ -1,9 +1,9 @@
-//! A half line that a crash left at the end of a file.
+//! Completes a line that a crash cut at the end of a file.
 
-/// What must be appended to a half line so that it is a whole one.
+/// The bytes that must be appended to a cut line to make it a whole line.
 ///
-/// A JSON object is closed so that it can be parsed (a value that is missing is
-/// null, and `"sensor.cut":true` says what happened); anything else just ends.
+/// A JSON object is closed so that it can be parsed (a missing value becomes null, and
+/// `"sensor.cut":true` marks the line); any other line only gets its newline.
 #[must_use]
 pub(super) fn closing(half: &[u8]) -> Vec<u8> {
     let mut closing = json(half).unwrap_or_default();
@@ -11,7 +11,7 @@ pub(super) fn closing(half: &[u8]) -> Vec<u8> {
     closing
 }
 
-/// Where in an object or array the text ended.
+/// Where in an object or array the text is cut.
 #[derive(Clone, Copy, PartialEq)]
 enum Expect {
     /// A key, or the end of the object.
@@ -95,7 +95,7 @@ impl Parser<'_> {
         };
     }
 
-    /// From behind the opening quote to behind the closing one, which is added if
+    /// Reads from behind the opening quote to behind the closing one, and adds the closing quote if
     /// it is missing.
     fn string(&mut self) {
         let start = self.at;
@@ -126,7 +126,7 @@ impl Parser<'_> {
         self.value_done();
     }
 
-    /// A character that was cut gets the bytes that make it one.
+    /// Completes a character whose last bytes are missing.
     fn complete_character(&mut self, start: usize) {
         let tail = &self.text[start.min(self.text.len())..];
         let Some(back) = tail.iter().rev().position(|b| b & 0xc0 != 0x80) else {
@@ -139,8 +139,8 @@ impl Parser<'_> {
             0xf0..=0xf7 => 3,
             _ => 0,
         };
-        // 0x90 continues each leading byte without being too long a form, but for
-        // the few leads that 0xbf suits and 0x90 does not.
+        // 0x90 is a valid continuation of each leading byte and no overlong form, but for the few
+        // leading bytes for which 0xbf is valid and 0x90 is not.
         let byte = if back == 0 && lead == 0xe0 {
             0xbf
         } else {
@@ -150,7 +150,7 @@ impl Parser<'_> {
             .extend(std::iter::repeat_n(byte, needed - back.min(needed)));
     }
 
-    /// A number or `true`, `false`, `null`; a cut one is completed.
+    /// Reads a number or `true`, `false`, `null`, and completes a cut one.
     fn word(&mut self) {
         let start = self.at - 1;
         while self

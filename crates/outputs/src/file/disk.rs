@@ -1,9 +1,9 @@
-//! The spool in a local directory, for what memory cannot hold.
+//! The spool in a local directory, for lines that memory cannot hold.
 //!
-//! The oldest lines in memory move to disk, by a thread of its own, because the
-//! one that writes the log file may be stuck in a system call. They stay on disk
-//! until they are in the log file, so a crash of the sensor loses none and, because
-//! the next run looks for the log's last line in here, writes none twice.
+//! A thread of its own moves the oldest lines in memory to disk, because the thread that writes the
+//! log file can be stuck in a system call. The lines stay on disk until they are in the log file,
+//! so a crash of the sensor loses none. The next run looks for the last line of the log in the
+//! spool, so it writes no line twice.
 
 use std::{
     collections::VecDeque,
@@ -20,11 +20,11 @@ use tracing::{error, info};
 use super::{paths::Paths, segment::Segment};
 use crate::{Batch, DropCause, Entry, Queue};
 
-/// A segment that is longer gets a successor.
+/// Size in bytes from which on a segment gets a successor.
 const SEGMENT: u64 = 8 << 20;
-/// Bytes that move to disk at once.
+/// Most bytes that move to disk at once.
 const MOVE: u64 = 1 << 20;
-/// Number of the first segment; lower ones are for what goes before it.
+/// Number of the first segment; lower numbers are for lines that must come before it.
 const FIRST: u64 = 1 << 40;
 /// Pause when the directory is full or cannot be written.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, Default)]
 struct State {
     segments: VecDeque<Segment>,
-    /// Segments that were read, to be removed when their lines are written.
+    /// Segments that were read, to be removed when their lines are in the log file.
     done: Vec<PathBuf>,
     bytes: u64,
     failing: bool,
@@ -48,7 +48,7 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Finds the segments that a former run left.
+    /// Finds the segments of a former run.
     pub(super) fn open(directory: &Path, paths: &Paths, limit: u64) -> io::Result<Self> {
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -100,8 +100,8 @@ impl Disk {
             .ok()
     }
 
-    /// Takes over what a former run left, but for what is in the log already. The
-    /// spooler may have put lines of this run behind it.
+    /// Adopts the lines of a former run that are not in the log file yet. The spooler can already
+    /// have put lines of this run behind them.
     pub(super) fn adopt(&self, queue: &Queue, last: Option<&[u8]>) {
         let mut state = self.lock();
         let former = state.segments.partition_point(|segment| segment.former);
@@ -133,8 +133,8 @@ impl Disk {
         }
     }
 
-    /// The spooler's thread: moves lines while more than `threshold` bytes of them
-    /// wait in memory.
+    /// The thread of the spooler: moves lines while more than `threshold` bytes of them wait in
+    /// memory.
     pub(super) fn run(&self, queue: &Queue, threshold: u64) {
         while let Some(entries) = queue.wait_to_move(threshold, MOVE) {
             match self.append(&entries) {
@@ -180,7 +180,7 @@ impl Disk {
         Ok(bytes)
     }
 
-    /// A number behind those that are still in the directory.
+    /// A number above those of all segments in the directory.
     fn free_number(&self, state: &State) -> u64 {
         state
             .done
@@ -190,7 +190,7 @@ impl Disk {
             .map_or(FIRST, |number| number + 1)
     }
 
-    /// The oldest lines, about `most` bytes.
+    /// Reads the oldest lines, about `most` bytes.
     pub(super) fn read(&self, queue: &Queue, most: usize) -> Vec<Entry> {
         let mut state = self.lock();
         let Some(segment) = state.segments.front_mut() else {
@@ -217,8 +217,8 @@ impl Disk {
         entries
     }
 
-    /// All lines that were read are in the log: a crash of the sensor does not lose
-    /// them any more, and a failing sync has them in memory.
+    /// All lines that were read are in the log file: removes their segments. A crash of the sensor
+    /// loses none of them any more, and after a failed sync they are in memory.
     pub(super) fn release(&self) {
         let done = std::mem::take(&mut self.lock().done);
         for path in &done {
@@ -237,8 +237,9 @@ impl Disk {
             || state.done.contains(&path)
     }
 
-    /// At the end: keeps lines that could not be written for the next run. `older`
-    /// were taken before those on disk, `newer` after them. What cannot be kept.
+    /// At the end of a run: keeps lines that could not be written for the next run. `older` were
+    /// taken before the lines on disk, `newer` after them. Returns the entries that could not be
+    /// kept.
     pub(super) fn keep(&self, older: Vec<Batch>, newer: Vec<Batch>) -> Vec<Batch> {
         let entries = |batches: &[Batch]| -> Vec<Entry> {
             batches.iter().cloned().map(Entry::Batch).collect()
@@ -264,7 +265,7 @@ impl Disk {
     }
 }
 
-/// What has not been read of some segments.
+/// The lines of some segments that nobody has read yet.
 #[derive(Default)]
 struct Unread {
     lines: u64,
@@ -304,7 +305,7 @@ mod tests {
         queue.moved(disk.append(&entries).unwrap(), Vec::new());
     }
 
-    /// All that is on disk, in order.
+    /// All lines on disk, in order.
     fn read(disk: &Disk, queue: &Queue) -> String {
         let mut text = String::new();
         while queue.wait(1, Some(Instant::now()), 1).on_disk {
@@ -375,7 +376,7 @@ mod tests {
         assert!(disk(&dir).keep(vec![kept], Vec::new()).is_empty());
         account.keep();
         assert_eq!(account.counts().spooled, 3);
-        // The first of them is in the log after all.
+        // The first of these lines is in the log file already.
         let disk = disk(&dir);
         let second = queue(&account);
         disk.adopt(&second, Some(b"a\n"));

@@ -1,4 +1,4 @@
-//! What a file tells about the run that wrote it before.
+//! What the log file shows about the run that wrote it before.
 
 use std::{
     fs::File,
@@ -10,27 +10,27 @@ use memchr::memmem;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-/// No more of the end of a file is read.
+/// Most bytes at the end of a file that are read.
 const MOST: u64 = 128 << 20;
-/// What each record of the file's writer has.
+/// Text that every record of the file's writer contains.
 const OWN: &[u8] = b"\"rule\":\"Sensor internal: ";
 
-/// The end of a file that exists already.
+/// Beginning and end of an existing log file.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct FormerRun {
     /// Number of the file, if the first line has one.
     pub(super) number: Option<u64>,
-    /// When it was begun.
+    /// When the file was begun, from its first line.
     pub(super) created: Option<SystemTime>,
-    /// Lines that the former run wrote, if its beginning was found.
+    /// Lines that the former run wrote, if the file still has the beginning of that run.
     pub(super) lines: Option<u64>,
     /// Time of the last line.
     pub(super) last_time: Option<String>,
     /// `evt.num` of the last line, if it has one.
     pub(super) last_event: Option<u64>,
-    /// Whether the former run had stopped in order.
+    /// Whether the former run ended with a stop record.
     pub(super) clean: bool,
-    /// The half line at the end, if there is one.
+    /// The cut line at the end, if there is one.
     pub(super) half: Vec<u8>,
     /// The last whole line that is not a record of the writer.
     pub(super) last: Vec<u8>,
@@ -108,12 +108,12 @@ impl FormerRun {
         self.clean = value["rule"] == super::header::STOP;
     }
 
-    /// Whether no line tells when the former run has written it.
+    /// Whether no line shows when the former run wrote it.
     pub(super) fn is_without_time(&self) -> bool {
         self.last_time.is_none()
     }
 
-    /// This one, and the half line of a file that the same run had begun after it.
+    /// This run, with the cut line of a file that the same run had begun afterwards.
     pub(super) fn followed_by(self, begun: Option<Self>) -> Self {
         let half = begun.map(|begun| begun.half).unwrap_or_default();
         Self {
@@ -123,7 +123,7 @@ impl FormerRun {
         }
     }
 
-    /// How long ago the last line was written.
+    /// Seconds since the last line was written; none if no line has a time.
     pub(super) fn down_seconds(&self, now: SystemTime) -> Option<f64> {
         let last = OffsetDateTime::parse(self.last_time.as_deref()?, &Rfc3339).ok()?;
         let down = OffsetDateTime::from(now) - last;

@@ -1,4 +1,4 @@
-//! The records that the writer of a file makes: its first line, and the last one of a run.
+//! The records of the file's writer: the first line of a file, and the last line of a run.
 
 use std::time::SystemTime;
 
@@ -15,20 +15,20 @@ use crate::{
 /// Name of the record of an orderly stop.
 pub(super) const STOP: &str = "Sensor internal: stop";
 
-/// Elastic's `filestream` knows a file by its first 1,024 bytes and ignores
-/// shorter ones: the first line has more.
+/// Elastic's `filestream` identifies a file by its first 1,024 bytes and ignores shorter files, so
+/// the first line is longer.
 const LENGTH: usize = 1200;
 
-/// Which file a line is the first of.
+/// The facts for the first line of a file.
 #[derive(Debug)]
 pub(super) struct Beginning<'a> {
     /// Number of the file.
     pub(super) number: u64,
-    /// When it was begun.
+    /// When the file was begun.
     pub(super) created: SystemTime,
-    /// Lines that this run has written to former files.
+    /// Lines that this run has written to earlier files.
     pub(super) lines: u64,
-    /// Why the former file is not gone on with.
+    /// Why a new file begins.
     pub(super) reason: &'static str,
     /// What the file shows about the former run, if this run has just started.
     pub(super) previous: Option<&'a FormerRun>,
@@ -37,7 +37,7 @@ pub(super) struct Beginning<'a> {
 }
 
 impl Beginning<'_> {
-    /// The record, longer than 1 KiB; node, boot id, file number and time stand early.
+    /// The record, longer than 1 KiB; node, boot id, file number and time are near its beginning.
     pub(super) fn batch(&self, identity: &Identity) -> Batch {
         let mut record = self.record(identity);
         let line = record.line(identity);
@@ -97,7 +97,7 @@ impl Beginning<'_> {
         record
     }
 
-    /// In words: what may be missing since the former run.
+    /// The text about lines that can be missing since the former run.
     fn gap(&self) -> String {
         let Some(previous) = self.previous else {
             return String::new();

@@ -7,8 +7,8 @@
 //!  Disk        optional spool in a local directory, moved by its own thread
 //! ```
 //!
-//! Capture never waits for any of it: the queue is bounded, and what it cannot
-//! take is counted and announced where it is missing.
+//! The capture thread never waits for any of these: the queue is bounded, and the output counts
+//! every line for which the queue has no room, and announces the loss at that place in the file.
 
 mod append;
 mod closing;
@@ -40,12 +40,11 @@ use telemetry::Identity;
 
 use super::{OutputError, Queue, worker::Worker};
 
-/// How long the start waits for the file: a share that stalls does not hold up the sensor.
+/// How long the start waits for the file: a share that stalls must not delay the sensor.
 const START_PATIENCE: Duration = Duration::from_secs(3);
-/// Lines gather for so long after a write: few system calls under load, none of
-/// the delay when idle.
+/// How long lines gather after a write: few system calls under load, no delay when idle.
 const GATHER: Duration = Duration::from_millis(20);
-/// The same with `buffered_outputs`.
+/// The same time with `buffered_outputs`.
 const GATHER_BUFFERED: Duration = Duration::from_millis(900);
 
 /// How the file is written.
@@ -64,7 +63,7 @@ struct Options {
 /// Starts the threads of the file output.
 ///
 /// # Errors
-/// If the file cannot be opened, for a reason that does not go away by itself.
+/// If the file cannot be opened for a lasting reason.
 pub(super) fn start(
     config: &Config,
     identity: &Arc<Identity>,

@@ -1,8 +1,8 @@
-//! The file system that the log's directory is on.
+//! Guards against writing below the mount point of a share that is not mounted.
 //!
-//! When a share is unmounted, its mount point is an empty directory of the node's
-//! own disk: what is written there is hidden when the share comes back. So the
-//! directory must stay on its file system, within reason.
+//! When a share is unmounted, its mount point is an empty directory of the node's own disk, and a
+//! file that is written there becomes invisible when the share comes back. So the log's directory
+//! must stay on its file system.
 
 use std::{
     io,
@@ -10,10 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A local file system may be exchanged for another one: this long it is waited for.
+/// How long another local file system must be there before the guard accepts it.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Kinds of file systems that are on the network: NFS, CIFS, SMB2, Ceph, AFS, 9p, FUSE.
+/// Types (`f_type` of `statfs(2)`) of network file systems: NFS, CIFS, SMB2, Ceph, AFS, 9p, FUSE.
 const NETWORK: [u64; 7] = [
     0x6969,
     0xff53_4d42,
@@ -24,7 +24,8 @@ const NETWORK: [u64; 7] = [
     0x6573_5546,
 ];
 
-/// Which file system it is. Device numbers of shares change with each mount.
+/// Identity of a file system. The device number is no part of it: it changes with each mount of a
+/// share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileSystemId {
     kind: u64,
@@ -47,7 +48,10 @@ impl MountGuard {
         })
     }
 
-    /// Whether the directory, or the place where it should be, is where it was.
+    /// Checks that the directory, or the nearest existing one above it, is on the same file system.
+    ///
+    /// # Errors
+    /// If the directory is on another file system, or `statfs(2)` fails.
     pub(super) fn check(&mut self, directory: &Path) -> io::Result<()> {
         let now = self.accept(identify(directory)?, Instant::now());
         if now {
@@ -58,7 +62,7 @@ impl MountGuard {
         ))
     }
 
-    /// A share that no directory of a test is on.
+    /// A guard for a share; no directory of a test is on it.
     #[cfg(test)]
     pub(super) fn on_a_share() -> Self {
         let id = FileSystemId {
@@ -75,8 +79,8 @@ impl MountGuard {
         }
         let (was_remote, is_remote) = (NETWORK.contains(&self.id.kind), NETWORK.contains(&id.kind));
         let since = *self.away.get_or_insert(now);
-        // A share mounted over a local directory is what the operator wants; a local
-        // directory where a share was is not.
+        // The operator wants a share that is mounted over a local directory; a local directory in
+        // place of a share is a fault.
         if is_remote || (!was_remote && now.duration_since(since) >= PATIENCE) {
             *self = Self { id, away: None };
             return true;

@@ -1,5 +1,5 @@
-//! Opening the log file: never through a symbolic link, never anything but a
-//! regular file, never truncating it.
+//! Opens the log file: never through a symbolic link, only a regular file, and without truncating
+//! it.
 
 use std::{
     fs::File,
@@ -15,7 +15,7 @@ use rustix::{
 };
 use tracing::warn;
 
-/// A file and which one it is.
+/// An open file and its identity.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) file: File,
@@ -23,7 +23,7 @@ pub(super) struct Opened {
     pub(super) size: u64,
 }
 
-/// Which file it is, whatever its name.
+/// Device and inode of a file, which a rename does not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileId {
     dev: u64,
@@ -39,14 +39,14 @@ impl FileId {
     }
 }
 
-/// Opens a file to append to it; creates it if it is not there.
+/// Opens a file to append to it, and creates the file if it does not exist.
 pub(super) fn open(path: &Path, mode: config::Mode, owner: Option<Owner>) -> io::Result<Opened> {
     let flags = OFlags::RDWR
         | OFlags::APPEND
         | OFlags::CLOEXEC
         | OFlags::NOFOLLOW
         | OFlags::NOCTTY
-        // A fifo without a reader must not hold us up.
+        // A fifo without a reader must not block the open.
         | OFlags::NONBLOCK;
     let file = loop {
         match rustix::fs::open(path, flags, Mode::empty()) {
@@ -57,7 +57,7 @@ pub(super) fn open(path: &Path, mode: config::Mode, owner: Option<Owner>) -> io:
         let create = flags | OFlags::CREATE | OFlags::EXCL;
         match rustix::fs::open(path, create, Mode::from_raw_mode(mode.0)) {
             Ok(fd) => break created(File::from(fd), path, mode, owner),
-            // Somebody else created it meanwhile.
+            // Another process has created the file meanwhile.
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
@@ -76,7 +76,7 @@ pub(super) fn open(path: &Path, mode: config::Mode, owner: Option<Owner>) -> io:
     })
 }
 
-/// Gives a new file its permissions (whatever the umask) and its owner.
+/// Gives a new file its permissions (independent of the umask) and its owner.
 fn created(file: File, path: &Path, mode: config::Mode, owner: Option<Owner>) -> File {
     if let Err(error) = rustix::fs::fchmod(&file, Mode::from_raw_mode(mode.0)) {
         warn!("{}: cannot set permissions {mode}: {error}", path.display());
@@ -94,7 +94,7 @@ fn created(file: File, path: &Path, mode: config::Mode, owner: Option<Owner>) ->
     file
 }
 
-/// Creates the directory, if it is not there.
+/// Creates the directory, if it does not exist.
 pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -102,7 +102,7 @@ pub(super) fn create_directory(path: &Path) -> io::Result<()> {
         .create(path)
 }
 
-/// Whether an error of opening is one that time does not mend, and what to do.
+/// What to do about an error of opening that a retry cannot correct; none for other errors.
 pub(super) fn remedy(error: &io::Error) -> Option<&'static str> {
     if error.kind() == io::ErrorKind::InvalidInput {
         return Some("name a regular file in file_output.filename");

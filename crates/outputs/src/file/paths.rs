@@ -1,4 +1,4 @@
-//! Names of the log file and of the files put aside.
+//! Paths of the log file and of rotated files.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The log file's path, and those derived from it: `falco-n1.log` is put aside as
-/// `falco-n1.log.000007`, 7 being the number of the file.
+/// The log file's path, and the paths derived from it: `falco-n1.log` is renamed to
+/// `falco-n1.log.000007`, where 7 is the number of the file.
 #[derive(Clone, Debug)]
 pub(super) struct Paths {
     /// The log file.
@@ -32,19 +32,19 @@ impl Paths {
         })
     }
 
-    /// The directory of all of them.
+    /// The directory of all these files.
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// A file put aside.
+    /// Path of the rotated file with that number.
     pub(super) fn aside(&self, number: u64) -> PathBuf {
         let mut name = self.name.clone();
         name.push(format!(".{number:06}"));
         self.directory.join(name)
     }
 
-    /// The next log file, until it takes the log file's name.
+    /// Path of the next log file, until it takes the log file's name.
     pub(super) fn next(&self) -> PathBuf {
         let mut name = OsString::from(".");
         name.push(&self.name);
@@ -52,7 +52,7 @@ impl Paths {
         self.directory.join(name)
     }
 
-    /// Numbers of the files put aside, in order.
+    /// Numbers of the rotated files, in order.
     pub(super) fn numbers(&self) -> io::Result<Vec<u64>> {
         let mut numbers = Vec::new();
         for entry in std::fs::read_dir(&self.directory)? {

@@ -1,4 +1,4 @@
-//! Putting the file aside and beginning the next one.
+//! Rotation: renames the file and begins the next one.
 
 use std::{
     io,
@@ -48,8 +48,8 @@ impl Target {
         Ok(())
     }
 
-    /// Puts the file aside and begins the next one, which is there before the old
-    /// one is renamed: if it cannot be created, nothing has changed.
+    /// Renames the file and begins the next one. The next file exists before the old one is
+    /// renamed: if it cannot be created, nothing has changed.
     fn rotate(&mut self, reason: &'static str) -> io::Result<()> {
         let Some(old) = &self.open else {
             return Ok(());
@@ -79,7 +79,7 @@ impl Target {
         Ok(())
     }
 
-    /// Removes the oldest files put aside.
+    /// Removes the oldest rotated files.
     fn prune(&self) {
         let keep = self.options.rotate.keep as usize;
         if keep == 0 {

@@ -13,19 +13,18 @@ use tracing::warn;
 
 use crate::{Batch, Entry, Gap, internal::nanoseconds};
 
-/// Begins a line that stands for lines that are missing; no line of an output
-/// begins so.
+/// Begins a line that stands for missing lines; no line of an output begins so.
 const GAP: u8 = 1;
 
-/// Lines on disk, in order. Removed when all of them are in the log file.
+/// Lines on disk, in order. The segment is removed when all of its lines are in the log file.
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) number: u64,
     pub(super) path: PathBuf,
-    /// A former run has left it: nothing is appended, its end may be half a line.
+    /// A former run wrote the segment: this run appends nothing, and the last line can be cut.
     pub(super) former: bool,
     file: File,
-    /// Bytes that are there.
+    /// Bytes in the segment.
     pub(super) len: u64,
     /// Bytes that were read.
     pub(super) read: u64,
@@ -70,7 +69,7 @@ impl Segment {
         })
     }
 
-    /// Appends entries; on failure none of them counts as there.
+    /// Appends entries; on failure none of them counts as written.
     pub(super) fn append(&mut self, entries: &[Entry]) -> io::Result<u64> {
         let mut bytes = Vec::new();
         let mut lines = 0;
@@ -91,11 +90,11 @@ impl Segment {
         }
         let mut written = self.file.write_all(&bytes);
         if safe {
-            // The producer forgets the lines when it learns that they are done.
+            // The producer forgets its lines when it learns that they are done.
             written = written.and_then(|()| self.file.sync_data());
         }
         if let Err(error) = written {
-            // Behind `len` there is nothing that anybody has been promised.
+            // Nobody relies on the bytes behind `len`.
             self.file.set_len(self.len)?;
             return Err(error);
         }
@@ -104,7 +103,7 @@ impl Segment {
         Ok(bytes.len() as u64)
     }
 
-    /// Reads on, about `most` bytes, whole lines; and how many bytes that was.
+    /// Reads on: whole lines, about `most` bytes. Also returns the number of bytes.
     pub(super) fn read(&mut self, most: usize) -> io::Result<(Vec<Entry>, u64)> {
         let left = usize::try_from(self.len - self.read).unwrap_or(usize::MAX);
         let mut buffer = vec![0; left.min(most)];
@@ -113,7 +112,7 @@ impl Segment {
             Some(end) => end + 1,
             // One line is longer than `most`.
             None if left > most => return self.read(left),
-            // A half line, left by a crash.
+            // The last line is cut, after a crash.
             None => 0,
         };
         buffer.truncate(whole);
@@ -125,7 +124,7 @@ impl Segment {
         Ok((entries, taken))
     }
 
-    /// Whether nothing is left to read.
+    /// Whether everything has been read.
     pub(super) fn is_read(&self) -> bool {
         self.read == self.len
     }
@@ -157,7 +156,7 @@ impl Segment {
         Ok(())
     }
 
-    /// Skips what stands before the end of a line, if that line is in here, and counts the rest.
+    /// Skips everything up to the end of a line, if the segment has that line, and counts the rest.
     pub(super) fn skip_behind(&mut self, line: &[u8]) -> io::Result<bool> {
         let len = usize::try_from(self.len).unwrap_or(usize::MAX);
         let mut bytes = vec![0; len];
@@ -171,7 +170,7 @@ impl Segment {
         Ok(at.is_some())
     }
 
-    /// Removes it.
+    /// Removes the file of the segment.
     pub(super) fn remove(path: &Path) {
         if let Err(error) = std::fs::remove_file(path) {
             warn!("{}: cannot be removed: {error}", path.display());
@@ -179,7 +178,7 @@ impl Segment {
     }
 }
 
-/// Splits what was read into batches, and gaps between them.
+/// Splits the bytes that were read into batches, and gaps between them.
 fn entries(bytes: Bytes, segment: u64) -> Vec<Entry> {
     let mut entries = Vec::new();
     let mut rest = bytes;

@@ -1,4 +1,4 @@
-//! The file being written: opened, checked, written, confirmed, put aside.
+//! The log file: opened, checked, written, confirmed, rotated.
 
 use std::{
     io,
@@ -23,15 +23,15 @@ use super::{
 };
 use crate::{Account, Batch};
 
-/// Bytes that are written without being confirmed: what they keep in memory is bounded.
+/// Most bytes that are written and not confirmed; they stay in memory.
 const UNCONFIRMED_MAX: usize = 4 << 20;
-/// How often the path is compared with the open file.
+/// How often the writer checks whether the path still leads to the open file.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// Pause after a file could not be put aside.
+/// Pause after a rotation that failed.
 pub(super) const ROTATE_AGAIN: Duration = Duration::from_secs(10);
-/// No page of the page cache is longer (x86-64, and arm64 with pages of 4 KiB).
+/// Largest page of the page cache in bytes (x86-64, and arm64 with pages of 4 KiB).
 const LARGEST_PAGE: u64 = 2 << 20;
-/// Pieces of one `writev`.
+/// Most pieces of one `writev`.
 const PIECES: usize = 512;
 
 /// The open file.
@@ -41,14 +41,14 @@ pub(super) struct Open {
     pub(super) id: FileId,
     /// Where in the file the window begins.
     pub(super) base: u64,
-    /// When it was begun.
+    /// When the file was begun.
     pub(super) created: SystemTime,
     pub(super) number: u64,
     checked: Instant,
     synced: Instant,
 }
 
-/// The file that is to be written, open or not.
+/// The log file, open or not.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) window: Window,
@@ -57,7 +57,7 @@ pub(super) struct Target {
     identity: Arc<Identity>,
     pub(super) account: Arc<Account>,
     pub(super) open: Option<Open>,
-    /// The file that was open last, and where in it the window begins.
+    /// The file that was open last, and where in this file the window begins.
     pub(super) last: Option<(FileId, u64)>,
     /// Number of the newest file.
     pub(super) number: u64,
@@ -117,7 +117,7 @@ impl Target {
         self.begin(opened, "reopened")
     }
 
-    /// Takes an open file into service: goes on where it was left, or begins it.
+    /// Takes an open file into service: continues it, or writes its first line.
     pub(super) fn begin(&mut self, opened: Opened, reason: &'static str) -> io::Result<()> {
         let now = Instant::now();
         let size = opened.size;
@@ -152,7 +152,7 @@ impl Target {
         open.number = own.unwrap_or(newest.max(self.number) + 1);
         self.number = open.number.max(newest);
         let start = !self.started;
-        // A run that ended while it rotated has left its last line in the file before.
+        // A run that ended while it rotated has left its last line in the file before this one.
         if start
             && previous.as_ref().is_none_or(FormerRun::is_without_time)
             && let Some(before) = self.put_aside(newest)
@@ -180,7 +180,7 @@ impl Target {
         Ok(())
     }
 
-    /// The last line in the file, or in the newest one put aside if it has none.
+    /// The last line of the file; if the file has none, that of the newest rotated file.
     fn last_line(&self, last: Option<Vec<u8>>, newest: u64) -> Option<Vec<u8>> {
         last.filter(|last| !last.is_empty())
             .or_else(|| Some(self.put_aside(newest)?.last))
@@ -193,7 +193,7 @@ impl Target {
         FormerRun::read(&file, size).ok()
     }
 
-    /// Finds how much of the window is in the file already. False if it is another file.
+    /// Finds the part of the window that is already in the file. False if the file is another one.
     fn resume(&mut self, open: &mut Open, size: u64) -> io::Result<bool> {
         let Some((id, base)) = self.last else {
             return Ok(false);
@@ -201,8 +201,8 @@ impl Target {
         if size < base {
             return Ok(false);
         }
-        // What the page cache holds is not what is on the disk after a failed sync. A
-        // page that is named in part stays, so it begins where the one of `base` does.
+        // After a failed sync the page cache can differ from the disk. A page of which only a part
+        // is named stays in the cache, so the range begins where the page of `base` begins.
         let from = base - base % LARGEST_PAGE;
         let _ = rustix::fs::fadvise(&open.file, from, None, rustix::fs::Advice::DontNeed);
         let mut same = 0;
@@ -221,8 +221,8 @@ impl Target {
         self.window.set_written(same);
         open.base = base;
         if base + (same as u64) < size {
-            // Something else stands behind: a hole that a crash of the file system
-            // left, or another writer. Whole lines count; a half one is written again.
+            // Other bytes follow: a hole after a crash of the file system, or lines of another
+            // writer. Whole lines count; a cut line is written again.
             let (lines, _) = self.window.confirm();
             self.confirmed(lines);
             self.window.rewind();
@@ -237,7 +237,7 @@ impl Target {
         Ok(true)
     }
 
-    /// Writes all of the window, and confirms it when it is time.
+    /// Writes the whole window, and confirms it when the time has come.
     pub(super) fn write(&mut self) -> io::Result<()> {
         self.ensure_open()?;
         self.check()?;
@@ -265,7 +265,7 @@ impl Target {
         self.sync_if_due()
     }
 
-    /// When there is something to do without new lines; none if there is nothing.
+    /// When the file needs attention without new lines; none if it needs none.
     pub(super) fn next_timer(&self) -> Option<Instant> {
         let open = self.open.as_ref()?;
         let sync = self.options.sync.unwrap_or(CHECK_EVERY);
@@ -285,7 +285,7 @@ impl Target {
         }
     }
 
-    /// Makes sure that what is written is in the file for good.
+    /// Syncs the file, so that its lines are on stable storage.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         let Some(open) = &mut self.open else {
             return Ok(());
@@ -295,7 +295,7 @@ impl Target {
         }
         open.synced = Instant::now();
         if open.file.metadata()?.nlink() == 0 {
-            // Somebody deleted the file: what is not confirmed goes into the next one.
+            // Somebody deleted the file: the lines that are not confirmed go into the next one.
             self.abandon_file();
             return Ok(());
         }
@@ -310,22 +310,22 @@ impl Target {
         self.account.wrote(lines);
     }
 
-    /// The open file is lost with what is not confirmed.
+    /// The open file is lost, with the lines that are not confirmed.
     fn abandon_file(&mut self) {
         self.window.rewind();
         self.open = None;
-        // Nothing to go on with, but not the first file either.
+        // There is no file to continue, but the next one is not the first file either.
         self.last = None;
     }
 
-    /// Closes the file; the next attempt opens it again and goes on.
+    /// Closes the file; the next attempt opens it again and continues.
     pub(super) fn close(&mut self) {
         if let Some(open) = self.open.take() {
             self.last = Some((open.id, open.base));
         }
     }
 
-    /// On request: closes the file, so that the path is opened anew, wherever it is.
+    /// On request: closes the file, so that the next attempt opens whatever is at the path.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
         self.mount_guard = None;
         if self.window.at_line_start() {
@@ -335,7 +335,7 @@ impl Target {
         Ok(())
     }
 
-    /// Whether the path is still the open file; if not, closes it.
+    /// Checks whether the path still leads to the open file; if not, closes the file.
     fn check(&mut self) -> io::Result<()> {
         let Some(open) = &mut self.open else {
             return Ok(());
@@ -348,7 +348,7 @@ impl Target {
             Ok(meta) if FileId::of(&meta) == open.id => {
                 self.directory_gone = false;
                 if meta.len() < open.base {
-                    // Truncated by somebody (logrotate's copytruncate).
+                    // Another program truncated the file (logrotate's `copytruncate`).
                     self.sync()?;
                     self.abandon_file();
                     self.ensure_open()?;
@@ -358,7 +358,7 @@ impl Target {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let moved = open.file.metadata()?.nlink() > 0;
                 if moved && !self.paths.directory().exists() {
-                    // The directory was moved: the file is as good as before.
+                    // The directory was renamed: the file is still valid.
                     if !std::mem::replace(&mut self.directory_gone, true) {
                         warn!(
                             "{}: the directory is gone; going on with the file that is open",

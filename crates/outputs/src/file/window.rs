@@ -1,17 +1,17 @@
-//! Lines that are being written, until they are known to be in the file.
+//! Lines that are being written, until they are confirmed.
 
 use std::{collections::VecDeque, io::IoSlice};
 
 use crate::Batch;
 
-/// Batches in order: the first `written` bytes are in the file as far as its
-/// system calls tell, but not known to be on the disk or server.
+/// Batches in order: system calls have written the first `written` bytes, which can still be
+/// missing on the disk or server.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     batches: VecDeque<Batch>,
     bytes: usize,
     written: usize,
-    /// The first batch is the beginning of a file: a header.
+    /// Whether the first batch is the first line of a file.
     headed: bool,
 }
 
@@ -22,8 +22,8 @@ impl Window {
         self.batches.push_back(batch);
     }
 
-    /// Puts the beginning of a file before the lines, of which none may be written;
-    /// replaces one that was not written.
+    /// Puts the first line of a file before the other lines, none of which may be written; replaces
+    /// a first line that was not written.
     pub(super) fn set_header(&mut self, header: Batch) {
         debug_assert_eq!(self.written, 0);
         self.remove_header();
@@ -42,7 +42,7 @@ impl Window {
         self.written
     }
 
-    /// Whether there is nothing at all.
+    /// Whether the window is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.batches.is_empty()
     }
@@ -52,7 +52,7 @@ impl Window {
         self.batches.iter().map(Batch::count).sum()
     }
 
-    /// What is to be written next, at most `most` pieces.
+    /// The next pieces to write, at most `most`.
     pub(super) fn slices(&self, most: usize) -> Vec<IoSlice<'_>> {
         let mut skip = self.written;
         let mut slices = Vec::with_capacity(most.min(self.batches.len()));
@@ -76,7 +76,7 @@ impl Window {
         self.written = (self.written + n).min(self.bytes);
     }
 
-    /// Whether the beginning of the file is still to be written.
+    /// Whether the first line of the file is still to be written.
     pub(super) fn header_pending(&self) -> bool {
         self.headed && self.written == 0
     }
@@ -86,7 +86,7 @@ impl Window {
         self.line_start(self.written) == self.written
     }
 
-    /// Where the line begins that byte `at` is in.
+    /// The start of the line that contains byte `at`.
     fn line_start(&self, at: usize) -> usize {
         let mut before = 0;
         for batch in &self.batches {
@@ -99,8 +99,8 @@ impl Window {
         before
     }
 
-    /// The whole lines that are written are in the file for good: forgets them.
-    /// How many lines, and how many bytes.
+    /// The whole lines that are written are confirmed: forgets them. Returns how many lines and how
+    /// many bytes.
     pub(super) fn confirm(&mut self) -> (u64, usize) {
         let mut lines = 0;
         let mut bytes = 0;
@@ -128,7 +128,7 @@ impl Window {
         (lines, bytes)
     }
 
-    /// Nothing of it is in the file: all is to be written again.
+    /// Nothing of the window is in the file: everything must be written again.
     pub(super) fn rewind(&mut self) {
         self.written = 0;
         self.remove_header();
@@ -147,8 +147,8 @@ impl Window {
         }
     }
 
-    /// How many of the first bytes are the same as `found`, a piece of the file
-    /// that may begin in the middle of the window, at `from`.
+    /// How many of the first bytes are equal to `found`, a piece of the file that can begin in the
+    /// middle of the window, at `from`.
     pub(super) fn common(&self, from: usize, found: &[u8]) -> usize {
         let mut skip = from;
         let mut same = 0;
@@ -170,7 +170,7 @@ impl Window {
         same
     }
 
-    /// Takes all batches, to be put elsewhere.
+    /// Takes all batches, for another place.
     pub(super) fn drain(&mut self) -> Vec<Batch> {
         self.rewind();
         self.bytes = 0;

@@ -12,9 +12,9 @@ use tracing::{error, info};
 use super::{Options, disk::Disk, open, paths::Paths, target::Target};
 use crate::{Account, Batch, DropCause, Entry, Queue, internal::Record};
 
-/// Most bytes that are taken from the queue at once.
+/// Most bytes that the writer takes from the queue at once.
 const TAKE: usize = 1 << 20;
-/// As many bytes are worth a write before the time to gather is over.
+/// Bytes after which the writer does not wait for more lines.
 const ENOUGH: u64 = 256 << 10;
 /// First and longest pause after a failure.
 const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -30,7 +30,7 @@ pub(super) struct Writer {
     account: Arc<Account>,
     disk: Option<Arc<Disk>>,
     last_write: Instant,
-    /// Pause after the last failure; none while all is well.
+    /// Pause after the last failure; none while the file works.
     pause: Option<Duration>,
     failing_since: Option<Instant>,
     deadline: Option<Instant>,
@@ -73,12 +73,12 @@ impl Writer {
             && let Some(remedy) = open::remedy(error)
         {
             let copy = io::Error::new(error.kind(), error.to_string());
-            // If nobody waits any more, the start went on without.
+            // If nobody waits any more, the start went on without the outcome.
             if opened.send(Err((copy, remedy))).is_ok() {
                 return;
             }
         }
-        // Nobody waits any more: it took too long.
+        // Nobody waits any more: the attempt took too long.
         let _ = opened.try_send(Ok(()));
         if let Err(error) = first {
             self.failed(&error);
@@ -104,7 +104,7 @@ impl Writer {
         self.stop();
     }
 
-    /// Takes what waits into the window; waits if there is nothing to write.
+    /// Takes waiting lines into the window; waits if there is nothing to write.
     fn gather(&mut self) {
         if let Some(pause) = self.pause {
             let until = Instant::now() + pause;
@@ -137,7 +137,7 @@ impl Writer {
         }
     }
 
-    /// Waits for lines and takes them; false when the path is to be opened anew.
+    /// Waits for lines and takes them; false when the file must be opened again.
     fn take(&mut self, enough: u64, until: Option<Instant>) -> bool {
         self.adopt();
         let found = self.queue.wait(enough, until, TAKE as u64);
@@ -172,8 +172,8 @@ impl Writer {
         });
     }
 
-    /// Once the file is open, and before anything is taken: what a former run left
-    /// in the spool comes first.
+    /// Takes the lines of a former run from the spool, once the file is open and before any other
+    /// line.
     fn adopt(&mut self) {
         if let Some(disk) = &self.disk
             && !std::mem::replace(&mut self.adopted, true)
@@ -200,7 +200,7 @@ impl Writer {
         }
     }
 
-    /// Does something that may block for long.
+    /// Calls a function that can block for long.
     fn call<T>(&mut self, action: impl FnOnce(&mut Target) -> io::Result<T>) -> io::Result<T> {
         let began = Instant::now();
         self.account.in_call.store(true, Relaxed);
@@ -211,8 +211,8 @@ impl Writer {
             && self.last_write > deadline
             && self.deadline.is_none_or(|d| d == deadline)
         {
-            // It was the file system that kept us: once it answers, the time that
-            // was meant for stopping is there, but once only.
+            // The file system caused the delay: once it answers, the writer gets the time for
+            // stopping, but only once.
             let grace = deadline.saturating_duration_since(began);
             self.deadline = Some(self.last_write + grace.max(Duration::from_secs(1)));
         }
@@ -247,21 +247,21 @@ impl Writer {
                 open::remedy(error).map_or(String::new(), |hint| format!("; {hint}"))
             );
         }
-        // The path is opened anew and compared with the window: a half line that a full
-        // disk left is finished, what a failed sync has dropped is written again.
+        // The next attempt opens the path again and compares the file with the window: it completes
+        // a line that a full disk cut, and writes again what a failed sync dropped.
         self.target.close();
         let pause = self.pause.map_or(RETRY.0, |pause| pause * 2);
         self.pause = Some(pause.min(RETRY.1));
     }
 
-    /// The last record, and an account of what could not be written.
+    /// Writes the last record, and accounts for the lines that could not be written.
     fn stop(mut self) {
         if self.target.window.unwritten() == 0 {
             if let Err(error) = self.call(Target::write_stop) {
                 error!("{}: no stop record: {error}", self.target.path().display());
             }
         } else if self.target.window.written() > 0 {
-            // What is known to be in the file counts; an error is counted below.
+            // Lines that are confirmed count as written; the error counts below.
             let _ = self.call(|target| {
                 target.ensure_open()?;
                 target.sync()
@@ -272,7 +272,7 @@ impl Writer {
             let disk = self.disk.as_ref().zip(batch.segment());
             disk.is_some_and(|(disk, segment)| disk.holds(segment))
         };
-        // What was read from a segment that is still there needs no other one.
+        // Lines that were read from a segment which still exists need no second segment.
         let at = older.iter().position(kept).unwrap_or(older.len());
         let mut newer = older.split_off(at);
         newer.extend(
@@ -311,7 +311,7 @@ mod tests {
         Arc::new(Queue::new(limit, Arc::default()))
     }
 
-    /// Writes `directory/log`; nothing is confirmed unless asked for.
+    /// Writes `directory/log`; confirms lines only when the test asks for it.
     fn writer(directory: &Path, queue: &Arc<Queue>) -> Writer {
         let tuning = Config::default().sensor.file_output;
         let options = Options {
@@ -348,8 +348,8 @@ mod tests {
             push(&queue, &["two\n", "three\n"]);
             writer.take(1, None);
             writer.call(Target::write).unwrap();
-            // As a client of a full share does it: the system call that failed is told
-            // once, and the page that could not be sent is gone.
+            // The client of a full share behaves so: one system call reports the error, and the
+            // page that could not be sent is lost.
             let file = std::fs::File::options()
                 .write(true)
                 .open(dir.path().join("log"));

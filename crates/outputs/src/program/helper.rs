@@ -1,8 +1,8 @@
 //! The helper process that starts the configured program.
 //!
-//! It is started before the sensor gives its rights up, because starting programs
-//! is one of them. Lines come on its standard input; for each it answers with one
-//! byte on its standard output.
+//! The sensor starts the helper before the lock-down, because afterwards it cannot start a process.
+//! The helper reads lines from its standard input; for each line it answers with one byte on its
+//! standard output.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -13,7 +13,7 @@ use tracing::error;
 
 /// ASCII's ACK: the program has taken the line.
 pub(super) const TAKEN: u8 = 0x06;
-/// ASCII's NAK: it has not.
+/// ASCII's NAK: the program has not taken the line.
 pub(super) const REFUSED: u8 = 0x15;
 
 struct Program {
@@ -22,11 +22,11 @@ struct Program {
     child: Option<Child>,
 }
 
-/// Runs the helper: `argv` is the program, `input` the lines, `answers` where the
-/// answers go. Returns when `input` ends.
+/// Runs the helper: `argv` is the command of the program, `input` has the lines, and the answers go
+/// to `answers`. Returns when `input` ends.
 ///
 /// # Errors
-/// If `input` or `answers` break.
+/// If `input` or `answers` fail.
 pub fn helper(
     argv: Vec<String>,
     keep_alive: bool,
@@ -58,7 +58,7 @@ pub fn helper(
 impl Program {
     fn give(&mut self, line: &[u8]) -> io::Result<()> {
         if let Err(error) = self.write(line) {
-            // A program that has ended is started again, once for each line.
+            // The helper starts a program that has ended again, once for each line.
             let ended = self.child.is_some();
             self.finish();
             if !ended {
@@ -85,7 +85,7 @@ impl Program {
         stdin.ok_or(io::ErrorKind::BrokenPipe)?.write_all(line)
     }
 
-    /// Closes the program's input and waits for its end.
+    /// Closes the program's input and waits until the program has ended.
     fn finish(&mut self) {
         if let Some(mut child) = self.child.take() {
             drop(child.stdin.take());

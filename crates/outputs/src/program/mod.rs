@@ -27,8 +27,8 @@ use super::{
 /// The flag by which the sensor starts itself as the helper.
 pub const HELPER_FLAG: &str = "--program-helper";
 
-/// The command that runs [`run_helper`]: this program with [`HELPER_FLAG`], unless
-/// whoever uses the library has set another one.
+/// The command that runs [`run_helper`]: the current executable with [`HELPER_FLAG`], unless a user
+/// of the library has set another command.
 pub static HELPER: OnceLock<Vec<OsString>> = OnceLock::new();
 
 /// Starts the helper process and the thread of the program output.
@@ -93,11 +93,11 @@ pub(super) fn start(
     Ok(vec![worker])
 }
 
-/// What the process does that was started with [`HELPER_FLAG`]; to be called by
-/// `main` before anything else.
+/// Runs the helper in the process that was started with [`HELPER_FLAG`]; `main` must call this
+/// before anything else.
 ///
 /// # Errors
-/// If the helper was not started by the sensor, or its pipes break.
+/// If the sensor did not start this process, or the pipes fail.
 pub fn run_helper() -> io::Result<()> {
     let text = std::env::var("SENSOR_PROGRAM").map_err(io::Error::other)?;
     let keep = std::env::var("SENSOR_PROGRAM_MODE").is_ok_and(|mode| mode == "keep");
@@ -105,7 +105,7 @@ pub fn run_helper() -> io::Result<()> {
     if argv.is_empty() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    // The program shares standard error with the sensor, not the pipe of answers.
+    // The program shares standard error with the sensor, and not the pipe of answers.
     let answers = rustix::io::fcntl_dupfd_cloexec(io::stdout(), 3)?;
     rustix::stdio::dup2_stdout(io::stderr())?;
     helper(argv, keep, io::stdin(), std::fs::File::from(answers))
@@ -141,7 +141,7 @@ impl Program {
             match answer[0] {
                 helper::TAKEN => return Ok(true),
                 helper::REFUSED => return Ok(false),
-                // Not an answer: something that was printed before the helper began.
+                // Not an answer: a byte that was printed before the helper began.
                 _ => {}
             }
         }
@@ -183,7 +183,7 @@ impl Deliver for Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // The end of its input ends the helper, unless it is stuck with its program.
+        // The helper ends when its input ends, unless its program is stuck.
         drop(self.lines.take());
         let until = Instant::now() + Duration::from_secs(1);
         while matches!(self.child.try_wait(), Ok(None)) {

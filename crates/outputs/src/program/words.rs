@@ -1,10 +1,9 @@
-//! A command line in one text → its words, without a shell.
+//! Splits a command line into words, without a shell.
 
-/// Splits a text into words: blanks part them; quotes and backslashes keep
-/// characters together.
+/// Splits a text into words at blanks; quotes and backslashes keep characters together.
 ///
 /// # Errors
-/// What is wrong: an open quote, or something that only a shell understands.
+/// The reason: an open quote, or a character that only a shell interprets.
 pub(super) fn split(text: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

@@ -1,4 +1,4 @@
-//! Socket addresses, as the steps name them and as the kernel has them.
+//! Socket addresses: the form in steps, and the bytes of the kernel.
 
 use std::{
     io::Error,
@@ -65,7 +65,7 @@ impl Address {
         libc::socklen_t::try_from(self.0.len()).unwrap_or(libc::socklen_t::MAX)
     }
 
-    /// As Falco writes it: an address without brackets, and one mapped into IPv6 as IPv4.
+    /// The address as Falco writes it: without brackets, and an IPv4-mapped IPv6 address as IPv4.
     fn text(&self) -> String {
         match self.0.as_slice() {
             [2, 0, p1, p0, a, b, c, d, ..] => {
@@ -104,7 +104,7 @@ pub(crate) fn endpoints(fd: libc::c_int) -> Result<String> {
     Ok(format!("{local} {peer}"))
 }
 
-/// Checks what a call answered: 0 (or more), or -1 and that errno.
+/// Checks the result of a call: 0 (or more), or -1 and that errno.
 pub(crate) fn expect(answer: libc::c_long, errno: u32) -> Result<()> {
     let error = Error::last_os_error();
     match (answer, error.raw_os_error()) {

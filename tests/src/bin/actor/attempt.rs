@@ -1,4 +1,5 @@
-//! Attempts to connect that are interrupted, cheated, denied, or made by another call.
+//! Connection attempts that are interrupted, denied, made by another call, or whose address another
+//! thread rewrites.
 
 use std::{io::Error, mem, ptr, thread, time::Duration};
 
@@ -9,11 +10,11 @@ use crate::{
     place::check,
 };
 
-/// What the other thread waits before it interferes.
+/// Pause of the other thread before it interferes.
 const A_MOMENT: Duration = Duration::from_millis(150);
 
-/// A connect to a listener without room, which a signal interrupts. With `restart` the kernel
-/// goes on with it, and room is made then.
+/// A connect to a listener with a full queue, which a signal interrupts. With `restart` the kernel
+/// restarts the call, and the listener makes room then.
 pub(crate) fn interrupted(
     fd: libc::c_int,
     address: &Address,
@@ -52,8 +53,8 @@ pub(crate) fn interrupted(
     }
 }
 
-/// A connect to a listener without room, during which another thread changes the address that
-/// the call was given and closes the listener: it is refused.
+/// A connect to a listener with a full queue. Another thread changes the address of the call and
+/// closes the listener meanwhile: the connect is refused.
 pub(crate) fn rewritten(
     fd: libc::c_int,
     address: &Address,
@@ -80,12 +81,12 @@ pub(crate) fn rewritten(
     result
 }
 
-/// TCP fast open: the connection begins with the first bytes sent.
+/// TCP fast open: the connection begins with the first bytes of data.
 pub(crate) fn send_to(fd: libc::c_int, address: &Address) -> Result<()> {
     send(fd, address, libc::MSG_FASTOPEN)
 }
 
-/// A datagram of a socket that is not connected.
+/// Sends a datagram on an unconnected socket.
 pub(crate) fn send_unconnected(fd: libc::c_int, address: &Address) -> Result<()> {
     send(fd, address, 0)
 }
@@ -106,7 +107,7 @@ fn send(fd: libc::c_int, address: &Address, flags: libc::c_int) -> Result<()> {
     Ok(())
 }
 
-/// The same as [`send_to`] by `sendmsg`.
+/// As [`send_to`], by `sendmsg`.
 pub(crate) fn send_message(fd: libc::c_int, address: &Address) -> Result<()> {
     let mut part = libc::iovec {
         iov_base: b"hello".as_ptr().cast_mut().cast(),
@@ -125,7 +126,7 @@ pub(crate) fn send_message(fd: libc::c_int, address: &Address) -> Result<()> {
     Ok(())
 }
 
-/// From now on seccomp answers every `connect` of this process with EPERM.
+/// Makes seccomp answer every later `connect` of this process with EPERM.
 pub(crate) fn deny() -> Result<()> {
     /// Load the word at an offset; jump if equal; return.
     const LOAD: u16 = 0x20;

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::{address::expect, steps::Steps};
 
-/// Makes a system call so many times, which answers each time the same: 0 or more, or an errno.
+/// Makes a system call `count` times; each must return the same: 0 or more, or that errno.
 pub(crate) fn take(steps: &mut Steps) -> Result<()> {
     let (count, number, errno) = (steps.number()?, steps.number()?, steps.number()?);
     let mut arguments = [0; 4];

@@ -36,7 +36,7 @@ fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
         .collect()
 }
 
-/// Why the call that should not have come back came back.
+/// The error of a call that returned although it should have executed the program.
 fn came_back(path: &CStr) -> anyhow::Error {
     anyhow::Error::from(Error::last_os_error()).context(format!("{path:?}"))
 }
@@ -48,25 +48,25 @@ pub(crate) fn execve(path: &CStr, argv: &[CString], environment: &[CString]) -> 
     Err(came_back(path))
 }
 
-/// Executes with the list of arguments at that address, and no environment.
+/// Executes with the argument list at that address, and with no environment.
 fn with_argv_at(path: &CStr, address: usize) {
     // SAFETY: the kernel checks the pointers, and allows null ones.
     unsafe { libc::syscall(libc::SYS_execve, path.as_ptr(), address, 0_usize) };
 }
 
-/// `argv` is a null pointer: the kernel makes it one empty string (since 5.18).
+/// `argv` is a null pointer: the kernel replaces it by one empty string (since 5.18).
 pub(crate) fn null_argv(path: &CStr) -> Result<()> {
     with_argv_at(path, 0);
     Err(came_back(path))
 }
 
-/// The same; the call must fail with `errno`.
+/// As above; the call must fail with `errno`.
 pub(crate) fn fail_null_argv(path: &CStr, errno: u32) -> Result<()> {
     with_argv_at(path, 0);
     expect(path, errno)
 }
 
-/// `argv` points to where nothing is; the call must fail with `errno`.
+/// `argv` points to unmapped memory; the call must fail with `errno`.
 pub(crate) fn bad_argv(path: &CStr, errno: u32) -> Result<()> {
     with_argv_at(path, 8);
     expect(path, errno)
@@ -100,7 +100,7 @@ fn at(directory: &OwnedFd, name: &CStr, argv: &[CString], flags: libc::c_int) {
     };
 }
 
-/// A memory file with the content of `from`.
+/// A memfd with the content of `from`.
 fn memory_file(name: &CStr, from: &CStr) -> Result<OwnedFd> {
     let file = rustix::fs::memfd_create(name, MemfdFlags::empty())?;
     let from = std::ffi::OsStr::from_bytes(from.to_bytes());
@@ -151,7 +151,7 @@ pub(crate) fn fail(path: &CStr, errno: u32, argv: &[CString]) -> Result<()> {
     expect(path, errno)
 }
 
-/// The same by `execveat`.
+/// As above, by `execveat`.
 pub(crate) fn fail_at(path: &CStr, errno: u32, argv: &[CString]) -> Result<()> {
     let here = rustix::fs::open(".", OFlags::PATH, Mode::empty())?;
     at(&here, path, argv, 0);

@@ -1,8 +1,8 @@
-//! Does what a test wants the sensor to see: waits for a byte on its standard
-//! input, then takes the steps that its arguments name.
+//! The actor: waits for a byte on its standard input, then takes the steps that its arguments name,
+//! so that the sensor has something to see.
 //!
 //! `actor STEP [OPERAND…] STEP …` waits first; `actor --now STEP …` does not.
-//! Any failure that the test did not ask for ends it with an error and code 1.
+//! Any failure that the test did not ask for ends the actor with an error and code 1.
 #![expect(clippy::print_stdout, reason = "the tests read what it says")]
 
 mod address;

@@ -1,4 +1,4 @@
-//! Where and as whom the process runs.
+//! Steps about the place and the credentials of the process.
 
 use std::{
     ffi::CStr,
@@ -14,7 +14,7 @@ use rustix::{
     thread::{self, UnshareFlags},
 };
 
-/// Turns a C library's answer into a result.
+/// Turns the return value of a C library function into a result.
 pub(crate) fn check(answer: libc::c_int) -> Result<libc::c_int> {
     ensure!(answer >= 0, Error::last_os_error());
     Ok(answer)
@@ -36,7 +36,7 @@ pub(crate) fn unlink(path: &CStr) -> Result<()> {
     fs::unlink(path).with_context(|| format!("{path:?}"))
 }
 
-/// A mount namespace whose mounts nobody else sees.
+/// Enters a new mount namespace whose mounts no other process sees.
 pub(crate) fn mount_namespace() -> Result<()> {
     unshare(UnshareFlags::NEWNS)?;
     let private = MountPropagationFlags::REC | MountPropagationFlags::PRIVATE;
@@ -52,7 +52,7 @@ pub(crate) fn overlay(options: &CStr, at: &CStr) -> Result<()> {
         .with_context(|| format!("{options:?} at {at:?}"))
 }
 
-/// A pid namespace for the children of this process.
+/// Makes a pid namespace for the children of this process.
 pub(crate) fn pid_namespace() -> Result<()> {
     unshare(UnshareFlags::NEWPID)
 }
@@ -106,7 +106,7 @@ pub(crate) fn group(gid: u32) -> Result<()> {
     check(unsafe { libc::setresgid(gid, gid, gid) }).map(drop)
 }
 
-/// Lowers the limit of the stack, a quarter of which is the limit of argv.
+/// Lowers the limit of the stack; argv may have a quarter of it.
 pub(crate) fn stack_limit(bytes: u32) -> Result<()> {
     let limit = process::Rlimit {
         current: Some(bytes.into()),
@@ -144,7 +144,7 @@ pub(crate) fn rewrite_argv() -> Result<()> {
     Ok(())
 }
 
-/// Forks so many children that end at once, a hundred at a time.
+/// Forks that many children that end at once, a hundred at a time.
 pub(crate) fn forks(count: u32) -> Result<()> {
     for batch in 0..count.div_ceil(100) {
         for _ in 0..(count - batch * 100).min(100) {
@@ -162,7 +162,7 @@ pub(crate) fn forks(count: u32) -> Result<()> {
     Ok(())
 }
 
-/// Waits until `parent` is the parent no more.
+/// Waits until the process has another parent than `parent`.
 pub(crate) fn wait_for_another_parent(parent: u32) -> Result<()> {
     for _ in 0..5_000 {
         if std::os::unix::process::parent_id() != parent {

@@ -10,12 +10,12 @@ use crate::{address::Address, place::check};
 const ENTRIES: libc::off_t = 0x1000_0000;
 /// `IORING_OP_CONNECT`.
 const CONNECT: u8 = 16;
-/// `IOSQE_ASYNC`: let a worker do it.
+/// `IOSQE_ASYNC`: a worker thread of the kernel makes the call.
 const ASYNC: u8 = 1 << 4;
 /// `IORING_ENTER_GETEVENTS`.
 const WAIT: u32 = 1;
 
-/// Who makes the attempt.
+/// Which thread makes the attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Connector {
     /// The thread that submits the request.

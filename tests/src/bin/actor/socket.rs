@@ -1,4 +1,4 @@
-//! Steps about sockets. A socket is named by its descriptor, which the test chooses.
+//! Steps about sockets. A step names a socket by its descriptor, which the test chooses.
 
 use std::{
     ffi::CStr,
@@ -88,7 +88,7 @@ fn say(line: &str) -> Result<()> {
     Ok(stdout().flush()?)
 }
 
-/// Waits so many milliseconds.
+/// Waits that many milliseconds.
 #[expect(
     clippy::unnecessary_wraps,
     reason = "a step among others, which can fail"
@@ -98,7 +98,7 @@ fn pause(milliseconds: u32) -> Result<()> {
     Ok(())
 }
 
-/// A network namespace in which only the loopback device is, and up.
+/// Enters a network namespace with only the loopback device, which is up.
 fn net_namespace() -> Result<()> {
     /// `IFF_UP`.
     const UP: libc::c_short = 1;
@@ -115,7 +115,7 @@ fn net_namespace() -> Result<()> {
     }
 }
 
-/// A socket of that family, type and protocol, as that descriptor.
+/// Makes a socket of that family, type and protocol, as that descriptor.
 fn socket(fd: libc::c_int, [family, kind, protocol]: [libc::c_int; 3]) -> Result<()> {
     // SAFETY: takes numbers; no descriptor of that number is in use.
     unsafe {
@@ -130,7 +130,7 @@ fn bind(fd: libc::c_int, address: &Address) -> Result<()> {
     check(unsafe { libc::bind(fd, address.pointer(), address.len()) }).map(drop)
 }
 
-/// A stream socket of the address's family that listens there, as that descriptor.
+/// Makes a stream socket that listens at the address, as that descriptor.
 fn listen(fd: libc::c_int, address: &Address, backlog: libc::c_int) -> Result<()> {
     let family = u16::from_ne_bytes([address.0[0], address.0[1]]);
     socket(fd, [family.into(), libc::SOCK_STREAM, 0])?;
@@ -153,9 +153,9 @@ fn accept(listener: libc::c_int, fd: libc::c_int) -> Result<()> {
     }
 }
 
-/// A file, as that descriptor.
+/// Opens a file, as that descriptor.
 fn open(fd: libc::c_int, path: &CStr) -> Result<()> {
-    // SAFETY: the path ends with a zero; no descriptor of that number is in use.
+    // SAFETY: the path ends with a zero byte; no descriptor of that number is in use.
     unsafe {
         let opened = check(libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC))?;
         check(libc::dup3(opened, fd, libc::O_CLOEXEC))?;
@@ -163,7 +163,7 @@ fn open(fd: libc::c_int, path: &CStr) -> Result<()> {
     }
 }
 
-/// Writes a text into a file that is there.
+/// Writes a text into an existing file.
 fn write(path: &CStr, text: &CStr) -> Result<()> {
     let path = std::str::from_utf8(path.to_bytes())?;
     std::fs::write(path, text.to_bytes()).with_context(|| path.to_owned())
@@ -179,7 +179,7 @@ fn nonblocking(fd: libc::c_int) -> Result<()> {
     check(unsafe { libc::fcntl(fd, libc::F_SETFL, libc::O_NONBLOCK) }).map(drop)
 }
 
-/// Waits until a connection under way is made or has failed.
+/// Waits until a connection attempt has succeeded or failed.
 fn wait_connected(fd: libc::c_int) -> Result<()> {
     let mut poll = libc::pollfd {
         fd,
@@ -192,14 +192,14 @@ fn wait_connected(fd: libc::c_int) -> Result<()> {
     Ok(())
 }
 
-/// `connect`, whose answer must be 0, or -1 and `errno`.
+/// Calls `connect`, which must return 0, or -1 and `errno`.
 fn connect(fd: libc::c_int, address: &Address, errno: u32) -> Result<()> {
     // SAFETY: the address has as many bytes as it says.
     let answer = unsafe { libc::connect(fd, address.pointer(), address.len()) };
     expect(answer.into(), errno)
 }
 
-/// `connect` with an address behind which nothing is mapped, and a length that is `more`.
+/// Calls `connect` with an address at the end of mapped memory, and a length that is `more`.
 fn at_the_edge(fd: libc::c_int, address: &Address, more: u64, errno: u32) -> Result<()> {
     let page = rustix::param::page_size();
     let bytes = &address.0;

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{call, exec, place, socket};
 
-/// Steps that are still to be taken.
+/// The steps that the actor still has to take.
 pub(crate) struct Steps(VecDeque<OsString>);
 
 impl Steps {
@@ -19,7 +19,7 @@ impl Steps {
         Self(arguments.into())
     }
 
-    /// Takes them all, in order.
+    /// Takes all steps, in order.
     pub(crate) fn take_all(mut self) -> Result<()> {
         while let Some(step) = self.0.pop_front() {
             let step = step
@@ -76,7 +76,7 @@ impl Steps {
         }
     }
 
-    /// The rest in a child; this process waits for its end.
+    /// Takes the remaining steps in a child, and waits until the child has ended.
     fn go_on_in_a_child(self) -> Result<()> {
         // SAFETY: this process has one thread.
         match unsafe { libc::fork() } {
@@ -86,7 +86,7 @@ impl Steps {
         }
     }
 
-    /// Some steps in a child, the rest here at the same time.
+    /// Takes some steps in a child, and the remaining ones in this process at the same time.
     fn go_on_beside_a_child(mut self) -> Result<()> {
         let steps = self
             .argv()?
@@ -101,8 +101,8 @@ impl Steps {
         }
     }
 
-    /// The rest in a grandchild whose parent has ended; this process waits until the
-    /// grandchild has ended or has executed something.
+    /// Takes the remaining steps in a grandchild whose parent has ended, and waits until the
+    /// grandchild has ended or has executed a program.
     fn go_on_as_an_orphan(self) -> Result<()> {
         let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         // SAFETY: this process has one thread.
@@ -132,7 +132,7 @@ impl Steps {
         }
     }
 
-    /// The rest in a thread that does not lead the process.
+    /// Takes the remaining steps in a thread other than the thread group leader.
     fn go_on_in_a_thread(self) -> Result<()> {
         match thread::spawn(|| self.take_all()).join() {
             Ok(result) => result,
@@ -159,7 +159,7 @@ impl Steps {
             .with_context(|| format!("number {text:?}"))
     }
 
-    /// A count and as many strings.
+    /// Takes a count and that many strings.
     fn argv(&mut self) -> Result<Vec<CString>> {
         let count = self.number()? as usize;
         ensure!(

@@ -12,36 +12,36 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::check;
 
-/// Where somebody listens.
+/// The address of a listener.
 const ACCEPTED: [Ipv4Addr; 3] = [
     Ipv4Addr::LOCALHOST,
     Ipv4Addr::new(127, 0, 0, 2),
     Ipv4Addr::new(127, 0, 0, 3),
 ];
 const PORT: u16 = 8080;
-/// Where nobody does.
+/// An address without a listener.
 const REFUSED: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8081);
 
-/// Connects of one round.
+/// Number of connects in one round.
 pub(super) const ROUND: u32 = 5;
 
-/// Makes the network, and listens in it.
+/// Makes the network namespace and the listeners.
 pub(super) fn listen() -> Result<()> {
     network()?;
     for ip in ACCEPTED {
         let listener = TcpListener::bind((ip, PORT))?;
-        // Room for all that waits while the other thread does not run; a connect
-        // that finds none waits a second.
+        // Room for all connections that wait while the other thread does not run; without room a
+        // connect waits a second.
         // SAFETY: takes numbers.
         check(unsafe { libc::listen(listener.as_raw_fd(), 4096) })?;
-        // The connections end at once: their ports are free again.
+        // The connections end at once, which frees their ports.
         thread::spawn(move || while listener.accept().is_ok() {});
     }
     Ok(())
 }
 
-/// A network namespace of its own, whose loopback device is up. A container has one
-/// already, and may not make another one.
+/// Enters a new network namespace with the loopback device up. A container has its own already, and
+/// is not allowed to make another one.
 fn network() -> Result<()> {
     // SAFETY: affects this process alone.
     let unshared = check(unsafe { libc::unshare(libc::CLONE_NEWNET) });
@@ -62,7 +62,7 @@ fn network() -> Result<()> {
     }
 }
 
-/// What a worker does.
+/// One round of a worker.
 pub(super) fn work(rounds: u32) -> Result<()> {
     for _ in 0..rounds {
         connect(libc::SOCK_STREAM, REFUSED, libc::ECONNREFUSED)?;
@@ -74,7 +74,7 @@ pub(super) fn work(rounds: u32) -> Result<()> {
     Ok(())
 }
 
-/// A connect, whose result must be 0 or that errno, of a new socket, which is reset.
+/// A connect of a new socket, whose result must be 0 or that errno; the socket is reset afterwards.
 fn connect(kind: libc::c_int, to: SocketAddrV4, errno: libc::c_int) -> Result<()> {
     let address = libc::sockaddr_in {
         sin_family: 2,

@@ -13,7 +13,7 @@ use anyhow::Result;
 
 use super::{in_child, wait};
 
-/// What a worker does so many times.
+/// One round of a worker.
 pub(super) fn work(worker: u32, rounds: u32, program: &Path, log: Option<&Path>) -> Result<()> {
     let mut log = match log {
         Some(log) => Some(BufWriter::new(File::create(format!(

@@ -1,8 +1,8 @@
 //! A storm of events: `storm execs|connects WORKERS COUNT … [--cgroup FILE]`.
 //!
-//! Each worker is a process; all of them together do COUNT things, one after the other each.
-//! With `--cgroup` (a `cgroup.procs`), all enter that first. Prints the nanoseconds that it took,
-//! and those that the workers were on a CPU.
+//! Each worker is a process; all workers together make COUNT events, each worker one after the
+//! other. With `--cgroup` (a `cgroup.procs`), all enter that cgroup first. Prints the nanoseconds
+//! that the storm took, and those that the workers were on a CPU.
 #![expect(clippy::print_stdout, reason = "the caller reads the result")]
 
 mod connects;
@@ -55,7 +55,7 @@ struct Size {
 }
 
 impl Size {
-    /// How often each worker does its round of `length` things.
+    /// How often each worker runs its round of `length` events.
     fn rounds(self, length: u32) -> Result<u32> {
         let in_all = self.workers * length;
         ensure!(
@@ -65,7 +65,7 @@ impl Size {
         Ok(self.count / in_all)
     }
 
-    /// Runs the workers, each with its number, and waits for their ends.
+    /// Runs the workers, each with its number, and waits until they have ended.
     fn rage(self, work: impl Fn(u32) -> Result<()>) -> Result<()> {
         let workers: Result<Vec<_>> = (0..self.workers)
             .map(|worker| in_child(|| work(worker)).with_context(|| format!("worker {worker}")))
@@ -87,7 +87,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The time that it took, and that of the workers on a CPU.
+/// The time that the storm took, and the CPU time of the workers.
 fn run(arguments: Arguments) -> Result<(Duration, Duration)> {
     if let Some(cgroup) = arguments.cgroup {
         fs::write(&cgroup, std::process::id().to_string())
@@ -110,7 +110,7 @@ fn run(arguments: Arguments) -> Result<(Duration, Duration)> {
     Ok((begin.elapsed(), time_of_children()?))
 }
 
-/// What the children that ended were on a CPU: what else the machine does hardly changes it.
+/// The CPU time of the children that ended; other processes of the machine hardly change it.
 fn time_of_children() -> Result<Duration> {
     // SAFETY: zeros are valid, and the kernel fills it.
     let usage = unsafe {
@@ -124,7 +124,7 @@ fn time_of_children() -> Result<Duration> {
     ))
 }
 
-/// Runs it in a child process, which then ends.
+/// Calls a function in a child process, which then ends.
 fn in_child(run: impl FnOnce() -> Result<()>) -> Result<Pid> {
     // SAFETY: the child uses only its own memory and descriptors, and no lock that a thread of
     // this process may hold.
@@ -149,7 +149,7 @@ fn wait(child: Pid) -> Result<()> {
     Ok(())
 }
 
-/// Turns a C library's answer into a result.
+/// Turns the return value of a C library function into a result.
 fn check(answer: libc::c_int) -> Result<libc::c_int> {
     ensure!(answer >= 0, Error::last_os_error());
     Ok(answer)

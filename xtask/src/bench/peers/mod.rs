@@ -1,10 +1,11 @@
-//! `cargo xtask bench peers`: the same storms under the sensor and under others that do the
-//! same job, round by round in turn.
+//! `cargo xtask bench peers`: the same storms under the sensor and under other tools for the same
+//! task, in turn, round by round.
 //!
-//! The tools are those of this machine's Debian, and the newest, from a system of Debian's testing
-//! suite that debootstrap makes. Everyone writes every exec (or connect) of the machine to a file, with its default
-//! buffers; what each is started with stands in [`tool`]. `lines` are counted after the tool
-//! has been stopped in order, so nothing is lost in its own buffers.
+//! The tools are the packages of this machine's Debian, and the newest ones, from a system of
+//! Debian's testing suite that debootstrap makes. Each tool writes every exec (or connect) of the
+//! machine to a file, with its default buffers; [`tool`] has their command lines. The command
+//! counts `lines` after the tool has stopped in order, so no line is left in the tool's own
+//! buffers.
 
 mod source;
 mod table;
@@ -42,13 +43,13 @@ pub(crate) struct Arguments {
     /// System calls of one loop of `getppid`
     #[arg(long, default_value_t = 2_000_000)]
     calls: u32,
-    /// Leave Linux audit out: once it was on, the kernel has a little more to do for each fork
+    /// Leave Linux audit out: after audit was on, the kernel does a little more work for each fork
     /// until the next boot
     #[arg(long)]
     without_audit: bool,
 }
 
-/// What the machine is made to do.
+/// The kind of the storm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Storm {
     Exec,
@@ -58,7 +59,7 @@ enum Storm {
 /// Numbers of workers of the storms.
 const WORKERS: [u32; 2] = [1, 2];
 
-/// What was measured of a tool under a storm, round by round.
+/// The measurements of a tool under a storm, round by round.
 #[derive(Default)]
 struct Series {
     /// Seconds of the storm, for each number of workers.
@@ -73,7 +74,7 @@ struct Series {
     memory: Vec<f64>,
     /// From start to the first line of an event, ms.
     ready: Vec<f64>,
-    /// Why it does not run here.
+    /// Why the tool does not run here.
     refused: Option<String>,
 }
 
@@ -153,7 +154,7 @@ fn round_of(
 /// Makes events until the tool has written one of them.
 fn wait_for_a_line(running: &mut Running, storm: Storm, scene: &Scene) -> Result<()> {
     let begin = Instant::now();
-    // A process of its own each time: audit sees none that was there before it was switched on.
+    // Each time a new process: audit does not see processes that are older than its start.
     let mut probe = match storm {
         Storm::Exec => Command::new(scene.path("probe")),
         Storm::Connect => Command::new(scene.path("knock")),

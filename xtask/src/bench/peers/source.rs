@@ -1,4 +1,4 @@
-//! Where the packages of the tools are from.
+//! Origins of the packages with the tools.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,12 +13,12 @@ use crate::{
     shell::{command, output},
 };
 
-/// A choice of packages.
+/// An origin of packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
-    /// This machine's own.
+    /// The suite of this machine.
     Machine,
-    /// The newest: those of Debian's testing suite, in a system of its own.
+    /// Debian's testing suite, which has the newest packages, in a system of its own.
     Testing,
 }
 
@@ -26,12 +26,12 @@ pub(super) enum Source {
 const PACKAGES: [&str; 3] = ["auditd", "bpftrace", "libbpf-tools"];
 
 /// Runs a program in the system `$1`, which sees the directory `$2` at [`SEEN`]. Its mounts are in
-/// a namespace of its own, and its process id is that of the shell.
+/// a mount namespace of its own, and it keeps the process id of the shell.
 const ENTER: &str = "root=$1; mount --bind /proc \"$root/proc\" && mount --rbind /sys \"$root/sys\" \
     && mount --bind \"$2\" \"$root/mnt\" && shift 2 && exec chroot \"$root\" \"$@\"";
 const SEEN: &str = "/mnt";
 
-/// Where the tools are, and where they write.
+/// Where the tools are installed, and where they write.
 pub(super) struct Place {
     pub(super) scene: Scene,
     /// The system of the testing suite, or why there is none.
@@ -39,7 +39,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Installs what is missing.
+    /// Installs missing packages.
     pub(super) fn new() -> Result<Self> {
         setup::install_peers()?;
         let testing = debian::system_of("testing", &PACKAGES).map_err(|error| format!("{error:#}"));
@@ -93,7 +93,7 @@ impl Place {
 }
 
 impl Source {
-    /// Where a program of this source finds a directory.
+    /// The path at which a program of this origin sees a directory.
     pub(super) fn seen(self, directory: &Path) -> &Path {
         match self {
             Self::Machine => directory,

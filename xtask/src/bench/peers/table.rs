@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{Arguments, Series, Storm, source::Place, tool::Tool};
 use crate::bench::figures::{median, spread};
 
-/// Falco 0.44 with the modern eBPF engine, every event written, on another machine of this
-/// kind (kernel 6.18, two cores): design, section 6.
+/// Figures of Falco 0.44 with the modern eBPF engine and every event written, from another machine
+/// of this kind (kernel 6.18, two cores).
 fn falco(storm: Storm) -> &'static str {
     match storm {
         Storm::Exec => {

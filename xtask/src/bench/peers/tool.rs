@@ -1,4 +1,4 @@
-//! The tools, and with what each is started.
+//! The tools, and their command lines.
 
 use std::{
     fs::{self, File},
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::shell::{command, output};
 
-/// What writes the events, or nothing.
+/// The tool that writes the events, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Tool {
     Nothing,
@@ -31,8 +31,8 @@ pub(super) enum Tool {
 /// Execs with their arguments, as bpftrace's own execsnoop.bt prints them.
 const BPFTRACE_EXEC: &str =
     "tracepoint:syscalls:sys_enter_exec* { printf(\"%-6d %-16s \", pid, comm); join(args->argv); }";
-/// TCP connects as bpftrace's own tcpconnect.bt prints them, but by the tracepoint: its kprobe is
-/// not there on every kernel.
+/// TCP connects in the form of bpftrace's tcpconnect.bt, but by the tracepoint: not every kernel
+/// has its kprobe.
 const BPFTRACE_CONNECT: &str = "tracepoint:sock:inet_sock_set_state /args->newstate == 2/ \
     { printf(\"%-6d %-16s %s:%d %s:%d\\n\", pid, comm, ntop(args->family, args->saddr), args->sport, \
     ntop(args->family, args->daddr), args->dport); }";
@@ -49,7 +49,7 @@ impl Tool {
         Self::Audit(Source::Testing),
     ];
 
-    /// Its name, and the version of its package.
+    /// The tool's name, and the version of its package.
     pub(super) fn name(self, storm: Storm, place: &Place) -> String {
         let (name, source, package) = match (self, storm) {
             (Self::Nothing, _) => return "nothing".to_owned(),
@@ -67,7 +67,7 @@ impl Tool {
         format!("{name} {}", version.as_deref().unwrap_or("(newer)"))
     }
 
-    /// Events of one storm that the tool is asked to write. A fifth of the connects are UDP.
+    /// Number of events of one storm that the tool writes. A fifth of the connects are UDP.
     pub(super) fn expected(self, storm: Storm, arguments: Arguments) -> f64 {
         match (self, storm) {
             (_, Storm::Exec) => f64::from(arguments.execs),
@@ -78,7 +78,7 @@ impl Tool {
         }
     }
 
-    /// Starts it. It need not be ready yet.
+    /// Starts the tool, which need not be ready when this returns.
     pub(super) fn start(self, storm: Storm, place: &Place) -> Result<Option<Running>> {
         let directory = tempfile_in(&place.scene)?;
         let inner = match self {
@@ -118,7 +118,8 @@ impl Tool {
         }))
     }
 
-    /// By what a line of the storm, and one of the probe, is known.
+    /// The text that identifies a line of the storm, and the text that identifies a line of the
+    /// probe.
     fn needle(self, storm: Storm) -> [&'static str; 2] {
         match (self, storm) {
             (Self::Sensor, Storm::Exec) => ["\"proc.name\":\"tiny\"", "\"proc.name\":\"probe\""],
@@ -167,9 +168,9 @@ fn child(program: &mut Command, directory: &Path) -> Result<Child> {
     Ok(programs::spawn(program))
 }
 
-/// A tool that runs.
+/// A running tool.
 pub(super) struct Running {
-    /// The processes whose CPU time is the tool's; the memory is that of the first.
+    /// Processes whose CPU time counts for the tool; its memory is that of the first one.
     pub(super) pids: Vec<u32>,
     output: PathBuf,
     directory: PathBuf,
@@ -208,7 +209,7 @@ impl Running {
         self.text().contains(self.needle[1])
     }
 
-    /// An error, if it has ended.
+    /// An error, if the tool has ended.
     pub(super) fn still_runs(&mut self) -> Result<()> {
         let child = match &mut self.inner {
             Some(Inner::Child(child)) => child,
@@ -224,14 +225,14 @@ impl Running {
         Ok(())
     }
 
-    /// The last line that it wrote to standard error.
+    /// The last line of its standard error.
     pub(super) fn complaint(&self) -> String {
         let text = fs::read(self.directory.join("errors")).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         text.lines().last().unwrap_or("it says nothing").to_owned()
     }
 
-    /// Waits until it uses no CPU to speak of.
+    /// Waits until the tool is idle.
     pub(super) fn settle(&self) {
         let cpu = || -> f64 {
             let each = self.pids.iter();
@@ -248,7 +249,7 @@ impl Running {
         }
     }
 
-    /// Stops it in order; returns the lines of the storm that it wrote.
+    /// Stops the tool in order; returns the number of lines of the storm that it wrote.
     pub(super) fn stop(mut self) -> Result<usize> {
         let text = match self.inner.take() {
             Some(Inner::Sensor(sensor)) => {
@@ -276,7 +277,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(Inner::Child(child)) = self.inner.take() {
-            // It ends either way.
+            // The tool ends in any case.
             let _ = end(child, libc::SIGKILL);
         }
     }
@@ -352,8 +353,8 @@ impl Audit {
 impl Drop for Audit {
     fn drop(&mut self) {
         let pid = self.daemon.id();
-        // The kernel goes on preparing for rules in every fork, unless told that there never
-        // will be one.
+        // The kernel prepares every fork for audit rules until it gets the order that there never
+        // will be any.
         for arguments in [&["-e", "0"][..], &["-D"], &["-a", "task,never"]] {
             if let Err(error) = control(arguments) {
                 crate::shell::say(format_args!("audit stays on: {error:#}"));

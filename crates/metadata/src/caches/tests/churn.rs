@@ -1,23 +1,23 @@
-//! Containers that come and go leave nothing behind.
+//! Containers that come and go leave nothing in the caches.
 
 use super::*;
 use crate::clock::MILLISECOND;
 
 /// Short-lived containers, one after another.
 const CONTAINERS: u64 = 100_000;
-/// After so many the caches hold what they hold from then on.
+/// After this number of containers, the sizes of the caches must not change any more.
 const FEW: u64 = CONTAINERS / 5;
-/// How long after one the next one comes: more of them than any node starts.
+/// Time between two containers: shorter than on any real node.
 const PACE: u64 = 10 * MILLISECOND;
 
-/// Whether deletions are heard of.
+/// Whether the caches learn of deletions.
 #[derive(Clone, Copy, PartialEq)]
 enum Deletions {
     Heard,
     Missed,
 }
 
-/// How much a cache holds, in entries and in room for them.
+/// The size of a cache, in entries and in entries for which it has memory.
 fn size(bed: &Bed) -> [usize; 4] {
     let metadata = &bed.metadata;
     let (containers, pods) = metadata.len();
@@ -30,7 +30,7 @@ fn size(bed: &Bed) -> [usize; 4] {
     ]
 }
 
-/// The life of a pod of a sandbox and a container, with an event of each.
+/// The life of a pod with a sandbox and one container, with an event of each.
 fn pod(bed: &mut Bed, runtime: &tokio::runtime::Runtime, n: u64, deletions: Deletions) {
     let now = n * PACE;
     let (uid, box_name, name) = (format!("u{n}"), format!("s{n}"), format!("c{n}"));
@@ -69,7 +69,7 @@ fn pod(bed: &mut Bed, runtime: &tokio::runtime::Runtime, n: u64, deletions: Dele
     let _ = bed.metadata.apply_updates(now + 1);
 }
 
-/// Sizes after a fifth of the containers, after all, and when all is long over.
+/// Sizes after a fifth of the containers, after all of them, and long after the last one.
 fn churn(deletions: Deletions) -> [[usize; 4]; 3] {
     let mut bed = bed();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -84,7 +84,7 @@ fn churn(deletions: Deletions) -> [[usize; 4]; 3] {
             CONTAINERS => sizes[1] = size(&bed),
             _ => {}
         }
-        // Whoever asks containerd does so at once.
+        // A task asks containerd at once.
         bed.asked();
     }
     let end = CONTAINERS * PACE + 600 * SECOND;
@@ -96,7 +96,8 @@ fn churn(deletions: Deletions) -> [[usize; 4]; 3] {
 #[test]
 fn a_hundred_thousand_short_lived_pods_leave_the_caches_as_they_were() {
     let [early, late, after] = churn(Deletions::Heard);
-    // A minute's worth of deleted ones is kept, however long it goes on.
+    // The caches keep the containers that were deleted in the last minute, however long the test
+    // runs.
     let kept = usize::try_from(62 * SECOND / PACE).unwrap();
     for [containers, room, pods, _] in [early, late] {
         assert!(containers <= 2 * kept && pods <= kept, "{early:?} {late:?}");

@@ -1,4 +1,4 @@
-//! Names of containers that are used again, or twice at a time.
+//! Container ids that are used again, or by two namespaces at the same time.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Containers, their sandboxes and what the API server tells of their pods.
+//! Containers, their sandboxes, and the descriptions of their pods from the API server.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Questions that do not fit into the queue of a containerd.
+//! Questions for which the queue to a containerd has no room.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn a_full_queue_to_containerd_is_tried_again() {
     assert_eq!(bed.asked(), ["c4", "c5"]);
 }
 
-/// What is asked of a containerd that takes its questions from now on.
+/// The questions that a containerd gets from now on.
 fn drain(bed: &mut Bed, now: u64) -> Vec<String> {
     let mut all = Vec::new();
     loop {
@@ -74,7 +74,7 @@ fn a_question_that_waits_already_is_not_kept_twice() {
     for n in 0..5 {
         bed.look(&format!("c{n}"), 10);
     }
-    // Told of by itself, deleted, and asked for again, all before there was room.
+    // The container was reported, deleted and asked for again, all before the queue had room.
     let again = seen(K8S, 1, container("c4", "image", 5));
     bed.apply(20, [again, gone("c4", 30)]);
     assert_eq!(bed.look("c4", 40), "?");
