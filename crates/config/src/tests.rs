@@ -155,10 +155,7 @@ fn a_level_that_does_not_exist_is_an_error_with_its_place() {
         reported.starts_with("/falco.yaml:2:12: error: log_level: expected emergency, "),
         "{reported}"
     );
-    assert!(
-        reported.contains("not 'info,metadata=loud'"),
-        "{reported}"
-    );
+    assert!(reported.contains("not 'info,metadata=loud'"), "{reported}");
     assert!(fails("sensor: {log_format: xml}\n").contains("expected text or json, not 'xml'"));
 }
 
