@@ -94,3 +94,19 @@ fn a_hundred_thousand_containers_leave_bounded_caches() {
     assert!(users <= 2048, "{most:?}");
     assert!(cgroups <= 16_384, "{most:?}");
 }
+
+#[test]
+fn events_from_the_time_of_a_hand_over_on_are_left_to_the_other_process_and_counted() {
+    let telemetry = Arc::new(Telemetry::new(Arc::new(Identity::new(&Config::default()))));
+    let mut pipeline = pipeline(&telemetry);
+    let mut lines = BytesMut::new();
+    // The event of number n happens at n milliseconds.
+    pipeline.hand_over(2_000_000);
+    for n in 1..=3 {
+        pipeline.process(&exec(n), &mut lines);
+    }
+    let totals = pipeline.ledger().totals();
+    let execs = &totals.kinds[0];
+    assert_eq!((execs.matched, execs.passed_over), (1, 2));
+    assert!(totals.is_balanced());
+}
