@@ -21,6 +21,8 @@ pub struct Sensor {
     pub instance: String,
     /// Form of log lines.
     pub log_format: LogFormat,
+    /// What comes before the rule files.
+    pub rules: SensorRules,
     /// What the kernel side captures.
     pub capture: Capture,
     /// The container runtime.
@@ -49,6 +51,7 @@ impl Default for Sensor {
             stop_deadline: Span::from_secs(5),
             instance: "sensor".into(),
             log_format: LogFormat::default(),
+            rules: SensorRules::default(),
             capture: Capture::default(),
             containerd: Containerd::default(),
             kube: Kube::default(),
@@ -58,6 +61,19 @@ impl Default for Sensor {
             file_output: FileTuning::default(),
             http_output: HttpTuning::default(),
         }
+    }
+}
+
+/// `sensor.rules.*`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SensorRules {
+    /// Whether rules find the macros and lists of the base files.
+    pub base: bool,
+}
+
+impl Default for SensorRules {
+    fn default() -> Self {
+        Self { base: true }
     }
 }
 

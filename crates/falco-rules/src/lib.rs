@@ -84,6 +84,7 @@ mod set;
 mod source;
 #[cfg(test)]
 mod tests;
+mod used;
 
 pub use build::{Compilation, compile};
 pub use classes::Classes;

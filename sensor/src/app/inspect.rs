@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use anyhow::bail;
 use config::{Config, Loaded};
 
-use super::{needs, options, rules};
+use super::{needs, rules};
 use crate::{
     cli::{self, Action},
     sources::syscall::{
         self,
-        rules::{Compilation, Report, RuleSet, compile, read},
+        rules::{Compilation, Report, RuleSet, read},
     },
 };
 
@@ -27,9 +27,13 @@ pub fn inspect(action: &Action, loaded: &Loaded) -> anyhow::Result<bool> {
         return Ok(true);
     }
     match action {
+        Action::PrintBaseRules => {
+            write!(out, "{}", rules::base())?;
+            Ok(true)
+        }
         Action::Validate(files) => {
             let report = match read(files) {
-                Ok(files) => compile(&files, &options::rules(config)).report,
+                Ok(files) => rules::compile(files, config).report,
                 Err(problems) => Report::unreadable(problems),
             };
             validated(&report, config, &mut out)

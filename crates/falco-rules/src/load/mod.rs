@@ -11,7 +11,7 @@ mod rule_item;
 mod versions;
 
 pub(crate) use definitions::{
-    Definition, Definitions, ListDefinition, MacroDefinition, RuleDefinition,
+    Definition, Definitions, ListDefinition, MacroDefinition, RuleDefinition, Table,
 };
 pub(crate) use document::load;
 pub(crate) use exceptions::{Comparison, Exception};

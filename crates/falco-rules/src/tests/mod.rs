@@ -1,5 +1,6 @@
 //! Rules, from text to match.
 
+mod base;
 mod changes;
 mod classes;
 mod dispatch;
@@ -8,6 +9,7 @@ mod messages;
 mod outputs;
 mod programs;
 mod properties;
+mod public;
 mod semantics;
 
 use bumpalo::Bump;

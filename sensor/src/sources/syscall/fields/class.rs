@@ -67,7 +67,10 @@ pub(crate) const HOST: [(&str, Value<'static>); 11] = [
 
 /// The facts that hold for all events of a class.
 pub(super) fn facts(class: usize) -> Facts {
-    let facts = Facts::default().with("evt.dir", Fact::Is(Value::Str("<")));
+    // Events are counted from 1: `evt.num = 0`, Falco's way to write "never", costs nothing.
+    let facts = Facts::default()
+        .with("evt.dir", Fact::Is(Value::Str("<")))
+        .with("evt.num", Fact::Range(1, i128::MAX));
     let Some(kind) = Kind::ALL.get(class / 2) else {
         return facts;
     };
