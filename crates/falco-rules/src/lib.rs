@@ -86,6 +86,7 @@ mod source;
 mod tests;
 mod used;
 
+pub use activity::Tally;
 pub use build::{Compilation, compile};
 pub use classes::Classes;
 pub use evaluate::Scratch;

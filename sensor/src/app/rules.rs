@@ -1,17 +1,19 @@
 //! The rules that the configuration names.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
 };
 
 use config::Config;
+use tracing::{info, warn};
 use yaml::{Diagnostic, Source};
 
 use super::options;
 use crate::sources::syscall::rules::{
-    self, Code, Compilation, FileReport, Problem, Report, RuleFile, read,
+    self, Code, Compilation, FileReport, Problem, Report, RuleFile, RuleSet, read,
 };
 
 /// The rules that apply if the configuration names none.
@@ -60,6 +62,39 @@ pub(super) fn compile(files: Vec<RuleFile>, config: &Config) -> Compilation {
     let base = base.map(|(name, text)| RuleFile::base(*name, *text));
     let files: Vec<_> = base.chain(files).collect();
     rules::compile(&files, &options::rules(config))
+}
+
+/// What the log has said about the rules that are loaded, so that it says the same once only.
+#[derive(Debug, Default)]
+pub(super) struct Remarks {
+    tally: String,
+    said: BTreeSet<String>,
+}
+
+impl Remarks {
+    /// Logs how many rules can match, and what is new about those that cannot.
+    pub(super) fn say(&mut self, set: &RuleSet) {
+        let (tally, new) = self.news(set);
+        if let Some(tally) = tally {
+            info!("{tally}");
+        }
+        for remark in new {
+            warn!("{remark}");
+        }
+    }
+
+    /// The tally if anything is new, and the remarks that are new.
+    fn news(&mut self, set: &RuleSet) -> (Option<String>, Vec<String>) {
+        let (tally, remarks) = (set.tally().to_string(), set.remarks().collect::<Vec<_>>());
+        let new = remarks.iter().filter(|remark| !self.said.contains(*remark));
+        let new: Vec<_> = new.cloned().collect();
+        let is_new = tally != self.tally || !new.is_empty();
+        *self = Self {
+            tally,
+            said: remarks.into_iter().collect(),
+        };
+        (is_new.then(|| self.tally.clone()), new)
+    }
 }
 
 /// The text of all base files.
@@ -266,5 +301,26 @@ mod tests {
             assert!(!inactive(name), "{name}");
         }
         assert!(inactive("never_true") && inactive("user_known_cron_jobs"));
+    }
+
+    #[test]
+    fn what_cannot_match_is_said_once_and_again_when_it_comes_back() {
+        let rule = |name: &str, event: &str| {
+            format!(
+                "- {{rule: {name}, desc: d, condition: evt.type = {event}, output: o, priority: INFO}}\n"
+            )
+        };
+        let set = |text: &str| rule_of(text, &[]).unwrap().set.unwrap();
+        let both = set(&(rule("execs", "execve") + &rule("opens", "openat")));
+        let mut remarks = Remarks::default();
+        let (tally, new) = remarks.news(&both);
+        let expected = "2 rules from 1 file: 1 active, 1 inactive";
+        assert_eq!(tally.as_deref(), Some(expected));
+        assert_eq!(new, ["rule 'opens' is inactive: no events of type openat"]);
+        assert_eq!(remarks.news(&both), (None, Vec::new()));
+        let (tally, new) = remarks.news(&set(&rule("execs", "execve")));
+        assert_eq!(tally.as_deref(), Some("1 rule from 1 file: 1 active"));
+        assert!(new.is_empty());
+        assert_eq!(remarks.news(&both).1.len(), 1);
     }
 }
