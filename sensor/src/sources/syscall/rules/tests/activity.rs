@@ -344,6 +344,14 @@ fn rules_that_cannot_match_here_are_inactive_with_the_reason() {
         ),
         ("evt.type = execve and evt.dir = <", Activity::Active),
         (
+            "evt.type = execve and k8smeta.rs.name = web",
+            Activity::Active,
+        ),
+        (
+            "evt.type = execve and k8smeta.svc.name = web",
+            inactive("field k8smeta.svc.name never has a value here"),
+        ),
+        (
             "evt.type = execve and evt.num = 0",
             inactive("its condition is never true"),
         ),
