@@ -168,7 +168,7 @@ fn cut(line: &str, column: usize) -> (Box<str>, u32) {
         .collect();
     let caret = (column - first).min(text.chars().count() + 1);
     (
-        text.trim_end().into(),
+        text.trim_end_matches(' ').into(),
         u32::try_from(caret).unwrap_or(u32::MAX),
     )
 }

@@ -20,13 +20,18 @@
 //! # Ok::<(), Diagnostic>(())
 //! ```
 
+mod convert;
 mod diagnostic;
+mod encoding;
 mod nearest;
 mod node;
 mod parse;
+mod places;
+mod scan;
 mod source;
 
 pub use diagnostic::{Diagnostic, Severity};
+pub use encoding::decode;
 pub use nearest::nearest;
 pub use node::{Kind, Node, Style};
 pub use parse::{Limits, Parsed, parse};

@@ -57,6 +57,11 @@ const TESTS: &[Need] = &[
         met: || has("c++"),
     },
     Need {
+        what: "the YAML reader is compared with Falco's",
+        package: "libyaml-cpp-dev",
+        met: || Path::new("/usr/include/yaml-cpp/yaml.h").exists(),
+    },
+    Need {
         what: "real containers",
         package: "runc",
         met: || has("runc"),

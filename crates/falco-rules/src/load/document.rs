@@ -23,8 +23,8 @@ pub(crate) fn load(files: &[RuleFile], provided: Provided) -> (Definitions, Prob
         match parse(&source, &Limits::default()) {
             Err(diagnostic) => problems.push(file, Problem::new(Code::YamlParse, diagnostic)),
             Ok(parsed) => {
-                for diagnostic in parsed.duplicates {
-                    problems.push(file, Problem::new(Code::UnknownKey, diagnostic));
+                for diagnostic in parsed.warnings {
+                    problems.push(file, Problem::new(Code::UnusualYaml, diagnostic));
                 }
                 for document in &parsed.documents {
                     document_items(&source, file, document, &mut definitions, &mut problems);

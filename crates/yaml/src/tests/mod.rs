@@ -4,6 +4,12 @@ use std::fmt::Write as _;
 
 use super::{Diagnostic, Limits, Node, Parsed, Position, Source, parse};
 
+mod differential;
+mod generate;
+mod random;
+mod shapes;
+mod write;
+
 fn read(text: &str) -> (Source, Parsed) {
     let source = Source::new("t.yaml", text);
     let parsed = parse(&source, &Limits::default()).unwrap();
@@ -64,7 +70,7 @@ fn a_key_that_is_there_twice_is_reported_and_the_first_counts() {
     let (_, parsed) = read("a: 1\nb: 2\na: 3\n");
     assert_eq!(first(&parsed).get("a").unwrap().as_str(), Some("1"));
     assert_eq!(
-        parsed.duplicates[0].to_string(),
+        parsed.warnings[0].to_string(),
         "t.yaml:3:1: warning: key 'a' is here twice\n  3 | a: 3\n    | ^\n  \
          help: the first one counts; remove the other"
     );
