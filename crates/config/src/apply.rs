@@ -143,9 +143,9 @@ impl Layers {
 
     fn value(&mut self, source: &Source, key: &'static keys::Key, node: &Node, strategy: Strategy) {
         let mut node = node.clone();
-        if MILLISECONDS.contains(&key.name) && node.as_u64().is_some_and(|n| n > 0) {
-            let text = format!("{}ms", node.as_str().unwrap_or_default());
-            node.kind = Kind::Scalar(text.into(), Style::Plain);
+        let number = node.as_u64().filter(|number| *number > 0);
+        if let Some(number) = number.filter(|_| MILLISECONDS.contains(&key.name)) {
+            node.kind = Kind::Scalar(format!("{number}ms").into(), Style::Plain);
         }
         let is_text = node.as_str().is_some_and(|text| !text.is_empty()) && !node.is_null();
         if is_text && ONE_OR_MORE.contains(&key.name) {

@@ -21,7 +21,7 @@ pub struct Limits {
     pub bytes: usize,
     /// Most levels of nested lists and mappings.
     pub depth: usize,
-    /// Most nodes; each alias counts with all nodes of its anchor.
+    /// Most nodes; each alias, and each anchor once more, counts with all of its nodes.
     pub nodes: usize,
     /// Most documents: what stands behind the last of them is not read.
     pub documents: usize,
@@ -47,6 +47,9 @@ pub struct Parsed {
     /// last document that is read, bytes that are no text, an open quote at the end.
     pub warnings: Vec<Diagnostic>,
 }
+
+/// Most warnings about one text: enough for any file, few for a file of random bytes.
+const WARNINGS_MAX: usize = 100;
 
 /// Parses a text with one or more documents.
 ///
@@ -78,8 +81,9 @@ pub fn parse(source: &Source, limits: &Limits) -> Result<Parsed, Diagnostic> {
     loader.bytes_that_are_no_text();
     let result = loader.documents();
     for warning in std::mem::take(&mut loader.scanner.warnings) {
-        let warning = Diagnostic::warning(source, source.position(warning.offset), warning.message);
-        loader.parsed.warnings.push(warning);
+        loader.warn(|source| {
+            Diagnostic::warning(source, source.position(warning.offset), warning.message)
+        });
     }
     let parsed = loader.parsed;
     result.map(|()| parsed).map_err(|failure| {
@@ -154,15 +158,22 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// Adds a warning, if there are not too many.
+    fn warn(&mut self, warning: impl FnOnce(&Source) -> Diagnostic) {
+        if self.parsed.warnings.len() < WARNINGS_MAX {
+            self.parsed.warnings.push(warning(self.source));
+        }
+    }
+
     /// Replaced bytes would change the meaning of a text without a word.
     fn bytes_that_are_no_text(&mut self) {
-        let text = self.source.text();
-        if let Some(offset) = memchr::memmem::find(text.as_bytes(), "\u{fffd}".as_bytes()) {
+        let text = self.source.text().as_bytes();
+        if let Some(offset) = memchr::memmem::find(text, "\u{fffd}".as_bytes()) {
             let message = "bytes that are no UTF-8 text, read as U+FFFD";
-            let position = self.source.position(offset);
-            self.parsed.warnings.push(
-                Diagnostic::warning(self.source, position, message).hint("save the file as UTF-8"),
-            );
+            self.warn(|source| {
+                Diagnostic::warning(source, source.position(offset), message)
+                    .hint("save the file as UTF-8")
+            });
         }
     }
 
@@ -174,12 +185,11 @@ impl<'a> Loader<'a> {
             };
             let start = token.start;
             if self.parsed.documents.len() >= self.limits.documents {
-                let position = self.source.position(start);
-                let message = "what stands from here on is not read";
-                self.parsed.warnings.push(
-                    Diagnostic::warning(self.source, position, message)
-                        .hint("only the first document counts: remove the others"),
-                );
+                self.warn(|source| {
+                    let message = "what stands from here on is not read";
+                    Diagnostic::warning(source, source.position(start), message)
+                        .hint("only the first document counts: remove the others")
+                });
                 return Ok(());
             }
             let begun = self.take_if(&What::DocumentStart)?;
@@ -212,7 +222,7 @@ impl<'a> Loader<'a> {
         let properties = self.properties()?;
         let node = self.content(in_list, properties.makes_text)?;
         if let Some(name) = properties.anchor {
-            self.anchors.insert(name, Some(Anchor::new(&node)));
+            self.keep(name, &node)?;
         }
         Ok(node)
     }

@@ -55,7 +55,8 @@ fn document_items(
         problems.push(file, Problem::new(Code::YamlValidate, diagnostic));
         return;
     };
-    for item in items {
+    // As in Falco, a '-' with nothing behind it is no item.
+    for item in items.iter().filter(|item| !item.is_null()) {
         definitions.items += 1;
         apply(source, file, item, definitions, problems);
     }

@@ -35,6 +35,9 @@ pub(crate) struct Exception {
 
 /// Reads the exceptions of a rule. An exception in a definition must have fields.
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defines: bool) -> Option<Vec<Exception>> {
+    if node.is_null() {
+        return Some(Vec::new());
+    }
     let Some(items) = node.as_sequence() else {
         let message = format!("'exceptions' must be a list, not {}", node.describe());
         return reader.error(Code::YamlValidate, node.position, message);

@@ -2,6 +2,7 @@
 
 mod changes;
 mod classes;
+mod dialect;
 mod dispatch;
 mod listing;
 mod messages;

@@ -44,16 +44,16 @@ impl Size {
     }
 }
 
-impl Anchor {
-    pub(super) fn new(node: &Node) -> Self {
-        Self {
-            size: Size::of(node),
-            node: node.clone(),
-        }
+impl<'a> Loader<'a> {
+    /// Keeps a node for aliases of that name.
+    pub(super) fn keep(&mut self, name: &'a str, node: &Node) -> Result<(), Failure> {
+        let size = Size::of(node);
+        self.repeat(self.end, size)?;
+        let node = node.clone();
+        self.anchors.insert(name, Some(Anchor { node, size }));
+        Ok(())
     }
-}
 
-impl Loader<'_> {
     /// The node of that name, again.
     pub(super) fn alias(&mut self, name: &str) -> Result<Node, Failure> {
         let start = self.take().map_or(self.end, |token| token.start);
@@ -72,15 +72,20 @@ impl Loader<'_> {
         };
         let size = anchor.size;
         self.bound_depth(start, size.depth)?;
-        self.repeated = self.repeated.saturating_add(size.bytes);
-        if self.repeated > self.limits.bytes {
-            let message = format!("aliases repeat more than {} bytes", self.limits.bytes);
-            return Err(Failure::new(start, message));
-        }
-        self.count(start, size.nodes)?;
+        self.repeat(start, size)?;
         match self.anchors.get(name) {
             Some(Some(anchor)) => Ok(anchor.node.clone()),
             _ => self.null(),
         }
+    }
+
+    /// Counts a copy of a node.
+    fn repeat(&mut self, offset: usize, size: Size) -> Result<(), Failure> {
+        self.repeated = self.repeated.saturating_add(size.bytes);
+        if self.repeated > self.limits.bytes {
+            let message = format!("aliases repeat more than {} bytes", self.limits.bytes);
+            return Err(Failure::new(offset, message));
+        }
+        self.count(offset, size.nodes)
     }
 }

@@ -111,12 +111,12 @@ impl Loader<'_> {
         if let Some(text) = key.as_str()
             && !all.keys.insert(text.into())
         {
-            let message = format!("key '{text}' is here twice");
-            self.parsed.warnings.push(
-                Diagnostic::warning(self.source, key.position, message)
+            self.warn(|source| {
+                let message = format!("key '{text}' is here twice");
+                Diagnostic::warning(source, key.position, message)
                     .width(text.chars().count())
-                    .hint("the first one counts; remove the other"),
-            );
+                    .hint("the first one counts; remove the other")
+            });
         }
         let value = if self.take_if(&What::Value)? {
             self.node(false)?

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Diagnostic, Limits, Node, Parsed, Position, Source, parse};
+use super::{Diagnostic, Limits, Node, Parsed, Position, Source, decode, parse};
 
 mod differential;
 mod generate;
@@ -52,6 +52,106 @@ fn documents_of_one_text_are_read_in_order() {
 fn an_empty_text_has_no_document() {
     assert!(read("").1.documents.is_empty());
     assert!(read("# nothing\n").1.documents.is_empty());
+}
+
+#[test]
+fn a_bracket_can_close_at_any_column() {
+    for text in [
+        "a: [\n  x,\n  y\n]\nb: z\n",
+        "a: [\nx,\ny]\nb: z\n",
+        "a: [x,# comment\n y]\nb: z\n",
+        "a:\t[x, y]\nb: z\n",
+    ] {
+        let (_, parsed) = read(text);
+        let root = first(&parsed);
+        let list = root.get("a").unwrap().as_sequence().unwrap();
+        let items: Vec<_> = list.iter().filter_map(Node::as_str).collect();
+        assert_eq!(items, ["x", "y"], "{text:?}");
+        assert_eq!(root.get("b").unwrap().as_str(), Some("z"), "{text:?}");
+    }
+}
+
+#[test]
+fn a_quoted_text_can_go_on_at_its_keys_column() {
+    let (_, parsed) = read("a: \"x\ny\"\nb: z\n");
+    assert_eq!(first(&parsed).get("a").unwrap().as_str(), Some("x y"));
+}
+
+#[test]
+fn an_empty_value_stands_behind_its_key() {
+    let (_, parsed) = read("a:\nb: 1\n");
+    let value = first(&parsed).get("a").unwrap();
+    assert!(value.is_null());
+    assert_eq!(value.position, at(1, 3, 2));
+}
+
+#[test]
+fn a_tag_makes_a_text_of_null() {
+    let (_, parsed) = read("a: !!str ~\nb: ~\n");
+    assert!(!first(&parsed).get("a").unwrap().is_null());
+    assert!(first(&parsed).get("b").unwrap().is_null());
+}
+
+#[test]
+fn behind_the_last_document_that_is_wanted_nothing_is_read() {
+    let source = Source::new("t.yaml", "a: 1\n---\nb: ]\n");
+    let limits = Limits {
+        documents: 1,
+        ..Limits::default()
+    };
+    let parsed = parse(&source, &limits).unwrap();
+    assert_eq!(parsed.documents.len(), 1);
+    assert!(
+        parsed.warnings[0]
+            .to_string()
+            .starts_with("t.yaml:2:1: warning: what stands from here on is not read\n  2 | ---\n")
+    );
+}
+
+#[test]
+fn bytes_that_are_no_text_give_a_warning() {
+    let source = Source::new("t.yaml", decode(b"a: 1\nb: \xe9\n"));
+    let parsed = parse(&source, &Limits::default()).unwrap();
+    assert!(parsed.warnings[0].message.contains("no UTF-8"));
+    assert_eq!(parsed.warnings[0].position, at(2, 4, 8));
+}
+
+#[test]
+fn a_quote_that_is_open_at_the_end_gives_a_warning() {
+    let (_, parsed) = read("a: 1\nb: \"c\n");
+    assert_eq!(
+        parsed.warnings[0].to_string(),
+        "t.yaml:2:4: warning: this quote is not closed\n  2 | b: \"c\n    |    ^"
+    );
+}
+
+#[test]
+fn an_error_shows_its_line_the_place_and_what_to_do() {
+    let shown = |text| fails(text, &Limits::default()).to_string();
+    assert_eq!(
+        shown("a: 1\nb: c: d\n"),
+        "t.yaml:2:5: error: not YAML: no key stands before this ':'\n  2 | b: c: d\n    |     ^\n  \
+         help: put the text into quotes if ':' is a part of it"
+    );
+    assert_eq!(
+        shown("a: 1\r\nb: %c\r\n"),
+        "t.yaml:2:4: error: not YAML: a text without quotes cannot begin with '%'\n  2 | b: %c\n    |    ^\n  \
+         help: put the text into quotes"
+    );
+    assert_eq!(
+        shown("a:\n  - b: [é,\n    c\n"),
+        "t.yaml:2:8: error: not YAML: this bracket is not closed\n  2 |   - b: [é,\n    |        ^"
+    );
+    assert_eq!(
+        shown("- a: 1\n  b: 2\n c: 3\n"),
+        "t.yaml:3:2: error: not YAML: expected '-' of the next item, not a key\n  3 |  c: 3\n    |  ^\n  \
+         help: compare the indentation with the lines above"
+    );
+    assert_eq!(
+        shown("a: 1\nb: \"c\\d\"\n"),
+        "t.yaml:2:6: error: not YAML: '\\d' is no escape sequence\n  2 | b: \"c\\d\"\n    |      ^\n  \
+         help: write \\\\ for a backslash, or use single quotes"
+    );
 }
 
 #[test]
@@ -107,6 +207,41 @@ fn an_alias_bomb_is_refused() {
             .message
             .contains("more than")
     );
+}
+
+#[test]
+fn aliases_add_no_levels_and_no_bytes_above_the_limits() {
+    let mut deep = String::from("- &a0 [x]\n");
+    for n in 1..100 {
+        writeln!(deep, "- &a{n} [*a{}]", n - 1).unwrap();
+    }
+    assert!(
+        fails(&deep, &Limits::default())
+            .message
+            .contains("64 levels")
+    );
+    let limits = Limits {
+        bytes: 1000,
+        ..Limits::default()
+    };
+    let long = format!("- &a {}\n{}", "x".repeat(300), "- *a\n".repeat(10));
+    assert!(fails(&long, &limits).message.contains("1000 bytes"));
+}
+
+#[test]
+fn an_alias_within_its_own_anchor_is_refused() {
+    let error = fails("- &a [1, *a]\n", &Limits::default());
+    assert_eq!(error.position, at(1, 10, 9));
+}
+
+#[test]
+fn tokens_that_wait_for_a_key_are_bounded() {
+    let limits = Limits {
+        nodes: 100,
+        ..Limits::default()
+    };
+    let error = fails(&format!("[{}", "a,".repeat(10_000)), &limits);
+    assert!(error.message.contains("more than 100 values"), "{error}");
 }
 
 #[test]
