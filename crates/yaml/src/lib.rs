@@ -1,4 +1,5 @@
-//! YAML with positions, for files that people write: every message shows the line and the column.
+//! YAML as yaml-cpp, the library in Falco, reads it, with positions: every message shows the line and
+//! the column. `docs/yaml.md` lists what differs from yaml-cpp.
 //!
 //! ```text
 //! text ──Source──▶ parse ──▶ Node (line, column, offset) ──getters──▶ values

@@ -168,8 +168,12 @@ fn known(text: &str, ours: &Reading, theirs: &Reading) -> bool {
 }
 
 fn ours(bytes: &[u8]) -> Reading {
-    match parse(&Source::new("t", decode(bytes)), &Limits::default()) {
+    let source = Source::new("t", decode(bytes));
+    match parse(&source, &Limits::default()) {
         Ok(parsed) => {
+            for document in &parsed.documents {
+                check_nodes(&source, document);
+            }
             let nodes: Vec<String> = parsed.documents.iter().map(json).collect();
             Reading::Documents(nodes.join(","))
         }
@@ -191,6 +195,32 @@ fn check_place(error: &Diagnostic, bytes: &[u8]) {
         error.caret as usize <= error.line.chars().count() + 2,
         "{error} {text:?}"
     );
+}
+
+/// Each node knows its place, and each sign of a text is found in the file.
+fn check_nodes(source: &Source, node: &Node) {
+    let Position { offset, .. } = node.position;
+    assert_eq!(source.position(offset as usize), node.position, "{node:?}");
+    match &node.kind {
+        Kind::Scalar(text, style) => {
+            let is_sign = |(_, sign): &(usize, char)| !" \t\r\n".contains(*sign);
+            let signs = || text.char_indices().filter(is_sign);
+            for (at, sign) in [signs().next(), signs().next_back()].into_iter().flatten() {
+                let found = source.position_in(node, at).offset as usize;
+                let shown = source.text()[found..].chars().next();
+                let is_escape = *style == Style::DoubleQuoted && shown == Some('\\');
+                assert!(
+                    shown == Some(sign) || is_escape,
+                    "{sign} of {node:?} in {source:?}"
+                );
+            }
+        }
+        Kind::Sequence(items) => items.iter().for_each(|item| check_nodes(source, item)),
+        Kind::Mapping(entries) => entries
+            .iter()
+            .flat_map(|(key, value)| [key, value])
+            .for_each(|node| check_nodes(source, node)),
+    }
 }
 
 /// A node as the oracle prints it.
