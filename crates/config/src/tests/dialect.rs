@@ -74,7 +74,7 @@ fn broken_yaml_has_its_place() {
         fails("json_output: true\nfile_output:\n  enabled: true\n   filename: /x\n"),
         "/falco.yaml:5:12: error: not YAML: no key stands before this ':'\n  \
          5 |    filename: /x\n    |            ^\n  \
-         help: put the text into quotes if ':' is a part of it"
+         help: compare the indentation with the lines above: this one goes on with their text"
     );
     assert!(fails("a: [\n\n").starts_with("/falco.yaml:2:4: error: not YAML: this bracket"));
 }

@@ -48,6 +48,6 @@ fn broken_yaml_has_its_place() {
         said,
         "LOAD_ERR_YAML_PARSE 0.yaml:3:10: error: not YAML: no key stands before this ':'\n  \
          3 |    output: o\n    |          ^\n  \
-         help: put the text into quotes if ':' is a part of it"
+         help: compare the indentation with the lines above: this one goes on with their text"
     );
 }

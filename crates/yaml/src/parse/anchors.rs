@@ -59,10 +59,9 @@ impl<'a> Loader<'a> {
         let start = self.take().map_or(self.end, |token| token.start);
         let anchor = match self.anchors.get(name) {
             None => {
-                return Err(Failure::new(
-                    start,
-                    format!("no anchor '&{name}' stands above"),
-                ));
+                let message = format!("no anchor '&{name}' stands above");
+                return Err(Failure::new(start, message)
+                    .hint("put a text that begins with '*' into quotes"));
             }
             Some(None) => {
                 let message = format!("'*{name}' stands within its own anchor");

@@ -44,6 +44,12 @@ impl<'a> Cursor<'a> {
         (self.offset - self.line_start).cast_signed()
     }
 
+    /// Whether the white space at the beginning of the line has a tab.
+    pub(super) fn is_indented_by_tab(&self) -> bool {
+        let line = &self.text.as_bytes()[self.line_start..];
+        line.iter().find(|byte| **byte != b' ') == Some(&b'\t')
+    }
+
     /// The text from an offset up to the place.
     pub(super) fn since(&self, offset: usize) -> &'a str {
         &self.text[offset..self.offset]

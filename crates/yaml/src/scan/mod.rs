@@ -24,6 +24,7 @@ use crate::Limits;
 /// The message about a text behind a quoted text.
 pub(crate) const BEHIND_QUOTED: &str = "a quoted text ends before this";
 
+const SPACES: &str = "indent with spaces";
 const QUOTE: &str = "put the text into quotes if the sign is a part of it";
 
 /// Whether a token stands.
@@ -65,6 +66,8 @@ pub(crate) struct Scanner<'a> {
     behind_json: bool,
     /// Whether a text can follow on this line: none does behind a quoted one.
     text_allowed: bool,
+    /// The line on which the last text without quotes begins.
+    text_line: usize,
     /// What was accepted, but is probably a mistake.
     pub(crate) warnings: Vec<Failure>,
 }
@@ -84,6 +87,7 @@ impl<'a> Scanner<'a> {
             key_allowed: true,
             behind_json: false,
             text_allowed: true,
+            text_line: 0,
             warnings: Vec::new(),
         }
     }
@@ -179,6 +183,18 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// The failure that a sign stands where it has no meaning.
+    fn misplaced(&self, message: &'static str) -> Failure {
+        self.fail(message)
+            .hint(if self.cursor.is_indented_by_tab() {
+                SPACES
+            } else if self.text_line < self.cursor.line {
+                "compare the indentation with the lines above: this one goes on with their text"
+            } else {
+                QUOTE
+            })
+    }
+
     /// Nothing but `:` or a comment follows a quoted text on its line, outside of brackets.
     fn check_text_allowed(&self) -> Result<(), Failure> {
         if self.text_allowed {
@@ -272,7 +288,7 @@ impl<'a> Scanner<'a> {
                 .hint("separate items by commas, and put a text '-' into quotes"));
         }
         if !self.key_allowed {
-            return Err(self.fail("an item cannot begin here").hint(QUOTE));
+            return Err(self.misplaced("an item cannot begin here"));
         }
         self.open_indent(keys::Collection::Sequence, Status::Valid);
         self.behind_json = false;
@@ -283,7 +299,7 @@ impl<'a> Scanner<'a> {
     fn key(&mut self) -> Result<(), Failure> {
         if self.in_block() {
             if !self.key_allowed {
-                return Err(self.fail("a key cannot begin here").hint(QUOTE));
+                return Err(self.misplaced("a key cannot begin here"));
             }
             self.open_indent(keys::Collection::Mapping, Status::Valid);
         }
@@ -306,9 +322,7 @@ impl<'a> Scanner<'a> {
         self.behind_json = false;
         if !behind_key && self.in_block() {
             if !self.key_allowed {
-                return Err(self
-                    .fail("no key stands before this ':'")
-                    .hint("put the text into quotes if ':' is a part of it"));
+                return Err(self.misplaced("no key stands before this ':'"));
             }
             self.open_indent(keys::Collection::Mapping, Status::Valid);
         }

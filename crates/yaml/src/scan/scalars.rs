@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Failure, Scanner, What};
+use super::{Failure, SPACES, Scanner, What};
 use crate::Style;
 
 /// The message about a zero byte.
@@ -71,6 +71,7 @@ impl<'a> Scanner<'a> {
 
     pub(super) fn plain_scalar(&mut self) -> Result<(), Failure> {
         self.check_text_allowed()?;
+        self.text_line = self.cursor.line;
         let indent = if self.in_block() {
             self.indentation() + 1
         } else {
@@ -164,8 +165,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn tab(&self) -> Failure {
-        self.fail("a tab in the indentation")
-            .hint("indent with spaces")
+        self.fail("a tab in the indentation").hint(SPACES)
     }
 
     pub(super) fn quoted_scalar(&mut self, quote: u8) -> Result<(), Failure> {

@@ -131,7 +131,22 @@ fn an_error_shows_its_line_the_place_and_what_to_do() {
     assert_eq!(
         shown("a: 1\nb: c: d\n"),
         "t.yaml:2:5: error: not YAML: no key stands before this ':'\n  2 | b: c: d\n    |     ^\n  \
-         help: put the text into quotes if ':' is a part of it"
+         help: put the text into quotes if the sign is a part of it"
+    );
+    assert_eq!(
+        shown("a:\n  b: 1\n   c: 2\n"),
+        "t.yaml:3:5: error: not YAML: no key stands before this ':'\n  3 |    c: 2\n    |     ^\n  \
+         help: compare the indentation with the lines above: this one goes on with their text"
+    );
+    assert_eq!(
+        shown("a:\n\tb: 1\n"),
+        "t.yaml:2:3: error: not YAML: no key stands before this ':'\n  2 |  b: 1\n    |   ^\n  \
+         help: indent with spaces"
+    );
+    assert_eq!(
+        shown("a: *.log\n"),
+        "t.yaml:1:4: error: not YAML: no anchor '&.log' stands above\n  1 | a: *.log\n    |    ^\n  \
+         help: put a text that begins with '*' into quotes"
     );
     assert_eq!(
         shown("a: 1\r\nb: %c\r\n"),
