@@ -184,7 +184,11 @@ fn escape(text: &str) -> (usize, bool) {
         _ => 0,
     };
     let len = 1 + c.len_utf8() + digits;
-    let white = matches!(c, ' ' | '\t' | '\n' | '\r' | 'n' | 't' | 'r');
+    let number = text
+        .get(2..2 + digits)
+        .and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    let white = matches!(c, ' ' | '\t' | '\n' | '\r' | 'n' | 't' | 'r')
+        || number.and_then(char::from_u32).is_some_and(is_space);
     let mut len = len.min(text.len());
     while !text.is_char_boundary(len) {
         len -= 1;

@@ -305,6 +305,7 @@ fn places_in_a_scalar_are_found_in_every_style() {
             .as_str(),
     );
     word_is_found("k: 'it''s a HERE c'\n");
+    word_is_found("k: \"a\\x20\\u000a b HERE c\"\n");
     word_is_found("k: \"a\\n\\t\\x41 \\\"é \\\n   HERE c\"\n");
 }
 
