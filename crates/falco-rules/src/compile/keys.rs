@@ -101,7 +101,7 @@ impl<'a, S: Source> Finder<'a, S> {
                 prefixes(operand, [&**start])
             }
             Test::Text(TextTest::EndsWith(end)) => Some(vec![Key::Suffix(operand, end)]),
-            Test::Regex(_, prefix) => prefixes(operand, [&**prefix]),
+            Test::Whole(automaton) => prefixes(operand, [automaton.prefix()]),
             Test::Paths(paths) => prefixes(operand, paths.prefixes()),
             Test::Modified(Modifier::AllOf, tests) => {
                 best(tests.iter().filter_map(|test| self.of_test(check, test)))

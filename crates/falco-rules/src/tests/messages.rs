@@ -88,7 +88,7 @@ fn mistakes_in_conditions() {
     );
     condition(
         "proc.name regex \"(\"",
-        "30: wrong pattern '(': unclosed group | ",
+        "30: wrong pattern '(': character 1: '(' is not closed | ",
     );
     condition(
         "proc.name bcontains ff",
