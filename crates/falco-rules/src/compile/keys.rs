@@ -34,6 +34,8 @@ impl Key<'_> {
         match self {
             Self::Symbol(..) => 1,
             Self::Prefix(_, text) | Self::Suffix(_, text) if text.len() > 3 => 4,
+            // Hardly any path begins so.
+            Self::Prefix(_, "//") => 4,
             Self::Number(..) => 100,
             Self::Pattern(..) => 1_000,
             Self::Prefix(..) | Self::Suffix(..) => 10_000,

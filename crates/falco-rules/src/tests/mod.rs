@@ -2,6 +2,7 @@
 
 mod changes;
 mod classes;
+mod condition_messages;
 mod dispatch;
 mod listing;
 mod messages;
