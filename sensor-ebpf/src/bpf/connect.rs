@@ -6,9 +6,9 @@
 use aya_ebpf::{
     EbpfContext as _,
     helpers::generated::bpf_get_smp_processor_id,
-    macros::{btf_tracepoint, tracepoint},
+    macros::{btf_tracepoint, fexit, tracepoint},
     maps::Array,
-    programs::{BtfTracePointContext, TracePointContext},
+    programs::{BtfTracePointContext, FExitContext, TracePointContext},
 };
 use sensor_ebpf::{
     BackedUp, CgroupKey, Connect, Counter, EXE_MAX, Image, Kind, Settings, connect_flag, task_flag,
@@ -61,6 +61,14 @@ program! {
         if may_be_connect(syscall_number(ctx.arg(0))) {
             copy.run(BackedUp::ConnectRaw, || connected_raw(ctx.arg(0), ctx.arg(1)));
         }
+    }
+}
+
+program! {
+    /// The exit of the kernel's functions for `connect` and for `socketcall`.
+    #[fexit]
+    (fexit_connect, fexit_connect_backup)(ctx: FExitContext, copy) -> i32 {
+        copy.run(BackedUp::ConnectFunction, || connected_raw(ctx.arg(0), ctx.arg(1)));
     }
 }
 

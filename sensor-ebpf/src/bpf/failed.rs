@@ -4,8 +4,8 @@
 use aya_ebpf::{
     EbpfContext as _,
     helpers::generated::{bpf_get_smp_processor_id, bpf_probe_read_user_str},
-    macros::{btf_tracepoint, tracepoint},
-    programs::{BtfTracePointContext, TracePointContext},
+    macros::{btf_tracepoint, fexit, tracepoint},
+    programs::{BtfTracePointContext, FExitContext, TracePointContext},
 };
 use sensor_ebpf::{
     ARGV_LIMIT_DEFAULT, BackedUp, Counter, ENV_LIMIT_MAX, Exec, FILENAME_MAX, Kind, exec_flag,
@@ -82,6 +82,17 @@ program! {
         let result: i64 = ctx.arg(1);
         if result < 0 && may_be_exec(syscall_number(ctx.arg(0))) {
             copy.run(BackedUp::ExecRaw, || failed_raw(ctx.arg(0), result));
+        }
+    }
+}
+
+program! {
+    /// The exit of the kernel's functions for `execve` and `execveat`.
+    #[fexit]
+    (fexit_exec, fexit_exec_backup)(ctx: FExitContext, copy) -> i32 {
+        let result: i64 = ctx.arg(1);
+        if result < 0 {
+            copy.run(BackedUp::ExecFunction, || failed_raw(ctx.arg(0), result));
         }
     }
 }
