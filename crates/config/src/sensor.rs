@@ -19,6 +19,10 @@ pub struct Sensor {
     pub stop_deadline: Span,
     /// Name of the lock that prevents a second sensor on the node.
     pub instance: String,
+    /// Whether mistakes that Falco takes are errors.
+    pub strict_config: bool,
+    /// Lines in the system log.
+    pub syslog: Syslog,
     /// Form of log lines.
     pub log_format: LogFormat,
     /// What the kernel side captures.
@@ -48,6 +52,8 @@ impl Default for Sensor {
             proc_root: "/proc".into(),
             stop_deadline: Span::from_secs(5),
             instance: "sensor".into(),
+            strict_config: false,
+            syslog: Syslog::default(),
             log_format: LogFormat::default(),
             capture: Capture::default(),
             containerd: Containerd::default(),
@@ -57,6 +63,21 @@ impl Default for Sensor {
             self_test: SelfTest::default(),
             file_output: FileTuning::default(),
             http_output: HttpTuning::default(),
+        }
+    }
+}
+
+/// `sensor.syslog.*`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Syslog {
+    /// Name in front of each line, by which log daemons filter.
+    pub ident: String,
+}
+
+impl Default for Syslog {
+    fn default() -> Self {
+        Self {
+            ident: "falco".into(),
         }
     }
 }

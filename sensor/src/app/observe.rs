@@ -13,7 +13,7 @@ use metadata::MetadataTasks;
 use outputs::Control;
 use telemetry::{Condition, Identity, Ledger, Loaded, Telemetry};
 use tokio::runtime::Runtime;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{
     monitor::{Monitor, Observed},
@@ -252,7 +252,8 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
         }) => {
             for problem in report.problems() {
                 if problem.code == Code::Spelling {
-                    info!("{}", problem.diagnostic);
+                    // Falco takes the spelling silently.
+                    debug!("{}", problem.diagnostic);
                 } else {
                     warn!("{}", problem.diagnostic);
                 }
