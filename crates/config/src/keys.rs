@@ -151,6 +151,7 @@ keys! {
     sensor.strict_config: "Refuse a configuration with unknown keys, or with values for which Falco takes the default; otherwise the sensor warns of them. `--dry-run --strict` sets the key.";
     sensor.syslog.ident: "Name (ident) in front of each line of the system log, of alerts and of the sensor's own log.";
     sensor.log_format: "How the log's lines look: `text`, or `json`: an object a line, with `time`, `level`, `target` (the module), `message` and, where there are any, `fields`.";
+    sensor.rules.base: "Load macros and lists before the first rules file: those that the rule files of the Falco project define (`spawned_process`, `container`, `shell_binaries`, …), with the same meaning. A definition in a rules file takes the place of the one here. `sensor --print-base-rules` prints them.";
     sensor.capture.argv_limit: "Most bytes of argv to capture, 1KiB to 256KiB. A reload cannot raise the limit above 32KiB; a restart can.";
     sensor.capture.env: "Environment variables that rules may see: all, none, or those named. Captured only if a rule looks at them. *They often hold secrets.*";
     sensor.capture.env_limit: "Most bytes of the environment to capture, up to 32KiB.";

@@ -25,6 +25,8 @@ pub struct Sensor {
     pub syslog: Syslog,
     /// Form of log lines.
     pub log_format: LogFormat,
+    /// What comes before the rule files.
+    pub rules: SensorRules,
     /// What the kernel side captures.
     pub capture: Capture,
     /// The container runtime.
@@ -55,6 +57,7 @@ impl Default for Sensor {
             strict_config: false,
             syslog: Syslog::default(),
             log_format: LogFormat::default(),
+            rules: SensorRules::default(),
             capture: Capture::default(),
             containerd: Containerd::default(),
             kube: Kube::default(),
@@ -79,6 +82,19 @@ impl Default for Syslog {
         Self {
             ident: "falco".into(),
         }
+    }
+}
+
+/// `sensor.rules.*`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SensorRules {
+    /// Whether rules find the macros and lists of the base files.
+    pub base: bool,
+}
+
+impl Default for SensorRules {
+    fn default() -> Self {
+        Self { base: true }
     }
 }
 

@@ -130,6 +130,8 @@ pub struct Owner {
     pub kind: Box<str>,
     /// Its name.
     pub name: Box<str>,
+    /// Its uid; none of a `Deployment`, which the pod does not name.
+    pub uid: Option<Box<str>>,
 }
 
 /// A pod, as its sandbox and the API server describe it.
@@ -147,8 +149,10 @@ pub struct Pod {
     pub labels_text: Option<Box<str>>,
     /// Chosen annotations, sorted by key; only the API server knows.
     pub annotations: Box<[(Box<str>, Box<str>)]>,
-    /// The owner of the pod; only the API server knows it.
+    /// The owner of the pod, a `Deployment` rather than its `ReplicaSet`; only the API server knows.
     pub owner: Option<Owner>,
+    /// The owner that the pod itself names, such as a `ReplicaSet`; only the API server knows.
+    pub controller: Option<Owner>,
     /// Its service account; only the API server knows.
     pub service_account: Option<Box<str>>,
     /// Its node; only the API server knows.

@@ -70,6 +70,7 @@ pub(super) struct Metadata {
 struct OwnerReference {
     kind: String,
     name: String,
+    uid: String,
     controller: bool,
 }
 
@@ -104,7 +105,8 @@ impl PodObject {
         let none = BTreeMap::new();
         let own_labels = metadata.labels.as_ref().unwrap_or(&none);
         let annotations = metadata.annotations.as_ref().unwrap_or(&none);
-        let owner = self.owner(own_labels);
+        let controller = self.controller();
+        let owner = controller.as_ref().map(|named| owner(named, own_labels));
         let is_mirror = owner.as_ref().is_some_and(|owner| &*owner.kind == "Node");
         let hash = annotations
             .get(CONFIG_HASH)
@@ -126,6 +128,7 @@ impl PodObject {
             labels,
             annotations: kept(chosen.map(|(k, v)| (&**k, &**v)), counters),
             owner,
+            controller,
             service_account: text(&self.spec.service_account_name),
             node: text(&self.spec.node_name),
             ip: match &self.status {
@@ -136,24 +139,34 @@ impl PodObject {
         (key, pod)
     }
 
-    /// The owner of the pod. Where the owner is the `ReplicaSet` of a `Deployment`, this is the
-    /// `Deployment`: its name is the name of the `ReplicaSet` without the hash of the template.
-    fn owner(&self, labels: &BTreeMap<String, String>) -> Option<Owner> {
+    /// The owner that the pod names.
+    fn controller(&self) -> Option<Owner> {
         let all = self.metadata.owner_references.as_deref()?;
-        let owner = all.iter().find(|o| o.controller).or_else(|| all.first())?;
-        let deployment = labels
-            .get("pod-template-hash")
-            .filter(|_| owner.kind == "ReplicaSet")
-            .and_then(|hash| owner.name.strip_suffix(hash.as_str())?.strip_suffix('-'))
-            .filter(|name| !name.is_empty());
-        let (kind, name) = match deployment {
-            Some(name) => ("Deployment", name),
-            None => (owner.kind.as_str(), owner.name.as_str()),
-        };
+        let named = all.iter().find(|o| o.controller).or_else(|| all.first())?;
+        let uid = clean(&named.uid, NAME_MAX);
         Some(Owner {
-            kind: clean(kind, NAME_MAX),
-            name: clean(name, NAME_MAX),
+            kind: clean(&named.kind, NAME_MAX),
+            name: clean(&named.name, NAME_MAX),
+            uid: (!uid.is_empty()).then_some(uid),
         })
+    }
+}
+
+/// The owner of a pod. Where the pod names the `ReplicaSet` of a `Deployment`, this is the
+/// `Deployment`: its name is the name of the `ReplicaSet` without the hash of the template.
+fn owner(named: &Owner, labels: &BTreeMap<String, String>) -> Owner {
+    let deployment = labels
+        .get("pod-template-hash")
+        .filter(|_| &*named.kind == "ReplicaSet")
+        .and_then(|hash| named.name.strip_suffix(hash.as_str())?.strip_suffix('-'))
+        .filter(|name| !name.is_empty());
+    match deployment {
+        Some(name) => Owner {
+            kind: "Deployment".into(),
+            name: name.into(),
+            uid: None,
+        },
+        None => named.clone(),
     }
 }
 

@@ -32,6 +32,11 @@ fn a_real_list_is_read() {
     let owner = |n: usize| pods[n].owner.as_ref().map(|o| (&*o.kind, &*o.name));
     assert_eq!(owner(1), Some(("DaemonSet", "sensor")));
     assert_eq!(owner(2), Some(("Deployment", "web")));
+    let set = pods[2].controller.as_ref().unwrap();
+    assert_eq!(&*set.kind, "ReplicaSet");
+    assert!(set.name.starts_with("web-"), "{set:?}");
+    assert_eq!(set.uid.as_ref().map(|uid| uid.len()), Some(36));
+    assert_eq!(pods[2].owner.as_ref().unwrap().uid, None);
 }
 
 #[test]

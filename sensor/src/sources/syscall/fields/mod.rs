@@ -19,6 +19,7 @@ mod evt;
 mod fd;
 mod foreign;
 mod k8s;
+mod k8smeta;
 mod process;
 mod registry;
 mod source;

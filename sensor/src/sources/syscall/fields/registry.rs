@@ -69,6 +69,7 @@ pub fn all() -> impl Iterator<Item = &'static Field> {
         super::fd::FIELDS,
         super::container::FIELDS,
         super::k8s::FIELDS,
+        super::k8smeta::FIELDS,
     ]
     .into_iter()
     .flatten()
