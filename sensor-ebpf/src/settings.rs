@@ -27,6 +27,8 @@ pub mod want {
     pub const INET: u32 = 1 << 4;
     /// The sensor hooks system calls raw, so it sees 32-bit calls at their exit.
     pub const RAW: u32 = 1 << 5;
+    /// The figures of processes: [`crate::Figures`].
+    pub const FIGURES: u32 = 1 << 6;
 }
 
 /// The only value of the `SETTINGS` map; user space may change it while the programs run.

@@ -34,8 +34,8 @@ pub use outputs::{
 };
 pub use print::{markdown, print};
 pub use sensor::{
-    Capture, Containerd, Fairness, FileTuning, Hold, Hooks, Kube, SelfTest, Sensor, Toggle, Tree,
-    TreeMode, WantedEnv,
+    Capture, Containerd, Dns, Fairness, FileTuning, Hold, Hooks, Kube, SelfTest, Sensor, Toggle,
+    Tree, TreeMode, WantedEnv,
 };
 pub use service::{DropAction, Metrics, SyscallEventDrops, Webserver};
 pub use values::{ByteSize, Mode, Owner, Span};

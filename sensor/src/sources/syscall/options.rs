@@ -67,6 +67,7 @@ pub fn capture_request(config: &Config, requirements: &Requirements) -> CaptureR
         connect_names: requirements.connect_names.clone(),
         argv_limit: limit(capture.argv_limit),
         env_limit: if env { limit(capture.env_limit) } else { 0 },
+        figures: requirements.needs.contains(Needs::FIGURES),
         ancestors: requirements.ancestors.max(1),
         budget: budget(config),
     }

@@ -112,8 +112,11 @@ pub struct CaptureRequest {
     pub connect_names: Option<BTreeSet<Name>>,
     /// Bytes of argv to capture, up to [`Options::argv_capacity`].
     pub argv_limit: u32,
-    /// Bytes of the environment to capture (0: none), up to [`sensor_ebpf::ENV_LIMIT_MAX`].
+    /// Bytes of the environment that the record of an exec has (0: none), up to
+    /// [`sensor_ebpf::ENV_LIMIT_MAX`]; the rest comes in parts.
     pub env_limit: u32,
+    /// Whether to report the figures of processes ([`sensor_ebpf::Figures`]).
+    pub figures: bool,
     /// Ancestors to report, up to [`sensor_ebpf::ANCESTORS_MAX`].
     pub ancestors: u32,
     /// The budget of each cgroup.
@@ -133,6 +136,7 @@ impl Default for CaptureRequest {
             connect_names: None,
             argv_limit: ARGV_LIMIT_DEFAULT,
             env_limit: 0,
+            figures: false,
             ancestors: 10,
             budget: Budget::NONE,
         }
@@ -151,6 +155,7 @@ impl CaptureRequest {
             (self.other_families, want::OTHER_FAMILIES),
             (mode == HookMode::Raw, want::RAW),
             (self.connect_names.is_some(), want::NAMES),
+            (self.figures, want::FIGURES),
         ];
         let tree = match tree {
             TreeMode::All => Tree::All,

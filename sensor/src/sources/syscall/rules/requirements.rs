@@ -8,7 +8,10 @@ use super::{names::names, peers::Peer};
 use crate::sources::syscall::{
     capture::Name,
     event::Kind,
-    fields::{ANCESTORS_MAX, Argument, FieldRef, Needs, Syscall, class, of_kind},
+    fields::{
+        ANCESTORS_MAX, Argument, ArgumentKind, DOMAINS, FieldRef, Needs, Syscall, class, of_kind,
+    },
+    lineage::Variables,
 };
 
 /// The places whose events of a kind can match a rule.
@@ -60,6 +63,10 @@ pub struct Requirements {
     pub connect_names: Option<BTreeSet<Name>>,
     /// The needs of all fields in conditions and outputs.
     pub needs: Needs,
+    /// The variables of the environment that fields read; none if they read no environment.
+    pub variables: Option<Variables>,
+    /// The domain names with which conditions compare addresses.
+    pub domains: BTreeSet<Box<str>>,
     /// The number of ancestors that fields read.
     pub ancestors: u32,
     /// The number of ancestors whose programs fields read.
@@ -104,6 +111,13 @@ impl Requirements {
             connect_names: names.flatten(),
             ..Self::default()
         };
+        for field in DOMAINS {
+            rules.compared(of_kind(Kind::Connect), field, &mut |name| {
+                if !name.is_empty() {
+                    this.domains.insert(name.into());
+                }
+            });
+        }
         for kind in Kind::ALL {
             for host in [false, true] {
                 let others = std::mem::take(&mut this.needs);
@@ -131,6 +145,16 @@ impl Requirements {
     fn field(&mut self, field: &FieldRef) {
         let needs = field.field.needs;
         self.needs = self.needs.union(needs);
+        if needs.contains(Needs::ENV) {
+            let variables = self.variables.get_or_insert_default();
+            match &field.argument {
+                Argument::Name(name) => {
+                    variables.names.insert(name.clone());
+                }
+                // `proc.env_truncated` reads no variable.
+                _ => variables.all |= field.field.argument == ArgumentKind::OptionalName,
+            }
+        }
         let depth = match field.argument {
             Argument::Index(index) => index,
             _ if needs.contains(Needs::ANCESTORS) => ANCESTORS_MAX,
