@@ -19,7 +19,9 @@ pub use call::{CallArgument, Form, Numbers, SystemCall};
 pub use counter::{COUNTERS, Counter, CpuCounts};
 pub use kind::{KINDS, Kind, Kinds, Part};
 pub use offsets::{ABSENT, Offsets};
-pub use preempt::{BACKED_UP, BackedUp, DONE_MAX, DoneKey, PREEMPT_DISABLE, PREEMPT_ENABLE};
+pub use preempt::{
+    BACKED_UP, BackedUp, DONE_MAX, DoneKey, PREEMPT_DISABLE, PREEMPT_ENABLE, preempted,
+};
 pub use settings::{
     Attempt, BUDGET_PRESSURE, CgroupClass, CgroupKey, Image, Settings, THROTTLED_MAX, Tree, want,
 };

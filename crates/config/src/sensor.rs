@@ -129,9 +129,11 @@ pub enum TreeMode {
 /// The hook mode: how the sensor hooks the exits of system calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hooks {
-    /// By perf tracepoints where the kernel allows it, else by raw tracepoints.
+    /// The first of the other modes, in their order, that the kernel allows.
     #[default]
     Auto,
+    /// By the exits of the kernel's functions: other system calls cost nothing more.
+    Fexit,
     /// By perf tracepoints only; the start fails where the kernel refuses them.
     Perf,
     /// By raw tracepoints: they see 32-bit processes, and every system call costs more.

@@ -190,8 +190,8 @@ named! {
         "all" => Self::All, "exclude" => Self::Exclude, "only" => Self::Only
     }
     LogFormat: "text or json" { "text" => Self::Text, "json" => Self::Json }
-    Hooks: "auto, perf or raw" {
-        "auto" => Self::Auto, "perf" => Self::Perf, "raw" => Self::Raw
+    Hooks: "auto, fexit, perf or raw" {
+        "auto" => Self::Auto, "fexit" => Self::Fexit, "perf" => Self::Perf, "raw" => Self::Raw
     }
 }
 

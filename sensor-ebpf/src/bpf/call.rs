@@ -4,8 +4,8 @@
 use aya_ebpf::{
     EbpfContext as _,
     helpers::generated::bpf_get_smp_processor_id,
-    macros::{btf_tracepoint, tracepoint},
-    programs::{BtfTracePointContext, TracePointContext},
+    macros::{btf_tracepoint, fexit, tracepoint},
+    programs::{BtfTracePointContext, FExitContext, TracePointContext},
 };
 use sensor_ebpf::{BackedUp, CALL_ARGUMENTS, Call, Counter, Kind, Numbers, SystemCall, task_flag};
 
@@ -98,6 +98,19 @@ program! {
                 called(task, &Regs::at(ctx.arg(0), task), ctx.arg(1));
             });
         }
+    }
+}
+
+program! {
+    /// The exit of the kernel's function for a plain system call: `FUNCTION(regs)` and its result.
+    /// The program does not read the argument, whose type 5.10 does not know in full.
+    /// The sensor loads this program once for each function.
+    #[fexit]
+    (fexit_call, fexit_call_backup)(ctx: FExitContext, copy) -> i32 {
+        copy.run(BackedUp::CallFunction, || {
+            let task = current_task();
+            called(task, &Regs::current().of(task), ctx.arg(1));
+        });
     }
 }
 

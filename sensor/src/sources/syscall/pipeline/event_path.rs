@@ -261,17 +261,17 @@ impl Pipeline {
         if let Some(owner) = owner.filter(|_| new) {
             self.classes.push(class(&event, owner));
         }
-        let reach = self.requirements.reach(event.kind);
+        let reach = self.requirements.reach;
         let wanted = match owner {
             Some(CgroupOwner::Host) => reach.host,
             // If such an event counted as the host's, a process in a container could hide from
             // rules about containers.
             Some(CgroupOwner::Container(_)) | None => reach.container,
         };
-        if !wanted {
+        if !wanted.contains(event.kind) {
             return self.filter(event.kind);
         }
-        let of_itself = self.requirements.program(event.kind).any();
+        let of_itself = self.requirements.programs.kinds().contains(event.kind);
         let of_ancestors = self.requirements.ancestor_programs;
         let lineage = &mut self.evaluator.lineage;
         lineage.prepare(&event, of_itself, of_ancestors);
