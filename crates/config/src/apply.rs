@@ -143,9 +143,9 @@ impl Layers {
 
     fn value(&mut self, source: &Source, key: &'static keys::Key, node: &Node, strategy: Strategy) {
         let mut node = node.clone();
-        if MILLISECONDS.contains(&key.name) && node.as_u64().is_some_and(|n| n > 0) {
-            let text = format!("{}ms", node.as_str().unwrap_or_default());
-            node.kind = Kind::Scalar(text.into(), Style::Plain);
+        let number = node.as_u64().filter(|number| *number > 0);
+        if let Some(number) = number.filter(|_| MILLISECONDS.contains(&key.name)) {
+            node.kind = Kind::Scalar(format!("{number}ms").into(), Style::Plain);
         }
         let is_text = node.as_str().is_some_and(|text| !text.is_empty()) && !node.is_null();
         if is_text && ONE_OR_MORE.contains(&key.name) {
@@ -163,6 +163,13 @@ impl Layers {
     }
 
     fn set(&mut self, source: &Source, key: &'static keys::Key, node: &Node) {
+        // As in Falco, an empty value is the default.
+        if node.is_null()
+            && let Some(default) = shown(key, &Config::default())
+            && (key.set)(&mut self.config, &default)
+        {
+            return;
+        }
         let width = node.as_str().map_or(1, |text| text.chars().count());
         if !(key.set)(&mut self.config, node) {
             let found = match node.as_str() {
@@ -196,18 +203,9 @@ impl Layers {
             return;
         };
         let list = self.lists.entry(key.name).or_insert_with(|| {
-            let shown = Source::new(key.name, (key.show)(&self.config));
-            let parsed = yaml::parse(&shown, &yaml::Limits::default());
-            parsed
-                .ok()
-                .and_then(|parsed| {
-                    parsed
-                        .documents
-                        .first()?
-                        .as_sequence()
-                        .map(<[Node]>::to_vec)
-                })
-                .unwrap_or_default()
+            let value = shown(key, &self.config);
+            let items = value.as_ref().and_then(Node::as_sequence);
+            items.map(<[Node]>::to_vec).unwrap_or_default()
         });
         match index {
             Some(i) if i < list.len() => list[i] = node.clone(),
@@ -227,6 +225,13 @@ impl Layers {
         };
         self.set(source, key, &list);
     }
+}
+
+/// The value of a key as a node.
+fn shown(key: &keys::Key, config: &Config) -> Option<Node> {
+    let source = Source::new(key.name, (key.show)(config));
+    let parsed = yaml::parse(&source, &yaml::Limits::default()).ok()?;
+    parsed.documents.into_iter().next()
 }
 
 /// Whether a key is below a section.

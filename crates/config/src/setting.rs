@@ -93,7 +93,7 @@ impl Setting for String {
     const TYPE: &'static str = "a text";
 
     fn read(node: &Node) -> Option<Self> {
-        node.as_str().map(str::to_owned)
+        node.as_str().filter(|_| !node.is_null()).map(str::to_owned)
     }
 
     fn show(&self) -> String {

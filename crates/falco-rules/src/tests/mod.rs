@@ -2,6 +2,8 @@
 
 mod changes;
 mod classes;
+mod dialect;
+mod condition_messages;
 mod dispatch;
 mod listing;
 mod messages;
