@@ -33,6 +33,8 @@ pub struct Sensor {
     pub containerd: Containerd,
     /// The API server.
     pub kube: Kube,
+    /// The domain names that rules mention.
+    pub dns: Dns,
     /// The hold: events whose container is not known yet.
     pub hold: Hold,
     /// Budgets, which protect all containers from a flood of one.
@@ -61,6 +63,7 @@ impl Default for Sensor {
             capture: Capture::default(),
             containerd: Containerd::default(),
             kube: Kube::default(),
+            dns: Dns::default(),
             hold: Hold::default(),
             fairness: Fairness::default(),
             self_test: SelfTest::default(),
@@ -106,7 +109,8 @@ pub struct Capture {
     pub argv_limit: ByteSize,
     /// Environment variables that rules may see.
     pub env: WantedEnv,
-    /// Most bytes of the environment to capture, up to [`sensor_ebpf::ENV_LIMIT_MAX`].
+    /// Most bytes of the environment that the record of an exec has and an output prints, up to
+    /// [`sensor_ebpf::ENV_LIMIT_MAX`].
     pub env_limit: ByteSize,
     /// The process tree whose events the sensor leaves out or observes alone.
     pub tree: Tree,
@@ -229,6 +233,21 @@ impl Default for Kube {
             node: None,
             annotations: Vec::new(),
             deletion_delay: Span::from_secs(60),
+        }
+    }
+}
+
+/// `sensor.dns.*`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dns {
+    /// Time between two look-ups of a name.
+    pub refresh: Span,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self {
+            refresh: Span::from_secs(30),
         }
     }
 }
