@@ -134,6 +134,26 @@ pub struct Owner {
     pub uid: Option<Box<str>>,
 }
 
+/// What a command asks a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeKind {
+    /// Whether it still works.
+    Liveness,
+    /// Whether it can take requests.
+    Readiness,
+}
+
+/// A command by which Kubernetes asks a container how it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Name of the container in its pod's specification.
+    pub container: Box<str>,
+    /// What it asks.
+    pub kind: ProbeKind,
+    /// The program and its arguments.
+    pub command: Box<[Box<str>]>,
+}
+
 /// A pod, as its sandbox and the API server describe it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pod {
@@ -159,6 +179,8 @@ pub struct Pod {
     pub node: Option<Box<str>>,
     /// Its address; only the API server knows.
     pub ip: Option<Box<str>>,
+    /// The probes of its containers that execute a command; only the API server knows.
+    pub probes: Option<Box<[Probe]>>,
 }
 
 /// The value of a key in labels that are sorted by key.

@@ -9,11 +9,11 @@ use std::{
 use anyhow::{Context as _, bail};
 use config::{Config, ConfigError, WantedEnv};
 use events::{Feed, Reload};
-use metadata::MetadataTasks;
+use metadata::{MetadataTasks, Resolver};
 use outputs::Control;
 use telemetry::{Condition, Identity, Ledger, Loaded, Telemetry};
 use tokio::runtime::Runtime;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{
     monitor::{Monitor, Observed},
@@ -79,6 +79,7 @@ pub(super) struct Running {
     pub(super) control: Control,
     pub(super) identity: Arc<Identity>,
     pub(super) metadata: MetadataTasks,
+    pub(super) resolver: Resolver,
     pub(super) self_test: Option<SelfTest>,
     pub(super) programs: Programs,
     pub(super) requests: mpsc::Receiver<Request>,
@@ -192,6 +193,7 @@ impl Running {
         let rules = Arc::new(rules_of(&loaded)?);
         let digest = rules.digest().to_owned();
         let outputs = self.control.prepare(&loaded.config, &self.identity)?;
+        let domains = rules.requirements().domains.clone();
         let (done, result) = mpsc::channel();
         self.feed.reload(Reload {
             demand: syscall::options::capture_request(&loaded.config, rules.requirements()),
@@ -204,6 +206,8 @@ impl Running {
         });
         result.recv().context("the capture thread has ended")??;
         remarks.say(&rules);
+        let refresh = loaded.config.sensor.dns.refresh.0;
+        self.resolver.set(&domains, refresh)?;
         self.outputs.set_timeout(loaded.config.output_timeout.0);
         logging::apply(&loaded.config);
         self.identity.set_loaded(Loaded {
@@ -267,13 +271,14 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
         }) => {
             for problem in report.problems() {
                 if problem.code == Code::Spelling {
-                    info!("{}", problem.diagnostic);
+                    // Falco takes the spelling silently.
+                    debug!("{}", problem.diagnostic);
                 } else {
                     warn!("{}", problem.diagnostic);
                 }
             }
             let wants_env = set.requirements().needs.contains(Needs::ENV);
-            if wants_env && *set.env() == WantedEnv::None {
+            if wants_env && set.env().variables == WantedEnv::None {
                 warn!(
                     "rules look at the environment, of which they see nothing: name variables in sensor.capture.env"
                 );

@@ -48,6 +48,15 @@ impl RuleFile {
             ..Self::new(name, text)
         }
     }
+
+    /// The rule file of that name with these bytes, in any encoding of YAML.
+    fn decoded(name: impl Into<Box<str>>, bytes: &[u8]) -> Self {
+        Self {
+            name: name.into(),
+            sha256: hexadecimal(&Sha256::digest(bytes)),
+            text: yaml::decode(bytes).into(),
+        }
+    }
 }
 
 /// Digest of a number of files, in order: SHA-256 of their digests.
@@ -123,10 +132,7 @@ fn read_one(path: &Path) -> io::Result<RuleFile> {
         let message = format!("file has {size} bytes, more than the {BYTES_MAX} that are read");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
-    Ok(RuleFile::new(
-        path.to_string_lossy(),
-        fs::read_to_string(path)?,
-    ))
+    Ok(RuleFile::decoded(path.to_string_lossy(), &fs::read(path)?))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Problem {
@@ -152,6 +158,18 @@ mod tests {
         let files = read(&[directory.path().to_owned()]).unwrap();
         let texts: Vec<_> = files.iter().map(|file| &*file.text).collect();
         assert_eq!(texts, ["a.yml", "b.yaml"]);
+    }
+
+    #[test]
+    fn a_file_can_be_in_utf_16_or_have_bytes_that_are_no_text() {
+        let directory = tempfile::tempdir().unwrap();
+        let utf16 = directory.path().join("a.yaml");
+        fs::write(&utf16, b"\xff\xfe-\0 \0a\0").unwrap();
+        let latin1 = directory.path().join("b.yaml");
+        fs::write(&latin1, b"# \xe9\n- a").unwrap();
+        let files = read(&[utf16, latin1]).unwrap();
+        assert_eq!(&*files[0].text, "- a");
+        assert_eq!(&*files[1].text, "# \u{fffd}\n- a");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 mod base;
 mod changes;
 mod classes;
+mod condition_messages;
+mod dialect;
 mod dispatch;
 mod listing;
 mod messages;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::{
-    Owner, Pod,
+    Owner, Pod, Probe, ProbeKind,
     counters::Counters,
     labels::{labels as kept, labels_text},
     text::clean,
@@ -79,6 +79,52 @@ struct OwnerReference {
 struct Spec {
     node_name: Option<String>,
     service_account_name: Option<String>,
+    containers: Option<Vec<ContainerSpec>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ContainerSpec {
+    name: String,
+    liveness_probe: Option<ProbeSpec>,
+    readiness_probe: Option<ProbeSpec>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ProbeSpec {
+    exec: Option<ExecSpec>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ExecSpec {
+    command: Option<Vec<String>>,
+}
+
+/// Most bytes of a probe's command.
+const COMMAND_MAX: usize = 4096;
+
+impl Spec {
+    /// The probes that execute a command, except those with an overlong one.
+    fn probes(&self) -> Box<[Probe]> {
+        let of = |container: &ContainerSpec, kind, probe: &Option<ProbeSpec>| {
+            let command = probe.as_ref()?.exec.as_ref()?.command.as_ref()?;
+            let len: usize = command.iter().map(|word| word.len() + 1).sum();
+            (len <= COMMAND_MAX).then(|| Probe {
+                container: clean(&container.name, NAME_MAX),
+                kind,
+                command: command.iter().map(|word| word.as_str().into()).collect(),
+            })
+        };
+        let probes = self.containers.iter().flatten().flat_map(|container| {
+            [
+                of(container, ProbeKind::Liveness, &container.liveness_probe),
+                of(container, ProbeKind::Readiness, &container.readiness_probe),
+            ]
+        });
+        probes.flatten().collect()
+    }
 }
 
 /// A pod's status is an object, a failure's a word.
@@ -135,6 +181,7 @@ impl PodObject {
                 Status::Pod { ip } => text(ip),
                 Status::Word(_) => None,
             },
+            probes: Some(self.spec.probes()),
         };
         (key, pod)
     }

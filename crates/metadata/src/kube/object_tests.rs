@@ -90,3 +90,24 @@ fn an_object_with_nulls_and_without_members_is_read() {
     assert_eq!(pod.labels_text.as_deref(), Some(""));
     assert_eq!(pod.ip, None);
 }
+
+#[test]
+fn probes_that_execute_a_command_are_kept() {
+    let json = r#"{"metadata": {"name": "p", "uid": "u"}, "spec": {"containers": [
+        {"name": "a", "livenessProbe": {"exec": {"command": ["cat", "/up", ""]}},
+                      "readinessProbe": {"httpGet": {"port": 80}}},
+        {"name": "b", "readinessProbe": {"exec": {"command": ["sh", "-c", "a b"]}, "periodSeconds": 1},
+                      "livenessProbe": null},
+        {"name": "c", "livenessProbe": {"exec": {"command": ["LONG"]}}},
+        {"name": "d", "livenessProbe": {"exec": {"command": null}}, "readinessProbe": {"exec": null}}
+    ]}}"#;
+    let (_, pod) = trim(&json.replace("LONG", &"x".repeat(4096)), &[]);
+    let probes: Vec<_> = pod.probes.iter().flatten().collect();
+    let [live, ready] = probes.as_slice() else {
+        panic!("{probes:?}");
+    };
+    assert_eq!((&*live.container, live.kind), ("a", ProbeKind::Liveness));
+    assert_eq!(*live.command, ["cat".into(), "/up".into(), "".into()]);
+    assert_eq!((&*ready.container, ready.kind), ("b", ProbeKind::Readiness));
+    assert_eq!(*ready.command, ["sh".into(), "-c".into(), "a b".into()]);
+}

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use bumpalo::Bump;
-use config::WantedEnv;
-use metadata::{ContainerId, ContainerKind, Owner, Pod, Users};
+use metadata::{ContainerId, ContainerKind, Domains, Owner, Pod, Users};
 
 use super::*;
 use crate::sources::syscall::{
     event::{Event, builder::RecordBuilder, task_flag},
-    fields::FieldRef,
+    fields::{Environment, FieldRef},
     lineage::Lineage,
 };
 
@@ -99,9 +98,10 @@ fn text_of(
         hostname: "node",
         boot_id: 1,
         container,
-        env: &WantedEnv::All,
+        env: &Environment::ALL,
         lineage: &lineage,
         users: &users,
+        domains: &Domains::default(),
         memo: crate::sources::syscall::fields::Memo::default(),
     };
     let mut out = Vec::new();

@@ -82,6 +82,9 @@ pub(super) static FIELDS: &[Field] = &[
         "Address of the pod; from the API server.",
         |c, _| text(c, |pod| pod.ip.as_deref()),
     ),
+    from_api("container.ip", "The same as `k8s.pod.ip`.", |c, _| {
+        text(c, |pod| pod.ip.as_deref())
+    }),
     from_api(
         "k8s.pod.service_account",
         "Service account of the pod; from the API server.",
