@@ -18,7 +18,7 @@ use tracing::{debug, error, info, warn};
 use super::{
     monitor::{Monitor, Observed},
     options,
-    rules::{self, Remarks},
+    rules::{self, RuleLog},
     start::start,
     summary,
 };
@@ -56,7 +56,7 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
         warn!("{warning}");
     }
     let rules = Arc::new(rules_of(loaded)?);
-    let mut remarks = Remarks::default();
+    let mut remarks = RuleLog::default();
     remarks.say(&rules);
     let _instance = Instance::take(&config.sensor.instance)?;
     let _pid_file = match &args.pid_file {
@@ -95,7 +95,7 @@ impl Running {
         args: &Args,
         loaded: &config::Loaded,
         mut watch: Watch,
-        mut remarks: Remarks,
+        mut remarks: RuleLog,
     ) -> (u64, u64) {
         let mut config = loaded.config.clone();
         let mut monitor = Monitor::new(&config, &self.telemetry, self.self_test.take());
@@ -161,7 +161,7 @@ impl Running {
         &self,
         args: &Args,
         watch: &mut Watch,
-        remarks: &mut Remarks,
+        remarks: &mut RuleLog,
     ) -> Option<config::Loaded> {
         let done = self.try_reload(args, watch, remarks);
         let telemetry = &self.telemetry;
@@ -184,7 +184,7 @@ impl Running {
         &self,
         args: &Args,
         watch: &mut Watch,
-        remarks: &mut Remarks,
+        remarks: &mut RuleLog,
     ) -> anyhow::Result<config::Loaded> {
         let loaded = configuration(args, watch)?;
         for warning in &loaded.warnings {
