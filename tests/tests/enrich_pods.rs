@@ -171,11 +171,11 @@ fn an_exec_into_a_pod_that_was_there_before_has_its_pod() {
 }
 
 /// A rule that prints nothing of the container, on macros and lists of the base files.
-const PRIVATE_KEYS: &str = "
-- rule: Search Private Keys or Passwords
-  desc: Somebody looks for keys.
-  condition: spawned_process and container and grep_commands and private_key_or_password
-  output: 'Grep of a private key | command=%proc.cmdline'
+const SHARED_MEMORY: &str = "
+- rule: Execution from /dev/shm
+  desc: A shell runs what lies in shared memory.
+  condition: spawned_process and container and shell_procs and proc.args startswith '-c /dev/shm'
+  output: 'Run from shared memory | process=%proc.name'
   priority: WARNING
 ";
 
@@ -187,7 +187,7 @@ fn public_rules() -> String {
         Some(file) => std::fs::read_to_string(file).unwrap(),
         None => {
             eprintln!("FALCO_RULES names no directory with Falco's rule files: a rule of our own");
-            PRIVATE_KEYS.to_owned()
+            SHARED_MEMORY.to_owned()
         }
     }
 }
@@ -200,18 +200,17 @@ fn an_alert_of_a_pod_has_the_fields_that_falco_suggests() {
     assert!(wait_for(|| sensor.stderr().contains("containerd answers")));
     sensor.append_to_configuration("append_output: [{suggested_output: true}]\n");
     sensor.reload(&rules);
-    let look = "ln -s /usr/bin/true /tmp/grep && /tmp/grep 'BEGIN RSA PRIVATE' /root";
-    let pod = bed.pod(&chain("looks").command(&["/bin/sh", "-c", look]));
-    wait_for_execs(&sensor, &[(&pod.container[..12], "grep")]);
+    let pod = bed.pod(&chain("runs").command(&["/bin/sh", "-c", "/dev/shm/program"]));
+    wait_for_execs(&sensor, &[(&pod.container[..12], "sh")]);
     let seen = sensor.stop();
     let events = of(&seen, &pod.container);
-    let rule = "Search Private Keys or Passwords";
+    let rule = "Execution from /dev/shm";
     let mut alerts = events.iter().filter(|event| event.0["rule"] == rule);
     let alert = alerts.next().unwrap();
     let (repository, tag) = TOOLS.rsplit_once(':').unwrap();
     let suggested = format!(
         " container_id={} container_name=main container_image_repository={repository} \
-         container_image_tag={tag} k8s_pod_name=looks k8s_ns_name=shop",
+         container_image_tag={tag} k8s_pod_name=runs k8s_ns_name=shop",
         &pod.container[..12],
     );
     let output = alert.0["output"].as_str().unwrap();
@@ -221,7 +220,7 @@ fn an_alert_of_a_pod_has_the_fields_that_falco_suggests() {
         ("container.name", "main"),
         ("container.image.repository", repository),
         ("container.image.tag", tag),
-        ("k8s.pod.name", "looks"),
+        ("k8s.pod.name", "runs"),
         ("k8s.ns.name", "shop"),
     ] {
         assert_eq!(alert.text(field), value, "{field}");

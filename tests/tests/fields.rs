@@ -147,7 +147,7 @@ fn rules_see_those_variables_of_the_environment_that_are_named() {
 }
 
 /// Fields that only a container's runtime or the API server gives a value.
-const OF_CONTAINERS: [&str; 2] = ["container.", "k8s."];
+const OF_CONTAINERS: [&str; 3] = ["container.", "k8s.", "k8smeta."];
 
 #[test]
 fn each_field_of_the_list_has_a_value_on_some_event() {
