@@ -27,6 +27,8 @@ pub mod want {
     pub const INET: u32 = 1 << 4;
     /// The sensor hooks system calls raw, so it sees 32-bit calls at their exit.
     pub const RAW: u32 = 1 << 5;
+    /// The node is a container itself, so the kernel runs cgroups of other nodes too.
+    pub const NODE: u32 = 1 << 6;
 }
 
 /// The only value of the `SETTINGS` map; user space may change it while the programs run.
@@ -133,6 +135,8 @@ pub enum CgroupClass {
     Host = 1,
     /// The cgroup belongs to a container.
     Container = 2,
+    /// The cgroup belongs to another node on the same kernel.
+    OtherNode = 3,
 }
 
 /// A TCP connection attempt that the kernel began, value of the `ATTEMPTS` map (key: address of the

@@ -128,6 +128,7 @@ keys! {
     log_syslog: "Log to the system log, `/dev/log`, where there is one.";
     log_level: "Least urgent log lines. `TARGET=LEVEL` sets another level for a module of the sensor or for a library, and for what is in it; libraries are otherwise heard from warnings on. Beside Falco's levels there are `off` and `trace`; the log has none above error: what is more urgent means errors, too.";
     sensor.node: "Name of the node, `{node}`. Default: `NODE_NAME`, else the host's name.";
+    sensor.node_cgroup: "Cgroup of the node, from the kernel's root on, where the node is a container itself and shares the kernel with other nodes (kind, k3d, minikube): the sensor leaves out what happens outside of it. `/`: the whole machine. Default: the container around the sensor's own, if there is one.";
     sensor.hostname: "`hostname` in records. Default: `FALCO_HOSTNAME`, else `NODE_NAME`, else the host's name.";
     sensor.host_root: "Where the host's root directory is mounted. Default: `HOST_ROOT`, else `/`.";
     sensor.proc_root: "Where the host's `/proc` is mounted.";

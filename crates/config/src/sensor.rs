@@ -9,6 +9,8 @@ use super::{ByteSize, HttpTuning, LogFormat, Mode, Owner, Rotate, Span, Spool};
 pub struct Sensor {
     /// Name of the node, for `{node}`; by default the name of the host.
     pub node: Option<String>,
+    /// The cgroup of the node, from the kernel's root on; by default the sensor finds out.
+    pub node_cgroup: Option<String>,
     /// Name of the host in records (`hostname`); by default the name that the kernel has.
     pub hostname: Option<String>,
     /// Where the host's root directory is mounted.
@@ -43,6 +45,7 @@ impl Default for Sensor {
     fn default() -> Self {
         Self {
             node: None,
+            node_cgroup: None,
             hostname: None,
             host_root: "/".into(),
             proc_root: "/proc".into(),

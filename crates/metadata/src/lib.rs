@@ -18,6 +18,7 @@ mod image;
 mod kube;
 mod labels;
 mod names;
+mod node;
 mod oci;
 mod options;
 mod processes;
@@ -33,6 +34,7 @@ pub use container_id::{ContainerId, Runtime, container_id};
 pub use counters::{Counters, count};
 pub use health::{Health, Notice, Notify, SocketHealth};
 pub use names::{Names, Strings};
+pub use node::{CgroupPlace, Node, NodeOptions, Whereabouts};
 pub use options::{
     CacheOptions, ContainerdOptions, KNOWN_SOCKETS, KubeAccess, KubeOptions, MetadataOptions,
     SOCKETS_MAX,

@@ -128,6 +128,21 @@ impl<Fixed> Record<Fixed> {
     /// room. `most` is an upper bound for the bytes of the variable sections.
     #[inline(always)]
     pub fn submit_at_most(&mut self, kind: Kind, most: usize) {
+        let (sent, total) = self.send(most);
+        if sent {
+            count(kind, Counter::Written);
+            if total as u64 > budget::LARGE {
+                budget::charge(&self.cgroup(), total as u64);
+            }
+        } else {
+            count(kind, Counter::RingFull);
+        }
+    }
+
+    /// Copies the record into the ring buffer without counting an event. Returns whether the buffer
+    /// had room, and the size of the record.
+    #[inline(always)]
+    pub fn send(&mut self, most: usize) -> (bool, usize) {
         let mut len = self.position();
         if len > most {
             len = most;
@@ -144,14 +159,7 @@ impl<Fixed> Record<Fixed> {
                 0,
             )
         };
-        if failed == 0 {
-            count(kind, Counter::Written);
-            if total as u64 > budget::LARGE {
-                budget::charge(&self.cgroup(), total as u64);
-            }
-        } else {
-            count(kind, Counter::RingFull);
-        }
+        (failed == 0, total)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
         self, SystemCalls,
         capture::{self, Capture},
         lineage::Lineage,
-        pipeline::{Cgroups, Node, Pending, PipelineParts},
+        pipeline::{Node, Pending, PipelineParts},
         rules::RuleSet,
         say_attached,
         self_test::{Marker, SelfTest},
@@ -65,17 +65,21 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
     let marker = Arc::<Marker>::default();
     let self_test = start_self_test(config, &telemetry, &marker);
     let capture::Started {
-        capture,
+        mut capture,
         ring,
         counts,
         throttled,
         fill,
         programs,
+        place,
     } = start_capture(
         &syscall::options::capture(config, &marker),
         &request,
         &telemetry,
     )?;
+    let namespaces = options::metadata(config).containerd.namespaces;
+    let cgroups = syscall::options::cgroups(config, place.as_ref(), namespaces);
+    syscall::confine(&mut capture, &cgroups)?;
     let lineage = Lineage::scan(&config.sensor.proc_root, Arc::clone(&counters));
     let kernel = Arc::new(counts);
     let ledger = Arc::new(SystemCalls::ledger());
@@ -98,7 +102,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         pending: Pending::new(options::hold(config), Arc::clone(&releases)),
         users: Users::new(options::users(config), Arc::clone(&counters)),
         lineage,
-        cgroups: Cgroups::new(options::metadata(config).containerd.namespaces),
+        cgroups,
         ledger: Arc::clone(&ledger),
         telemetry: Arc::clone(&telemetry),
         marker,

@@ -232,6 +232,7 @@ impl Pipeline {
         let reach = self.requirements.reach(event.kind);
         let wanted = match owner {
             Some(CgroupOwner::Host) => reach.host,
+            Some(CgroupOwner::OtherNode) => false,
             // If such an event counted as the host's, a process in a container could hide from
             // rules about containers.
             Some(CgroupOwner::Container(_)) | None => reach.container,
@@ -244,7 +245,7 @@ impl Pipeline {
         let lineage = &mut self.evaluator.lineage;
         lineage.prepare(&event, of_itself, of_ancestors);
         let id = match owner {
-            Some(CgroupOwner::Host) => {
+            Some(CgroupOwner::Host | CgroupOwner::OtherNode) => {
                 return self.evaluate_in(&event, ContainerState::Host, lines);
             }
             Some(CgroupOwner::Container(id)) => id,
@@ -363,6 +364,7 @@ fn class(event: &Event<'_>, owner: CgroupOwner) -> (CgroupKey, CgroupClass) {
     let class = match owner {
         CgroupOwner::Host => CgroupClass::Host,
         CgroupOwner::Container(_) => CgroupClass::Container,
+        CgroupOwner::OtherNode => CgroupClass::OtherNode,
     };
     (key, class)
 }
