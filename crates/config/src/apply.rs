@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use yaml::{Diagnostic, Kind, Node, Source, Style};
 
-use super::{Config, NOT_APPLICABLE, Strategy, keys};
+use super::{Config, NOT_APPLICABLE, Strategy, container_plugin::translate, keys};
 
 /// A configuration under construction.
 #[derive(Debug, Default)]
@@ -36,6 +36,12 @@ impl Layers {
         node: &Node,
         strategy: Strategy,
     ) {
+        if let Some(values) = translate(prefix, node) {
+            for (name, node) in values {
+                self.document(source, name, &node, strategy);
+            }
+            return;
+        }
         if let Some(key) = self.key(source, prefix, node) {
             if self.given.insert(key.name) || strategy != Strategy::AddOnly {
                 self.value(source, key, node, strategy);

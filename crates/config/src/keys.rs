@@ -141,9 +141,16 @@ keys! {
     sensor.capture.tree.mode: "A process tree: `all` treats it like any other, `exclude` leaves it out, `only` leaves out all others.";
     sensor.capture.tree.root: "Process at the root of that tree. Default: the sensor.";
     sensor.capture.hooks: "How the sensor hooks the exits of system calls (hook mode). *`raw` also sees 32-bit processes, and costs every system call more.*";
-    sensor.containerd.enabled: "Ask containerd about containers.";
-    sensor.containerd.sockets: "containerd's sockets, in the order in which the sensor tries them. Empty: the known ones (containerd, microk8s, k3s, k0s).";
+    sensor.containerd.enabled: "Ask containerd about containers. `true`: the sensor is not ready without it.";
+    sensor.containerd.sockets: "containerd's sockets; the sensor uses each one that answers. Empty: the known ones (containerd, microk8s, k3s, RKE2, k0s).";
     sensor.containerd.namespaces: "containerd's namespaces whose containers the sensor asks for. Empty: k8s.io, moby, default.";
+    sensor.cri.enabled: "Ask any other runtime with CRI (CRI-O, cri-dockerd).";
+    sensor.cri.sockets: "Sockets of CRI; where containerd answers, the sensor uses containerd's own API. Empty: the known ones.";
+    sensor.docker.enabled: "Ask Docker about containers.";
+    sensor.docker.sockets: "Docker's sockets. Empty: the known one.";
+    sensor.podman.enabled: "Ask Podman about containers. Its socket exists only while its service runs (`podman.socket` of systemd).";
+    sensor.podman.sockets: "Podman's sockets. Empty: those of root and of each user.";
+    sensor.label_max_len: "Most bytes of a label's value; longer labels are left out. Falco: `label_max_len` of the container plugin.";
     sensor.kube.enabled: "Ask the API server about pods.";
     sensor.kube.kubeconfig: "File with the API server's address and credentials. Default: those of the service account.";
     sensor.kube.node: "Name of the node. Default: `sensor.node`.";
@@ -185,7 +192,6 @@ pub const NOT_APPLICABLE: &[(&str, &str)] = &[
     ),
     ("capture", "writing .scap files is not supported"),
     ("collectors", "see sensor.containerd and sensor.kube"),
-    ("container_engines", "see sensor.containerd"),
     ("engine.ebpf", "there is one engine, modern_ebpf"),
     ("engine.gvisor", "there is one engine, modern_ebpf"),
     ("engine.kind", "there is one engine, modern_ebpf"),

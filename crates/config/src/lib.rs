@@ -11,6 +11,7 @@
 
 mod apply;
 mod config_file;
+mod container_plugin;
 mod engine;
 mod keys;
 mod load;
@@ -34,8 +35,8 @@ pub use outputs::{
 };
 pub use print::{markdown, print};
 pub use sensor::{
-    Capture, Containerd, Fairness, FileTuning, Hold, Hooks, Kube, SelfTest, Sensor, Toggle, Tree,
-    TreeMode, WantedEnv,
+    Capture, Containerd, Fairness, FileTuning, Hold, Hooks, Kube, Runtime, SelfTest, Sensor,
+    Toggle, Tree, TreeMode, WantedEnv,
 };
 pub use service::{DropAction, Metrics, SyscallEventDrops, Webserver};
 pub use values::{ByteSize, Mode, Owner, Span};

@@ -25,8 +25,16 @@ pub struct Sensor {
     pub log_format: LogFormat,
     /// What the kernel side captures.
     pub capture: Capture,
-    /// The container runtime.
+    /// containerd.
     pub containerd: Containerd,
+    /// Any other runtime with CRI.
+    pub cri: Runtime,
+    /// Docker.
+    pub docker: Runtime,
+    /// Podman.
+    pub podman: Runtime,
+    /// Most bytes of a label's value; Falco's `label_max_len`.
+    pub label_max_len: u32,
     /// The API server.
     pub kube: Kube,
     /// The hold: events whose container is not known yet.
@@ -54,6 +62,10 @@ impl Default for Sensor {
             log_format: LogFormat::default(),
             capture: Capture::default(),
             containerd: Containerd::default(),
+            cri: Runtime::default(),
+            docker: Runtime::default(),
+            podman: Runtime::default(),
+            label_max_len: 100,
             kube: Kube::default(),
             hold: Hold::default(),
             fairness: Fairness::default(),
@@ -137,25 +149,24 @@ pub enum Hooks {
     Raw,
 }
 
+/// `sensor.docker.*`, `sensor.podman.*`, `sensor.cri.*`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Runtime {
+    /// Whether to use the runtime.
+    pub enabled: Toggle,
+    /// Its sockets; the sensor uses each one that answers; none: the known ones.
+    pub sockets: Vec<PathBuf>,
+}
+
 /// `sensor.containerd.*`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Containerd {
     /// Whether to use containerd.
-    pub enabled: bool,
+    pub enabled: Toggle,
     /// Its sockets; the sensor uses each one that answers; none: the known ones.
     pub sockets: Vec<PathBuf>,
     /// The containerd namespaces; none: `k8s.io`, `moby` and `default`.
     pub namespaces: Vec<String>,
-}
-
-impl Default for Containerd {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            sockets: Vec::new(),
-            namespaces: Vec::new(),
-        }
-    }
 }
 
 /// Whether to use a service that can be absent.

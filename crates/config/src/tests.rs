@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use super::*;
 
 mod files;
+mod runtimes;
 mod stock;
 
 fn inputs(text: &str) -> (tempfile::TempDir, Inputs) {

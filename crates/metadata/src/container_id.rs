@@ -55,6 +55,12 @@ impl ContainerId {
         })
     }
 
+    /// Whether it is one of those of 64 hexadecimal digits, of which no two are the same.
+    #[must_use]
+    pub fn is_hexadecimal(&self) -> bool {
+        is_id(self.full().as_bytes())
+    }
+
     /// The whole id, `container.full_id`.
     #[must_use]
     pub fn full(&self) -> &str {

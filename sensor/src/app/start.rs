@@ -77,7 +77,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         &request,
         &telemetry,
     )?;
-    let namespaces = options::metadata(config).containerd.namespaces;
+    let namespaces = options::metadata(config).runtimes.namespaces;
     let cgroups = syscall::options::cgroups(config, place.as_ref(), namespaces);
     syscall::confine(&mut capture, &cgroups)?;
     let lineage = Lineage::scan(&config.sensor.proc_root, Arc::clone(&counters));
@@ -130,14 +130,14 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
     })
 }
 
-/// The threads for the tasks that query containerd and the API server, and for the web server.
+/// The threads for the tasks that query container runtimes and the API server, and for the web server.
 fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("metadata")
         .enable_all()
         .build()
-        .context("cannot start the threads for containerd and the API server")
+        .context("cannot start the threads for container runtimes and the API server")
 }
 
 /// The caches of containers and pods, and the tasks that fill them.
@@ -148,7 +148,7 @@ fn start_metadata(
     telemetry: &Telemetry,
 ) -> anyhow::Result<(Metadata, MetadataTasks)> {
     let options = options::metadata(config);
-    if options.containerd.enabled {
+    if !options.runtimes.sockets.is_empty() {
         telemetry.health.require(Condition::ContainerdAnswered);
     }
     let notify = Arc::new(|notice| announce(&notice));
@@ -208,7 +208,11 @@ fn start_self_test(
 
 fn announce(notice: &Notice) {
     match notice {
-        Notice::ContainerdUp { .. } | Notice::KubeUp { .. } => info!("{notice}"),
+        Notice::RuntimeUp { .. }
+        | Notice::KubeUp { .. }
+        | Notice::RuntimesAbsent {
+            is_required: false, ..
+        } => info!("{notice}"),
         _ => warn!("{notice}"),
     }
 }
