@@ -240,8 +240,7 @@ impl Capture {
         }
         let mut refused = Vec::new();
         for mode in HookMode::TRIED {
-            self.mode = mode;
-            match self.attach_in_mode(request) {
+            match self.try_mode(mode, request) {
                 Ok(()) => {
                     self.refused = refused;
                     return Ok(());
@@ -252,6 +251,21 @@ impl Capture {
         self.mode = HookMode::Auto;
         // Every kernel has the hooks of the last mode, so its error says what is wrong.
         refused.pop().map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// Attaches the hooks that `request` needs in this mode. If the kernel refuses one, none of the
+    /// mode stays: with the hooks of the next mode they would make two events of one.
+    pub(super) fn try_mode(
+        &mut self,
+        mode: HookMode,
+        request: &CaptureRequest,
+    ) -> Result<(), CaptureError> {
+        self.mode = mode;
+        let attached = self.attach_in_mode(request);
+        if attached.is_err() {
+            self.detach_where(|hook| hook.mode == Some(mode));
+        }
+        attached
     }
 
     /// The request in force.
