@@ -6,6 +6,7 @@ use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::{Array, HashMap, Map, MapData, RingBuf},
 };
+use rustix::thread::{MembarrierCommand, membarrier};
 use sensor_ebpf::{
     ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, DONE_MAX, Settings, preempted,
 };
@@ -93,19 +94,19 @@ impl Capture {
         let typed = options.typed && layout.regs_on_stack == 0;
         match Self::load(options, request, &layout, typed) {
             // Such a verifier does not follow one of the types, or knows no such functions.
-            Err(CaptureError::Program {
-                action: "load",
-                program,
-                ..
-            }) if typed => {
+            Err(refused @ CaptureError::Program { action: "load", .. }) if typed => {
                 warn!(
-                    "the kernel refuses {program} with typed pointers: its structures are read by calls, which takes longer, and it may be preempted"
+                    "{refused}; the sensor tries again without typed pointers: programs then read the kernel's structures by calls, which takes longer, and may be preempted"
                 );
                 let plain = Layout {
                     preempt: None,
                     ..layout
                 };
-                Self::load(options, request, &plain, false)
+                match Self::load(options, request, &plain, false) {
+                    // Only the second try forbids this mode.
+                    Err(CaptureError::Preempted) => Err(refused),
+                    done => done,
+                }
             }
             done => done,
         }
@@ -294,9 +295,16 @@ impl Capture {
         self.log.take_over();
     }
 
-    /// Detaches all programs. Records in the ring buffer stay there, to be read.
+    /// Detaches all programs, and waits for those that other CPUs are running. Records in the ring
+    /// buffer stay there, to be read; no further one comes.
     pub fn detach(&mut self) {
-        self.links.clear();
+        if self.links.is_empty() {
+            return;
+        }
+        self.detach_where(|_| true);
+        // The kernel runs a program in an RCU read section, and this call waits for the end of
+        // each (`kernel/sched/membarrier.c`). A kernel with `nohz_full` CPUs refuses the call.
+        let _ = membarrier(MembarrierCommand::Global);
     }
 
     /// Writes the class of a cgroup for the kernel side.
