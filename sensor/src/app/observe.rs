@@ -67,9 +67,9 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     };
     let mut started = start(loaded, rules)?;
     info!("ready");
-    let asked = started.wait(args, loaded, watch);
+    let (config, drops) = started.wait(args, loaded, watch);
     info!("stopping");
-    started.stop(config, asked)
+    started.stop(&config, drops)
 }
 
 /// The running sensor.
@@ -89,9 +89,14 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Waits until the sensor has to stop. Returns the counts of the monitor, see
-    /// [`Monitor::counts`].
-    fn wait(&mut self, args: &Args, loaded: &config::Loaded, mut watch: Watch) -> (u64, u64) {
+    /// Waits until the sensor has to stop. Returns the configuration in force, and the counts of
+    /// the monitor, see [`Monitor::counts`].
+    fn wait(
+        &mut self,
+        args: &Args,
+        loaded: &config::Loaded,
+        mut watch: Watch,
+    ) -> (Config, (u64, u64)) {
         let mut config = loaded.config.clone();
         let mut monitor = Monitor::new(&config, &self.telemetry, self.self_test.take());
         let mut looked = Instant::now();
@@ -134,7 +139,7 @@ impl Running {
                 break;
             }
         }
-        monitor.counts()
+        (config, monitor.counts())
     }
 
     fn look_at_health(&self) {
@@ -191,10 +196,9 @@ impl Running {
         result.recv().context("the capture thread has ended")??;
         self.outputs.set_timeout(loaded.config.output_timeout.0);
         logging::apply(&loaded.config);
-        self.identity.set_loaded(Loaded {
-            rules: digest,
-            config: loaded.digest.clone(),
-        });
+        lifecycle::set_patience(loaded.config.sensor.stop_deadline.0);
+        let now = Loaded::new(&loaded.config, &loaded.digest, &digest);
+        self.identity.set_loaded(now);
         Ok(loaded)
     }
 
