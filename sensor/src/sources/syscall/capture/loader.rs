@@ -312,13 +312,17 @@ impl Capture {
     /// # Errors
     /// If the kernel refuses to write the map.
     pub fn classify(&mut self, key: CgroupKey, class: CgroupClass) -> Result<(), CaptureError> {
+        let (key, class) = ([key.node, key.id], class as u32);
         self.cgroups
-            .insert([key.node, key.id], class as u32, 0)
+            .insert(key, class, 0)
             .map_err(|source| CaptureError::Map {
                 map: "CGROUPS",
                 source,
             })?;
-        self.intended.insert(key, class);
+        if let Some(left) = self.intended.insert(key, class) {
+            // If the kernel has evicted the entry meanwhile, nothing is left to remove.
+            let _ = self.cgroups.remove(&left);
+        }
         Ok(())
     }
 
