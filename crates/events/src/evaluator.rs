@@ -100,7 +100,7 @@ fn formats<S: Timed>(rules: &RuleSet<S>, alerts: AlertOptions, hostname: &str) -
 fn labels<S: Timed>(rules: &RuleSet<S>) -> Vec<RuleLabel> {
     let labels = rules.rules().iter().map(|rule| RuleLabel {
         name: rule.name.to_string(),
-        source: S::NAME,
+        source: rule.source.clone(),
         priority: rule.priority,
         tags: rule.tags.iter().map(ToString::to_string).collect(),
     });

@@ -16,7 +16,7 @@ pub struct RuleLabel {
     /// Its name.
     pub name: String,
     /// The source whose events it is for.
-    pub source: &'static str,
+    pub source: Box<str>,
     /// Its priority.
     pub priority: Priority,
     /// Its tags.
@@ -82,7 +82,7 @@ mod tests {
     fn rule(name: &str) -> RuleLabel {
         RuleLabel {
             name: name.into(),
-            source: "a",
+            source: "a".into(),
             priority: Priority::Debug,
             tags: Vec::new(),
         }
