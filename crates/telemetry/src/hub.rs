@@ -7,7 +7,7 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Instant, UNIX_EPOCH},
 };
 
 use config::Metrics;
@@ -266,12 +266,6 @@ impl Telemetry {
     #[must_use]
     pub fn uptime(&self) -> f64 {
         self.since.elapsed().as_secs_f64()
-    }
-
-    /// When the sensor started.
-    #[must_use]
-    pub fn started(&self) -> SystemTime {
-        self.identity.started
     }
 }
 

@@ -269,12 +269,6 @@ impl Capture {
         attached
     }
 
-    /// The request in force.
-    #[must_use]
-    pub fn request(&self) -> &CaptureRequest {
-        &self.request
-    }
-
     /// The hook modes that the kernel refused, and why.
     #[must_use]
     pub fn refused(&self) -> &[(HookMode, CaptureError)] {
