@@ -4,10 +4,7 @@ use std::{
     iter,
     process::{Command, Stdio},
     ptr::null,
-    sync::{
-        atomic::{AtomicBool, Ordering::Relaxed},
-        mpsc::{Sender, channel},
-    },
+    sync::mpsc::{Sender, channel},
     thread::{self, JoinHandle},
 };
 
@@ -15,8 +12,8 @@ use rustix::thread::gettid;
 use sensor_ebpf::{Counter, Kind, Kinds};
 
 use super::{
-    Budget, Capture, CaptureError, CaptureRequest, Hook, HookMode, Options, Reach, Started,
-    TreeMode, hook_table::HOOKS,
+    BPF_OBJECT, Budget, Capture, CaptureError, CaptureRequest, HookMode, Options, Reach, Started,
+    TreeMode,
 };
 use crate::sources::syscall::event::Event;
 
@@ -260,99 +257,40 @@ fn each_event_of_threads_with_similar_ids_arrives_once() {
     assert_eq!(seen, [EACH; 2]);
 }
 
-/// Execs, and connects as well.
-fn with_connects() -> CaptureRequest {
-    CaptureRequest {
-        reach: Reach::everywhere(Kinds::NONE.with(Kind::Exec).with(Kind::Connect)),
-        ..CaptureRequest::default()
-    }
-}
-
-/// Fails to connect that often, in this thread.
-fn connect(times: usize) {
-    for _ in 0..times {
-        // SAFETY: the call gets neither a valid descriptor nor an address.
-        unsafe { libc::connect(-1, null(), 0) };
-    }
-}
-
 #[test]
-fn the_figures_of_a_program_go_on_when_a_reload_loads_it_again() {
-    let _statistics = aya::sys::enable_stats(aya::sys::Stats::RunTime).expect("the kernel counts");
-    let mut started = with_backups(HookMode::Fexit);
-    let runs = |started: &Started| {
-        let figures = started.programs.read().into_iter();
-        let mut figures = figures.filter(|figures| figures.program == "fexit_connect");
-        figures.next().map_or(0, |figures| figures.runs)
-    };
-    connect(20);
-    let before = runs(&started);
-    assert!(before >= 20, "{before}");
-    for (request, more) in [(CaptureRequest::default(), 0), (with_connects(), 5)] {
-        started.capture.apply(&request).expect("the kernel agrees");
-        connect(5);
-        let now = runs(&started);
-        assert!(now >= before + more, "{now} after {before}");
+fn a_mode_that_is_refused_half_way_leaves_no_hook() {
+    // An object without the program for connects, which the sensor attaches after that for execs.
+    let (name, other) = (b"exit_connect\0", b"exit_xonnect\0");
+    let mut object = BPF_OBJECT.to_vec();
+    for at in memchr::memmem::find_iter(BPF_OBJECT, name) {
+        object[at..at + name.len()].copy_from_slice(other);
     }
-}
-
-#[test]
-fn what_a_backup_does_before_its_program_is_attached_hides_no_skipped_run() {
-    let mut started = with_backups(HookMode::Fexit);
-    let hook = HOOKS.iter().find(|hook| hook.program == "fexit_connect");
-    let hook = hook.expect("it is in the table");
-    let ended = AtomicBool::new(false);
-    let unexplained = thread::scope(|scope| {
-        scope.spawn(|| {
-            while !ended.load(Relaxed) {
-                connect(1);
-            }
-        });
-        for request in [CaptureRequest::default(), with_connects()] {
-            started.capture.apply(&request).expect("the kernel agrees");
-        }
-        ended.store(true, Relaxed);
-        started.programs.unexplained(hook)
-    });
-    assert!(unexplained <= 0, "{unexplained} runs of the backup");
-}
-
-#[test]
-fn a_mode_that_the_kernel_refuses_half_way_leaves_no_hook() {
     let options = Options {
         tree: TreeMode::Only(std::process::id()),
-        hooks: HookMode::Auto,
+        object: Box::leak(object.into_boxed_slice()),
         ..Options::default()
     };
-    let mut started =
-        Capture::start(&options, &CaptureRequest::default()).expect("the programs run");
-    let capture = &mut started.capture;
-    let of_mode = |capture: &Capture| {
-        let hooks = capture.links.iter().map(|(hook, _)| hook);
-        hooks
-            .filter(|hook| hook.mode == Some(HookMode::Fexit))
-            .count()
-    };
-    let functions = capture.functions.clone();
-    // The last function that this kernel lacks, so that those before are attached already.
-    let lacks = |hook: &&Hook| hook.optional && !functions.contains(hook.point.name());
-    let absent = HOOKS.iter().rfind(lacks).expect("no kernel has all");
-    capture.functions.insert(absent.point.name());
+    let started = Capture::start(&options, &CaptureRequest::default());
+    let mut capture = started.expect("the programs run").capture;
     let request = CaptureRequest {
         reach: Reach::everywhere(Kinds::ALL),
         ..CaptureRequest::default()
     };
-    let tried = capture.try_mode(HookMode::Fexit, &request);
+    let hooks_of = |capture: &Capture, mode| {
+        let links = capture.links.iter();
+        links.filter(|(hook, _)| hook.mode == mode).count()
+    };
+    let before = hooks_of(&capture, None);
+    let tried = capture.try_mode(HookMode::Perf, &request);
     assert!(
-        matches!(tried, Err(CaptureError::Program { .. })),
+        matches!(tried, Err(CaptureError::Missing { .. })),
         "{tried:?}"
     );
-    assert_eq!(of_mode(capture), 0);
-    capture.functions = functions;
-    capture
-        .try_mode(HookMode::Fexit, &request)
-        .expect("the kernel has the others");
-    assert!(of_mode(capture) > 0);
+    assert_eq!(hooks_of(&capture, Some(HookMode::Perf)), 0);
+    assert!(hooks_of(&capture, None) >= before);
+    let next = capture.try_mode(HookMode::Raw, &request);
+    next.expect("this mode has its programs");
+    assert!(hooks_of(&capture, Some(HookMode::Raw)) > 0);
 }
 
 #[test]

@@ -142,10 +142,14 @@ impl Programs {
         self.state().add_alone(hook.number, alone);
     }
 
-    /// The runs of the backup that no skipped run of the program explains.
-    #[cfg(test)]
-    pub(super) fn unexplained(&self, hook: &Hook) -> i128 {
-        self.balance(hook) - i128::from(self.state().alone(hook.number))
+    /// By how much the runs of the backups exceed the skipped runs of their programs, without those
+    /// in which a backup was alone: 0, or less if the kernel skipped both copies. Only tests ask.
+    #[must_use]
+    pub fn unexplained(&self) -> i128 {
+        let hooks = self.state().sums(|hook| !hook.is_backup).0;
+        let alone = |hook: &Hook| i128::from(self.state().alone(hook.number));
+        let hooks = hooks.iter().map(|(hook, _)| *hook);
+        hooks.map(|hook| self.balance(hook) - alone(hook)).sum()
     }
 
     /// The figures of each program since the start, without those that the kernel does not report.
