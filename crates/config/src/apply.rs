@@ -6,7 +6,7 @@ use yaml::{Diagnostic, Kind, Node, Source, Style};
 
 use super::{
     Config, Key, NOT_APPLICABLE, Strategy,
-    container_plugin::translate,
+    container_plugin::{self, translate},
     keys,
     keys::out_of_range,
     path::{Step, put},
@@ -67,10 +67,10 @@ impl Layers {
         node: &Node,
         strategy: Strategy,
     ) {
-        if let Some(values) = translate(prefix, node) {
-            for (name, node) in values {
-                self.document(source, name, &node, strategy);
-            }
+        for (name, node) in translate(prefix, node) {
+            self.document(source, name, &node, strategy);
+        }
+        if prefix == container_plugin::FORMER {
             return;
         }
         if let Some(key) = self.key(source, prefix, node) {

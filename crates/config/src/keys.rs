@@ -138,7 +138,7 @@ keys! {
     metrics.include_empty_values: "Include what is zero.";
     metrics.convert_memory_to_mb: "Memory in MB instead of bytes.";
     engine.modern_ebpf.buf_size_preset: "Size of the ring buffer: 1 to 10 for 1, 2, 4, … 512 MiB. *Raise it when `sensor_events_lost_total{cause=\"ring_full\"}` grows.*";
-    engine.modern_ebpf.drop_failed_exit: "Leave out failed execs (other failed calls are there if a rule wants the call). *Their hook costs every system call of the node; set to false if rules need them.*";
+    engine.modern_ebpf.drop_failed_exit: "Leave out failed execs (other failed calls are there if a rule wants the call). *Set to false if rules need them. In the hook modes `perf` and `raw` their hook costs every system call of the node.*";
     log_stderr: "Log to standard error.";
     log_syslog: "Log to the system log, `/dev/log`, where there is one.";
     log_level: "Least urgent log lines. `TARGET=LEVEL` sets another level for a module of the sensor or for a library, and for what is in it; libraries are otherwise heard from warnings on. Beside Falco's levels there are `off` and `trace`; the log has none above error: what is more urgent means errors, too.";

@@ -33,10 +33,7 @@ use crate::{
 pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running> {
     let config = &loaded.config;
     let identity = Arc::new(Identity::new(config));
-    identity.set_loaded(Loaded {
-        rules: rules.digest().to_owned(),
-        config: loaded.digest.clone(),
-    });
+    identity.set_loaded(Loaded::new(config, &loaded.digest, rules.digest()));
     let telemetry = Arc::new(Telemetry::new(Arc::clone(&identity)));
     let (sender, requests) = mpsc::channel();
     let signals = {
@@ -46,7 +43,8 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
     };
     {
         let telemetry = Arc::clone(&telemetry);
-        lifecycle::install_panic_hook(config.sensor.stop_deadline.0, move || {
+        lifecycle::set_patience(config.sensor.stop_deadline.0);
+        lifecycle::install_panic_hook(move || {
             telemetry.panics.fetch_add(1, Relaxed);
             // The thread that receives requests may be the one that panicked.
             let _ = sender.send(Request::Stop);
