@@ -17,6 +17,7 @@ mod load;
 mod log;
 mod outputs;
 mod print;
+mod schema;
 mod sensor;
 mod service;
 mod setting;
@@ -33,6 +34,7 @@ pub use outputs::{
     SyslogOutput,
 };
 pub use print::{markdown, print};
+pub use schema::schema;
 pub use sensor::{
     Capture, Containerd, Fairness, FileTuning, Hold, Hooks, Kube, SelfTest, Sensor, Toggle, Tree,
     TreeMode, WantedEnv,

@@ -63,7 +63,7 @@ fn document_items(
 }
 
 /// Keys that decide what kind of item it is.
-const KINDS: [(&str, ItemKind); 5] = [
+pub(super) const KINDS: [(&str, ItemKind); 5] = [
     ("required_engine_version", ItemKind::EngineVersion),
     ("required_plugin_versions", ItemKind::PluginVersions),
     ("macro", ItemKind::Macro),
@@ -188,6 +188,13 @@ impl Reader<'_> {
     }
 }
 
+/// Keys of a macro, and the one that can be appended to and replaced.
+pub(super) const MACRO_KEYS: [&str; 4] = ["macro", "condition", "append", "override"];
+pub(super) const MACRO_CHANGES: [&str; 1] = ["condition"];
+/// Keys of a list, and the one that can be appended to and replaced.
+pub(super) const LIST_KEYS: [&str; 4] = ["list", "items", "append", "override"];
+pub(super) const LIST_CHANGES: [&str; 1] = ["items"];
+
 /// Whether a condition can use a name.
 fn is_identifier(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -195,8 +202,8 @@ fn is_identifier(name: &str) -> bool {
 }
 
 fn macro_item(reader: &mut Reader<'_>, number: usize, all: &mut Definitions) -> Option<()> {
-    reader.check_keys(&["macro", "condition", "append", "override"]);
-    let changes = reader.overrides(&["condition"], &["condition"]);
+    reader.check_keys(&MACRO_KEYS);
+    let changes = reader.overrides(&MACRO_CHANGES, &MACRO_CHANGES);
     let appends = reader.appends()
         || changes
             .as_ref()
@@ -226,8 +233,8 @@ fn macro_item(reader: &mut Reader<'_>, number: usize, all: &mut Definitions) -> 
 }
 
 fn list_item(reader: &mut Reader<'_>, number: usize, all: &mut Definitions) -> Option<()> {
-    reader.check_keys(&["list", "items", "append", "override"]);
-    let changes = reader.overrides(&["items"], &["items"]);
+    reader.check_keys(&LIST_KEYS);
+    let changes = reader.overrides(&LIST_CHANGES, &LIST_CHANGES);
     let appends = reader.appends()
         || changes
             .as_ref()

@@ -8,6 +8,7 @@ mod files;
 mod located;
 mod reader;
 mod rule_item;
+mod schema;
 mod versions;
 
 pub(crate) use definitions::{
@@ -19,4 +20,6 @@ pub(crate) use files::digest;
 pub use files::{RuleFile, read};
 pub(crate) use located::Located;
 pub(crate) use reader::Problems;
+pub use schema::schema;
+pub use versions::ENGINE_VERSION;
 pub(crate) use versions::Provided;

@@ -3,6 +3,7 @@
 mod changes;
 mod classes;
 mod dialect;
+mod condition_messages;
 mod dispatch;
 mod listing;
 mod messages;
