@@ -310,7 +310,7 @@ impl<S: Source> Comparison<'_, S> {
     /// the list.
     fn quantifier(&self) -> Quantifier {
         let all = match self.left {
-            Operand::Field(field) => self.operator == Operator::Ne && field.field.condition_only,
+            Operand::Field(field) => self.operator == Operator::Ne && field.field.each,
             left => self.operator == Operator::In && left.ty().1,
         };
         if all {

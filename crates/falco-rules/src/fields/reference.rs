@@ -148,8 +148,12 @@ impl<S: Source> FieldRef<S> {
     /// Its value for an event.
     #[must_use]
     pub fn get<'e>(&self, event: &'e S::Event<'e>) -> Value<'e> {
+        self.get_by(self.field.get, event)
+    }
+
+    fn get_by<'e>(&self, get: Getter<S>, event: &'e S::Event<'e>) -> Value<'e> {
         if self.field.classes.contains(S::class(event)) {
-            (self.field.get)(event, &self.argument)
+            get(event, &self.argument)
         } else {
             Value::Absent
         }
@@ -171,7 +175,7 @@ impl<S: Source> FieldRef<S> {
         {
             return (self.field.get)(event, &Argument::Index(0));
         }
-        match self.get(event) {
+        match self.get_by(self.field.printed.unwrap_or(self.field.get), event) {
             Value::List(values) if kind != ArgumentKind::None => joined(values, S::arena(event)),
             value => value,
         }
