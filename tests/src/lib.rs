@@ -17,6 +17,7 @@
 pub mod apiserver;
 pub mod enricher;
 pub mod proxy;
+pub mod terminal;
 pub mod testbed;
 
 pub use harness::{

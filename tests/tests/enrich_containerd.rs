@@ -9,8 +9,8 @@ use std::{
 
 use events::Release;
 use metadata::{
-    Container, ContainerState, ContainerdOptions, KubeOptions, MetadataOptions, Users,
-    UsersOptions, boot_now,
+    Container, ContainerState, ContainerdOptions, KubeOptions, MetadataOptions, RuntimeState,
+    Users, UsersOptions, boot_now,
 };
 use tests::{
     enricher::{EVENTS, Enriched, Enricher},
@@ -285,7 +285,10 @@ fn containerd_is_found_where_microk8s_has_it_below_the_hosts_root() {
     let enricher = Enricher::start(options, &bed.cgroup());
     let pod = bed.pod(&demo("micro"));
     assert_complete(&enricher, &pod, "micro");
-    let ready = enricher.health.containerd().into_iter().find(|s| s.ready);
+    let runtimes = enricher.health.runtimes().into_iter();
+    let ready = runtimes
+        .into_iter()
+        .find(|runtime| runtime.state == RuntimeState::Connected);
     assert_eq!(
         ready.expect("the test set this up").socket,
         run.join("run/containerd.sock")

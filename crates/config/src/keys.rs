@@ -140,7 +140,7 @@ keys! {
     sensor.capture.tree.mode: "A process tree: `all` treats it like any other, `exclude` leaves it out, `only` leaves out all others.";
     sensor.capture.tree.root: "Process at the root of that tree. Default: the sensor.";
     sensor.capture.hooks: "How the sensor hooks the exits of system calls (hook mode). *`fexit` costs no other system call anything, and sees no call that seccomp refused; `raw` costs every system call more; `perf` sees no call of 32-bit processes.*";
-    sensor.containerd.enabled: "Ask containerd about containers.";
+    sensor.containerd.enabled: "Ask containerd about containers: `auto` if one of its sockets is there; with `true` the sensor is not ready until one answers.";
     sensor.containerd.sockets: "containerd's sockets, in the order in which the sensor tries them. Empty: the known ones (containerd, microk8s, k3s, k0s).";
     sensor.containerd.namespaces: "containerd's namespaces whose containers the sensor asks for. Empty: k8s.io, moby, default.";
     sensor.kube.enabled: "Ask the API server about pods.";

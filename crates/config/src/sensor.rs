@@ -140,7 +140,7 @@ pub enum Hooks {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Containerd {
     /// Whether to use containerd.
-    pub enabled: bool,
+    pub enabled: Toggle,
     /// Its sockets; the sensor uses each one that answers; none: the known ones.
     pub sockets: Vec<PathBuf>,
     /// The containerd namespaces; none: `k8s.io`, `moby` and `default`.
@@ -150,7 +150,7 @@ pub struct Containerd {
 impl Default for Containerd {
     fn default() -> Self {
         Self {
-            enabled: true,
+            enabled: Toggle::Auto,
             sockets: Vec::new(),
             namespaces: Vec::new(),
         }

@@ -74,20 +74,29 @@ impl fmt::Display for Notice {
 /// Receives notices, on any thread.
 pub type Notify = Arc<dyn Fn(Notice) + Send + Sync>;
 
-/// The state of the connection to one containerd socket.
+/// The state of the connection to a container runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuntimeState {
+    /// The socket does not exist.
+    Absent,
+    /// The socket exists, or has not been looked for yet, and the runtime has not answered.
+    Connecting,
+    /// The runtime answers, and all its containers are known.
+    Connected,
+}
+
+/// A container runtime that the sensor asks about containers, for readiness.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SocketHealth {
-    /// The socket.
+pub struct RuntimeHealth {
+    /// The socket of the runtime.
     pub socket: PathBuf,
-    /// Whether it answers and all its containers are known.
-    pub ready: bool,
-    /// Whether the first attempt to connect has ended.
-    pub tried: bool,
+    /// The state of the connection.
+    pub state: RuntimeState,
 }
 
 /// The state of all tasks, shared between them and readiness.
 pub struct Health {
-    containerd: Mutex<Vec<SocketHealth>>,
+    runtimes: Mutex<Vec<RuntimeHealth>>,
     kube: Mutex<Option<bool>>,
     notify: Notify,
     announced: Mutex<bool>,
@@ -96,7 +105,7 @@ pub struct Health {
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Health")
-            .field("containerd", &self.containerd)
+            .field("runtimes", &self.runtimes)
             .field("kube", &self.kube)
             .finish_non_exhaustive()
     }
@@ -104,30 +113,30 @@ impl fmt::Debug for Health {
 
 impl Health {
     pub(super) fn new(sockets: &[PathBuf], kube: bool, notify: Notify) -> Self {
-        let state = |socket: &PathBuf| SocketHealth {
+        let state = |socket: &PathBuf| RuntimeHealth {
             socket: socket.clone(),
-            ready: false,
-            tried: false,
+            state: RuntimeState::Connecting,
         };
         Self {
-            containerd: Mutex::new(sockets.iter().map(state).collect()),
+            runtimes: Mutex::new(sockets.iter().map(state).collect()),
             kube: Mutex::new(kube.then_some(false)),
             notify,
             announced: Mutex::new(false),
         }
     }
 
-    /// The sockets, in the configured order; empty if containerd is turned off.
+    /// The runtimes, in the configured order; empty if the configuration turns all of them off.
     #[must_use]
-    pub fn containerd(&self) -> Vec<SocketHealth> {
-        lock(&self.containerd).clone()
+    pub fn runtimes(&self) -> Vec<RuntimeHealth> {
+        lock(&self.runtimes).clone()
     }
 
-    /// Whether a containerd answers, or the configuration turns containerd off.
+    /// Whether a runtime answers, or the configuration turns all of them off.
     #[must_use]
     pub fn containerd_ready(&self) -> bool {
-        let sockets = lock(&self.containerd);
-        sockets.is_empty() || sockets.iter().any(|socket| socket.ready)
+        let runtimes = lock(&self.runtimes);
+        let mut states = runtimes.iter().map(|runtime| runtime.state);
+        runtimes.is_empty() || states.any(|state| state == RuntimeState::Connected)
     }
 
     /// Whether the pods of this node are known from the API server; none if the configuration turns
@@ -141,19 +150,18 @@ impl Health {
         (self.notify)(notice);
     }
 
-    pub(super) fn set_containerd(&self, source: u8, ready: bool) {
-        let mut sockets = lock(&self.containerd);
-        if let Some(socket) = sockets.get_mut(usize::from(source)) {
-            socket.ready = ready;
-            socket.tried = true;
+    pub(super) fn set_runtime(&self, source: u8, state: RuntimeState) {
+        let mut runtimes = lock(&self.runtimes);
+        if let Some(runtime) = runtimes.get_mut(usize::from(source)) {
+            runtime.state = state;
         }
-        let absent = sockets.iter().all(|s| s.tried && !s.ready);
+        let absent = runtimes.iter().all(|r| r.state == RuntimeState::Absent);
         let mut announced = lock(&self.announced);
         if absent && !*announced {
             *announced = true;
-            let sockets = sockets.iter().map(|s| s.socket.clone()).collect();
+            let sockets = runtimes.iter().map(|r| r.socket.clone()).collect();
             (self.notify)(Notice::ContainerdAbsent { sockets });
-        } else if ready {
+        } else if state == RuntimeState::Connected {
             *announced = false;
         }
     }

@@ -31,7 +31,7 @@ pub use clock::{SECOND, boot_now};
 pub use container::{Container, ContainerKind, ContainerState, IdMap, Mount, Owner, Pod, label};
 pub use container_id::{ContainerId, Runtime, container_id};
 pub use counters::{Counters, count};
-pub use health::{Health, Notice, Notify, SocketHealth};
+pub use health::{Health, Notice, Notify, RuntimeHealth, RuntimeState};
 pub use names::{Names, Strings};
 pub use options::{
     CacheOptions, ContainerdOptions, KNOWN_SOCKETS, KubeAccess, KubeOptions, MetadataOptions,

@@ -25,7 +25,7 @@ pub(super) fn metadata(config: &Config) -> MetadataOptions {
     };
     MetadataOptions {
         containerd: ContainerdOptions {
-            enabled: containerd.enabled,
+            enabled: containerd.enabled != Toggle::Off,
             // The known sockets are below the host's root, wherever that root is mounted.
             sockets: if containerd.sockets.is_empty() {
                 defaults.sockets

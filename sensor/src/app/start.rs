@@ -3,7 +3,7 @@
 use std::sync::{Arc, atomic::Ordering::Relaxed, mpsc};
 
 use anyhow::Context as _;
-use config::Config;
+use config::{Config, Toggle};
 use events::{EventSource as _, Feed, ReleaseCounts};
 use metadata::{Counters, Metadata, MetadataTasks, Notice, Users};
 use outputs::Outputs;
@@ -119,6 +119,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         identity,
         metadata,
         self_test,
+        reach: request.reach,
         programs,
         requests,
         _signals: signals,
@@ -147,7 +148,8 @@ fn start_metadata(
     if options.containerd.enabled {
         telemetry.health.require(Condition::ContainerdAnswered);
     }
-    let notify = Arc::new(|notice| announce(&notice));
+    let wanted = config.sensor.containerd.enabled;
+    let notify = Arc::new(move |notice| announce(&notice, wanted));
     metadata::start(options, runtime.handle(), counters, notify)
         .context("cannot start the metadata tasks")
 }
@@ -202,9 +204,18 @@ fn start_self_test(
     }
 }
 
-fn announce(notice: &Notice) {
+fn announce(notice: &Notice, wanted: Toggle) {
     match notice {
         Notice::ContainerdUp { .. } | Notice::KubeUp { .. } => info!("{notice}"),
+        // The configuration leaves open whether there is one; a pod runs in one.
+        Notice::ContainerdAbsent { .. } if wanted == Toggle::Auto && !is_in_a_pod() => {
+            info!("no containerd on this node: events of containers have their id only");
+        }
         _ => warn!("{notice}"),
     }
+}
+
+/// Whether Kubernetes started this process: it gives each pod the address of its API server.
+fn is_in_a_pod() -> bool {
+    std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }

@@ -23,7 +23,7 @@ use tokio::{sync::mpsc, time::sleep};
 pub(super) use self::socket::sockets;
 use self::{session::Session, socket::Socket};
 use super::{
-    ContainerdOptions, Counters, Health, Notice,
+    ContainerdOptions, Counters, Health, Notice, RuntimeState,
     backoff::Backoff,
     caches::{Update, Updates},
     counters::count,
@@ -107,7 +107,13 @@ pub(super) async fn run(task: Task, mut questions: mpsc::Receiver<ContainerId>) 
             }
         };
         let source = task.source;
-        task.health.set_containerd(source, false);
+        task.health.set_runtime(
+            source,
+            match error {
+                Error::Absent => RuntimeState::Absent,
+                _ => RuntimeState::Connecting,
+            },
+        );
         if !std::mem::replace(&mut is_down, true) {
             task.updates.send(Update::SourceDown { source }).await;
         }

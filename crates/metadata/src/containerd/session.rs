@@ -24,7 +24,7 @@ use tokio::{
 
 use super::{Error, Socket, Task};
 use crate::{
-    BoundedCache, ContainerId, Notice,
+    BoundedCache, ContainerId, Notice, RuntimeState,
     caches::{Origin, Update},
     clock::{boot_at, boot_now},
     counters::count,
@@ -174,7 +174,9 @@ impl<'a> Session<'a> {
                 if !*ready {
                     *ready = true;
                     self.task.updates.send(Update::SourceUp { source }).await;
-                    self.task.health.set_containerd(source, true);
+                    self.task
+                        .health
+                        .set_runtime(source, RuntimeState::Connected);
                     self.task.health.notice(Notice::ContainerdUp {
                         socket: socket.path().to_owned(),
                         containers,
