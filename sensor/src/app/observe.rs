@@ -131,11 +131,11 @@ impl Running {
             .and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
         loop {
             let mut reload = false;
-            let tick = if readiness.is_settled() {
-                TICK
-            } else {
-                START_TICK
-            };
+            let mut tick = TICK;
+            if !readiness.is_settled() {
+                self.look_at_health(&config, &mut readiness);
+                tick = START_TICK;
+            }
             let left = end.map_or(tick, |end| end.saturating_duration_since(Instant::now()));
             match self.requests.recv_timeout(left.min(tick)) {
                 Ok(Request::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
@@ -155,14 +155,10 @@ impl Running {
                     error!("nobody reads standard output any more; the other outputs go on");
                 }
             }
-            let second = looked.elapsed() >= Duration::from_secs(1);
-            if second {
+            if looked.elapsed() >= Duration::from_secs(1) {
                 looked = Instant::now();
                 reload |= config.watch_config_files && watch.changed();
-            }
-            if second || !readiness.is_settled() {
-                self.look_at_health(&config);
-                readiness.look(&self.telemetry.health, Instant::now());
+                self.look_at_health(&config, &mut readiness);
             }
             if let Some(ready) = readiness.ready_since() {
                 quiet.look(Instant::now(), ready, || self.ledger.totals(), &config);
@@ -191,11 +187,12 @@ impl Running {
         }
     }
 
-    fn look_at_health(&self, config: &Config) {
+    fn look_at_health(&self, config: &Config, readiness: &mut Readiness) {
         self.telemetry.probe();
         let runtimes = self.metadata.health().runtimes();
         let wanted = config.sensor.containerd.enabled;
         judge_runtimes(&runtimes, wanted, &self.telemetry.health);
+        readiness.look(&self.telemetry.health, Instant::now());
     }
 
     /// Reads configuration and rules again. After any error the old configuration and rules stay in

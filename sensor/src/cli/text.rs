@@ -36,7 +36,9 @@ pub fn fit(text: &str, width: Option<usize>) -> String {
         // The last column begins behind the last gap of two blanks or more.
         let start = whole.rfind("  ").map_or(0, |at| at + 2);
         let column = whole[..start].chars().count();
-        if start > 0 && width.saturating_sub(column) >= NARROW {
+        let room = width.saturating_sub(column);
+        let longest = whole[start..].split(' ').map(|word| word.chars().count());
+        if start > 0 && room >= NARROW && longest.max() <= Some(room) {
             out += &whole[..start];
             fold(&whole[start..], column, column, width, &mut out);
         } else if start > 0 {
@@ -100,6 +102,14 @@ mod tests {
         let text = format!("{:<30}{}\n", "A rule", "what it is about, in some words");
         let expected = "A rule\n    what it is about, in some words\n";
         assert_eq!(fit(&text, Some(40)), expected);
+    }
+
+    #[test]
+    fn a_word_that_is_longer_than_the_last_column_stands_below_its_line() {
+        let word = "A".repeat(35);
+        let text = format!("{:<12}{word} and more\n", "evt.flags");
+        let expected = format!("evt.flags\n    {word}\n    and more\n");
+        assert_eq!(fit(&text, Some(42)), expected);
     }
 
     #[test]
