@@ -7,6 +7,7 @@
 
 mod flags {
     pub(super) mod rows;
+    pub(super) mod table;
 }
 
 use std::{
@@ -22,7 +23,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tests::programs;
 
-use flags::rows::{Has, ROWS, RULES, Row, Try, WRONG_RULES};
+use flags::{
+    rows::{ROWS, RULES, WRONG_RULES},
+    table::{Has, Row, Try},
+};
 
 /// The flags in the help of Falco 0.44.
 const FALCO: &str = "-h --help -c --config-schema --rule-schema --disable-source --dry-run \

@@ -68,25 +68,33 @@ program! {
     /// The exit of the kernel's functions for `connect` and for `socketcall`.
     #[fexit]
     (fexit_connect, fexit_connect_backup)(ctx: FExitContext, copy) -> i32 {
-        copy.run(BackedUp::ConnectFunction, || connected_raw(ctx.arg(0), ctx.arg(1)));
+        copy.run(BackedUp::ConnectFunction, || {
+            let task = current_task();
+            connected_either(task, &Regs::current().of(task), ctx.arg(1));
+        });
     }
 }
 
 #[inline(always)]
 fn connected_raw(regs: u64, result: i64) {
     let task = current_task();
-    let regs = Regs::at(regs, task);
+    connected_either(task, &Regs::at(regs, task), result);
+}
+
+/// Handles the exit of a native or a 32-bit call that may be one that connects.
+#[inline(always)]
+fn connected_either(task: u64, regs: &Regs, result: i64) {
     let connects = if regs.compat {
-        is_compat_connect(&regs)
+        is_compat_connect(regs)
     } else {
-        is_connect(&regs)
+        is_connect(regs)
     };
     if connects {
         connected(task, || {
             if regs.compat {
-                Call::compat(&regs, result)
+                Call::compat(regs, result)
             } else {
-                Call::native(&regs, result)
+                Call::native(regs, result)
             }
         });
     }
@@ -249,13 +257,7 @@ pub fn emit(
     if !budget::spend(settings, Kind::Connect, &caller.cgroup) {
         return;
     }
-    task::fill(
-        record,
-        task,
-        &caller.image,
-        caller.cgroup,
-        settings.ancestors,
-    );
+    task::fill(record, task, &caller.image, caller.cgroup, settings);
     let start = record.position();
     if cgroup::append_names(record, caller.node) {
         record.task.flags |= task_flag::CGROUP_COMPLETE;

@@ -8,12 +8,12 @@ use std::{
 use anyhow::bail;
 use config::{Config, Loaded};
 
-use super::{Outcome, needs, options, rules, support};
+use super::{Outcome, needs, rules, support};
 use crate::{
     cli::{self, Action, Args, fit, screen_width},
     sources::syscall::{
         self,
-        rules::{Code, Compilation, Report, RuleFile, RuleSet, compile, read},
+        rules::{Code, Compilation, Report, RuleFile, RuleSet, read},
     },
 };
 
@@ -76,23 +76,23 @@ fn act(action: &Action, args: &Args, out: &mut Printer) -> anyhow::Result<bool> 
         return Ok(true);
     }
     match action {
+        Action::PrintBaseRules => {
+            out.out.write_all(rules::base().as_bytes())?;
+            Ok(true)
+        }
         Action::Validate(files) => {
-            let report = match read(files) {
+            let compiled = match read(files) {
                 Ok(read) if is_nothing(&read) => bail!("{}", nothing(files)),
-                Ok(files) => compile(&files, &options::rules(config)).report,
-                Err(problems) => Report::unreadable(problems),
+                Ok(files) => Ok(rules::compile(files, config)),
+                Err(problems) => Err(Report::unreadable(problems)),
             };
-            validated(&report, config, out)
+            validated(compiled, config, out)
         }
         Action::DryRun => {
             for warning in loaded.iter().flat_map(|Loaded { warnings, .. }| warnings) {
                 eprintln!("{warning}");
             }
-            let report = match rules::load(config) {
-                Ok(compilation) => compilation.report,
-                Err(report) => report,
-            };
-            validated(&report, config, out)
+            validated(rules::load(config), config, out)
         }
         Action::ListRules => {
             let set = set(config)?;
@@ -148,8 +148,17 @@ fn nothing(paths: &[PathBuf]) -> String {
 }
 
 /// Prints a report as Falco does: to standard output, and for an invalid file also as text to
-/// standard error. At a terminal, which shows both, the text is there once.
-fn validated(report: &Report, config: &Config, out: &mut Printer) -> anyhow::Result<bool> {
+/// standard error. At a terminal, which shows both, the text is there once. Standard error has, too,
+/// which rules cannot match.
+fn validated(
+    compiled: Result<Compilation, Report>,
+    config: &Config,
+    out: &mut Printer,
+) -> anyhow::Result<bool> {
+    let (report, set) = match compiled {
+        Ok(Compilation { report, set }) => (report, set),
+        Err(report) => (report, None),
+    };
     if out.json(config) {
         writeln!(out.out, "{}", report.json())?;
     } else {
@@ -158,6 +167,12 @@ fn validated(report: &Report, config: &Config, out: &mut Printer) -> anyhow::Res
     let shown = out.out.is_terminal() && io::stderr().is_terminal();
     if !report.is_ok() && !shown {
         eprint!("Error: {}", report.text());
+    }
+    if let Some(set) = set {
+        eprintln!("{}", set.tally());
+        for remark in set.remarks() {
+            eprintln!("warning: {remark}");
+        }
     }
     Ok(report.is_ok())
 }

@@ -10,11 +10,11 @@ use std::{
 use anyhow::{Context as _, bail};
 use config::{Config, ConfigError, WantedEnv};
 use events::{Feed, Reload};
-use metadata::MetadataTasks;
+use metadata::{MetadataTasks, Resolver};
 use outputs::Control;
 use telemetry::{Identity, Ledger, Loaded, Telemetry};
 use tokio::runtime::Runtime;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{
     Outcome,
@@ -23,7 +23,8 @@ use super::{
     options,
     quiet::Quiet,
     readiness::{Readiness, judge_runtimes},
-    rights, rules,
+    rights,
+    rules::{self, Remarks},
     start::start,
     summary::Summary,
     tree,
@@ -67,11 +68,8 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     tree::check(config)?;
     let rules = Arc::new(rules_of(loaded)?);
-    info!(
-        "rules loaded: {} of {} files",
-        rules.rules().len(),
-        rules.files().len()
-    );
+    let mut remarks = Remarks::default();
+    remarks.say(&rules);
     let _instance = Instance::take(&config.sensor.instance)?;
     let _pid_file = match &args.pid_file {
         Some(path) => {
@@ -81,7 +79,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         None => None,
     };
     let mut started = start(loaded, rules)?;
-    let end = started.wait(args, loaded, watch);
+    let end = started.wait(args, loaded, watch, remarks);
     if end.unread {
         started.leave(config);
         return Ok(Outcome::Unread);
@@ -107,6 +105,7 @@ pub(super) struct Running {
     pub(super) control: Control,
     pub(super) identity: Arc<Identity>,
     pub(super) metadata: MetadataTasks,
+    pub(super) resolver: Resolver,
     pub(super) self_test: Option<SelfTest>,
     pub(super) reach: Reach,
     pub(super) programs: Programs,
@@ -117,7 +116,13 @@ pub(super) struct Running {
 
 impl Running {
     /// Waits until the sensor has to stop.
-    fn wait(&mut self, args: &Args, loaded: &config::Loaded, mut watch: Watch) -> End {
+    fn wait(
+        &mut self,
+        args: &Args,
+        loaded: &config::Loaded,
+        mut watch: Watch,
+        mut remarks: Remarks,
+    ) -> End {
         let mut config = loaded.config.clone();
         let mut monitor = Monitor::new(&config, &self.telemetry, self.self_test.take());
         let mut readiness = Readiness::new();
@@ -167,7 +172,7 @@ impl Running {
                 given_back = Instant::now();
                 lifecycle::give_back();
             }
-            if reload && let Some(new) = self.reload(args, &mut watch) {
+            if reload && let Some(new) = self.reload(args, &mut watch, &mut remarks) {
                 monitor.reconfigure(&new.config, &self.telemetry);
                 config = new.config;
             }
@@ -197,8 +202,13 @@ impl Running {
 
     /// Reads configuration and rules again. After any error the old configuration and rules stay in
     /// force.
-    fn reload(&self, args: &Args, watch: &mut Watch) -> Option<config::Loaded> {
-        let done = self.try_reload(args, watch);
+    fn reload(
+        &self,
+        args: &Args,
+        watch: &mut Watch,
+        remarks: &mut Remarks,
+    ) -> Option<config::Loaded> {
+        let done = self.try_reload(args, watch, remarks);
         let telemetry = &self.telemetry;
         match done {
             Ok(loaded) => {
@@ -218,7 +228,12 @@ impl Running {
         }
     }
 
-    fn try_reload(&self, args: &Args, watch: &mut Watch) -> anyhow::Result<config::Loaded> {
+    fn try_reload(
+        &self,
+        args: &Args,
+        watch: &mut Watch,
+        remarks: &mut Remarks,
+    ) -> anyhow::Result<config::Loaded> {
         let loaded = configuration(args, watch)?;
         for warning in &loaded.warnings {
             warn!("{warning}");
@@ -226,17 +241,21 @@ impl Running {
         let rules = Arc::new(rules_of(&loaded)?);
         let digest = rules.digest().to_owned();
         let outputs = self.control.prepare(&loaded.config, &self.identity)?;
+        let domains = rules.requirements().domains.clone();
         let (done, result) = mpsc::channel();
         self.feed.reload(Reload {
             demand: syscall::options::capture_request(&loaded.config, rules.requirements()),
             rules: Rules {
-                set: rules,
+                set: Arc::clone(&rules),
                 alerts: options::alerts(&loaded.config),
             },
             outputs,
             done,
         });
         result.recv().context("the capture thread has ended")??;
+        remarks.say(&rules);
+        let refresh = loaded.config.sensor.dns.refresh.0;
+        self.resolver.set(&domains, refresh)?;
         self.outputs.set_timeout(loaded.config.output_timeout.0);
         logging::apply(&loaded.config);
         self.identity.set_loaded(Loaded {
@@ -319,13 +338,15 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
             report,
         }) => {
             for problem in report.problems() {
-                // Falco takes any spelling without a word.
-                if problem.code != Code::Spelling {
+                if problem.code == Code::Spelling {
+                    // Falco takes the spelling silently.
+                    debug!("{}", problem.diagnostic);
+                } else {
                     warn!("{}", problem.diagnostic);
                 }
             }
             let wants_env = set.requirements().needs.contains(Needs::ENV);
-            if wants_env && *set.env() == WantedEnv::None {
+            if wants_env && set.env().variables == WantedEnv::None {
                 warn!(
                     "rules look at the environment, of which they see nothing: name variables in sensor.capture.env"
                 );

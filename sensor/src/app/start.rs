@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering::Relaxed, mpsc};
 use anyhow::Context as _;
 use config::{Config, Toggle};
 use events::{EventSource as _, Feed, ReleaseCounts};
-use metadata::{Counters, Metadata, MetadataTasks, Notice, Users};
+use metadata::{Counters, Metadata, MetadataTasks, Notice, Notify, Resolver, Users};
 use outputs::Outputs;
 use telemetry::{Condition, Identity, Loaded, Telemetry};
 use tokio::runtime::Runtime;
@@ -76,7 +76,11 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         &request,
         &telemetry,
     )?;
-    let lineage = Lineage::scan(&config.sensor.proc_root, Arc::clone(&counters));
+    let lineage = Lineage::scan(
+        &config.sensor.proc_root,
+        rules.requirements().variables.clone(),
+        Arc::clone(&counters),
+    );
     let kernel = Arc::new(counts);
     let ledger = Arc::new(SystemCalls::ledger());
     let releases = Arc::<ReleaseCounts>::default();
@@ -90,6 +94,10 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         marker: Arc::clone(&marker),
     };
     metrics::connect(&telemetry, sources);
+    let (domains, resolver) = Resolver::new(Arc::clone(&counters), announcer(config));
+    resolver
+        .set(&rules.requirements().domains, config.sensor.dns.refresh.0)
+        .context("cannot start the threads that resolve names")?;
     let parts = PipelineParts {
         rules,
         alerts: options::alerts(config),
@@ -97,6 +105,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         metadata: caches,
         pending: Pending::new(options::hold(config), Arc::clone(&releases)),
         users: Users::new(options::users(config), Arc::clone(&counters)),
+        domains,
         lineage,
         cgroups: Cgroups::new(options::metadata(config).containerd.namespaces),
         ledger: Arc::clone(&ledger),
@@ -118,6 +127,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         control,
         identity,
         metadata,
+        resolver,
         self_test,
         reach: request.reach,
         programs,
@@ -148,9 +158,7 @@ fn start_metadata(
     if options.containerd.enabled {
         telemetry.health.require(Condition::ContainerdAnswered);
     }
-    let wanted = config.sensor.containerd.enabled;
-    let notify = Arc::new(move |notice| announce(&notice, wanted));
-    metadata::start(options, runtime.handle(), counters, notify)
+    metadata::start(options, runtime.handle(), counters, announcer(config))
         .context("cannot start the metadata tasks")
 }
 
@@ -204,9 +212,17 @@ fn start_self_test(
     }
 }
 
+/// Logs the notices of the metadata tasks.
+fn announcer(config: &Config) -> Notify {
+    let wanted = config.sensor.containerd.enabled;
+    Arc::new(move |notice| announce(&notice, wanted))
+}
+
 fn announce(notice: &Notice, wanted: Toggle) {
     match notice {
-        Notice::ContainerdUp { .. } | Notice::KubeUp { .. } => info!("{notice}"),
+        Notice::ContainerdUp { .. } | Notice::KubeUp { .. } | Notice::DomainResolved { .. } => {
+            info!("{notice}");
+        }
         // The configuration leaves open whether there is one; a pod runs in one.
         Notice::ContainerdAbsent { .. } if wanted == Toggle::Auto && !is_in_a_pod() => {
             info!("no containerd on this node: events of containers have their id only");

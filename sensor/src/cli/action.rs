@@ -39,6 +39,8 @@ pub enum Action {
     PluginInfo(String),
     /// Print the configuration.
     PrintConfig,
+    /// Print the macros and lists of the base files.
+    PrintBaseRules,
     /// Print the JSON schema of the configuration.
     ConfigSchema,
     /// Print the JSON schema of rule files.
@@ -81,6 +83,7 @@ impl Action {
             args.list_rules.then_some(Self::ListRules),
             args.support.then_some(Self::Support),
             args.print_config.then_some(Self::PrintConfig),
+            args.print_base_rules.then_some(Self::PrintBaseRules),
             args.dry_run.then_some(Self::DryRun),
         ];
         asked.into_iter().flatten().next().unwrap_or(Self::Run)
@@ -131,6 +134,7 @@ mod tests {
             ("--page-size", Action::PageSize),
             ("--dry-run", Action::DryRun),
             ("--print-config", Action::PrintConfig),
+            ("--print-base-rules", Action::PrintBaseRules),
             ("--version", Action::Version),
         ] {
             assert_eq!(action(&format!("sensor {line}")), expected, "{line}");

@@ -92,6 +92,9 @@ pub struct Args {
     /// Print the configuration in force, every key with its meaning
     #[arg(long)]
     pub print_config: bool,
+    /// Print the macros and lists that come before the first rules file
+    #[arg(long)]
+    pub print_base_rules: bool,
     /// Print the JSON schema of the configuration
     #[arg(long)]
     pub config_schema: bool,

@@ -128,6 +128,7 @@ pub fn run(
         Action::ListPlugins => writeln!(out, "0 Plugins Loaded:\n\n{NO_PLUGINS}")?,
         Action::PluginInfo(name) => bail!("no plugin is named '{name}': {NO_PLUGINS}"),
         Action::Run
+        | Action::PrintBaseRules
         | Action::DryRun
         | Action::Validate(_)
         | Action::Support

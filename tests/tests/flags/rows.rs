@@ -1,36 +1,9 @@
 //! The table of flags.
 
-/// What a stream has.
-#[derive(Clone, Copy)]
-pub(crate) enum Has {
-    /// Not a byte.
-    Nothing,
-    /// Each of these texts.
-    Text(&'static [&'static str]),
-    /// One line with this text.
-    OneLine(&'static str),
-    /// JSON with a value at each of these pointers.
-    Json(&'static [&'static str]),
-}
-
-/// A command line and what it does.
-pub(crate) struct Try {
-    /// The arguments; `{NAME}` is a file of the test, `+` a blank in an argument.
-    pub(crate) line: &'static str,
-    /// Standard output.
-    pub(crate) out: Has,
-    /// Standard error.
-    pub(crate) error: Has,
-    /// The exit code.
-    pub(crate) code: i32,
-}
-
-/// A flag.
-pub(crate) struct Row {
-    pub(crate) flag: &'static str,
-    pub(crate) does: &'static str,
-    pub(crate) tries: &'static [Try],
-}
+use super::table::{
+    Has::{Json, Nothing, OneLine, Text},
+    Row, Try, checks, fails, runs, says,
+};
 
 /// The rules of the tries.
 pub(crate) const RULES: &str = "\
@@ -50,36 +23,6 @@ pub(crate) const WRONG_RULES: &str = "\
   output: a shell
   priority: NOTICE
 ";
-
-const fn says(line: &'static str, out: Has) -> Try {
-    Try {
-        line,
-        out,
-        error: Nothing,
-        code: 0,
-    }
-}
-
-const fn fails(line: &'static str, error: &'static str) -> Try {
-    Try {
-        line,
-        out: Nothing,
-        error: OneLine(error),
-        code: 1,
-    }
-}
-
-/// A run of a second.
-const fn runs(line: &'static str, error: &'static [&'static str]) -> Try {
-    Try {
-        line,
-        out: Nothing,
-        error: Text(error),
-        code: 0,
-    }
-}
-
-use Has::{Json, Nothing, OneLine, Text};
 
 pub(crate) const ROWS: &[Row] = &[
     Row {
@@ -224,7 +167,7 @@ pub(crate) const ROWS: &[Row] = &[
         flag: "--dry-run",
         does: "Checks the configuration and the rules.",
         tries: &[
-            says("-c {sensor.yaml} --dry-run", Text(&["rules.yaml: Ok"])),
+            checks("-c {sensor.yaml} --dry-run", Text(&["rules.yaml: Ok"])),
             Try {
                 line: "-o json_output=false -r {wrong.yaml} --dry-run",
                 out: Text(&["wrong.yaml: Invalid", "proc.nam"]),
@@ -237,11 +180,11 @@ pub(crate) const ROWS: &[Row] = &[
         flag: "-V, --validate FILE|DIR",
         does: "Validates rules; repeatable.",
         tries: &[
-            says(
+            checks(
                 "-o json_output=false -V {rules.yaml}",
                 Text(&["rules.yaml: Ok"]),
             ),
-            says(
+            checks(
                 "-V {rules.yaml} -V {rules.yaml}",
                 Json(&["/falco_load_results/0/successful"]),
             ),
@@ -385,6 +328,14 @@ pub(crate) const ROWS: &[Row] = &[
         tries: &[says(
             "--print-config -o priority=warning",
             Text(&["\npriority: Warning\n"]),
+        )],
+    },
+    Row {
+        flag: "--print-base-rules",
+        does: "Prints the macros and lists that come before the first file of rules. (Falco has no such flag.)",
+        tries: &[says(
+            "--print-base-rules",
+            Text(&["- macro: spawned_process"]),
         )],
     },
     Row {

@@ -38,6 +38,9 @@ pub(super) const KEYS: [&str; 4] = ["name", "fields", "comps", "values"];
 
 /// Reads the exceptions of a rule. An exception in a definition must have fields.
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defines: bool) -> Option<Vec<Exception>> {
+    if node.is_null() {
+        return Some(Vec::new());
+    }
     let Some(items) = node.as_sequence() else {
         let message = format!("'exceptions' must be a list, not {}", node.describe());
         return reader.error(Code::YamlValidate, node.position, message);

@@ -102,8 +102,8 @@ fn define(reader: &mut Reader<'_>) -> Option<RuleDefinition> {
     };
     let tags = tags(reader);
     let source = match reader.get("source") {
-        Some(node) => reader.scalar("source", node)?.as_str()?,
-        None => "syscall",
+        Some(node) if !node.is_null() => reader.scalar("source", node)?.as_str()?,
+        _ => "syscall",
     };
     Some(RuleDefinition {
         enabled: reader.boolean("enabled").unwrap_or(true),
