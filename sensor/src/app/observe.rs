@@ -138,7 +138,7 @@ impl Running {
             let mut reload = false;
             let mut tick = TICK;
             if !readiness.is_settled() {
-                self.look_at_health(&config, &mut readiness);
+                self.look_at_health(&mut readiness);
                 tick = START_TICK;
             }
             let left = end.map_or(tick, |end| end.saturating_duration_since(Instant::now()));
@@ -163,7 +163,7 @@ impl Running {
             if looked.elapsed() >= Duration::from_secs(1) {
                 looked = Instant::now();
                 reload |= config.watch_config_files && watch.changed();
-                self.look_at_health(&config, &mut readiness);
+                self.look_at_health(&mut readiness);
             }
             if let Some(ready) = readiness.ready_since() {
                 quiet.look(Instant::now(), ready, || self.ledger.totals(), &config);
@@ -192,12 +192,11 @@ impl Running {
         }
     }
 
-    fn look_at_health(&self, config: &Config, readiness: &mut Readiness) {
+    fn look_at_health(&self, readiness: &mut Readiness) {
         self.telemetry.probe();
-        let runtimes = self.metadata.health().runtimes();
-        let wanted = config.sensor.containerd.enabled;
-        judge_runtimes(&runtimes, wanted, &self.telemetry.health);
-        readiness.look(&self.telemetry.health, Instant::now());
+        let health = &self.telemetry.health;
+        judge_runtimes(&self.metadata.health(), health);
+        readiness.look(health, Instant::now());
     }
 
     /// Reads configuration and rules again. After any error the old configuration and rules stay in

@@ -52,7 +52,7 @@ impl Quiet {
         let left_out = totals.sum(|kind| kind.filtered() + kind.passed_over);
         let containers = has_containers(
             &config.sensor.proc_root,
-            &options::metadata(config).containerd.namespaces,
+            &options::metadata(config).runtimes.namespaces,
         );
         info!("{}", hint(containers, left_out));
     }

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use config::Toggle;
-use metadata::{RuntimeHealth, RuntimeState};
 use telemetry::{Condition, Health};
 use tracing::{info, warn};
 
@@ -60,73 +58,17 @@ fn reasons(health: &Health) -> Vec<String> {
         .collect()
 }
 
-/// Sets the readiness condition on container runtimes, from the state of each.
-pub(super) fn judge_runtimes(runtimes: &[RuntimeHealth], wanted: Toggle, health: &Health) {
-    match missing(runtimes, wanted) {
+/// Sets the readiness condition on container runtimes.
+pub(super) fn judge_runtimes(runtimes: &metadata::Health, health: &Health) {
+    match runtimes.missing_runtimes() {
         Some(reason) => health.fail(Condition::ContainerdAnswered, reason),
         None => health.hold(Condition::ContainerdAnswered),
-    }
-}
-
-/// What is missing of the runtimes: where the configuration asks for one, one must answer; where
-/// it leaves that open, one must answer if any is there.
-fn missing(runtimes: &[RuntimeHealth], wanted: Toggle) -> Option<String> {
-    let is = |state| runtimes.iter().any(|runtime| runtime.state == state);
-    if wanted == Toggle::Off || is(RuntimeState::Connected) {
-        return None;
-    }
-    let there: Vec<_> = runtimes
-        .iter()
-        .filter(|runtime| runtime.state == RuntimeState::Connecting)
-        .map(|runtime| runtime.socket.display().to_string())
-        .collect();
-    match wanted {
-        _ if !there.is_empty() => Some(format!("no answer from {}", there.join(", "))),
-        Toggle::On => Some("no socket of containerd answers".into()),
-        Toggle::Auto | Toggle::Off => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn runtimes(states: &[RuntimeState]) -> Vec<RuntimeHealth> {
-        let runtime = |(number, state): (usize, &RuntimeState)| RuntimeHealth {
-            socket: format!("/run/{number}.sock").into(),
-            state: *state,
-        };
-        states.iter().enumerate().map(runtime).collect()
-    }
-
-    #[test]
-    fn a_node_is_ready_when_what_it_was_asked_for_is_there() {
-        use RuntimeState::{Absent, Connected, Connecting};
-        use Toggle::{Auto, Off, On};
-        for (wanted, states, ready) in [
-            (Auto, &[Absent, Absent][..], true),
-            (Auto, &[Absent, Connecting], false),
-            (Auto, &[Connecting, Connected], true),
-            (On, &[Absent, Absent], false),
-            (On, &[Absent, Connecting], false),
-            (On, &[Absent, Connected], true),
-            (Off, &[], true),
-        ] {
-            let missing = missing(&runtimes(states), wanted);
-            assert_eq!(
-                missing.is_none(),
-                ready,
-                "{wanted:?} {states:?}: {missing:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_runtime_that_does_not_answer_is_named() {
-        let states = [RuntimeState::Absent, RuntimeState::Connecting];
-        let reason = missing(&runtimes(&states), Toggle::Auto).unwrap();
-        assert_eq!(reason, "no answer from /run/1.sock");
-    }
 
     #[test]
     fn the_log_says_each_change_once_and_is_patient_at_the_start() {

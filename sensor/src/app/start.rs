@@ -3,9 +3,9 @@
 use std::sync::{Arc, atomic::Ordering::Relaxed, mpsc};
 
 use anyhow::Context as _;
-use config::{Config, Toggle};
+use config::Config;
 use events::{EventSource as _, Feed, ReleaseCounts};
-use metadata::{Counters, Metadata, MetadataTasks, Notice, Notify, Resolver, Users};
+use metadata::{Counters, Metadata, MetadataTasks, Notice, Resolver, Users};
 use outputs::Outputs;
 use telemetry::{Condition, Identity, Loaded, Telemetry};
 use tokio::runtime::Runtime;
@@ -19,7 +19,7 @@ use crate::{
         self, SystemCalls,
         capture::{self, Capture},
         lineage::Lineage,
-        pipeline::{Cgroups, Node, Pending, PipelineParts},
+        pipeline::{Node, Pending, PipelineParts},
         rules::RuleSet,
         say_attached,
         self_test::{Marker, SelfTest},
@@ -65,17 +65,21 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
     let marker = Arc::<Marker>::default();
     let self_test = start_self_test(config, &telemetry, &marker);
     let capture::Started {
-        capture,
+        mut capture,
         ring,
         counts,
         throttled,
         fill,
         programs,
+        place,
     } = start_capture(
         &syscall::options::capture(config, &marker),
         &request,
         &telemetry,
     )?;
+    let namespaces = options::metadata(config).runtimes.namespaces;
+    let cgroups = syscall::options::cgroups(config, place.as_ref(), namespaces);
+    syscall::confine(&mut capture, &cgroups)?;
     let lineage = Lineage::scan(
         &config.sensor.proc_root,
         rules.requirements().variables.clone(),
@@ -94,7 +98,8 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         marker: Arc::clone(&marker),
     };
     metrics::connect(&telemetry, sources);
-    let (domains, resolver) = Resolver::new(Arc::clone(&counters), announcer(config));
+    let (domains, resolver) =
+        Resolver::new(Arc::clone(&counters), Arc::new(|notice| announce(&notice)));
     resolver
         .set(&rules.requirements().domains, config.sensor.dns.refresh.0)
         .context("cannot start the threads that resolve names")?;
@@ -107,7 +112,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         users: Users::new(options::users(config), Arc::clone(&counters)),
         domains,
         lineage,
-        cgroups: Cgroups::new(options::metadata(config).containerd.namespaces),
+        cgroups,
         ledger: Arc::clone(&ledger),
         telemetry: Arc::clone(&telemetry),
         marker,
@@ -137,14 +142,14 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
     })
 }
 
-/// The threads for the tasks that query containerd and the API server, and for the web server.
+/// The threads for the tasks that query container runtimes and the API server, and for the web server.
 fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("metadata")
         .enable_all()
         .build()
-        .context("cannot start the threads for containerd and the API server")
+        .context("cannot start the threads for container runtimes and the API server")
 }
 
 /// The caches of containers and pods, and the tasks that fill them.
@@ -155,11 +160,16 @@ fn start_metadata(
     telemetry: &Telemetry,
 ) -> anyhow::Result<(Metadata, MetadataTasks)> {
     let options = options::metadata(config);
-    if options.containerd.enabled {
+    if !options.runtimes.sockets.is_empty() {
         telemetry.health.require(Condition::ContainerdAnswered);
     }
-    metadata::start(options, runtime.handle(), counters, announcer(config))
-        .context("cannot start the metadata tasks")
+    metadata::start(
+        options,
+        runtime.handle(),
+        counters,
+        Arc::new(|notice| announce(&notice)),
+    )
+    .context("cannot start the metadata tasks")
 }
 
 /// Starts the web server if the configuration enables it.
@@ -212,21 +222,15 @@ fn start_self_test(
     }
 }
 
-/// Logs the notices of the metadata tasks.
-fn announcer(config: &Config) -> Notify {
-    let wanted = config.sensor.containerd.enabled;
-    Arc::new(move |notice| announce(&notice, wanted))
-}
-
-fn announce(notice: &Notice, wanted: Toggle) {
+fn announce(notice: &Notice) {
     match notice {
-        Notice::ContainerdUp { .. } | Notice::KubeUp { .. } | Notice::DomainResolved { .. } => {
+        Notice::RuntimeUp { .. } | Notice::KubeUp { .. } | Notice::DomainResolved { .. } => {
             info!("{notice}");
         }
         // The configuration leaves open whether there is one; a pod runs in one.
-        Notice::ContainerdAbsent { .. } if wanted == Toggle::Auto && !is_in_a_pod() => {
-            info!("no containerd on this node: events of containers have their id only");
-        }
+        Notice::RuntimesAbsent {
+            is_required: false, ..
+        } if !is_in_a_pod() => info!("{notice}"),
         _ => warn!("{notice}"),
     }
 }
