@@ -132,6 +132,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         metadata,
         resolver,
         self_test,
+        reach: request.reach,
         programs,
         requests,
         _signals: signals,
@@ -160,9 +161,13 @@ fn start_metadata(
     if !options.runtimes.sockets.is_empty() {
         telemetry.health.require(Condition::ContainerdAnswered);
     }
-    let notify = Arc::new(|notice| announce(&notice));
-    metadata::start(options, runtime.handle(), counters, notify)
-        .context("cannot start the metadata tasks")
+    metadata::start(
+        options,
+        runtime.handle(),
+        counters,
+        Arc::new(|notice| announce(&notice)),
+    )
+    .context("cannot start the metadata tasks")
 }
 
 /// Starts the web server if the configuration enables it.
@@ -217,12 +222,18 @@ fn start_self_test(
 
 fn announce(notice: &Notice) {
     match notice {
-        Notice::RuntimeUp { .. }
-        | Notice::KubeUp { .. }
-        | Notice::DomainResolved { .. }
-        | Notice::RuntimesAbsent {
+        Notice::RuntimeUp { .. } | Notice::KubeUp { .. } | Notice::DomainResolved { .. } => {
+            info!("{notice}");
+        }
+        // The configuration leaves open whether there is one; a pod runs in one.
+        Notice::RuntimesAbsent {
             is_required: false, ..
-        } => info!("{notice}"),
+        } if !is_in_a_pod() => info!("{notice}"),
         _ => warn!("{notice}"),
     }
+}
+
+/// Whether Kubernetes started this process: it gives each pod the address of its API server.
+fn is_in_a_pod() -> bool {
+    std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }
