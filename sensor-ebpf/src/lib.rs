@@ -27,6 +27,7 @@ pub use settings::{
 };
 pub use wire::{
     ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, ARGV_LIMIT_MIN, Ancestor, CALL_ARGUMENTS,
-    CGROUP_MAX, COMM_LEN, COMPONENTS_MAX, CWD_MAX, Call, Connect, ENV_LIMIT_MAX, EXE_MAX, Exec,
-    FILENAME_MAX, Header, NAME_MAX, Task, WIRE_VERSION, connect_flag, exec_flag, task_flag,
+    CGROUP_MAX, COMM_LEN, COMPONENTS_MAX, CWD_MAX, Call, Connect, ENV_LIMIT_MAX, ENV_PART,
+    ENV_PART_MAX, ENV_PARTS_MAX, EXE_MAX, Exec, FILENAME_MAX, Figures, Header, NAME_MAX, STDIO,
+    Task, WIRE_VERSION, connect_flag, exec_flag, task_flag,
 };

@@ -27,6 +27,8 @@ pub mod want {
     pub const INET: u32 = 1 << 4;
     /// The hooks see 32-bit calls at their exit too.
     pub const COMPAT: u32 = 1 << 5;
+    /// The figures of processes: [`crate::Figures`].
+    pub const FIGURES: u32 = 1 << 6;
 }
 
 /// The only value of the `SETTINGS` map; user space may change it while the programs run.

@@ -19,14 +19,22 @@ pub struct Sensor {
     pub stop_deadline: Span,
     /// Name of the lock that prevents a second sensor on the node.
     pub instance: String,
+    /// Whether mistakes that Falco takes are errors.
+    pub strict_config: bool,
+    /// Lines in the system log.
+    pub syslog: Syslog,
     /// Form of log lines.
     pub log_format: LogFormat,
+    /// What comes before the rule files.
+    pub rules: SensorRules,
     /// What the kernel side captures.
     pub capture: Capture,
     /// The container runtime.
     pub containerd: Containerd,
     /// The API server.
     pub kube: Kube,
+    /// The domain names that rules mention.
+    pub dns: Dns,
     /// The hold: events whose container is not known yet.
     pub hold: Hold,
     /// Budgets, which protect all containers from a flood of one.
@@ -48,16 +56,48 @@ impl Default for Sensor {
             proc_root: "/proc".into(),
             stop_deadline: Span::from_secs(5),
             instance: "sensor".into(),
+            strict_config: false,
+            syslog: Syslog::default(),
             log_format: LogFormat::default(),
+            rules: SensorRules::default(),
             capture: Capture::default(),
             containerd: Containerd::default(),
             kube: Kube::default(),
+            dns: Dns::default(),
             hold: Hold::default(),
             fairness: Fairness::default(),
             self_test: SelfTest::default(),
             file_output: FileTuning::default(),
             http_output: HttpTuning::default(),
         }
+    }
+}
+
+/// `sensor.syslog.*`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Syslog {
+    /// Name in front of each line, by which log daemons filter.
+    pub ident: String,
+}
+
+impl Default for Syslog {
+    fn default() -> Self {
+        Self {
+            ident: "falco".into(),
+        }
+    }
+}
+
+/// `sensor.rules.*`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SensorRules {
+    /// Whether rules find the macros and lists of the base files.
+    pub base: bool,
+}
+
+impl Default for SensorRules {
+    fn default() -> Self {
+        Self { base: true }
     }
 }
 
@@ -69,7 +109,8 @@ pub struct Capture {
     pub argv_limit: ByteSize,
     /// Environment variables that rules may see.
     pub env: WantedEnv,
-    /// Most bytes of the environment to capture, up to [`sensor_ebpf::ENV_LIMIT_MAX`].
+    /// Most bytes of the environment that the record of an exec has and an output prints, up to
+    /// [`sensor_ebpf::ENV_LIMIT_MAX`].
     pub env_limit: ByteSize,
     /// The process tree whose events the sensor leaves out or observes alone.
     pub tree: Tree,
@@ -192,6 +233,21 @@ impl Default for Kube {
             node: None,
             annotations: Vec::new(),
             deletion_delay: Span::from_secs(60),
+        }
+    }
+}
+
+/// `sensor.dns.*`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dns {
+    /// Time between two look-ups of a name.
+    pub refresh: Span,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self {
+            refresh: Span::from_secs(30),
         }
     }
 }

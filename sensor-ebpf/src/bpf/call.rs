@@ -172,7 +172,7 @@ fn called(task: u64, regs: &Regs, result: i64) {
     for n in 0..CALL_ARGUMENTS {
         record.fixed.arguments[n] = regs.argument(n);
     }
-    task::fill(record, task, &image, key, settings.ancestors);
+    task::fill(record, task, &image, key, settings);
     let start = record.position();
     if cgroup::append_names(record, node) {
         record.task.flags |= task_flag::CGROUP_COMPLETE;

@@ -257,13 +257,7 @@ pub fn emit(
     if !budget::spend(settings, Kind::Connect, &caller.cgroup) {
         return;
     }
-    task::fill(
-        record,
-        task,
-        &caller.image,
-        caller.cgroup,
-        settings.ancestors,
-    );
+    task::fill(record, task, &caller.image, caller.cgroup, settings);
     let start = record.position();
     if cgroup::append_names(record, caller.node) {
         record.task.flags |= task_flag::CGROUP_COMPLETE;

@@ -166,7 +166,7 @@ fn failed(task: u64, regs: &Regs, result: i64, is_execveat: impl Fn() -> bool) {
     if regs.compat {
         record.add_exec_flags(exec_flag::COMPAT);
     }
-    task::fill(record, task, &image, key, settings.ancestors);
+    task::fill(record, task, &image, key, settings);
 
     let start = record.position();
     if cgroup::append_names(record, node) {

@@ -1,13 +1,16 @@
 //! The options of each part of the process, from the configuration.
 
-use config::{Config, Toggle, WhichRules};
+use config::{Config, Toggle};
 use events::PendingOptions;
 use metadata::{
     CacheOptions, ContainerdOptions, KubeAccess, KubeOptions, MetadataOptions, UsersOptions,
 };
 use outputs::AlertOptions;
 
-use crate::sources::syscall::rules::{self, SUGGESTED_OUTPUT, Select, Selection};
+use crate::sources::syscall::{
+    fields::Environment,
+    rules::{self, SUGGESTED_OUTPUT, Select, Selection},
+};
 
 /// Options for containerd and the API server.
 #[must_use]
@@ -98,21 +101,23 @@ pub(super) fn rules(config: &Config) -> rules::Options {
                 config::RuleMatching::All => rules::Matching::All,
             },
             priority: config.priority,
-            selection: config.rules.iter().map(selection).collect(),
+            selection: config.rules.iter().flat_map(selections).collect(),
             append_output: config.append_output.iter().map(append).collect(),
         },
-        env: config.sensor.capture.env.clone(),
+        env: Environment {
+            variables: config.sensor.capture.env.clone(),
+            printed: usize::try_from(config.sensor.capture.env_limit.0).unwrap_or(usize::MAX),
+        },
     }
 }
 
-fn selection(switch: &config::RuleSwitch) -> Selection {
-    Selection {
-        enable: switch.enable,
-        select: match &switch.rules {
-            WhichRules::Named(name) => Select::Name(name.as_str().into()),
-            WhichRules::Tagged(tag) => Select::Tag(tag.as_str().into()),
-        },
-    }
+fn selections(switch: &config::RuleSwitch) -> impl Iterator<Item = Selection> {
+    let text = |text: &String| text.as_str().into();
+    let rule = switch.rule.as_ref().map(text).map(Select::Name);
+    let tag = switch.tag.as_ref().map(text).map(Select::Tag);
+    let enable = switch.enable;
+    let select = rule.into_iter().chain(tag);
+    select.map(move |select| Selection { enable, select })
 }
 
 fn append(entry: &config::AppendOutput) -> rules::AppendOutput {

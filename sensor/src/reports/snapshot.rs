@@ -213,6 +213,7 @@ mod tests {
         let telemetry = Telemetry::new(Arc::new(Identity::new(&Config::default())));
         let rule = |name: &str, priority| RuleLabel {
             name: name.into(),
+            state: "active",
             source: "syscall".into(),
             priority,
             tags: Vec::new(),
@@ -255,6 +256,7 @@ mod tests {
         let telemetry = telemetry();
         let rule = RuleLabel {
             name: "C".into(),
+            state: "active",
             source: "another".into(),
             priority: Priority::Debug,
             tags: Vec::new(),

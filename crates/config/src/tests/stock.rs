@@ -161,17 +161,52 @@ fn the_former_name_of_a_key_is_read_with_a_warning() {
 }
 
 #[test]
-fn a_key_under_both_its_names_is_an_error() {
+fn a_key_under_both_its_names_has_both_values() {
     for text in [
         "rules_file: /a\nrules_files: [/b]\n",
-        "rules_files: [/b]\nrules_file: /a\n",
+        "rules_files: [/a]\nrules_file: [/b]\n",
     ] {
-        let message = fails(text);
-        assert!(
-            message.contains("error: both 'rules_files' and 'rules_file' are given"),
-            "{message}"
-        );
+        let (_dir, inputs) = inputs(text);
+        let loaded = load(&inputs).unwrap();
+        assert_eq!(loaded.config.rules_files, ["/a", "/b"].map(PathBuf::from));
+        let told = loaded.warnings.iter().any(|warning| {
+            let warning = warning.to_string();
+            warning.contains("are one key: both count")
+        });
+        assert!(told, "{:?}", loaded.warnings);
     }
+}
+
+#[test]
+fn former_names_of_the_engine_s_keys_are_read() {
+    let config = read("syscall_buf_size_preset: 6\nsyscall_drop_failed_exit: false\n");
+    assert_eq!(config.engine.modern_ebpf.buf_size_preset, 6);
+    assert!(!config.engine.modern_ebpf.drop_failed_exit);
+}
+
+#[test]
+fn a_stock_configuration_loads_without_a_warning() {
+    let (_dir, inputs) = inputs(NEWEST);
+    let loaded = load(&inputs).unwrap();
+    // What the text asks for beyond the stock: plugins are in the list, and none is loaded.
+    let told: Vec<_> = loaded.warnings.iter().map(|w| &*w.message).collect();
+    assert_eq!(
+        told,
+        ["'static_fields' has no effect here: add fields by append_output"]
+    );
+}
+
+#[test]
+fn plugins_are_named_only_where_one_would_be_loaded() {
+    let told = |text: &str| {
+        let (_dir, inputs) = inputs(text);
+        load(&inputs).unwrap().warnings.len()
+    };
+    let list = "plugins: [{name: container}, {name: json}]\n";
+    assert_eq!(told(list), 1);
+    assert_eq!(told(&format!("{list}load_plugins: [container]\n")), 0);
+    assert_eq!(told(&format!("{list}load_plugins: [container, json]\n")), 1);
+    assert_eq!(told("plugins: [{name: container}]\n"), 0);
 }
 
 #[test]
@@ -179,4 +214,90 @@ fn a_path_alone_is_a_list_of_one() {
     assert_eq!(read("rules_files: /a\n").rules_files, [PathBuf::from("/a")]);
     let config = overridden(&["rules_files=/b"]).unwrap();
     assert_eq!(config.rules_files, [PathBuf::from("/b")]);
+}
+
+/// A YAML text as a validator of JSON schemas sees it.
+fn json(node: &yaml::Node) -> serde_json::Value {
+    use serde_json::Value;
+    match &node.kind {
+        yaml::Kind::Sequence(items) => items.iter().map(json).collect(),
+        yaml::Kind::Mapping(entries) => {
+            let entry = |(key, value): &(yaml::Node, yaml::Node)| {
+                (key.as_str().unwrap().to_owned(), json(value))
+            };
+            Value::Object(entries.iter().map(entry).collect())
+        }
+        yaml::Kind::Scalar(text, yaml::Style::Plain) if !node.is_null() => match &**text {
+            "true" => true.into(),
+            "false" => false.into(),
+            text => match (text.parse::<i64>(), text.parse::<f64>()) {
+                (Ok(number), _) => number.into(),
+                (_, Ok(number)) => number.into(),
+                _ => text.into(),
+            },
+        },
+        yaml::Kind::Scalar(..) if node.is_null() => Value::Null,
+        yaml::Kind::Scalar(text, _) => (&**text).into(),
+    }
+}
+
+/// What a validator of JSON schemas says of a configuration.
+fn validated(text: &str) -> Result<(), String> {
+    let mut schemas = boon::Schemas::new();
+    let mut compiler = boon::Compiler::new();
+    compiler
+        .add_resource("file:///schema", crate::schema())
+        .unwrap();
+    let schema = compiler.compile("file:///schema", &mut schemas).unwrap();
+    let parsed = yaml::parse(&yaml::Source::new("f", text), &yaml::Limits::default()).unwrap();
+    let value = json(&parsed.documents[0]);
+    let result = schemas.validate(&value, schema);
+    result.map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_schema_holds_for_what_the_sensor_reads_without_an_error() {
+    for text in [NEWEST, FORMER, &crate::print(&Config::default())] {
+        validated(text).unwrap_or_else(|error| panic!("{error}"));
+    }
+    // Falco's own file, which is not part of this project: SENSOR_FALCO_YAML=PATH.
+    if let Ok(path) = std::env::var("SENSOR_FALCO_YAML") {
+        let text = std::fs::read_to_string(path).unwrap();
+        validated(&text).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_the_sensor_does_not_read() {
+    for text in [
+        "json_outptu: true",
+        "json_output: maybe",
+        "webserver: {listen_port: 70000}",
+        "priority: loud",
+        "rules: [{switch: {rule: a}}]",
+        "sensor: {capture: {hooks: fast}}",
+        "append_output: [{match: {rules: a}}]",
+        "metrics: [1]",
+    ] {
+        assert!(validated(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn the_schema_knows_the_type_of_each_key() {
+    let schema = crate::schema();
+    for key in crate::keys() {
+        let mut place = &schema;
+        for part in key.name.split('.') {
+            place = &place["properties"][part];
+        }
+        let described = place["description"].as_str().unwrap();
+        assert!(described.contains(key.doc), "{}", key.name);
+        assert!(
+            place.as_object().unwrap().len() > 1,
+            "{}: {}",
+            key.name,
+            key.ty
+        );
+    }
 }

@@ -55,6 +55,7 @@ pub fn capture_request(config: &Config, requirements: &Requirements) -> CaptureR
         connects: requirements.connects.clone(),
         argv_limit: limit(capture.argv_limit),
         env_limit: if env { limit(capture.env_limit) } else { 0 },
+        figures: requirements.needs.contains(Needs::FIGURES),
         ancestors: requirements.ancestors.max(1),
         budget: budget(config),
     }

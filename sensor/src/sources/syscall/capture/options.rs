@@ -172,8 +172,11 @@ pub struct CaptureRequest {
     pub connects: Connects,
     /// Bytes of argv to capture, up to [`Options::argv_capacity`].
     pub argv_limit: u32,
-    /// Bytes of the environment to capture (0: none), up to [`sensor_ebpf::ENV_LIMIT_MAX`].
+    /// Bytes of the environment that the record of an exec has (0: none), up to
+    /// [`sensor_ebpf::ENV_LIMIT_MAX`]; the rest comes in parts.
     pub env_limit: u32,
+    /// Whether to report the figures of processes ([`sensor_ebpf::Figures`]).
+    pub figures: bool,
     /// Ancestors to report, up to [`sensor_ebpf::ANCESTORS_MAX`].
     pub ancestors: u32,
     /// The budget of each cgroup.
@@ -187,6 +190,7 @@ impl Default for CaptureRequest {
             connects: Connects::ALL,
             argv_limit: ARGV_LIMIT_DEFAULT,
             env_limit: 0,
+            figures: false,
             ancestors: 10,
             budget: Budget::NONE,
         }
@@ -205,6 +209,7 @@ impl CaptureRequest {
             (self.connects.other_families, want::OTHER_FAMILIES),
             (self.connects.names.is_some(), want::NAMES),
             (mode.sees_compat(), want::COMPAT),
+            (self.figures, want::FIGURES),
         ];
         let tree = match tree {
             TreeMode::All => Tree::All,

@@ -1,12 +1,17 @@
 //! What the kernel side and the metadata must provide for a set of rules.
 
+use std::collections::BTreeSet;
+
 use sensor_ebpf::Kinds;
 
 use super::{names::names, peers::Peer};
 use crate::sources::syscall::{
     capture::{Connects, Reach},
     event::Kind,
-    fields::{ANCESTORS_MAX, Argument, FieldRef, Needs, Syscall, class, of_kind},
+    fields::{
+        ANCESTORS_MAX, Argument, ArgumentKind, DOMAINS, FieldRef, Needs, Syscall, class, of_kind,
+    },
+    lineage::Variables,
 };
 
 /// What the active rules need.
@@ -20,6 +25,10 @@ pub struct Requirements {
     pub connects: Connects,
     /// The needs of all fields in conditions and outputs.
     pub needs: Needs,
+    /// The variables of the environment that fields read; none if they read no environment.
+    pub variables: Option<Variables>,
+    /// The domain names with which conditions compare addresses.
+    pub domains: BTreeSet<Box<str>>,
     /// The number of ancestors that fields read.
     pub ancestors: u32,
     /// The number of ancestors whose programs fields read.
@@ -50,6 +59,13 @@ impl Requirements {
             },
             ..Self::default()
         };
+        for field in DOMAINS {
+            rules.compared(of_kind(Kind::Connect), field, &mut |name| {
+                if !name.is_empty() {
+                    this.domains.insert(name.into());
+                }
+            });
+        }
         for kind in Kind::ALL {
             for host in [false, true] {
                 let others = std::mem::take(&mut this.needs);
@@ -75,6 +91,16 @@ impl Requirements {
     fn field(&mut self, field: &FieldRef) {
         let needs = field.field.needs;
         self.needs = self.needs.union(needs);
+        if needs.contains(Needs::ENV) {
+            let variables = self.variables.get_or_insert_default();
+            match &field.argument {
+                Argument::Name(name) => {
+                    variables.names.insert(name.clone());
+                }
+                // `proc.env_truncated` reads no variable.
+                _ => variables.all |= field.field.argument == ArgumentKind::OptionalName,
+            }
+        }
         let depth = match field.argument {
             Argument::Index(index) => index,
             _ if needs.contains(Needs::ANCESTORS) => ANCESTORS_MAX,
