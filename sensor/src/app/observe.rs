@@ -145,12 +145,12 @@ impl Running {
     fn look_at_health(&self) {
         let health = &self.telemetry.health;
         self.telemetry.probe();
-        if self.metadata.health().containerd_ready() {
+        if self.metadata.health().runtimes_ready() {
             health.hold(Condition::ContainerdAnswered);
         } else {
             health.fail(
                 Condition::ContainerdAnswered,
-                "no socket of containerd answers",
+                "a container runtime does not answer",
             );
         }
     }

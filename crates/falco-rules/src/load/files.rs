@@ -55,6 +55,7 @@ impl RuleFile {
             name: name.into(),
             sha256: hexadecimal(&Sha256::digest(bytes)),
             text: yaml::decode(bytes).into(),
+            base: false,
         }
     }
 }

@@ -43,7 +43,7 @@ fn with_rules(telemetry: &Arc<Telemetry>, rules: &str) -> Pipeline {
         users: Users::new(users, counters),
         domains: Domains::default(),
         lineage: Lineage::new(),
-        cgroups: Cgroups::new(vec!["k8s.io".into()]),
+        cgroups: Cgroups::new(metadata::Node::default(), vec!["k8s.io".into()]),
         ledger: Arc::new(SystemCalls::ledger()),
         telemetry: Arc::clone(telemetry),
     })
