@@ -24,7 +24,7 @@ use super::{
     quiet::Quiet,
     readiness::{Readiness, judge_runtimes},
     rights,
-    rules::{self, Remarks},
+    rules::{self, RuleLog},
     start::start,
     summary::Summary,
     tree,
@@ -68,7 +68,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     tree::check(config)?;
     let rules = Arc::new(rules_of(loaded)?);
-    let mut remarks = Remarks::default();
+    let mut remarks = RuleLog::default();
     remarks.say(&rules);
     let _instance = Instance::take(&config.sensor.instance)?;
     let _pid_file = match &args.pid_file {
@@ -123,7 +123,7 @@ impl Running {
         args: &Args,
         loaded: &config::Loaded,
         mut watch: Watch,
-        mut remarks: Remarks,
+        mut remarks: RuleLog,
     ) -> End {
         let mut config = loaded.config.clone();
         let mut monitor = Monitor::new(&config, &self.telemetry, self.self_test.take());
@@ -208,7 +208,7 @@ impl Running {
         &self,
         args: &Args,
         watch: &mut Watch,
-        remarks: &mut Remarks,
+        remarks: &mut RuleLog,
     ) -> Option<config::Loaded> {
         let done = self.try_reload(args, watch, remarks);
         let telemetry = &self.telemetry;
@@ -234,7 +234,7 @@ impl Running {
         &self,
         args: &Args,
         watch: &mut Watch,
-        remarks: &mut Remarks,
+        remarks: &mut RuleLog,
     ) -> anyhow::Result<config::Loaded> {
         let loaded = configuration(args, watch)?;
         for warning in &loaded.warnings {
