@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anyhow::bail;
 use config::{Config, Loaded};
+use outputs::{Outputs, tls};
 
 use super::{needs, options, rules};
 use crate::{
@@ -42,7 +43,8 @@ pub fn inspect(action: &Action, loaded: &Loaded) -> anyhow::Result<bool> {
                 Ok(compilation) => compilation.report,
                 Err(report) => report,
             };
-            validated(&report, config, &mut out)
+            let is_valid = validated(&report, config, &mut out)?;
+            Ok(can_start(config) && is_valid)
         }
         Action::ListRules => {
             let set = set(config)?;
@@ -73,6 +75,23 @@ pub fn inspect(action: &Action, loaded: &Loaded) -> anyhow::Result<bool> {
         }
         _ => Ok(true),
     }
+}
+
+/// Whether what the configuration enables could start: outputs and the web server. Says what could
+/// not.
+fn can_start(config: &Config) -> bool {
+    let outputs = Outputs::check(config);
+    let outputs = outputs.iter().map(ToString::to_string);
+    let web = &config.webserver;
+    let tls = (web.enabled && web.ssl_enabled)
+        .then(|| tls::acceptor(&web.ssl_certificate).err())
+        .flatten()
+        .map(|what| format!("webserver: {what}: check webserver.ssl_certificate"));
+    let problems: Vec<String> = outputs.chain(tls).collect();
+    for problem in &problems {
+        eprintln!("Error: {problem}");
+    }
+    problems.is_empty()
 }
 
 /// Prints a report as Falco does: to standard output, and for an invalid file also as text to

@@ -22,6 +22,9 @@ pub fn configuration(args: &Args) -> Result<Loaded, ConfigError> {
     if args.unbuffered {
         inputs.overrides.push("buffered_outputs=false".into());
     }
+    if args.strict {
+        inputs.overrides.push("sensor.strict_config=true".into());
+    }
     let mut loaded = load(&inputs)?;
     if !args.rules.is_empty() {
         loaded.config.rules_files.clone_from(&args.rules);
