@@ -8,7 +8,7 @@ use std::{
 
 use config::Config;
 use telemetry::Identity;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::{
     Batch, DropCause, OutputError, Queue,
@@ -32,7 +32,7 @@ pub(super) fn start(
     let has_reader = syslog.connect().is_ok();
     if !has_reader {
         // As in Falco, this is no reason not to start: a container has no system log.
-        warn!(
+        info!(
             "syslog_output: nobody listens at {SOCKET}: its lines are dropped and counted until somebody does"
         );
     }

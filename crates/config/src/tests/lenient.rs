@@ -99,6 +99,10 @@ fn no_message_and_no_list_shows_a_password() {
     let config = read(&format!("http_output: {{url: '{url}'}}\n"));
     assert_eq!(config.http_output.url, url);
     assert!(print(&config).contains("url: \"http://***@h/x\"\n"));
+    let config = read(&format!(
+        "program_output: {{program: 'curl {url} -d @-'}}\n"
+    ));
+    assert!(print(&config).contains("program: \"curl http://***@h/x -d @-\"\n"));
     for text in [
         format!("http_output: {{url: 'ftp://joe:s3cret@h'}}\n"),
         format!("http_output: {{url: [{url}]}}\n"),

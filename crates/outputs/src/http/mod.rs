@@ -239,3 +239,5 @@ impl Deliver for Http {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tunnel_tests;

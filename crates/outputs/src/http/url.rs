@@ -85,6 +85,12 @@ impl Url {
             let (user, password) = user.split_once(':').unwrap_or((user, ""));
             (decoded(user), decoded(password))
         });
+        let has_nul = |(user, password): &(Vec<u8>, Vec<u8>)| {
+            [user, password].iter().any(|text| text.contains(&0))
+        };
+        if user.as_ref().is_some_and(has_nul) {
+            return Err("%00 is in the user or the password".into());
+        }
         let (host, port) = host_and_port(host)?;
         Ok(Self {
             scheme,
@@ -329,6 +335,7 @@ mod tests {
             "http:////h",
             "http://u:secret@a b",
             "http://u:secret@h|",
+            "http://u:secret%00@h",
         ] {
             let error = Url::parse(text).unwrap_err();
             assert!(!error.contains("secret"), "{text}: {error}");
