@@ -3,12 +3,11 @@
 #![no_main]
 
 use bumpalo::Bump;
-use config::WantedEnv;
 use libfuzzer_sys::{Corpus, fuzz_target};
-use metadata::{ContainerState, Users};
+use metadata::{ContainerState, Domains, Users};
 use sensor::sources::syscall::{
     event::{Event, builder::RecordBuilder},
-    fields::{Context, Memo, Template},
+    fields::{Context, Environment, Memo, Template},
     lineage::Lineage,
     rules::{Options, RuleFile, Scratch, compile},
 };
@@ -39,9 +38,10 @@ fuzz_target!(|text: &str| -> Corpus {
         hostname: "node",
         boot_id: 1,
         container: ContainerState::Host,
-        env: &WantedEnv::All,
+        env: &Environment::ALL,
         lineage: &lineage,
         users: &users,
+        domains: &Domains::default(),
         memo: Memo::default(),
     };
     let mut scratch = Scratch::default();

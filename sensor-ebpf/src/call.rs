@@ -4,6 +4,7 @@
 use crate::{
     CALL_ARGUMENTS, Kind,
     flags::{Choices, Flag},
+    functions,
 };
 
 /// The description of a plain system call: everything that the sensor needs to report the call.
@@ -15,10 +16,41 @@ pub struct SystemCall {
     pub name: &'static str,
     /// The tracepoint at its exit, of the category `syscalls`.
     pub tracepoint: &'static str,
+    /// The kernel's functions for the call, see [`functions!`](crate::functions).
+    pub functions: [&'static str; functions!("").len()],
     /// The numbers of the call, by ABI.
     pub numbers: Numbers,
     /// The call's arguments, in the order in which `evt.args` has them, after `res`.
     pub arguments: &'static [CallArgument],
+}
+
+/// The names of the kernel's functions for a system call: first for native calls, which every kernel
+/// with the call has, then for 32-bit calls, which a kernel may lack (`__SYSCALL_DEFINEx` of
+/// `arch/x86/include/asm/syscall_wrapper.h` and `arch/arm64/include/asm/syscall_wrapper.h`).
+#[cfg(not(target_arch = "aarch64"))]
+#[macro_export]
+macro_rules! functions {
+    ($name:literal) => {
+        [
+            concat!("__x64_sys_", $name),
+            concat!("__ia32_sys_", $name),
+            concat!("__ia32_compat_sys_", $name),
+        ]
+    };
+}
+
+/// The names of the kernel's functions for a system call: first for native calls and for 32-bit
+/// calls alike, then for 32-bit calls whose arguments have another form
+/// (`arch/arm64/include/asm/syscall_wrapper.h`).
+#[cfg(target_arch = "aarch64")]
+#[macro_export]
+macro_rules! functions {
+    ($name:literal) => {
+        [
+            concat!("__arm64_sys_", $name),
+            concat!("__arm64_compat_sys_", $name),
+        ]
+    };
 }
 
 /// Numbers of a system call by the caller's ABI; empty where an ABI has no such call.

@@ -3,7 +3,7 @@
 use crate::{BACKED_UP, BackedUp, KINDS, Kind};
 
 /// Number of counters of a kind.
-pub const COUNTERS: usize = 11;
+pub const COUNTERS: usize = 12;
 
 /// The counters of one CPU: those of each kind, how often each program's backup did its work,
 /// and room up to a power of two: whole cache lines, and indices are bounded by a mask.
@@ -38,6 +38,8 @@ pub enum Counter {
     PathIncomplete = 9,
     /// Lost: its cgroup had used up its budget.
     Throttled = 10,
+    /// Written with the environment cut.
+    EnvironmentCut = 11,
 }
 
 impl Counter {
@@ -54,6 +56,7 @@ impl Counter {
         Self::Unreadable,
         Self::PathIncomplete,
         Self::Throttled,
+        Self::EnvironmentCut,
     ];
 
     /// Index in [`CpuCounts`].

@@ -6,6 +6,7 @@
 use crate::{
     CallArgument, Form, Numbers, SystemCall,
     flags::{CLONE_FLAGS, PTRACE_REQUESTS},
+    functions,
 };
 
 /// What an event of a kind has beside its process: the fixed part of the record, which also decides
@@ -54,6 +55,7 @@ macro_rules! kinds {
             kind: Kind::$call,
             name: $call_name,
             tracepoint: concat!("sys_exit_", $call_name),
+            functions: functions!($call_name),
             numbers: Numbers { $($abi: &[$($number),*]),* },
             arguments: &[$(CallArgument {
                 name: stringify!($argument),
@@ -242,6 +244,12 @@ impl Kinds {
         Self(self.0 | 1 << kind as u32)
     }
 
+    /// Without a kind.
+    #[must_use]
+    pub const fn without(self, kind: Kind) -> Self {
+        Self(self.0 & !(1 << kind as u32))
+    }
+
     /// With one kind more, if a condition is true.
     #[must_use]
     pub const fn with_if(self, kind: Kind, condition: bool) -> Self {
@@ -252,6 +260,12 @@ impl Kinds {
     #[must_use]
     pub const fn contains(self, kind: Kind) -> bool {
         self.0 & 1 << kind as u32 != 0
+    }
+
+    /// The kinds of both choices.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     /// Whether a kind is in both choices.

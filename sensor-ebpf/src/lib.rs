@@ -19,12 +19,15 @@ pub use call::{CallArgument, Form, Numbers, SystemCall};
 pub use counter::{COUNTERS, Counter, CpuCounts};
 pub use kind::{KINDS, Kind, Kinds, Part};
 pub use offsets::{ABSENT, Offsets};
-pub use preempt::{BACKED_UP, BackedUp, DONE_MAX, DoneKey, PREEMPT_DISABLE, PREEMPT_ENABLE};
+pub use preempt::{
+    BACKED_UP, BackedUp, DONE_MAX, DoneKey, PREEMPT_DISABLE, PREEMPT_ENABLE, preempted,
+};
 pub use settings::{
     Attempt, BUDGET_PRESSURE, CgroupClass, CgroupKey, Image, Settings, THROTTLED_MAX, Tree, want,
 };
 pub use wire::{
     ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, ARGV_LIMIT_MIN, Ancestor, CALL_ARGUMENTS,
-    CGROUP_MAX, COMM_LEN, COMPONENTS_MAX, CWD_MAX, Call, Connect, ENV_LIMIT_MAX, EXE_MAX, Exec,
-    FILENAME_MAX, Header, NAME_MAX, Task, WIRE_VERSION, connect_flag, exec_flag, task_flag,
+    CGROUP_MAX, COMM_LEN, COMPONENTS_MAX, CWD_MAX, Call, Connect, ENV_LIMIT_MAX, ENV_PART,
+    ENV_PART_MAX, ENV_PARTS_MAX, EXE_MAX, Exec, FILENAME_MAX, Figures, Header, NAME_MAX, STDIO,
+    Task, WIRE_VERSION, connect_flag, exec_flag, task_flag,
 };

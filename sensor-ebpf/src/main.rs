@@ -24,6 +24,7 @@ mod bpf {
     pub mod count;
     pub mod exec;
     pub mod failed;
+    pub mod figures;
     pub mod filter;
     pub mod given;
     pub mod kernel;

@@ -29,10 +29,36 @@ pub enum BackedUp {
     Call,
     /// `exit_call_raw`
     CallRaw,
+    /// `fexit_exec`
+    ExecFunction,
+    /// `fexit_connect`
+    ConnectFunction,
+    /// `fexit_call`
+    CallFunction,
 }
 
 /// How many programs have a backup.
-pub const BACKED_UP: usize = 9;
+pub const BACKED_UP: usize = 12;
+
+/// The hooks on which the kernel can preempt programs, a bit for each; programs on these hooks have
+/// backups.
+pub mod preempted {
+    /// Tracepoints.
+    pub const TRACEPOINTS: u32 = 1 << 0;
+    /// The exits of kernel functions.
+    pub const FUNCTIONS: u32 = 1 << 1;
+}
+
+impl BackedUp {
+    /// The bit of [`preempted`] for the program's hook.
+    #[must_use]
+    pub const fn preempted(self) -> u32 {
+        match self {
+            Self::ExecFunction | Self::ConnectFunction | Self::CallFunction => preempted::FUNCTIONS,
+            _ => preempted::TRACEPOINTS,
+        }
+    }
+}
 
 /// Key of the `DONE` map: a program that has run for a task while its backup has not run yet.
 #[repr(C)]

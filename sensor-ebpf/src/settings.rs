@@ -25,8 +25,10 @@ pub mod want {
     pub const OTHER_FAMILIES: u32 = 1 << 3;
     /// Connects of IPv4 and IPv6 sockets.
     pub const INET: u32 = 1 << 4;
-    /// The sensor hooks system calls raw, so it sees 32-bit calls at their exit.
-    pub const RAW: u32 = 1 << 5;
+    /// The hooks see 32-bit calls at their exit too.
+    pub const COMPAT: u32 = 1 << 5;
+    /// The figures of processes: [`crate::Figures`].
+    pub const FIGURES: u32 = 1 << 6;
 }
 
 /// The only value of the `SETTINGS` map; user space may change it while the programs run.

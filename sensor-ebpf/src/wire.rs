@@ -6,7 +6,7 @@
 
 /// The version of the layout; each change of the layout changes it. User space refuses any other
 /// version.
-pub const WIRE_VERSION: u16 = 2;
+pub const WIRE_VERSION: u16 = 3;
 
 /// How many arguments of a plain system call a record has.
 pub const CALL_ARGUMENTS: usize = 5;
@@ -34,6 +34,42 @@ pub const ARGV_LIMIT_DEFAULT: u32 = 32 << 10;
 pub const ARGV_LIMIT_MAX: u32 = 256 << 10;
 /// Largest number of bytes of the environment that a configuration can set.
 pub const ENV_LIMIT_MAX: u32 = 32 << 10;
+/// [`Header::kind`] of a record that is no event but a part of an environment: the kernel side sends
+/// what the record of an exec has no room for in parts, before that record. A part has the members
+/// [`Header::time`] and [`Task::tgid`] of its exec, its position in the environment in
+/// [`Header::number`], its bytes behind [`Exec`], and their number in [`Exec::env_len`]. Its other
+/// members mean nothing.
+pub const ENV_PART: u16 = u16::MAX;
+/// Most bytes of a part of an environment: the smallest scratch memory of an exec has room for it.
+pub const ENV_PART_MAX: u32 = 96 << 10;
+/// Most parts of an environment: the kernel takes at most 6 MiB of argv and environment together
+/// (`_STK_LIM / 4 * 3` in `bprm_stack_limits`, fs/exec.c).
+pub const ENV_PARTS_MAX: u32 = (6 << 20) / ENV_PART_MAX;
+
+/// Number of the standard streams of a process.
+pub const STDIO: usize = 3;
+
+impl Figures {
+    /// No figures.
+    pub const NONE: Self = Self {
+        virtual_pages: 0,
+        resident_pages: 0,
+        swapped_pages: 0,
+        descriptors_limit: 0,
+        major_faults: 0,
+        minor_faults: 0,
+        threads: 0,
+        descriptors: 0,
+        stdio: [0; STDIO],
+        reserved: 0,
+    };
+    /// How many descriptors the programs look at.
+    pub const DESCRIPTORS_MAX: u32 = 16 << 10;
+    /// In [`Self::stdio`]: the descriptor is a socket.
+    pub const SOCKET: u16 = 1 << 15;
+    /// In [`Self::stdio`]: the descriptor is open, and no socket.
+    pub const OPEN: u16 = 1 << 14;
+}
 
 macro_rules! wire {
     ($($(#[$m:meta])* pub struct $name:ident { $($(#[$fm:meta])* pub $field:ident: $ty:ty,)* })*) => {$(
@@ -137,6 +173,33 @@ wire! {
         pub ancestors_len: u32,
         /// Bytes of the cgroup's names, innermost first, each with its NUL.
         pub cgroup_len: u32,
+        /// What the process uses.
+        pub figures: Figures,
+    }
+
+    /// What a process uses; [`Figures::NONE`] if no rule asks for any of it.
+    pub struct Figures {
+        /// Pages of its address space.
+        pub virtual_pages: u64,
+        /// Its pages in memory, as the kernel counts them: some pages for each CPU may be missing.
+        pub resident_pages: u64,
+        /// Its pages in swap.
+        pub swapped_pages: u64,
+        /// The number of descriptors that it may have open (the soft limit).
+        pub descriptors_limit: u64,
+        /// Major page faults of the thread.
+        pub major_faults: u64,
+        /// Minor page faults of the thread.
+        pub minor_faults: u64,
+        /// Its threads; 0 if there are no figures.
+        pub threads: u32,
+        /// Its open descriptors, of the first [`Figures::DESCRIPTORS_MAX`].
+        pub descriptors: u32,
+        /// The descriptors 0, 1 and 2: [`Figures::SOCKET`] and the address family, or
+        /// [`Figures::OPEN`] and the four highest bits of the file's mode, or 0 if not open.
+        pub stdio: [u16; STDIO],
+        /// Explicit padding.
+        pub reserved: u16,
     }
 
     /// Fixed part of [`crate::Kind::Exec`] and [`crate::Kind::ExecFailed`].
@@ -274,7 +337,7 @@ pub mod exec_flag {
     pub const ARGV_TRUNCATED: u32 = 1 << 2;
     /// argv, or a part of it, could not be read.
     pub const ARGV_UNREADABLE: u32 = 1 << 3;
-    /// The environment was longer than the limit.
+    /// The environment was longer than the limit, or could not be read.
     pub const ENV_TRUNCATED: u32 = 1 << 4;
     /// The executed file is in the upper layer of an overlay.
     pub const UPPER_LAYER: u32 = 1 << 5;
@@ -292,6 +355,9 @@ pub mod exec_flag {
     pub const CWD_DELETED: u32 = 1 << 11;
     /// The process runs 32-bit code.
     pub const COMPAT: u32 = 1 << 12;
+    /// The rest of the environment came before this record, in parts ([`crate::ENV_PART`]): the
+    /// environment is not cut.
+    pub const ENV_IN_PARTS: u32 = 1 << 13;
 }
 
 /// Bits of [`Connect::flags`].

@@ -12,8 +12,8 @@ use criterion::{Criterion, Throughput, criterion_group};
 use events::{EventSource as _, PendingEvents, PendingOptions};
 use falco_rules::Priority;
 use metadata::{
-    Container, ContainerId, ContainerKind, ContainerState, Counters, Lookup, Metadata, Pod, Users,
-    UsersOptions,
+    Container, ContainerId, ContainerKind, ContainerState, Counters, Domains, Lookup, Metadata,
+    Pod, Users, UsersOptions,
 };
 use outputs::{AlertOptions, Form, Outputs};
 use rustix::time::{ClockId, clock_gettime};
@@ -129,6 +129,7 @@ fn pipeline(rules: &str) -> Pipeline {
         metadata: Metadata::fixed(containers()).expect("an eventfd is made"),
         pending: Pending::new(PendingOptions::default(), Arc::default()),
         users: Users::new(UsersOptions::default(), counters),
+        domains: Domains::default(),
         lineage: Lineage::new(),
         cgroups: Cgroups::new(vec!["k8s.io".into()]),
         ledger: Arc::new(SystemCalls::ledger()),

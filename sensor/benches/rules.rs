@@ -7,12 +7,11 @@
 use std::{fmt::Write as _, hint::black_box};
 
 use bumpalo::Bump;
-use config::WantedEnv;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use metadata::{Container, ContainerId, ContainerState, Users};
+use metadata::{Container, ContainerId, ContainerState, Domains, Users};
 use sensor::sources::syscall::{
     event::{Event, builder::RecordBuilder},
-    fields::{Context, Memo},
+    fields::{Context, Environment, Memo},
     lineage::Lineage,
     rules::{Options, RuleFile, RuleSet, Scratch, compile},
 };
@@ -147,9 +146,10 @@ fn evaluate(c: &mut Criterion) {
                         hostname: "node",
                         boot_id: 1,
                         container: state,
-                        env: &WantedEnv::All,
+                        env: &Environment::ALL,
                         lineage: &lineage,
                         users: &users,
+                        domains: &Domains::default(),
                         memo: Memo::default(),
                     };
                     set.evaluate(&mut scratch, black_box(&context), &mut |rule| {

@@ -78,7 +78,7 @@ fn a_setns_with_0_accepts_a_descriptor_of_any_namespace() {
 
 #[test]
 fn a_setns_in_a_container_has_that_container() {
-    for hooks in tests::connects::HOOKS {
+    for hooks in tests::connects::hooks() {
         let scene = Scene::new();
         let number = libc::SYS_setns.to_string();
         let errno = libc::EBADF.to_string();
@@ -102,7 +102,7 @@ fn a_setns_in_a_container_has_that_container() {
 
 #[test]
 fn setns_calls_of_the_host_stay_in_the_kernel_if_rules_want_those_of_containers() {
-    for hooks in tests::connects::HOOKS {
+    for hooks in tests::connects::hooks() {
         let scene = Scene::new();
         let rules = calls::rules("setns and container.id != host");
         // The first call can be an event, before the sensor has classified its cgroup.
@@ -120,7 +120,7 @@ fn setns_calls_of_the_host_stay_in_the_kernel_if_rules_want_those_of_containers(
 
 #[test]
 fn a_call_that_no_rule_wants_is_not_hooked() {
-    for hooks in tests::connects::HOOKS {
+    for hooks in tests::connects::hooks() {
         let scene = Scene::new();
         let tool = scene.program("tool");
         let act = setns(uts(), 100, UTS, 0).exec(&tool, ["tool"]);
@@ -141,7 +141,12 @@ fn a_call_that_no_rule_wants_is_not_hooked() {
 #[test]
 fn ten_thousand_calls_are_ten_thousand_lines() {
     const CALLS: usize = 10_000;
-    for (hooks, program) in [("perf", "exit_call"), ("raw", "exit_call_raw")] {
+    for hooks in tests::connects::hooks() {
+        let program = match hooks {
+            "fexit" => "fexit_call",
+            "perf" => "exit_call",
+            _ => "exit_call_raw",
+        };
         let scene = Scene::new();
         let act = Act::new().calls(CALLS, libc::SYS_setns, [987, 0, 0, 0], libc::EBADF);
         let (seen, ..) = scene.act_under(act, |setup| {
@@ -240,7 +245,7 @@ mod compat {
     ];
 
     #[test]
-    fn a_32_bit_call_is_seen_by_raw_hooks() {
+    fn a_32_bit_call_is_seen_by_all_hooks_but_perfs() {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let trial = dir.path().join("trial");
         programs::write(&trial, &elf::i386());
@@ -248,17 +253,23 @@ mod compat {
             eprintln!("this kernel runs no 32-bit programs: nothing to see");
             return;
         }
-        let scene = Scene::new();
-        let program = scene.executable("setns32", elf::i386_after(CODE));
-        let act = Act::new().exec(program, ["s"]);
-        let (seen, ..) = scene.act_under(act, |setup| {
-            let setup = setup.rules(&calls::rules("setns"));
-            setup.option("sensor.capture.hooks", "raw")
-        });
-        let event = seen.only("at all", |_| true);
-        event.assert_fields(&json!({
-            "proc.name": "setns32", "evt.type": "setns",
-            "evt.args": "res=EBADF fd=987 nstype=CLONE_NEWUTS", "fd.num": 987,
-        }));
+        for hooks in tests::connects::hooks() {
+            let scene = Scene::new();
+            let program = scene.executable("setns32", elf::i386_after(CODE));
+            let act = Act::new().exec(program, ["s"]);
+            let (seen, ..) = scene.act_under(act, |setup| {
+                let setup = setup.rules(&calls::rules("setns"));
+                setup.option("sensor.capture.hooks", hooks)
+            });
+            if hooks == "perf" {
+                assert!(seen.events.is_empty(), "{seen:#?}");
+                continue;
+            }
+            let event = seen.only("at all", |_| true);
+            event.assert_fields(&json!({
+                "proc.name": "setns32", "evt.type": "setns",
+                "evt.args": "res=EBADF fd=987 nstype=CLONE_NEWUTS", "fd.num": 987,
+            }));
+        }
     }
 }

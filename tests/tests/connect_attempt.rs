@@ -104,7 +104,7 @@ fn a_destination_that_another_thread_rewrites_is_the_one_that_the_kernel_used() 
 }
 
 #[test]
-fn a_connect_that_seccomp_denies_is_eperm() {
+fn a_connect_that_seccomp_denies_is_eperm_where_tracepoints_are_hooked() {
     check(
         |_| {
             tcp(AF_INET)
@@ -112,6 +112,10 @@ fn a_connect_that_seccomp_denies_is_eperm() {
                 .connect("192.0.2.1:80", libc::EPERM)
         },
         |connects| {
+            if connects.hooks == "fexit" {
+                // The kernel does not call the function that the sensor hooks.
+                return assert!(connects.seen.events.is_empty(), "{:#?}", connects.seen);
+            }
             connects.one().assert_fields(&json!({
                 "evt.rawres": -libc::EPERM, "evt.res": "EPERM", "fd.name": "->192.0.2.1:80",
                 "fd.sip": "192.0.2.1", "evt.arg.addr": "192.0.2.1:80",

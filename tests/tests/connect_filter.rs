@@ -4,7 +4,7 @@ use libc::{AF_INET, AF_NETLINK, AF_UNIX, SOCK_RAW};
 use serde_json::json;
 use tests::{
     Act, Scene, Seen,
-    connects::{HOOKS, socket, tcp},
+    connects::{hooks, socket, tcp},
 };
 
 /// Steps with connects of all sorts: accepted and refused on loopback, without a route, unix,
@@ -50,7 +50,7 @@ fn names(seen: &Seen) -> Vec<&str> {
 
 #[test]
 fn families_and_loopback_that_no_rule_wants_are_dropped_in_the_kernel() {
-    for hooks in HOOKS {
+    for hooks in hooks() {
         let condition = r#"evt.type = connect and fd.typechar in (4, 6) and not fd.snet in ("127.0.0.0/8", "::1/128")"#;
         let seen = seen(hooks, condition);
         assert_eq!(names(&seen), ["->192.0.2.1:443"], "{seen:#?}");
@@ -62,7 +62,7 @@ fn families_and_loopback_that_no_rule_wants_are_dropped_in_the_kernel() {
 
 #[test]
 fn a_rule_for_unix_sockets_gets_them_alone() {
-    for hooks in HOOKS {
+    for hooks in hooks() {
         let seen = seen(hooks, "evt.type = connect and fd.typechar = u");
         assert_eq!(names(&seen), ["/no/such"], "{seen:#?}");
         assert_eq!(seen.counters().kernel("written"), 1, "{}", seen.stderr);
@@ -71,7 +71,7 @@ fn a_rule_for_unix_sockets_gets_them_alone() {
 
 #[test]
 fn connects_of_processes_that_no_rule_names_stay_in_the_kernel() {
-    for hooks in HOOKS {
+    for hooks in hooks() {
         let named = seen(hooks, "evt.type = connect and proc.name in (actor, curl)");
         assert!(named.events.len() >= 5, "{named:#?}");
         let others = seen(hooks, "evt.type = connect and proc.name = curl");
@@ -83,7 +83,7 @@ fn connects_of_processes_that_no_rule_names_stay_in_the_kernel() {
 
 #[test]
 fn connects_of_the_host_stay_in_the_kernel_if_only_containers_are_wanted() {
-    for hooks in HOOKS {
+    for hooks in hooks() {
         // The first connects of the cgroup show its class; the kernel side drops later ones by it.
         let steps = all_sorts().then("pause", ["500"]).and(all_sorts());
         let seen = act(steps, hooks, "evt.type = connect and container.id != host");

@@ -145,3 +145,111 @@ fn rules_see_those_variables_of_the_environment_that_are_named() {
         assert!(none.field(field).is_null(), "{field}: {:?}", none.0);
     }
 }
+
+/// Fields that only a container's runtime or the API server gives a value.
+const OF_CONTAINERS: [&str; 2] = ["container.", "k8s."];
+
+#[test]
+fn each_field_of_the_list_has_a_value_on_some_event() {
+    let fields = fields();
+    let events = events(&fields);
+    let never = fields.iter().filter(|field| {
+        let of_containers = OF_CONTAINERS
+            .iter()
+            .any(|class| field.name.starts_with(class));
+        !of_containers
+            && events
+                .iter()
+                .all(|event| event.field(&field.name).is_null())
+    });
+    let never: Vec<_> = never.map(|field| field.name.as_str()).collect();
+    assert_eq!(
+        never, [""; 0],
+        "they belong among the fields that no event has"
+    );
+}
+
+const FIGURES: &str = "%proc.nthreads %proc.nchilds %proc.fdopencount %proc.fdlimit %proc.fdusage %proc.vmsize %proc.vmrss %proc.vmswap %thread.vmsize %thread.vmsize.b %thread.vmrss %thread.pfmajor %thread.pfminor %proc.stdin.type %proc.stdout.type %proc.stderr.type %evt.type %proc.name %thread.nametid %thread.vnametid %thread.tid %user.homedir %user.shell %thread.cgroups %thread.cgroup[memory] %thread.cgroup[nonsense]";
+
+fn figures(act: Act) -> Vec<Event> {
+    let rules = format!(
+        "- {{rule: All, desc: d, condition: 'evt.type in (execve, connect)', output: '{FIGURES}', priority: INFO}}\n"
+    );
+    let (seen, ..) = Scene::new().act_under(act, |setup| setup.rules(&rules));
+    seen.events
+}
+
+#[test]
+fn a_program_that_ends_at_once_has_its_figures() {
+    let scene = Scene::new();
+    let tool = scene.program("tool");
+    let act = Act::new()
+        .then("open", ["55", "/dev/null"])
+        .exec(&tool, ["tool"]);
+    let [event] = <[Event; 1]>::try_from(figures(act)).unwrap();
+    // The actor's standard streams are pipes; it opens other descriptors for itself alone.
+    event.assert_fields(&serde_json::json!({
+        "proc.nthreads": 1, "proc.nchilds": 0,
+        "proc.fdopencount": 3,
+        "proc.stdin.type": "pipe", "proc.stdout.type": "pipe", "proc.stderr.type": "pipe",
+        "proc.vmswap": 0,
+        "thread.nametid": format!("tool{}", event.number("thread.tid")),
+        "thread.vmsize": event.number("proc.vmsize"),
+        "thread.vmsize.b": event.number("proc.vmsize") * 1024,
+        "thread.cgroup[memory]": event.text("thread.cgroups"),
+        "thread.cgroup[nonsense]": null,
+    }));
+    let (soft, _) = nofile();
+    assert_eq!(event.number("proc.fdlimit"), soft);
+    assert_eq!(event.number("proc.fdusage"), 3 * 100 / soft);
+    // The kernel maps stack, code and vdso, and little else.
+    assert!(
+        (8..10_000).contains(&event.number("proc.vmsize")),
+        "{:?}",
+        event.0
+    );
+    assert!(event.number("thread.pfminor") > 0);
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
+    let root = passwd
+        .lines()
+        .find(|line| line.starts_with("root:"))
+        .unwrap();
+    let root: Vec<_> = root.split(':').collect();
+    assert_eq!(event.text("user.homedir"), root[5]);
+    assert_eq!(event.text("user.shell"), root[6]);
+}
+
+/// The limits of descriptors of this process and its children.
+fn nofile() -> (i64, i64) {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let mut words = line.unwrap().split_whitespace().skip(3);
+    let mut next = || words.next().unwrap().parse().unwrap();
+    (next(), next())
+}
+
+#[test]
+fn the_figures_of_a_thread_are_those_of_its_process() {
+    let act = Act::new()
+        .just("net-namespace")
+        .just("thread")
+        .and(tcp(AF_INET))
+        .connect("127.0.0.1:1", libc::ECONNREFUSED);
+    let [event] = <[Event; 1]>::try_from(figures(act)).unwrap();
+    event.assert_fields(&serde_json::json!({
+        "evt.type": "connect",
+        "proc.nthreads": 2, "proc.nchilds": 1,
+        "thread.vmsize": 0, "thread.vmrss": 0,
+    }));
+    // An actor of some MiB. Counters by CPU may hold back some of its pages.
+    let size = event.number("proc.vmsize");
+    assert!(size > 1000, "{size}");
+    assert!(
+        (1..=size).contains(&event.number("proc.vmrss")),
+        "{:?}",
+        event.0
+    );
+    assert!(event.number("proc.fdopencount") >= 4);
+}

@@ -28,7 +28,7 @@ pub(super) struct Layers {
 }
 
 /// Names of keys in former versions of Falco.
-const FORMER: [(&str, &str); 3] = [
+pub(super) const FORMER: [(&str, &str); 3] = [
     ("rules_file", "rules_files"),
     (
         "syscall_buf_size_preset",
@@ -187,9 +187,9 @@ impl Layers {
 
     fn value(&mut self, source: &Source, key: &'static Key, node: &Node, strategy: Strategy) {
         let mut node = node.clone();
-        if MILLISECONDS.contains(&key.name) && node.as_u64().is_some_and(|n| n > 0) {
-            let text = format!("{}ms", node.as_str().unwrap_or_default());
-            node.kind = Kind::Scalar(text.into(), Style::Plain);
+        let number = node.as_u64().filter(|number| *number > 0);
+        if let Some(number) = number.filter(|_| MILLISECONDS.contains(&key.name)) {
+            node.kind = Kind::Scalar(format!("{number}ms").into(), Style::Plain);
         }
         // Falco takes one text for a list of one.
         if key.is_list() && node.as_str().is_some() && !node.is_null() {

@@ -151,12 +151,13 @@ keys! {
     sensor.strict_config: "Refuse a configuration with unknown keys, or with values for which Falco takes the default; otherwise the sensor warns of them. `--dry-run --strict` sets the key.";
     sensor.syslog.ident: "Name (ident) in front of each line of the system log, of alerts and of the sensor's own log.";
     sensor.log_format: "How the log's lines look: `text`, or `json`: an object a line, with `time`, `level`, `target` (the module), `message` and, where there are any, `fields`.";
+    sensor.rules.base: "Load macros and lists before the first rules file: those that the rule files of the Falco project define (`spawned_process`, `container`, `shell_binaries`, …), with the same meaning. A definition in a rules file takes the place of the one here. `sensor --print-base-rules` prints them.";
     sensor.capture.argv_limit: "Most bytes of argv to capture, 1KiB to 256KiB. A reload cannot raise the limit above 32KiB; a restart can.";
     sensor.capture.env: "Environment variables that rules may see: all, none, or those named. Captured only if a rule looks at them. *They often hold secrets.*";
-    sensor.capture.env_limit: "Most bytes of the environment to capture, up to 32KiB.";
+    sensor.capture.env_limit: "Most bytes of the environment that an output prints, up to 32KiB. Conditions and `proc.env[NAME]` see all of it; what is beyond this limit takes room in the ring buffer for a moment.";
     sensor.capture.tree.mode: "A process tree: `all` treats it like any other, `exclude` leaves it out, `only` leaves out all others.";
     sensor.capture.tree.root: "Process at the root of that tree. Default: the sensor.";
-    sensor.capture.hooks: "How the sensor hooks the exits of system calls (hook mode). *`raw` also sees 32-bit processes, and costs every system call more.*";
+    sensor.capture.hooks: "How the sensor hooks the exits of system calls (hook mode). *`fexit` costs no other system call anything, and sees no call that seccomp refused; `raw` costs every system call more; `perf` sees no call of 32-bit processes.*";
     sensor.containerd.enabled: "Ask containerd about containers.";
     sensor.containerd.sockets: "containerd's sockets, in the order in which the sensor tries them. Empty: the known ones (containerd, microk8s, k3s, k0s).";
     sensor.containerd.namespaces: "containerd's namespaces whose containers the sensor asks for. Empty: k8s.io, moby, default.";
@@ -165,6 +166,7 @@ keys! {
     sensor.kube.node: "Name of the node. Default: `sensor.node`.";
     sensor.kube.annotations: "Annotations of pods to keep.";
     sensor.kube.deletion_delay: "How long the sensor remembers a deleted pod, for late events.";
+    sensor.dns.refresh: "How often to resolve the domain names with which rules compare `fd.sip.name` and its like, 1 s to 1 h.";
     sensor.hold.timeout: "Longest time that an event waits for its container to be known.";
     sensor.hold.max_events: "Most events that wait.";
     sensor.hold.max_bytes: "Most bytes that wait.";
@@ -275,6 +277,11 @@ const RANGES: &[Range] = &[
         "sensor.self_test.timeout",
         |c| !c.sensor.self_test.timeout.0.is_zero(),
         "must not be 0",
+    ),
+    (
+        "sensor.dns.refresh",
+        |c| (1..=3600).contains(&c.sensor.dns.refresh.0.as_secs()),
+        "must be 1s to 1h",
     ),
     (
         "sensor.hold.timeout",

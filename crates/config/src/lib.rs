@@ -21,6 +21,7 @@ mod missing;
 mod outputs;
 mod path;
 mod print;
+mod schema;
 mod secrets;
 mod sensor;
 mod service;
@@ -40,10 +41,11 @@ pub use outputs::{
     StdoutOutput, SyslogOutput,
 };
 pub use print::{markdown, print};
+pub use schema::schema;
 pub use secrets::hide_user_info;
 pub use sensor::{
-    Capture, Containerd, Fairness, FileTuning, Hold, Hooks, Kube, SelfTest, Sensor, Syslog, Toggle,
-    Tree, TreeMode, WantedEnv,
+    Capture, Containerd, Dns, Fairness, FileTuning, Hold, Hooks, Kube, SelfTest, Sensor,
+    SensorRules, Syslog, Toggle, Tree, TreeMode, WantedEnv,
 };
 pub use service::{DropAction, Metrics, SyscallEventDrops, Webserver};
 pub use values::{ByteSize, Mode, Owner, Span};

@@ -133,7 +133,7 @@ impl Loader<'_> {
             source,
         })?;
         self.files.push(path.to_owned());
-        let source = Source::new(path.to_string_lossy(), String::from_utf8_lossy(&bytes));
+        let source = Source::new(path.to_string_lossy(), yaml::decode(&bytes));
         if let Some(document) = self.parse(&source) {
             let document = self.expand(document);
             if merged.is_some() {
@@ -158,19 +158,15 @@ impl Loader<'_> {
     }
 
     fn parse(&mut self, source: &Source) -> Option<Node> {
-        match parse(source, &Limits::default()) {
+        // As in Falco, a configuration is the first document.
+        let limits = Limits {
+            documents: 1,
+            ..Limits::default()
+        };
+        match parse(source, &limits) {
             Ok(parsed) => {
-                self.layers.warnings.extend(parsed.duplicates);
-                let mut documents = parsed.documents.into_iter();
-                let first = documents.next();
-                if let Some(second) = documents.next() {
-                    let message = "a second document: the first alone counts";
-                    self.layers.mistakes.push(
-                        Diagnostic::warning(source, second.position, message)
-                            .hint("a configuration is one document: remove `---`"),
-                    );
-                }
-                first
+                self.layers.mistakes.extend(parsed.warnings);
+                parsed.documents.into_iter().next()
             }
             Err(error) => {
                 self.layers.errors.push(error);

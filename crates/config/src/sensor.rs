@@ -25,12 +25,16 @@ pub struct Sensor {
     pub syslog: Syslog,
     /// Form of log lines.
     pub log_format: LogFormat,
+    /// What comes before the rule files.
+    pub rules: SensorRules,
     /// What the kernel side captures.
     pub capture: Capture,
     /// The container runtime.
     pub containerd: Containerd,
     /// The API server.
     pub kube: Kube,
+    /// The domain names that rules mention.
+    pub dns: Dns,
     /// The hold: events whose container is not known yet.
     pub hold: Hold,
     /// Budgets, which protect all containers from a flood of one.
@@ -55,9 +59,11 @@ impl Default for Sensor {
             strict_config: false,
             syslog: Syslog::default(),
             log_format: LogFormat::default(),
+            rules: SensorRules::default(),
             capture: Capture::default(),
             containerd: Containerd::default(),
             kube: Kube::default(),
+            dns: Dns::default(),
             hold: Hold::default(),
             fairness: Fairness::default(),
             self_test: SelfTest::default(),
@@ -82,6 +88,19 @@ impl Default for Syslog {
     }
 }
 
+/// `sensor.rules.*`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SensorRules {
+    /// Whether rules find the macros and lists of the base files.
+    pub base: bool,
+}
+
+impl Default for SensorRules {
+    fn default() -> Self {
+        Self { base: true }
+    }
+}
+
 /// `sensor.capture.*`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Capture {
@@ -90,7 +109,8 @@ pub struct Capture {
     pub argv_limit: ByteSize,
     /// Environment variables that rules may see.
     pub env: WantedEnv,
-    /// Most bytes of the environment to capture, up to [`sensor_ebpf::ENV_LIMIT_MAX`].
+    /// Most bytes of the environment that the record of an exec has and an output prints, up to
+    /// [`sensor_ebpf::ENV_LIMIT_MAX`].
     pub env_limit: ByteSize,
     /// The process tree whose events the sensor leaves out or observes alone.
     pub tree: Tree,
@@ -146,9 +166,11 @@ pub enum TreeMode {
 /// The hook mode: how the sensor hooks the exits of system calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hooks {
-    /// By perf tracepoints where the kernel allows it, else by raw tracepoints.
+    /// The first of the other modes, in their order, that the kernel allows.
     #[default]
     Auto,
+    /// By the exits of the kernel's functions: other system calls cost nothing more.
+    Fexit,
     /// By perf tracepoints only; the start fails where the kernel refuses them.
     Perf,
     /// By raw tracepoints: they see 32-bit processes, and every system call costs more.
@@ -211,6 +233,21 @@ impl Default for Kube {
             node: None,
             annotations: Vec::new(),
             deletion_delay: Span::from_secs(60),
+        }
+    }
+}
+
+/// `sensor.dns.*`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dns {
+    /// Time between two look-ups of a name.
+    pub refresh: Span,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self {
+            refresh: Span::from_secs(30),
         }
     }
 }

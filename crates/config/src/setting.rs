@@ -100,8 +100,7 @@ impl Setting for String {
     const TYPE: &'static str = "a text";
 
     fn read(node: &Node) -> Option<Self> {
-        let text = node.as_str().filter(|_| !node.is_null());
-        text.map(str::to_owned)
+        node.as_str().filter(|_| !node.is_null()).map(str::to_owned)
     }
 
     fn show(&self) -> String {
@@ -198,8 +197,8 @@ named! {
         "all" => Self::All, "exclude" => Self::Exclude, "only" => Self::Only
     }
     LogFormat: "text or json" { "text" => Self::Text, "json" => Self::Json }
-    Hooks: "auto, perf or raw" {
-        "auto" => Self::Auto, "perf" => Self::Perf, "raw" => Self::Raw
+    Hooks: "auto, fexit, perf or raw" {
+        "auto" => Self::Auto, "fexit" => Self::Fexit, "perf" => Self::Perf, "raw" => Self::Raw
     }
 }
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use super::*;
 
+mod dialect;
 mod files;
 mod lenient;
 mod options;

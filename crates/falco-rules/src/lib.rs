@@ -84,7 +84,9 @@ mod set;
 mod source;
 #[cfg(test)]
 mod tests;
+mod used;
 
+pub use activity::Tally;
 pub use build::{Compilation, compile};
 pub use classes::Classes;
 pub use evaluate::Scratch;
@@ -93,7 +95,7 @@ pub use fields::{
     Argument, ArgumentKind, Buffer, Field, FieldError, FieldRef, Getter, ParseError, Template,
     TimeForm, Type, Value, sanitize, write_time,
 };
-pub use load::{RuleFile, read};
+pub use load::{ENGINE_VERSION, RuleFile, read, schema};
 pub use options::{AppendOutput, Matching, Options, Select, Selection};
 pub use priority::Priority;
 pub use problem::{Code, ItemKind, Problem};

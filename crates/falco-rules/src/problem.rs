@@ -67,6 +67,8 @@ codes! {
     InvalidListName = "LOAD_INVALID_LIST_NAME", "List has an invalid name";
     /// Something unusual in a condition.
     ConditionWarning = "LOAD_COMPILE_CONDITION", "Warning in rule condition";
+    /// YAML that is read, but is probably a mistake: a key that is here twice.
+    UnusualYaml = "LOAD_YAML", "Unusual YAML";
     /// An unknown key.
     UnknownKey = "LOAD_UNKNOWN_KEY", "Unknown key";
     /// A value that is not spelt as in Falco's schema and is accepted all the same.
@@ -77,7 +79,7 @@ impl Code {
     /// Whether the problem concerns only Falco's schema of rule files.
     #[must_use]
     pub const fn is_schema(self) -> bool {
-        matches!(self, Self::UnknownKey | Self::Spelling)
+        matches!(self, Self::UnusualYaml | Self::UnknownKey | Self::Spelling)
     }
 }
 

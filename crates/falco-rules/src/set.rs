@@ -154,6 +154,30 @@ impl<S: Source> RuleSet<S> {
         constants((&self.graph, &self.checks), conditions, field, &meaning)
     }
 
+    /// Calls `each` with the constants with which the remaining conditions of enabled rules compare a
+    /// field of events of some classes. A constant can come more than once.
+    pub fn compared(&self, classes: Classes, field: &str, each: &mut dyn FnMut(&str)) {
+        let classes = (0..S::CLASSES).filter(|class| classes.contains(*class));
+        for (_, node) in classes.flat_map(|class| self.live(class)) {
+            self.graph.checks(node, &mut |check, _| {
+                let check = self.checks.get(check);
+                let numbers = match &check.test {
+                    Test::Symbols(symbols, _) => symbols.as_slice(),
+                    Test::NotSymbol(number, _) => std::slice::from_ref(number),
+                    _ => return,
+                };
+                let info = &self.checks.operands[check.operand as usize];
+                let mut is_of_field = false;
+                info.operand
+                    .fields(&mut |used| is_of_field |= used.field.name == field);
+                let texts = info.symbols.iter().filter(|_| is_of_field);
+                for (text, _) in texts.filter(|(_, number)| numbers.contains(number)) {
+                    each(text);
+                }
+            });
+        }
+    }
+
     /// The enabled rules that events of a class can match, with the remaining part of their
     /// conditions.
     fn live(&self, class: usize) -> impl Iterator<Item = (&Rule<S>, NodeId)> {
@@ -166,13 +190,13 @@ impl<S: Source> RuleSet<S> {
         &self.checks.operands[operand as usize].operand
     }
 
-    /// SHA-256 of all files, in hexadecimal.
+    /// SHA-256 of all files, base files included, in hexadecimal.
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// Name and SHA-256 of each file.
+    /// Name and SHA-256 of each file, without base files.
     #[must_use]
     pub fn files(&self) -> &[(Box<str>, Box<str>)] {
         &self.files

@@ -130,6 +130,28 @@ pub struct Owner {
     pub kind: Box<str>,
     /// Its name.
     pub name: Box<str>,
+    /// Its uid; none of a `Deployment`, which the pod does not name.
+    pub uid: Option<Box<str>>,
+}
+
+/// What a command asks a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeKind {
+    /// Whether it still works.
+    Liveness,
+    /// Whether it can take requests.
+    Readiness,
+}
+
+/// A command by which Kubernetes asks a container how it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Name of the container in its pod's specification.
+    pub container: Box<str>,
+    /// What it asks.
+    pub kind: ProbeKind,
+    /// The program and its arguments.
+    pub command: Box<[Box<str>]>,
 }
 
 /// A pod, as its sandbox and the API server describe it.
@@ -147,14 +169,18 @@ pub struct Pod {
     pub labels_text: Option<Box<str>>,
     /// Chosen annotations, sorted by key; only the API server knows.
     pub annotations: Box<[(Box<str>, Box<str>)]>,
-    /// The owner of the pod; only the API server knows it.
+    /// The owner of the pod, a `Deployment` rather than its `ReplicaSet`; only the API server knows.
     pub owner: Option<Owner>,
+    /// The owner that the pod itself names, such as a `ReplicaSet`; only the API server knows.
+    pub controller: Option<Owner>,
     /// Its service account; only the API server knows.
     pub service_account: Option<Box<str>>,
     /// Its node; only the API server knows.
     pub node: Option<Box<str>>,
     /// Its address; only the API server knows.
     pub ip: Option<Box<str>>,
+    /// The probes of its containers that execute a command; only the API server knows.
+    pub probes: Option<Box<[Probe]>>,
 }
 
 /// The value of a key in labels that are sorted by key.

@@ -77,6 +77,10 @@ counters! {
     users_oversized_total,
     /// Files of users or groups that were not read in time.
     users_stalled_total,
+    /// Look-ups of domain names that gave addresses.
+    domains_resolved_total,
+    /// Look-ups of domain names that gave no address.
+    domains_unresolved_total,
     /// Programs of running processes that the sensor read in `/proc`, because it had seen no exec
     /// of them.
     programs_read_total,

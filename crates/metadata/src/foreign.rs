@@ -30,5 +30,5 @@ pub fn oci_spec(json: &[u8]) -> Option<SpecFacts> {
 /// Reads a passwd or group file; returns the name of a number.
 #[must_use]
 pub fn name_of(text: &[u8], number: u32) -> Option<String> {
-    Table::parse(text).name(number).map(str::to_owned)
+    Some(Table::parse(text).get(number)?.name.to_string())
 }

@@ -40,6 +40,18 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
+    /// A domain name of a rule cannot be resolved.
+    DomainUnresolved {
+        /// The name.
+        name: Box<str>,
+        /// Why.
+        reason: String,
+    },
+    /// A domain name can be resolved again.
+    DomainResolved {
+        /// The name.
+        name: Box<str>,
+    },
 }
 
 impl fmt::Display for Notice {
@@ -67,6 +79,12 @@ impl fmt::Display for Notice {
                 "API server: {reason}; pod labels come from the sandbox, owner, service account \
                  and pod IP are null until it answers"
             ),
+            Self::DomainUnresolved { name, reason } => write!(
+                f,
+                "{name}, which a rule mentions, cannot be resolved: {reason}; the sensor tries \
+                 again, and keeps the last addresses for a while"
+            ),
+            Self::DomainResolved { name } => write!(f, "{name} can be resolved"),
         }
     }
 }

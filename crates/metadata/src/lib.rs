@@ -12,6 +12,7 @@ mod container;
 mod container_id;
 mod containerd;
 mod counters;
+mod domains;
 pub mod foreign;
 mod health;
 mod image;
@@ -28,9 +29,12 @@ mod users;
 pub use cache::BoundedCache;
 pub use caches::{Lookup, Metadata};
 pub use clock::{SECOND, boot_now};
-pub use container::{Container, ContainerKind, ContainerState, IdMap, Mount, Owner, Pod, label};
+pub use container::{
+    Container, ContainerKind, ContainerState, IdMap, Mount, Owner, Pod, Probe, ProbeKind, label,
+};
 pub use container_id::{ContainerId, Runtime, container_id};
 pub use counters::{Counters, count};
+pub use domains::{Domains, Resolver};
 pub use health::{Health, Notice, Notify, SocketHealth};
 pub use names::{Names, Strings};
 pub use options::{

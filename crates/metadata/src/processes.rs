@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    io::Read as _,
+    io::{self, Read as _},
     path::Path,
 };
 
@@ -28,33 +28,44 @@ pub struct Process {
     pub exe: Vec<u8>,
     /// Its working directory.
     pub cwd: Vec<u8>,
+    /// Its environment, if the caller wants it and it can be read: strings, each with its NUL.
+    pub env: Option<Vec<u8>>,
 }
 
 /// Most bytes of argv that are kept.
 const ARGV_MAX: u64 = 4096;
+/// Most bytes of the environment: the kernel starts no program with more.
+const ENV_MAX: u64 = 6 << 20;
 
 /// Suffix that the kernel adds to the path of a deleted file.
 const DELETED: &[u8] = b" (deleted)";
 
 /// All processes under a `/proc`, without those that end while this function reads them.
 #[must_use]
-pub fn processes(proc_root: &Path) -> Vec<Process> {
+pub fn processes(proc_root: &Path, with_env: bool) -> Vec<Process> {
     let Ok(entries) = fs::read_dir(proc_root) else {
         return Vec::new();
     };
     entries
         .flatten()
-        .filter_map(|entry| process(proc_root, entry.file_name().to_str()?.parse().ok()?))
+        .filter_map(|entry| {
+            process(
+                proc_root,
+                entry.file_name().to_str()?.parse().ok()?,
+                with_env,
+            )
+        })
         .collect()
 }
 
 /// One process; none if it has ended.
 #[must_use]
-pub fn process(proc_root: &Path, tgid: u32) -> Option<Process> {
+pub fn process(proc_root: &Path, tgid: u32, with_env: bool) -> Option<Process> {
     let dir = proc_root.join(tgid.to_string());
     let mut argv = Vec::new();
     let cmdline = File::open(dir.join("cmdline")).ok()?;
     cmdline.take(ARGV_MAX).read_to_end(&mut argv).ok()?;
+    let env = with_env.then(|| environment(&dir)).and_then(Result::ok);
     let (exe, cwd) = (link(&dir.join("exe")), link(&dir.join("cwd")));
     // Last of all: if the number belongs to another process by now, the start time differs.
     let (comm, ppid, start_ticks) = parse_stat(&fs::read(dir.join("stat")).ok()?)?;
@@ -66,7 +77,15 @@ pub fn process(proc_root: &Path, tgid: u32) -> Option<Process> {
         argv,
         exe,
         cwd,
+        env,
     })
+}
+
+fn environment(dir: &Path) -> io::Result<Vec<u8>> {
+    let mut env = Vec::new();
+    let environ = File::open(dir.join("environ"))?;
+    environ.take(ENV_MAX).read_to_end(&mut env)?;
+    Ok(env)
 }
 
 /// The target of a link in `/proc`; empty if the link cannot be read (as of a kernel thread).
@@ -102,11 +121,15 @@ mod tests {
     #[test]
     fn this_process_is_found_with_its_argv() {
         let me = std::process::id();
-        let all = processes(Path::new("/proc"));
+        let all = processes(Path::new("/proc"), true);
         let found = all.iter().find(|p| p.tgid == me).expect("this process");
         let argv0 = std::env::args().next().expect("argv[0]");
         assert!(found.argv.starts_with(argv0.as_bytes()));
         assert!(found.start_ticks > 0);
+        let path = std::env::var("PATH").expect("a variable");
+        let path = format!("PATH={path}\0");
+        let path = memchr::memmem::find(found.env.as_deref().unwrap_or_default(), path.as_bytes());
+        assert!(path.is_some(), "the environment");
         let path = |path: std::io::Result<std::path::PathBuf>| path.expect("its path");
         assert_eq!(
             found.exe,
@@ -135,9 +158,9 @@ mod tests {
         while !fs::read_to_string(&stat).expect("a child").contains(") Z ") {
             std::thread::yield_now();
         }
-        assert_eq!(process(proc, child.id()), None);
+        assert_eq!(process(proc, child.id(), false), None);
         child.wait().expect("its end");
-        assert_eq!(process(proc, child.id()), None);
+        assert_eq!(process(proc, child.id(), false), None);
     }
 
     #[test]

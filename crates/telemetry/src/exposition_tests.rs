@@ -150,6 +150,7 @@ fn rendered(rules: Vec<RuleLabel>) -> String {
 fn rule(name: &str, tags: &[&str]) -> RuleLabel {
     RuleLabel {
         name: name.into(),
+        state: "partly",
         source: "syscall",
         priority: Priority::Notice,
         tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),

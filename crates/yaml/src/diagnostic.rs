@@ -167,8 +167,9 @@ fn cut(line: &str, column: usize) -> (Box<str>, u32) {
         })
         .collect();
     let caret = (column - first).min(text.chars().count() + 1);
-    (
-        text.trim_end().into(),
-        u32::try_from(caret).unwrap_or(u32::MAX),
-    )
+    // White space at the end is left out, but the caret stands below something.
+    let trimmed = text.trim_end_matches(' ');
+    let blanks = caret.saturating_sub(trimmed.chars().count());
+    let end = (trimmed.len() + blanks).min(text.len());
+    (text[..end].into(), u32::try_from(caret).unwrap_or(u32::MAX))
 }

@@ -1,4 +1,5 @@
-//! YAML with positions, for files that people write: every message shows the line and the column.
+//! YAML as yaml-cpp, the library in Falco, reads it, with positions: every message shows the line and
+//! the column. `docs/yaml.md` lists what differs from yaml-cpp.
 //!
 //! ```text
 //! text ──Source──▶ parse ──▶ Node (line, column, offset) ──getters──▶ values
@@ -20,13 +21,18 @@
 //! # Ok::<(), Diagnostic>(())
 //! ```
 
+mod convert;
 mod diagnostic;
+mod encoding;
 mod nearest;
 mod node;
 mod parse;
+mod places;
+mod scan;
 mod source;
 
 pub use diagnostic::{Diagnostic, Severity};
+pub use encoding::decode;
 pub use nearest::nearest;
 pub use node::{Kind, Node, Style};
 pub use parse::{Limits, Parsed, parse};

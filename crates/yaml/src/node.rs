@@ -7,6 +7,8 @@ use super::Position;
 pub enum Style {
     /// Without quotes.
     Plain,
+    /// Without quotes, behind a tag: `!!str ~` is no null.
+    Tagged,
     /// In single quotes.
     SingleQuoted,
     /// In double quotes.
@@ -49,47 +51,6 @@ impl Node {
             Kind::Scalar(text, style) => Some((text, *style)),
             _ => None,
         }
-    }
-
-    /// A truth value, in YAML 1.1's spellings (`true`, `yes`, `on`, `y`, …).
-    #[must_use]
-    pub fn as_bool(&self) -> Option<bool> {
-        match self.as_str()? {
-            "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => {
-                Some(true)
-            }
-            "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n"
-            | "N" => Some(false),
-            _ => None,
-        }
-    }
-
-    /// A whole number: decimal, `0x…` or `0o…`.
-    #[must_use]
-    pub fn as_i64(&self) -> Option<i64> {
-        let text = self.as_str()?;
-        if let Some(digits) = text.strip_prefix("0x") {
-            return i64::from_str_radix(digits, 16).ok();
-        }
-        if let Some(digits) = text.strip_prefix("0o") {
-            return i64::from_str_radix(digits, 8).ok();
-        }
-        text.parse().ok()
-    }
-
-    /// A whole number that is not negative.
-    #[must_use]
-    pub fn as_u64(&self) -> Option<u64> {
-        match self.as_i64() {
-            Some(number) => number.try_into().ok(),
-            None => self.as_str()?.parse().ok(),
-        }
-    }
-
-    /// A number.
-    #[must_use]
-    pub fn as_f64(&self) -> Option<f64> {
-        self.as_str()?.parse().ok().filter(|n: &f64| n.is_finite())
     }
 
     /// Whether the node is `~`, `null`, or empty.

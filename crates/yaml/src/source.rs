@@ -15,6 +15,15 @@ pub struct Position {
     pub offset: u32,
 }
 
+/// The byte that begins a new line: `\r` if the first line ends with that alone, else `\n`.
+pub(super) fn ending(text: &str) -> u8 {
+    let bytes = text.as_bytes();
+    match memchr::memchr2(b'\n', b'\r', bytes) {
+        Some(first) if bytes[first] == b'\r' && bytes.get(first + 1) != Some(&b'\n') => b'\r',
+        _ => b'\n',
+    }
+}
+
 /// A text to be parsed; diagnostics show its lines. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Source(Arc<Inner>);
@@ -33,7 +42,7 @@ impl Source {
     pub fn new(name: impl Into<Box<str>>, text: impl AsRef<str>) -> Self {
         let text = text.as_ref();
         let text: Box<str> = text.strip_prefix('\u{feff}').unwrap_or(text).into();
-        let ends = memchr::memchr_iter(b'\n', text.as_bytes());
+        let ends = memchr::memchr_iter(ending(&text), text.as_bytes());
         let lines = std::iter::once(0)
             .chain(ends.map(|end| end + 1))
             .map_while(|start| u32::try_from(start).ok())
@@ -64,9 +73,9 @@ impl Source {
         let Some(&start) = self.0.lines.get(index) else {
             return "";
         };
-        let rest = &self.0.text[start as usize..];
-        let end = memchr::memchr2(b'\n', b'\r', rest.as_bytes()).unwrap_or(rest.len());
-        &rest[..end]
+        let next = self.0.lines.get(index + 1);
+        let end = next.map_or(self.0.text.len(), |&next| next as usize);
+        self.0.text[start as usize..end].trim_end_matches(['\n', '\r'])
     }
 
     /// The position behind `offset` bytes (at most the end of the text).
@@ -85,18 +94,6 @@ impl Source {
             column: u32::try_from(column).unwrap_or(u32::MAX),
             offset: small,
         }
-    }
-
-    /// The position of a line (from 1) and a column in characters (from 0).
-    pub(super) fn position_at(&self, line: usize, column: usize) -> Position {
-        let start = self.0.lines.get(line.saturating_sub(1)).copied();
-        let start = start.map_or(self.0.text.len(), |start| start as usize);
-        let bytes = self.0.text[start..]
-            .chars()
-            .take(column)
-            .map(char::len_utf8)
-            .sum::<usize>();
-        self.position(start + bytes)
     }
 
     /// The position in this text of the byte at `offset` of a scalar's value.
@@ -151,7 +148,7 @@ impl<'a> Characters<'a> {
     fn new(source: &'a str, style: Style) -> Self {
         let at = match style {
             // The position of a block scalar is the position of its text, not of its header `>-`.
-            Style::Plain | Style::Block => 0,
+            Style::Plain | Style::Tagged | Style::Block => 0,
             Style::SingleQuoted | Style::DoubleQuoted => 1,
         };
         Self { source, at, style }
@@ -187,7 +184,11 @@ fn escape(text: &str) -> (usize, bool) {
         _ => 0,
     };
     let len = 1 + c.len_utf8() + digits;
-    let white = matches!(c, ' ' | '\t' | '\n' | '\r' | 'n' | 't' | 'r');
+    let number = text
+        .get(2..2 + digits)
+        .and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    let white = matches!(c, ' ' | '\t' | '\n' | '\r' | 'n' | 't' | 'r')
+        || number.and_then(char::from_u32).is_some_and(is_space);
     let mut len = len.min(text.len());
     while !text.is_char_boundary(len) {
         len -= 1;

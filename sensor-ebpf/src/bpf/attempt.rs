@@ -164,7 +164,7 @@ fn has_exit(task: u64, settings: &Settings) -> bool {
     }
     let regs = Regs::current().of(task);
     if regs.compat {
-        settings.wants & want::RAW != 0 && is_compat_connect(&regs)
+        settings.wants & want::COMPAT != 0 && is_compat_connect(&regs)
     } else {
         is_connect(&regs)
     }

@@ -4,8 +4,8 @@
 use aya_ebpf::{
     EbpfContext as _,
     helpers::generated::bpf_get_smp_processor_id,
-    macros::{btf_tracepoint, tracepoint},
-    programs::{BtfTracePointContext, TracePointContext},
+    macros::{btf_tracepoint, fexit, tracepoint},
+    programs::{BtfTracePointContext, FExitContext, TracePointContext},
 };
 use sensor_ebpf::{BackedUp, CALL_ARGUMENTS, Call, Counter, Kind, Numbers, SystemCall, task_flag};
 
@@ -101,6 +101,19 @@ program! {
     }
 }
 
+program! {
+    /// The exit of the kernel's function for a plain system call: `FUNCTION(regs)` and its result.
+    /// The program does not read the argument, whose type 5.10 does not know in full.
+    /// The sensor loads this program once for each function.
+    #[fexit]
+    (fexit_call, fexit_call_backup)(ctx: FExitContext, copy) -> i32 {
+        copy.run(BackedUp::CallFunction, || {
+            let task = current_task();
+            called(task, &Regs::current().of(task), ctx.arg(1));
+        });
+    }
+}
+
 /// Whether a call of that number, native or of 32 bits, may be a plain system call.
 #[inline(always)]
 fn may_be_call(number: u32) -> bool {
@@ -159,7 +172,7 @@ fn called(task: u64, regs: &Regs, result: i64) {
     for n in 0..CALL_ARGUMENTS {
         record.fixed.arguments[n] = regs.argument(n);
     }
-    task::fill(record, task, &image, key, settings.ancestors);
+    task::fill(record, task, &image, key, settings);
     let start = record.position();
     if cgroup::append_names(record, node) {
         record.task.flags |= task_flag::CGROUP_COMPLETE;

@@ -6,9 +6,9 @@
 use aya_ebpf::{
     EbpfContext as _,
     helpers::generated::bpf_get_smp_processor_id,
-    macros::{btf_tracepoint, tracepoint},
+    macros::{btf_tracepoint, fexit, tracepoint},
     maps::Array,
-    programs::{BtfTracePointContext, TracePointContext},
+    programs::{BtfTracePointContext, FExitContext, TracePointContext},
 };
 use sensor_ebpf::{
     BackedUp, CgroupKey, Connect, Counter, EXE_MAX, Image, Kind, Settings, connect_flag, task_flag,
@@ -64,21 +64,37 @@ program! {
     }
 }
 
+program! {
+    /// The exit of the kernel's functions for `connect` and for `socketcall`.
+    #[fexit]
+    (fexit_connect, fexit_connect_backup)(ctx: FExitContext, copy) -> i32 {
+        copy.run(BackedUp::ConnectFunction, || {
+            let task = current_task();
+            connected_either(task, &Regs::current().of(task), ctx.arg(1));
+        });
+    }
+}
+
 #[inline(always)]
 fn connected_raw(regs: u64, result: i64) {
     let task = current_task();
-    let regs = Regs::at(regs, task);
+    connected_either(task, &Regs::at(regs, task), result);
+}
+
+/// Handles the exit of a native or a 32-bit call that may be one that connects.
+#[inline(always)]
+fn connected_either(task: u64, regs: &Regs, result: i64) {
     let connects = if regs.compat {
-        is_compat_connect(&regs)
+        is_compat_connect(regs)
     } else {
-        is_connect(&regs)
+        is_connect(regs)
     };
     if connects {
         connected(task, || {
             if regs.compat {
-                Call::compat(&regs, result)
+                Call::compat(regs, result)
             } else {
-                Call::native(&regs, result)
+                Call::native(regs, result)
             }
         });
     }
@@ -241,13 +257,7 @@ pub fn emit(
     if !budget::spend(settings, Kind::Connect, &caller.cgroup) {
         return;
     }
-    task::fill(
-        record,
-        task,
-        &caller.image,
-        caller.cgroup,
-        settings.ancestors,
-    );
+    task::fill(record, task, &caller.image, caller.cgroup, settings);
     let start = record.position();
     if cgroup::append_names(record, caller.node) {
         record.task.flags |= task_flag::CGROUP_COMPLETE;

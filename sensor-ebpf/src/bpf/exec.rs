@@ -69,9 +69,18 @@ fn exec(task: u64, bprm: u64) {
         count(Kind::Exec, Counter::NoScratch);
         return;
     };
+    let mm: u64 = load(task + off!(task_mm));
+    record.fixed = Exec::default();
+    // SAFETY: a plain read of a member, volatile so that the limit is read again below: with the
+    // limit in a register, the verifier would check all code in between once for no limit and once
+    // for any.
+    let limit = unsafe { core::ptr::read_volatile(&raw const settings.env_limit) };
+    if limit > 0 {
+        record.send_environment(image, &key, environment(mm), limit);
+    }
     record.begin(Kind::Exec);
     record.header.time = now;
-    task::fill(record, task, &image, key, settings.ancestors);
+    task::fill(record, task, &image, key, settings);
 
     let start = record.position();
     if cgroup::append_names(record, node) {
@@ -79,10 +88,9 @@ fn exec(task: u64, bprm: u64) {
     }
     record.task.cgroup_len = (record.position() - start) as u32;
 
-    let mm: u64 = load(task + off!(task_mm));
     let file: u64 = load(mm + off!(mm_exe_file));
-    record.fixed = Exec::default();
-    record.fixed.flags = file_facts(&mut record.fixed, file);
+    let facts = file_facts(&mut record.fixed, file);
+    record.add_exec_flags(facts);
 
     append_exe(record, file);
     append_cwd(record, task);
@@ -106,19 +114,26 @@ fn exec(task: u64, bprm: u64) {
         count(Kind::Exec, Counter::Unreadable);
     }
     if settings.env_limit > 0 {
-        let env_start: u64 = load(mm + off!(mm_env_start));
-        let env_end: u64 = load(mm + off!(mm_env_end));
-        let env = append_env(record, env_start, env_end, settings.env_limit, capacity);
-        record.fixed.env_size = env_end.wrapping_sub(env_start);
-        record.fixed.env_len = env.len;
-        if env.truncated {
+        let (start, end) = environment(mm);
+        let captured = append_env(record, start, end, settings.env_limit, capacity);
+        record.fixed.env_size = end.wrapping_sub(start);
+        record.fixed.env_len = captured.len;
+        let in_parts = record.exec_flags() & exec_flag::ENV_IN_PARTS != 0;
+        if captured.unreadable || captured.truncated && !in_parts {
             record.fixed.flags |= exec_flag::ENV_TRUNCATED;
+            count(Kind::Exec, Counter::EnvironmentCut);
         }
     }
     if record.exec_flags() & PATHS_COMPLETE != PATHS_COMPLETE {
         count(Kind::Exec, Counter::PathIncomplete);
     }
     record.submit(Kind::Exec, capacity);
+}
+
+/// Where the environment of an address space begins and ends.
+#[inline(always)]
+fn environment(mm: u64) -> (u64, u64) {
+    (load(mm + off!(mm_env_start)), load(mm + off!(mm_env_end)))
 }
 
 /// Whether user space wants an exec; counts the exec if not.

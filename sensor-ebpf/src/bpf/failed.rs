@@ -4,8 +4,8 @@
 use aya_ebpf::{
     EbpfContext as _,
     helpers::generated::{bpf_get_smp_processor_id, bpf_probe_read_user_str},
-    macros::{btf_tracepoint, tracepoint},
-    programs::{BtfTracePointContext, TracePointContext},
+    macros::{btf_tracepoint, fexit, tracepoint},
+    programs::{BtfTracePointContext, FExitContext, TracePointContext},
 };
 use sensor_ebpf::{
     ARGV_LIMIT_DEFAULT, BackedUp, Counter, ENV_LIMIT_MAX, Exec, FILENAME_MAX, Kind, exec_flag,
@@ -86,6 +86,20 @@ program! {
     }
 }
 
+program! {
+    /// The exit of the kernel's functions for `execve` and `execveat`.
+    #[fexit]
+    (fexit_exec, fexit_exec_backup)(ctx: FExitContext, copy) -> i32 {
+        let result: i64 = ctx.arg(1);
+        if result < 0 {
+            copy.run(BackedUp::ExecFunction, || {
+                let task = current_task();
+                failed_either(task, &Regs::current().of(task), result);
+            });
+        }
+    }
+}
+
 /// Whether the number is that of an exec, of 64 or of 32 bits.
 #[inline(always)]
 fn may_be_exec(syscall: u32) -> bool {
@@ -96,7 +110,12 @@ fn may_be_exec(syscall: u32) -> bool {
 #[inline(always)]
 fn failed_raw(regs: u64, result: i64) {
     let task = current_task();
-    let regs = Regs::at(regs, task);
+    failed_either(task, &Regs::at(regs, task), result);
+}
+
+/// Handles the exit of a native or a 32-bit call that may be an exec.
+#[inline(always)]
+fn failed_either(task: u64, regs: &Regs, result: i64) {
     let syscall = regs.syscall();
     let at = if regs.compat {
         number::COMPAT_EXECVEAT
@@ -109,7 +128,7 @@ fn failed_raw(regs: u64, result: i64) {
         number::EXECVE
     };
     if syscall == plain || syscall == at {
-        failed(task, &regs, result, || syscall == at);
+        failed(task, regs, result, || syscall == at);
     }
 }
 
@@ -147,7 +166,7 @@ fn failed(task: u64, regs: &Regs, result: i64, is_execveat: impl Fn() -> bool) {
     if regs.compat {
         record.add_exec_flags(exec_flag::COMPAT);
     }
-    task::fill(record, task, &image, key, settings.ancestors);
+    task::fill(record, task, &image, key, settings);
 
     let start = record.position();
     if cgroup::append_names(record, node) {

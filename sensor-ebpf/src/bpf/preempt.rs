@@ -1,12 +1,13 @@
 //! Programs that the kernel preempts.
 //!
-//! From Linux 7.0 on the kernel can preempt tracepoints, and so the programs on them. Two programs
+//! From Linux 7.0 on the kernel can preempt tracepoints, and so the programs on them; programs at
+//! the exits of functions can be preempted since 5.12, if the kernel is preemptible. Two programs
 //! would then use the same per-CPU memory (scratch memory, counters) at once. And until a preempted
 //! program has gone on, the kernel skips this program for all other tasks of the CPU, so the sensor
 //! would miss their events for a time slice.
 //!
 //! Therefore the body of a program keeps the CPU, and each program has a second copy, its backup,
-//! on the same tracepoint. The backup runs after the first copy, and does the work if the kernel
+//! on the same hook. The backup runs after the first copy, and does the work if the kernel
 //! has skipped the first copy: then the map `DONE` has no entry for this task. [`program`] makes
 //! both copies from one body.
 
@@ -17,7 +18,8 @@ use sensor_ebpf::{BackedUp, DoneKey, PREEMPT_DISABLE, PREEMPT_ENABLE};
 
 use super::{count::count_backed_up, maps::DONE};
 
-/// Whether programs have backups; the loader sets this value.
+/// The hooks whose programs have backups, bits of [`sensor_ebpf::preempted`]; the loader sets this
+/// value.
 #[unsafe(no_mangle)]
 pub static BACKUPS: Global<u32> = Global::new(0);
 
@@ -70,7 +72,8 @@ impl ProgramCopy {
 fn first(program: BackedUp, body: impl FnOnce()) {
     // The backup does the work unless `DONE` has an entry, so this copy does the work only after it
     // has made an entry.
-    if BACKUPS.load() != 0 && DONE.insert(&done_key(program), &1, 0).is_err() {
+    if BACKUPS.load() & program.preempted() != 0 && DONE.insert(&done_key(program), &1, 0).is_err()
+    {
         return;
     }
     keeping_the_cpu(body);

@@ -1,12 +1,12 @@
 //! Putting a record together in scratch memory.
 
 use aya_ebpf::helpers::generated::{
-    bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output,
+    bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_probe_read_user, bpf_ringbuf_output,
 };
 use sensor_ebpf::{
     ANCESTORS_MAX, ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, Ancestor, CGROUP_MAX, CWD_MAX, Call,
-    CgroupKey, Connect, Counter, ENV_LIMIT_MAX, EXE_MAX, Exec, FILENAME_MAX, Header, Kind,
-    NAME_MAX, Task, WIRE_VERSION,
+    CgroupKey, Connect, Counter, ENV_LIMIT_MAX, ENV_PART, ENV_PART_MAX, ENV_PARTS_MAX, EXE_MAX,
+    Exec, FILENAME_MAX, Header, Image, Kind, NAME_MAX, Task, WIRE_VERSION, exec_flag,
 };
 
 use super::{budget, count::count, maps::EVENTS};
@@ -52,6 +52,7 @@ const _: () = {
     assert!(core::mem::offset_of!(LargeExecScratch, data) == size_before::<Exec>());
     assert!(core::mem::offset_of!(Record<Connect>, data) == size_before::<Connect>());
     assert!(core::mem::offset_of!(Record<Call>, data) == size_before::<Call>());
+    assert!(size_of::<ExecScratch>() >= size_before::<Exec>() + ENV_PART_MAX as usize);
 };
 
 /// Bytes of a scratch before its variable sections.
@@ -133,6 +134,20 @@ impl<Fixed> Record<Fixed> {
             len = most;
         }
         let total = fixed_size::<Fixed>() + len;
+        if self.output(total) {
+            count(kind, Counter::Written);
+            if total as u64 > budget::LARGE {
+                budget::charge(&self.cgroup(), total as u64);
+            }
+        } else {
+            count(kind, Counter::RingFull);
+        }
+    }
+
+    /// Copies the first `total` bytes of the record into the ring buffer. Returns false if the
+    /// buffer has no room.
+    #[inline(always)]
+    fn output(&mut self, total: usize) -> bool {
         self.header.len = total as u32;
         // SAFETY: `header` and all that follows it, `total` bytes, are in the
         // map's value; EVENTS is a ring buffer.
@@ -144,14 +159,7 @@ impl<Fixed> Record<Fixed> {
                 0,
             )
         };
-        if failed == 0 {
-            count(kind, Counter::Written);
-            if total as u64 > budget::LARGE {
-                budget::charge(&self.cgroup(), total as u64);
-            }
-        } else {
-            count(kind, Counter::RingFull);
-        }
+        failed == 0
     }
 }
 
@@ -169,6 +177,58 @@ impl LargeExecScratch {
         let flags = self.exec_flags() | flags;
         // SAFETY: a plain write of a member, volatile so that it stays one.
         unsafe { core::ptr::write_volatile(&raw mut self.fixed.flags, flags) }
+    }
+
+    /// Sends what of an environment is beyond `limit`, in parts, see [`ENV_PART`]: before any other
+    /// part of the record is filled in, since parts use its memory. `start..end` is the environment
+    /// in the memory of the process. Sets [`exec_flag::ENV_IN_PARTS`] if user space gets all of it.
+    #[inline(always)]
+    pub fn send_environment(
+        &mut self,
+        exec: Image,
+        cgroup: &CgroupKey,
+        (start, end): (u64, u64),
+        limit: u32,
+    ) {
+        let size = end.wrapping_sub(start);
+        if size <= u64::from(limit) {
+            return;
+        }
+        self.begin(Kind::Exec);
+        self.header.kind = ENV_PART;
+        self.header.time = exec.time;
+        self.task.tgid = exec.tgid;
+        self.set_position(limit as usize);
+        for _ in 0..ENV_PARTS_MAX {
+            let at = self.position() as u64;
+            if at >= size {
+                break;
+            }
+            let mut len = size - at;
+            if len > u64::from(ENV_PART_MAX) {
+                len = u64::from(ENV_PART_MAX);
+            }
+            // SAFETY: `len` bytes are in `data`.
+            let failed = unsafe {
+                bpf_probe_read_user(
+                    self.data.as_mut_ptr().cast(),
+                    len as u32,
+                    (start + at) as *const _,
+                )
+            };
+            self.header.number = at;
+            self.fixed.env_len = len as u32;
+            if failed != 0 || !self.output(fixed_size::<Exec>() + len as usize) {
+                break;
+            }
+            self.set_position((at + len) as usize);
+        }
+        let sent = self.position() as u64;
+        budget::charge(cgroup, budget::LARGE + sent - u64::from(limit));
+        self.fixed.env_len = 0;
+        if sent >= size {
+            self.add_exec_flags(exec_flag::ENV_IN_PARTS);
+        }
     }
 
     /// Submits an exec by [`Self::submit_at_most`], with room for `argv_capacity` bytes of argv.

@@ -1,9 +1,10 @@
 //! The process that caused an event: its task and its ancestors.
 
 use aya_ebpf::helpers::generated::bpf_get_current_pid_tgid;
-use sensor_ebpf::{ABSENT, ANCESTORS_MAX, Ancestor, CgroupKey, Image, task_flag};
+use sensor_ebpf::{ABSENT, ANCESTORS_MAX, Ancestor, CgroupKey, Image, Settings, task_flag};
 
 use super::{
+    figures,
     kernel::{kread, load, off},
     lineage::image_of,
     record::Record,
@@ -84,7 +85,7 @@ pub fn fill<Fixed>(
     task: u64,
     image: &Image,
     cgroup: CgroupKey,
-    ancestors: u32,
+    settings: &Settings,
 ) {
     // SAFETY: the helper has no preconditions.
     let pid_tgid = unsafe { bpf_get_current_pid_tgid() };
@@ -153,7 +154,8 @@ pub fn fill<Fixed>(
     out.cgroup_node = cgroup.node;
     out.cgroup_id = cgroup.id;
     out.comm = kread(leader + off!(task_comm));
-    append_ancestors(record, parent, session, ancestors);
+    figures::fill(&mut out.figures, settings, task);
+    append_ancestors(record, parent, session, settings.ancestors);
 }
 
 /// Appends the ancestors, nearest first, from `first` on.

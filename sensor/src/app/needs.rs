@@ -48,17 +48,15 @@ pub(super) fn object(request: &CaptureRequest, requirements: &Requirements) -> V
 
 fn rows(request: &CaptureRequest, requirements: &Requirements) -> [Row; 9] {
     let reach = |kind: Kind| {
-        let wanted = request.kinds.contains(kind);
         names([
-            (wanted && request.container.contains(kind), "containers"),
-            (wanted && request.host.contains(kind), "host"),
+            (request.reach.container.contains(kind), "containers"),
+            (request.reach.host.contains(kind), "host"),
         ])
     };
-    let connects = |is: bool| request.kinds.contains(Kind::Connect) && is;
+    let kinds = request.reach.kinds();
+    let connects = |is: bool| kinds.contains(Kind::Connect) && is;
     let needs = requirements.needs;
-    let calls = Kinds::CALLS
-        .iter()
-        .filter(|kind| request.kinds.contains(*kind));
+    let calls = Kinds::CALLS.iter().filter(|kind| kinds.contains(*kind));
     let calls = calls.map(|kind| (kind.name().to_owned(), reach(kind)));
     [
         ("exec", "Execs of", reach(Kind::Exec)),
@@ -68,10 +66,10 @@ fn rows(request: &CaptureRequest, requirements: &Requirements) -> [Row; 9] {
             "peers",
             "Connects to",
             names([
-                (connects(request.inet), "IPv4 and IPv6"),
-                (connects(request.loopback), "loopback"),
-                (connects(request.unix), "unix sockets"),
-                (connects(request.other_families), "other families"),
+                (connects(request.connects.inet), "IPv4 and IPv6"),
+                (connects(request.connects.loopback), "loopback"),
+                (connects(request.connects.unix), "unix sockets"),
+                (connects(request.connects.other_families), "other families"),
             ]),
         ),
         ("calls", "System calls", Value::Object(calls.collect())),

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use config::{Config, ConfigError, WantedEnv};
 use events::{Feed, Reload};
-use metadata::MetadataTasks;
+use metadata::{MetadataTasks, Resolver};
 use outputs::Control;
 use telemetry::{Condition, Identity, Ledger, Loaded, Telemetry};
 use tokio::runtime::Runtime;
@@ -17,7 +17,8 @@ use tracing::{debug, error, info, warn};
 
 use super::{
     monitor::{Monitor, Observed},
-    options, rules,
+    options,
+    rules::{self, Remarks},
     start::start,
     summary,
 };
@@ -55,11 +56,8 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
         warn!("{warning}");
     }
     let rules = Arc::new(rules_of(loaded)?);
-    info!(
-        "rules loaded: {} of {} files",
-        rules.rules().len(),
-        rules.files().len()
-    );
+    let mut remarks = Remarks::default();
+    remarks.say(&rules);
     let _instance = Instance::take(&config.sensor.instance)?;
     let _pid_file = match &args.pid_file {
         Some(path) => Some(PidFile::create(path).with_context(|| path.display().to_string())?),
@@ -67,7 +65,7 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     };
     let mut started = start(loaded, rules)?;
     info!("ready");
-    let asked = started.wait(args, loaded, watch);
+    let asked = started.wait(args, loaded, watch, remarks);
     info!("stopping");
     started.stop(config, asked)
 }
@@ -81,6 +79,7 @@ pub(super) struct Running {
     pub(super) control: Control,
     pub(super) identity: Arc<Identity>,
     pub(super) metadata: MetadataTasks,
+    pub(super) resolver: Resolver,
     pub(super) self_test: Option<SelfTest>,
     pub(super) programs: Programs,
     pub(super) requests: mpsc::Receiver<Request>,
@@ -91,7 +90,13 @@ pub(super) struct Running {
 impl Running {
     /// Waits until the sensor has to stop. Returns the counts of the monitor, see
     /// [`Monitor::counts`].
-    fn wait(&mut self, args: &Args, loaded: &config::Loaded, mut watch: Watch) -> (u64, u64) {
+    fn wait(
+        &mut self,
+        args: &Args,
+        loaded: &config::Loaded,
+        mut watch: Watch,
+        mut remarks: Remarks,
+    ) -> (u64, u64) {
         let mut config = loaded.config.clone();
         let mut monitor = Monitor::new(&config, &self.telemetry, self.self_test.take());
         let mut looked = Instant::now();
@@ -120,7 +125,7 @@ impl Running {
                 given_back = Instant::now();
                 lifecycle::give_back();
             }
-            if reload && let Some(new) = self.reload(args, &mut watch) {
+            if reload && let Some(new) = self.reload(args, &mut watch, &mut remarks) {
                 monitor.reconfigure(&new.config, &self.telemetry);
                 config = new.config;
             }
@@ -152,8 +157,13 @@ impl Running {
 
     /// Reads configuration and rules again. After any error the old configuration and rules stay in
     /// force.
-    fn reload(&self, args: &Args, watch: &mut Watch) -> Option<config::Loaded> {
-        let done = self.try_reload(args, watch);
+    fn reload(
+        &self,
+        args: &Args,
+        watch: &mut Watch,
+        remarks: &mut Remarks,
+    ) -> Option<config::Loaded> {
+        let done = self.try_reload(args, watch, remarks);
         let telemetry = &self.telemetry;
         match done {
             Ok(loaded) => {
@@ -170,7 +180,12 @@ impl Running {
         }
     }
 
-    fn try_reload(&self, args: &Args, watch: &mut Watch) -> anyhow::Result<config::Loaded> {
+    fn try_reload(
+        &self,
+        args: &Args,
+        watch: &mut Watch,
+        remarks: &mut Remarks,
+    ) -> anyhow::Result<config::Loaded> {
         let loaded = configuration(args, watch)?;
         for warning in &loaded.warnings {
             warn!("{warning}");
@@ -178,17 +193,21 @@ impl Running {
         let rules = Arc::new(rules_of(&loaded)?);
         let digest = rules.digest().to_owned();
         let outputs = self.control.prepare(&loaded.config, &self.identity)?;
+        let domains = rules.requirements().domains.clone();
         let (done, result) = mpsc::channel();
         self.feed.reload(Reload {
             demand: syscall::options::capture_request(&loaded.config, rules.requirements()),
             rules: Rules {
-                set: rules,
+                set: Arc::clone(&rules),
                 alerts: options::alerts(&loaded.config),
             },
             outputs,
             done,
         });
         result.recv().context("the capture thread has ended")??;
+        remarks.say(&rules);
+        let refresh = loaded.config.sensor.dns.refresh.0;
+        self.resolver.set(&domains, refresh)?;
         self.outputs.set_timeout(loaded.config.output_timeout.0);
         logging::apply(&loaded.config);
         self.identity.set_loaded(Loaded {
@@ -260,7 +279,7 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
                 }
             }
             let wants_env = set.requirements().needs.contains(Needs::ENV);
-            if wants_env && *set.env() == WantedEnv::None {
+            if wants_env && set.env().variables == WantedEnv::None {
                 warn!(
                     "rules look at the environment, of which they see nothing: name variables in sensor.capture.env"
                 );

@@ -7,7 +7,10 @@ use metadata::{
 };
 use outputs::AlertOptions;
 
-use crate::sources::syscall::rules::{self, SUGGESTED_OUTPUT, Select, Selection};
+use crate::sources::syscall::{
+    fields::Environment,
+    rules::{self, SUGGESTED_OUTPUT, Select, Selection},
+};
 
 /// Options for containerd and the API server.
 #[must_use]
@@ -101,7 +104,10 @@ pub(super) fn rules(config: &Config) -> rules::Options {
             selection: config.rules.iter().flat_map(selections).collect(),
             append_output: config.append_output.iter().map(append).collect(),
         },
-        env: config.sensor.capture.env.clone(),
+        env: Environment {
+            variables: config.sensor.capture.env.clone(),
+            printed: usize::try_from(config.sensor.capture.env_limit.0).unwrap_or(usize::MAX),
+        },
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering::Relaxed, mpsc};
 use anyhow::Context as _;
 use config::Config;
 use events::{EventSource as _, Feed, ReleaseCounts};
-use metadata::{Counters, Metadata, MetadataTasks, Notice, Users};
+use metadata::{Counters, Metadata, MetadataTasks, Notice, Resolver, Users};
 use outputs::Outputs;
 use telemetry::{Condition, Identity, Loaded, Telemetry};
 use tokio::runtime::Runtime;
@@ -76,7 +76,11 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         &request,
         &telemetry,
     )?;
-    let lineage = Lineage::scan(&config.sensor.proc_root, Arc::clone(&counters));
+    let lineage = Lineage::scan(
+        &config.sensor.proc_root,
+        rules.requirements().variables.clone(),
+        Arc::clone(&counters),
+    );
     let kernel = Arc::new(counts);
     let ledger = Arc::new(SystemCalls::ledger());
     let releases = Arc::<ReleaseCounts>::default();
@@ -90,6 +94,11 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         marker: Arc::clone(&marker),
     };
     metrics::connect(&telemetry, sources);
+    let (domains, resolver) =
+        Resolver::new(Arc::clone(&counters), Arc::new(|notice| announce(&notice)));
+    resolver
+        .set(&rules.requirements().domains, config.sensor.dns.refresh.0)
+        .context("cannot start the threads that resolve names")?;
     let parts = PipelineParts {
         rules,
         alerts: options::alerts(config),
@@ -97,6 +106,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         metadata: caches,
         pending: Pending::new(options::hold(config), Arc::clone(&releases)),
         users: Users::new(options::users(config), Arc::clone(&counters)),
+        domains,
         lineage,
         cgroups: Cgroups::new(options::metadata(config).containerd.namespaces),
         ledger: Arc::clone(&ledger),
@@ -118,6 +128,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         control,
         identity,
         metadata,
+        resolver,
         self_test,
         programs,
         requests,
@@ -204,7 +215,9 @@ fn start_self_test(
 
 fn announce(notice: &Notice) {
     match notice {
-        Notice::ContainerdUp { .. } | Notice::KubeUp { .. } => info!("{notice}"),
+        Notice::ContainerdUp { .. } | Notice::KubeUp { .. } | Notice::DomainResolved { .. } => {
+            info!("{notice}");
+        }
         _ => warn!("{notice}"),
     }
 }

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use config::Config;
 use events::{EventSource as _, PendingOptions};
-use metadata::{Counters, Metadata, Users, UsersOptions};
+use metadata::{Counters, Domains, Metadata, Users, UsersOptions};
 use outputs::{AlertOptions, Outputs};
 use sensor::sources::syscall::{
     SystemCalls,
@@ -64,6 +64,7 @@ fn pipeline() -> Pipeline {
         metadata: Metadata::fixed([]).unwrap(),
         pending: Pending::new(PendingOptions::default(), Arc::default()),
         users: Users::new(users, counters),
+        domains: Domains::default(),
         lineage: Lineage::new(),
         cgroups: Cgroups::new(Vec::new()),
         ledger: Arc::new(SystemCalls::ledger()),

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use config::Config;
 use events::{EventSource as _, PendingOptions};
 use metadata::{
-    Container, ContainerId, ContainerKind, Counters, Metadata, Pod, Users, UsersOptions,
+    Container, ContainerId, ContainerKind, Counters, Domains, Metadata, Pod, Users, UsersOptions,
 };
 use outputs::AlertOptions;
 use sensor::sources::syscall::{
@@ -122,6 +122,7 @@ fn pipeline(root: &Path) -> Pipeline {
         metadata: Metadata::fixed(containers(root)).expect("an eventfd is made"),
         pending: Pending::new(PendingOptions::default(), Arc::default()),
         users: Users::new(users, counters),
+        domains: Domains::default(),
         lineage: Lineage::new(),
         cgroups: Cgroups::new(vec!["k8s.io".into()]),
         ledger: Arc::new(SystemCalls::ledger()),

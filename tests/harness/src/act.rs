@@ -100,6 +100,21 @@ impl Act {
         self.exec(path.as_ref(), argv)
     }
 
+    /// As [`Self::exec_actor`], with that environment.
+    #[must_use]
+    pub fn exec_actor_in<T: AsRef<OsStr>>(
+        self,
+        environment: impl IntoIterator<Item = T>,
+        path: impl AsRef<OsStr>,
+        steps: Self,
+    ) -> Self {
+        let path = path.as_ref();
+        let argv = [path.to_owned(), "--now".into()];
+        self.then("exec-environment", [path])
+            .argv(argv.into_iter().chain(steps.0))
+            .argv(environment)
+    }
+
     /// Starts an actor that waits for [`Actor::go`].
     ///
     /// # Panics

@@ -1,6 +1,6 @@
 //! Plain system calls: an actor makes them while a sensor writes every call of one type.
 
-use crate::{Act, Scene, Seen, connects::HOOKS};
+use crate::{Act, Scene, Seen, connects::hooks};
 
 /// Every call of a type, with every field that any plain system call can answer.
 #[must_use]
@@ -14,7 +14,7 @@ pub fn rules(name: &str) -> String {
 /// # Panics
 /// If an event is lost.
 pub fn check(name: &str, act: impl Fn(&Scene) -> Act, look: impl Fn(&Seen, u32)) {
-    for hooks in HOOKS {
+    for hooks in hooks() {
         let scene = Scene::new();
         let (seen, _, pid) = scene.act_under(act(&scene), |setup| {
             let setup = setup.rules(&rules(name));

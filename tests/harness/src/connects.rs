@@ -1,12 +1,32 @@
 //! Connects: an actor makes them in its own network namespace while a sensor writes every one.
 
+use std::env;
+
 use crate::{Act, Event, Scene, Seen};
 
 /// A rule for every connect, with every field that a connect can have.
 pub const RULES: &str = include_str!("connects.yaml");
 
-/// The hook modes: how the sensor hooks system calls.
-pub const HOOKS: [&str; 2] = ["perf", "raw"];
+/// The hook modes under which tests run: those of the environment variable `SENSOR_TEST_HOOKS`,
+/// else those that every kernel allows. `cargo xtask vm` sets the variable to what each of its
+/// kernels allows.
+///
+/// # Panics
+/// If the variable names another mode.
+#[must_use]
+pub fn hooks() -> Vec<&'static str> {
+    let Ok(modes) = env::var("SENSOR_TEST_HOOKS") else {
+        return vec!["perf", "raw"];
+    };
+    let mode = |name: &str| {
+        let known = ["fexit", "perf", "raw"].into_iter();
+        let mut of_name = known.filter(|mode| *mode == name);
+        of_name
+            .next()
+            .unwrap_or_else(|| panic!("no hook mode is named {name}"))
+    };
+    modes.split_whitespace().map(mode).collect()
+}
 
 /// The result of an actor's steps.
 #[derive(Debug)]
@@ -81,7 +101,7 @@ impl Connects {
 
 /// Lets an actor take its steps, once in each hook mode, and passes the result to `look`.
 pub fn check(act: impl Fn(&Scene) -> Act, look: impl Fn(&Connects)) {
-    for hooks in HOOKS {
+    for hooks in hooks() {
         let scene = Scene::new();
         let connects = Connects::of(hooks, &scene, act(&scene));
         eprintln!("hooks: {hooks}");

@@ -57,6 +57,16 @@ const TESTS: &[Need] = &[
         met: || has("c++"),
     },
     Need {
+        what: "the YAML reader is compared with Falco's",
+        package: "libyaml-cpp-dev",
+        met: || Path::new("/usr/include/yaml-cpp/yaml.h").exists(),
+    },
+    Need {
+        what: "patterns are compared with RE2",
+        package: "libre2-dev",
+        met: || Path::new("/usr/include/re2/re2.h").exists(),
+    },
+    Need {
         what: "real containers",
         package: "runc",
         met: || has("runc"),

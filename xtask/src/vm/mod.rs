@@ -60,7 +60,8 @@ fn oldest_and_newest() -> Vec<String> {
 }
 
 /// Beginnings of the names of test programs that run in a guest.
-const KINDS: [&str; 6] = [
+const KINDS: [&str; 7] = [
+    "backups",
     "call_",
     "connect_",
     "exec_",
@@ -68,6 +69,9 @@ const KINDS: [&str; 6] = [
     "sabotage_",
     "verifier_",
 ];
+
+/// Kernels that refuse programs on functions on arm64 (Linux can since 6.4).
+const WITHOUT_FEXIT_ON_ARM64: [&str; 2] = ["5.10", "6.1"];
 
 /// A test program that has no tests on other processors than amd64.
 const ONLY_AMD64: &str = "connect_32bit";
@@ -81,7 +85,8 @@ const PACKAGES: [&str; 5] = ["bpftool", "iproute2", "runc", "libc6", "libgcc-s1"
 
 /// The tests that `cargo xtask test` runs on the oldest and the newest kernel: minutes in
 /// emulation.
-const SHORT: [&str; 8] = [
+const SHORT: [&str; 9] = [
+    "backups",
     "call_setns",
     "connect_32bit",
     "connect_filter",
@@ -162,7 +167,9 @@ fn fill(report: &mut Report, payload: &image::Payload, limit: Duration) -> Resul
     let directory = directory.join(&report.series);
     std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
     report.release.clone_from(&kernel.release);
-    let initrd = image::build(&kernel, payload, &script(payload.tests.iter())?)?;
+    let hooks = hooks(payload.machine, &report.series);
+    let script = script(payload.tests.iter(), hooks)?;
+    let initrd = image::build(&kernel, payload, &script)?;
     say(format_args!(
         "booting {} with {} MiB",
         kernel.release,
@@ -211,11 +218,21 @@ fn payload(machine: Machine, arguments: &Arguments) -> Result<image::Payload> {
     })
 }
 
+/// The hook modes that a kernel allows: on arm64, the older kernels refuse programs on functions.
+fn hooks(machine: Machine, series: &str) -> &'static str {
+    if machine == Machine::Arm64 && WITHOUT_FEXIT_ON_ARM64.contains(&series) {
+        "perf raw"
+    } else {
+        "fexit perf raw"
+    }
+}
+
 /// The script that runs the tests in the guest, one after the other.
-fn script<'a>(tests: impl Iterator<Item = &'a PathBuf>) -> Result<String> {
-    let mut script =
-        "export SENSOR_BIN=/work/sensor SENSOR_BPF_OBJECTS=/work SENSOR_TEST_GUEST=1 RUST_BACKTRACE=0 SENSOR_TEST_PATIENCE=300; code=0"
-            .to_owned();
+fn script<'a>(tests: impl Iterator<Item = &'a PathBuf>, hooks: &str) -> Result<String> {
+    let mut script = format!(
+        "export SENSOR_BIN=/work/sensor SENSOR_BPF_OBJECTS=/work SENSOR_TEST_GUEST=1 \
+         SENSOR_TEST_HOOKS='{hooks}' RUST_BACKTRACE=0 SENSOR_TEST_PATIENCE=300; code=0"
+    );
     for test in tests {
         let name = test
             .file_name()

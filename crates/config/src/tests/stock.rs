@@ -215,3 +215,89 @@ fn a_path_alone_is_a_list_of_one() {
     let config = overridden(&["rules_files=/b"]).unwrap();
     assert_eq!(config.rules_files, [PathBuf::from("/b")]);
 }
+
+/// A YAML text as a validator of JSON schemas sees it.
+fn json(node: &yaml::Node) -> serde_json::Value {
+    use serde_json::Value;
+    match &node.kind {
+        yaml::Kind::Sequence(items) => items.iter().map(json).collect(),
+        yaml::Kind::Mapping(entries) => {
+            let entry = |(key, value): &(yaml::Node, yaml::Node)| {
+                (key.as_str().unwrap().to_owned(), json(value))
+            };
+            Value::Object(entries.iter().map(entry).collect())
+        }
+        yaml::Kind::Scalar(text, yaml::Style::Plain) if !node.is_null() => match &**text {
+            "true" => true.into(),
+            "false" => false.into(),
+            text => match (text.parse::<i64>(), text.parse::<f64>()) {
+                (Ok(number), _) => number.into(),
+                (_, Ok(number)) => number.into(),
+                _ => text.into(),
+            },
+        },
+        yaml::Kind::Scalar(..) if node.is_null() => Value::Null,
+        yaml::Kind::Scalar(text, _) => (&**text).into(),
+    }
+}
+
+/// What a validator of JSON schemas says of a configuration.
+fn validated(text: &str) -> Result<(), String> {
+    let mut schemas = boon::Schemas::new();
+    let mut compiler = boon::Compiler::new();
+    compiler
+        .add_resource("file:///schema", crate::schema())
+        .unwrap();
+    let schema = compiler.compile("file:///schema", &mut schemas).unwrap();
+    let parsed = yaml::parse(&yaml::Source::new("f", text), &yaml::Limits::default()).unwrap();
+    let value = json(&parsed.documents[0]);
+    let result = schemas.validate(&value, schema);
+    result.map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_schema_holds_for_what_the_sensor_reads_without_an_error() {
+    for text in [NEWEST, FORMER, &crate::print(&Config::default())] {
+        validated(text).unwrap_or_else(|error| panic!("{error}"));
+    }
+    // Falco's own file, which is not part of this project: SENSOR_FALCO_YAML=PATH.
+    if let Ok(path) = std::env::var("SENSOR_FALCO_YAML") {
+        let text = std::fs::read_to_string(path).unwrap();
+        validated(&text).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_the_sensor_does_not_read() {
+    for text in [
+        "json_outptu: true",
+        "json_output: maybe",
+        "webserver: {listen_port: 70000}",
+        "priority: loud",
+        "rules: [{switch: {rule: a}}]",
+        "sensor: {capture: {hooks: fast}}",
+        "append_output: [{match: {rules: a}}]",
+        "metrics: [1]",
+    ] {
+        assert!(validated(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn the_schema_knows_the_type_of_each_key() {
+    let schema = crate::schema();
+    for key in crate::keys() {
+        let mut place = &schema;
+        for part in key.name.split('.') {
+            place = &place["properties"][part];
+        }
+        let described = place["description"].as_str().unwrap();
+        assert!(described.contains(key.doc), "{}", key.name);
+        assert!(
+            place.as_object().unwrap().len() > 1,
+            "{}: {}",
+            key.name,
+            key.ty
+        );
+    }
+}

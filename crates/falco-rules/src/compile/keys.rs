@@ -34,6 +34,8 @@ impl Key<'_> {
         match self {
             Self::Symbol(..) => 1,
             Self::Prefix(_, text) | Self::Suffix(_, text) if text.len() > 3 => 4,
+            // Hardly any path begins so.
+            Self::Prefix(_, "//") => 4,
             Self::Number(..) => 100,
             Self::Pattern(..) => 1_000,
             Self::Prefix(..) | Self::Suffix(..) => 10_000,
@@ -101,7 +103,7 @@ impl<'a, S: Source> Finder<'a, S> {
                 prefixes(operand, [&**start])
             }
             Test::Text(TextTest::EndsWith(end)) => Some(vec![Key::Suffix(operand, end)]),
-            Test::Regex(_, prefix) => prefixes(operand, [&**prefix]),
+            Test::Whole(automaton) => prefixes(operand, [automaton.prefix()]),
             Test::Paths(paths) => prefixes(operand, paths.prefixes()),
             Test::Modified(Modifier::AllOf, tests) => {
                 best(tests.iter().filter_map(|test| self.of_test(check, test)))

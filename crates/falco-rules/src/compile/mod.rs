@@ -2,10 +2,10 @@
 //! however many rules use them.
 
 mod affixes;
+mod automaton;
 mod check;
 mod constants;
 mod dispatch;
-mod glob;
 mod graph;
 mod keys;
 mod known;

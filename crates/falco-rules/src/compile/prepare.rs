@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use super::{
-    Checks, OperandId, Test, glob, number,
+    Checks, OperandId, Test,
+    automaton::{Automaton, Case, PatternError},
+    number,
     number::Numbers,
     paths::Paths,
     test::{Quantifier, Symbols},
@@ -97,17 +99,9 @@ impl<S: Source> Comparison<'_, S> {
         (text, at): &Constant,
         alone: bool,
     ) -> Result<Test, Box<ParseError>> {
-        let compiled = |regex: Result<regex::Regex, regex::Error>, prefix: &str| match regex {
-            Ok(regex) => Ok(Test::Regex(regex, prefix.into())),
-            Err(error) => {
-                let reason = error.to_string();
-                let reason = reason
-                    .lines()
-                    .last()
-                    .unwrap_or_default()
-                    .trim_start_matches("error: ");
-                Self::error(*at, format!("wrong pattern '{text}': {reason}"))
-            }
+        let whole = |automaton: Result<Automaton, PatternError>| match automaton {
+            Ok(automaton) => Ok(Test::Whole(automaton)),
+            Err(error) => Self::error(*at, format!("wrong pattern '{text}': {error}")),
         };
         let any = || Ok(Test::Exists);
         match self.operator {
@@ -135,9 +129,9 @@ impl<S: Source> Comparison<'_, S> {
             Operator::IContains => Ok(Test::Pattern(checks.pattern(self.id, text, true))),
             Operator::StartsWith => Ok(Test::Text(TextTest::StartsWith((&**text).into()))),
             Operator::EndsWith => Ok(Test::Text(TextTest::EndsWith((&**text).into()))),
-            Operator::Glob => compiled(glob::glob(text, false), glob::literal_prefix(text)),
-            Operator::IGlob => compiled(glob::glob(text, true), ""),
-            Operator::Regex => compiled(glob::regex(text, false), glob::regex_prefix(text)),
+            Operator::Glob => whole(Automaton::glob(text, Case::Exact)),
+            Operator::IGlob => whole(Automaton::glob(text, Case::Any)),
+            Operator::Regex => whole(Automaton::regex(text)),
             Operator::BContains | Operator::BStartsWith => {
                 let message = format!(
                     "operator '{}' compares raw bytes (evt.buffer), but '{}' is text",
@@ -316,7 +310,7 @@ impl<S: Source> Comparison<'_, S> {
     /// the list.
     fn quantifier(&self) -> Quantifier {
         let all = match self.left {
-            Operand::Field(field) => self.operator == Operator::Ne && field.field.condition_only,
+            Operand::Field(field) => self.operator == Operator::Ne && field.field.each,
             left => self.operator == Operator::In && left.ty().1,
         };
         if all {

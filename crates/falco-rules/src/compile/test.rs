@@ -1,8 +1,6 @@
 //! Tests of values, prepared by the type check.
 
-use regex::Regex;
-
-use super::{OperandId, number::Numbers, paths::Paths, text::TextTest};
+use super::{OperandId, automaton::Automaton, number::Numbers, paths::Paths, text::TextTest};
 use crate::{
     condition::{Modifier, Operator},
     fields::Value,
@@ -99,9 +97,8 @@ pub(crate) enum Test {
     Pattern(u32),
     /// Any other test of a text.
     Text(TextTest),
-    /// A regular expression matches the text as a whole. The second part is the prefix of every
-    /// matching text, as far as it is known.
-    Regex(Regex, Box<str>),
+    /// A regular expression or a glob matches the text as a whole.
+    Whole(Automaton),
     /// A path is at or below one of these.
     Paths(Paths),
     /// Tests of which a number must pass, as the modifier says.
@@ -149,7 +146,7 @@ impl Test {
                 .get(*number as usize)
                 .is_some_and(|pattern| pattern.is_in(text)),
             (Self::Text(wanted), Value::Str(text)) => wanted.passes(text),
-            (Self::Regex(regex, _), Value::Str(text)) => regex.is_match(text),
+            (Self::Whole(automaton), Value::Str(text)) => automaton.matches(text),
             (Self::Paths(paths), Value::Str(text)) => paths.contains(text),
             (Self::Modified(modifier, tests), value) => {
                 let matching = tests

@@ -55,15 +55,39 @@ impl<'a> Lexer<'a> {
         Some(operator)
     }
 
-    /// A modifier such as `anyof`, if a list follows.
+    /// A modifier such as `anyof`, if a list or the name of one follows.
     pub(super) fn modifier(&mut self) -> Option<Modifier> {
         let rest = self.rest();
         let (name, modifier) = Modifier::ALL.into_iter().find(|(name, _)| {
-            rest.strip_prefix(name)
-                .is_some_and(|behind| behind.trim_start_matches(BLANKS).starts_with('('))
+            rest.strip_prefix(name).is_some_and(|behind| {
+                let mut list = Lexer {
+                    text: behind,
+                    at: 0,
+                };
+                let blank = list.blank();
+                list.rest().starts_with('(')
+                    || (blank && list.identifier().is_some_and(|word| !is_keyword(word)))
+            })
         })?;
         self.at += name.len();
         Some(modifier)
+    }
+
+    /// The word to write in place of a sign that other languages have.
+    pub(super) fn foreign(&self) -> Option<&'static str> {
+        const FOREIGN: [(&str, &str); 7] = [
+            ("&&", "and"),
+            ("||", "or"),
+            ("!", "not"),
+            ("AND", "and"),
+            ("OR", "or"),
+            ("NOT", "not"),
+            ("=~", "regex"),
+        ];
+        let found = FOREIGN
+            .iter()
+            .find(|(sign, _)| self.rest().starts_with(sign));
+        found.map(|(_, word)| *word)
     }
 
     /// The name of a macro: letters, digits, `_`.
@@ -89,7 +113,7 @@ impl<'a> Lexer<'a> {
         let rest = self.rest();
         let len = rest
             .find(|c: char| {
-                c.is_ascii_whitespace() || matches!(c, '(' | ')' | '"' | '\'' | '=' | ',')
+                c.is_ascii_whitespace() || matches!(c, '\u{b}' | '(' | ')' | '"' | '\'' | '=' | ',')
             })
             .unwrap_or(rest.len());
         self.at += len;
@@ -110,6 +134,11 @@ impl<'a> Lexer<'a> {
         let short: String = rest[..word].chars().take(40).collect();
         format!("'{short}'")
     }
+}
+
+/// Whether a word joins conditions.
+pub(super) fn is_keyword(word: &str) -> bool {
+    matches!(word, "and" | "or" | "not")
 }
 
 fn is_word(c: char) -> bool {

@@ -11,7 +11,11 @@ use std::marker::PhantomData;
 
 use yaml::nearest;
 
-use super::{Condition, Modifier, Operator, Right, Word, lexer::Lexer, operator::Takes};
+use super::{
+    Condition, Modifier, Operator, Right, Word,
+    lexer::{Lexer, is_keyword},
+    operator::Takes,
+};
 use crate::{
     Source,
     fields::{Operand, ParseError, Transformer, field_name, is_transformer},
@@ -48,8 +52,10 @@ pub(crate) fn parse<S: Source>(text: &str) -> Result<Parsed<S>, ParseError> {
             "expected 'and', 'or' or the end, found {}",
             parser.lexer.found()
         );
-        let error = ParseError::new(parser.lexer.at, message);
-        return Err(if parser.lexer.rest().starts_with(['=', ',']) {
+        let error = parser.unexpected(message);
+        return Err(if error.hint.is_some() {
+            error
+        } else if parser.lexer.rest().starts_with(['=', ',']) {
             error.hint("a value that contains ',' '=' or parentheses must be quoted")
         } else if parser.lexer.rest().starts_with(')') {
             error.hint("this parenthesis was never opened")
@@ -134,7 +140,7 @@ impl<S: Source> Parser<'_, S> {
             Err(ParseError::new(open, "parenthesis is not closed"))
         } else {
             let message = format!("expected 'and', 'or' or ')', found {}", self.lexer.found());
-            Err(ParseError::new(self.lexer.at, message))
+            Err(self.unexpected(message))
         }
     }
 
@@ -147,7 +153,7 @@ impl<S: Source> Parser<'_, S> {
         }
         if let Some(name) = self.lexer.identifier() {
             let error = |message: String| ParseError::new(at, message).width(name.len());
-            if matches!(name, "and" | "or" | "not") {
+            if is_keyword(name) {
                 return Err(error(format!(
                     "expected a check or a macro, found '{name}'"
                 )));
@@ -170,7 +176,16 @@ impl<S: Source> Parser<'_, S> {
             "expected a field, a transformer, a macro or '(', found {}",
             self.lexer.found()
         );
-        Err(ParseError::new(at, message))
+        Err(self.unexpected(message))
+    }
+
+    /// An error at the position, with the right word for a sign of another language.
+    fn unexpected(&self, message: String) -> ParseError {
+        let error = ParseError::new(self.lexer.at, message);
+        match self.lexer.foreign() {
+            Some(word) => error.hint(format!("write '{word}'")),
+            None => error,
+        }
     }
 
     fn operand(&mut self) -> Result<Operand<S>, ParseError> {
@@ -216,14 +231,12 @@ impl<S: Source> Parser<'_, S> {
                 modifier = self.lexer.modifier();
                 if modifier.is_some() {
                     self.lexer.blank();
-                    self.lexer.take("(");
-                    Right::List(self.list()?)
+                    Right::List(self.list_or_name(operator)?)
                 } else {
                     Right::Word(self.word(Some(operator))?)
                 }
             }
-            Takes::List if self.lexer.take("(") => Right::List(self.list()?),
-            Takes::List => Right::List(vec![self.list_name(operator)?]),
+            Takes::List => Right::List(self.list_or_name(operator)?),
         };
         Ok(Condition::Check {
             at,
@@ -299,6 +312,15 @@ impl<S: Source> Parser<'_, S> {
             )),
             _ => error,
         })
+    }
+
+    /// A list in parentheses, or the name of one.
+    fn list_or_name(&mut self, operator: Operator) -> Result<Vec<Word>, ParseError> {
+        if self.lexer.take("(") {
+            self.list()
+        } else {
+            Ok(vec![self.list_name(operator)?])
+        }
     }
 
     /// Words up to the closing parenthesis.

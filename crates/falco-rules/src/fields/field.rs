@@ -45,9 +45,13 @@ pub struct Field<S: Source> {
     pub get: Getter<S>,
     /// Gets its parts as a list, for transformers of lists; the arguments for `proc.args`.
     pub parts: Option<Getter<S>>,
+    /// Gets what an output prints, where that is not the value that conditions compare.
+    pub printed: Option<Getter<S>>,
     /// Whether the field exists for conditions only, because it stands for either of two endpoints
-    /// (`fd.ip`): null in an output; `!=` compares each of its values.
+    /// (`fd.ip`): null in an output.
     pub condition_only: bool,
+    /// Whether `!=` must hold for each of the field's values (`fd.ip`), and not for one of them.
+    pub each: bool,
     /// Why the field is deprecated, if it is; rules that use it get a warning.
     pub deprecated: Option<&'static str>,
 }
@@ -76,7 +80,9 @@ impl<S: Source> Field<S> {
             doc,
             get,
             parts: None,
+            printed: None,
             condition_only: false,
+            each: false,
             deprecated: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{FieldRef, Operand, ParseError, Transformer, field_name};
+use super::{FieldRef, Operand, ParseError, Transformer, field_name, quoted};
 use crate::Source;
 
 /// Deepest nesting of transformers.
@@ -146,68 +146,13 @@ impl<S: Source> Parser<'_, S> {
 
     fn field(&mut self) -> Result<Operand<S>, ParseError> {
         let at = self.at;
-        let Some(mut len) = field_name(self.rest()) else {
+        let Some(name) = field_name(self.rest()) else {
             let message = "expected a field (proc.name) or a transformer (tolower(…))";
             return Err(ParseError::new(at, message));
         };
-        if self.rest()[len..].starts_with('[') {
-            len += self.brackets(at + len)?;
-        }
-        let text = &self.rest()[..len];
-        let field = FieldRef::parse(text).map_err(|error| ParseError::field::<S>(at, &error))?;
+        let (field, len) = FieldRef::parse_named(self.rest(), name)
+            .map_err(|error| ParseError::field::<S>(at, &error))?;
         self.at += len;
         Ok(Operand::Field(field))
     }
-
-    /// Length of `[argument]` at a position.
-    fn brackets(&self, at: usize) -> Result<usize, ParseError> {
-        let inner = &self.text[at + 1..];
-        let len = match quoted(inner) {
-            Some((_, len)) => len,
-            None => inner
-                .find(|c: char| c == ']' || c == '[' || c.is_whitespace())
-                .unwrap_or(inner.len()),
-        };
-        if inner[len..].starts_with(']') && len > 0 {
-            Ok(len + 2)
-        } else if len == 0 {
-            Err(ParseError::new(at, "expected an argument in the brackets"))
-        } else {
-            Err(ParseError::new(at, "bracket is not closed"))
-        }
-    }
-}
-
-/// Parses the quoted text at the beginning of another one. Returns it without its escapes, and its
-/// length with quotes. Backslash escapes the next character (`\n`, `\t`, `\r`, `\b` are control
-/// characters).
-#[must_use]
-pub(crate) fn quoted(text: &str) -> Option<(String, usize)> {
-    let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    let mut out = String::new();
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        if escaped {
-            match c {
-                'n' => out.push('\n'),
-                't' => out.push('\t'),
-                'r' => out.push('\r'),
-                'b' => out.push('\u{8}'),
-                // Falco keeps the backslash of an unknown escape: `'\.'` for regex.
-                '\\' | '"' | '\'' | '/' | ' ' => out.push(c),
-                c => {
-                    out.push('\\');
-                    out.push(c);
-                }
-            }
-            escaped = false;
-        } else if c == quote {
-            return Some((out, at + 1));
-        } else if c == '\\' {
-            escaped = true;
-        } else {
-            out.push(c);
-        }
-    }
-    None
 }

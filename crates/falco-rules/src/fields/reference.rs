@@ -2,7 +2,7 @@
 
 use bumpalo::{Bump, collections::String};
 
-use super::{ArgumentKind, Field, Getter, Type, Value};
+use super::{ArgumentKind, Field, Getter, Type, Value, bare, bracketed};
 use crate::Source;
 
 /// What stands in brackets after a field's name.
@@ -34,9 +34,9 @@ pub enum FieldError {
     /// The number is larger than any that an event can have.
     #[error("field '{0}' takes at most {1} in brackets, not {2}: events have no more")]
     TooFar(&'static str, u32, u32),
-    /// No closing bracket.
-    #[error("field '{0}' has no closing bracket")]
-    Unclosed(&'static str),
+    /// The brackets have no argument, or no end.
+    #[error("field '{0}' takes [argument], in quotes if it has blanks, quotes or brackets")]
+    Brackets(&'static str),
 }
 
 /// A field with its argument.
@@ -51,45 +51,37 @@ pub struct FieldRef<S: Source> {
 }
 
 impl<S: Source> FieldRef<S> {
-    /// Parses the field at the beginning of a text (the longest name that fits); also returns its
-    /// length in bytes.
+    /// Parses the longest beginning of a text that is a field; also returns its length in bytes.
+    /// Brackets that the field does not take are not part of it: `%proc.name[%proc.pid]` has two
+    /// fields.
     ///
     /// # Errors
-    /// If the text begins with no known field, or its argument is wrong.
+    /// If the text begins with no known field, or with one whose argument is missing or too large.
     pub fn parse_prefix(text: &str) -> Result<(Self, usize), FieldError> {
         let word = text
             .find(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_'))
             .unwrap_or(text.len());
-        let (name, field) = (1..=word)
-            .rev()
-            .find_map(|end| {
-                let name = &text[..end];
-                Some((name, S::field(name)?))
-            })
-            .ok_or_else(|| FieldError::Unknown(text[..word].into()))?;
-        let rest = &text[name.len()..];
-        let (argument, len) = if rest.starts_with('[') && field.argument != ArgumentKind::None {
-            let end = rest.find(']').ok_or(FieldError::Unclosed(field.name))?;
-            let inner = &rest[1..end];
-            (argument(field, inner)?, name.len() + end + 1)
-        } else if rest.starts_with('[') {
-            return Err(FieldError::NoArgument(field.name));
-        } else {
-            if field.argument == ArgumentKind::Name {
-                return Err(FieldError::ArgumentNeeded(field.name));
+        let mut longest = None;
+        for end in (1..=word).rev() {
+            let (name, behind) = text.split_at(end);
+            let Some(field) = S::field(name) else {
+                continue;
+            };
+            let argued = behind
+                .starts_with('[')
+                .then(|| Self::with_argument(field, name, behind));
+            match argued {
+                Some(Ok(parsed)) => return Ok(parsed),
+                Some(Err(error @ FieldError::TooFar(..))) => return Err(error),
+                Some(Err(error)) => drop(longest.get_or_insert(error)),
+                None => {}
             }
-            let preset = field.preset.map(|name| Argument::Name(name.into()));
-            (preset.unwrap_or(Argument::None), name.len())
-        };
-        let key = text[..len].into();
-        Ok((
-            Self {
-                field,
-                argument,
-                key,
-            },
-            len,
-        ))
+            match Self::alone(field, name) {
+                Ok(parsed) => return Ok((parsed, end)),
+                Err(error) => drop(longest.get_or_insert(error)),
+            }
+        }
+        Err(longest.unwrap_or_else(|| FieldError::Unknown(text[..word].into())))
     }
 
     /// Parses a whole text as a field.
@@ -97,17 +89,71 @@ impl<S: Source> FieldRef<S> {
     /// # Errors
     /// If the text is not one field with its argument.
     pub fn parse(text: &str) -> Result<Self, FieldError> {
-        match Self::parse_prefix(text)? {
-            (field, len) if len == text.len() => Ok(field),
+        match Self::parse_named(text, text.find('[').unwrap_or(text.len()))? {
+            (parsed, len) if len == text.len() => Ok(parsed),
             _ => Err(FieldError::Unknown(text.into())),
         }
+    }
+
+    /// Parses the field whose name has a length, with the brackets behind it; also returns the
+    /// length of both.
+    pub(super) fn parse_named(text: &str, len: usize) -> Result<(Self, usize), FieldError> {
+        let (name, behind) = text.split_at(len);
+        let field = S::field(name).ok_or_else(|| FieldError::Unknown(name.into()))?;
+        if behind.starts_with('[') {
+            Self::with_argument(field, name, behind)
+        } else {
+            Ok((Self::alone(field, name)?, len))
+        }
+    }
+
+    /// A field without brackets.
+    fn alone(field: &'static Field<S>, name: &str) -> Result<Self, FieldError> {
+        if field.argument == ArgumentKind::Name {
+            return Err(FieldError::ArgumentNeeded(field.name));
+        }
+        let preset = field.preset.map(|name| Argument::Name(name.into()));
+        Ok(Self {
+            field,
+            argument: preset.unwrap_or(Argument::None),
+            key: name.into(),
+        })
+    }
+
+    /// A field with the brackets at the beginning of a text, and the length of both.
+    fn with_argument(
+        field: &'static Field<S>,
+        name: &str,
+        behind: &str,
+    ) -> Result<(Self, usize), FieldError> {
+        if field.argument == ArgumentKind::None {
+            return Err(FieldError::NoArgument(field.name));
+        }
+        let (value, len) = bracketed(behind).ok_or(FieldError::Brackets(field.name))?;
+        let argument = argument(field, &value)?;
+        // As in Falco: in quotes only if the argument needs them.
+        let key = if !value.is_empty() && bare(&value) == value.len() {
+            format!("{name}[{value}]")
+        } else {
+            format!("{name}[{value:?}]")
+        };
+        let this = Self {
+            field,
+            argument,
+            key: key.into(),
+        };
+        Ok((this, name.len() + len))
     }
 
     /// Its value for an event.
     #[must_use]
     pub fn get<'e>(&self, event: &'e S::Event<'e>) -> Value<'e> {
+        self.get_by(self.field.get, event)
+    }
+
+    fn get_by<'e>(&self, get: Getter<S>, event: &'e S::Event<'e>) -> Value<'e> {
         if self.field.classes.contains(S::class(event)) {
-            (self.field.get)(event, &self.argument)
+            get(event, &self.argument)
         } else {
             Value::Absent
         }
@@ -129,7 +175,7 @@ impl<S: Source> FieldRef<S> {
         {
             return (self.field.get)(event, &Argument::Index(0));
         }
-        match self.get(event) {
+        match self.get_by(self.field.printed.unwrap_or(self.field.get), event) {
             Value::List(values) if kind != ArgumentKind::None => joined(values, S::arena(event)),
             value => value,
         }
@@ -156,14 +202,10 @@ fn joined<'a>(values: &[Value<'a>], arena: &'a Bump) -> Value<'a> {
 }
 
 fn argument<S: Source>(field: &'static Field<S>, text: &str) -> Result<Argument, FieldError> {
-    let unquoted = ['"', '\'']
-        .into_iter()
-        .find_map(|q| text.strip_prefix(q)?.strip_suffix(q))
-        .unwrap_or(text);
     match field.argument {
         ArgumentKind::None => Err(FieldError::NoArgument(field.name)),
         ArgumentKind::Index | ArgumentKind::OptionalIndex => {
-            let index = unquoted
+            let index = text
                 .parse()
                 .map_err(|_| FieldError::NotANumber(field.name, text.into()))?;
             match field.last {
@@ -171,6 +213,6 @@ fn argument<S: Source>(field: &'static Field<S>, text: &str) -> Result<Argument,
                 _ => Ok(Argument::Index(index)),
             }
         }
-        ArgumentKind::Name | ArgumentKind::OptionalName => Ok(Argument::Name(unquoted.into())),
+        ArgumentKind::Name | ArgumentKind::OptionalName => Ok(Argument::Name(text.into())),
     }
 }

@@ -43,14 +43,16 @@ impl<S: Source> Default for Template<S> {
 }
 
 impl<S: Source> Template<S> {
-    /// Parses a rule output. After `%` comes an optional width, then a field (the longest known
-    /// name that fits) or a transformer. There is no `%%`.
+    /// Parses a rule output. After `%` comes an optional width, then a transformer or the longest
+    /// text that is a field; what does not belong to the field is printed as it is. There is no
+    /// `%%`. An asterisk at the beginning is not printed: with it, Falco's outputs say that values
+    /// may be missing, which is always so here.
     ///
     /// # Errors
     /// If no known field follows a `%`.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let mut parts = Vec::new();
-        let mut at = 0;
+        let mut at = usize::from(text.starts_with('*'));
         while let Some(found) = memchr::memchr(b'%', &text.as_bytes()[at..]) {
             if found > 0 {
                 parts.push((Part::Literal(text[at..at + found].into()), None));
@@ -172,16 +174,16 @@ enum Part<S: Source> {
     Transformed(Operand<S>),
 }
 
-/// The width at the beginning of a text, and its number of digits.
+/// The width at the beginning of a text (0 is none), and its number of digits.
 fn width(text: &str) -> Result<(Option<usize>, usize), ParseError> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     if digits == 0 {
         return Ok((None, 0));
     }
-    if let Ok(width @ 1..=WIDTH_MAX) = text[..digits].parse() {
-        return Ok((Some(width), digits));
+    if let Ok(width @ 0..=WIDTH_MAX) = text[..digits].parse() {
+        return Ok(((width > 0).then_some(width), digits));
     }
-    let message = format!("width must be 1 to {WIDTH_MAX}");
+    let message = format!("a width is at most {WIDTH_MAX}");
     Err(ParseError::new(1, message).width(digits))
 }
 

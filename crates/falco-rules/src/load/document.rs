@@ -15,6 +15,7 @@ use crate::{Code, ItemKind, Problem};
 pub(crate) fn load(files: &[RuleFile], provided: Provided) -> (Definitions, Problems) {
     let mut definitions = Definitions {
         provided,
+        base: files.iter().map(|file| file.base).collect(),
         ..Definitions::default()
     };
     let mut problems = Problems::default();
@@ -23,8 +24,8 @@ pub(crate) fn load(files: &[RuleFile], provided: Provided) -> (Definitions, Prob
         match parse(&source, &Limits::default()) {
             Err(diagnostic) => problems.push(file, Problem::new(Code::YamlParse, diagnostic)),
             Ok(parsed) => {
-                for diagnostic in parsed.duplicates {
-                    problems.push(file, Problem::new(Code::UnknownKey, diagnostic));
+                for diagnostic in parsed.warnings {
+                    problems.push(file, Problem::new(Code::UnusualYaml, diagnostic));
                 }
                 for document in &parsed.documents {
                     document_items(&source, file, document, &mut definitions, &mut problems);
@@ -55,14 +56,15 @@ fn document_items(
         problems.push(file, Problem::new(Code::YamlValidate, diagnostic));
         return;
     };
-    for item in items {
+    // As in Falco, a '-' with nothing behind it is no item.
+    for item in items.iter().filter(|item| !item.is_null()) {
         definitions.items += 1;
         apply(source, file, item, definitions, problems);
     }
 }
 
 /// Keys that decide what kind of item it is.
-const KINDS: [(&str, ItemKind); 5] = [
+pub(super) const KINDS: [(&str, ItemKind); 5] = [
     ("required_engine_version", ItemKind::EngineVersion),
     ("required_plugin_versions", ItemKind::PluginVersions),
     ("macro", ItemKind::Macro),
@@ -165,6 +167,17 @@ impl Reader<'_> {
         }
     }
 
+    /// Notes that this item changes a definition. One of a base file becomes this file's: errors in
+    /// the change concern this file's author.
+    fn changes<T>(&self, old: &mut Definition<T>, number: usize, base: &[bool]) {
+        old.last = number;
+        if base.get(old.file).is_some_and(|base| *base) {
+            old.file = self.file;
+            old.source = self.source.clone();
+            old.position = self.item.position;
+        }
+    }
+
     /// Whether this item appends in the deprecated form (`append: true`), with a warning.
     pub(super) fn appends(&mut self) -> bool {
         let appends = self.boolean("append").unwrap_or(false);
@@ -187,6 +200,13 @@ impl Reader<'_> {
     }
 }
 
+/// Keys of a macro, and the one that can be appended to and replaced.
+pub(super) const MACRO_KEYS: [&str; 4] = ["macro", "condition", "append", "override"];
+pub(super) const MACRO_CHANGES: [&str; 1] = ["condition"];
+/// Keys of a list, and the one that can be appended to and replaced.
+pub(super) const LIST_KEYS: [&str; 4] = ["list", "items", "append", "override"];
+pub(super) const LIST_CHANGES: [&str; 1] = ["items"];
+
 /// Whether a condition can use a name.
 fn is_identifier(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -194,8 +214,8 @@ fn is_identifier(name: &str) -> bool {
 }
 
 fn macro_item(reader: &mut Reader<'_>, number: usize, all: &mut Definitions) -> Option<()> {
-    reader.check_keys(&["macro", "condition", "append", "override"]);
-    let changes = reader.overrides(&["condition"], &["condition"]);
+    reader.check_keys(&MACRO_KEYS);
+    let changes = reader.overrides(&MACRO_CHANGES, &MACRO_CHANGES);
     let appends = reader.appends()
         || changes
             .as_ref()
@@ -215,7 +235,7 @@ fn macro_item(reader: &mut Reader<'_>, number: usize, all: &mut Definitions) -> 
         reader.undefined(all.macros.names());
         return None;
     };
-    old.last = number;
+    reader.changes(old, number, &all.base);
     if appends {
         old.value.condition.append(condition);
     } else {
@@ -225,8 +245,8 @@ fn macro_item(reader: &mut Reader<'_>, number: usize, all: &mut Definitions) -> 
 }
 
 fn list_item(reader: &mut Reader<'_>, number: usize, all: &mut Definitions) -> Option<()> {
-    reader.check_keys(&["list", "items", "append", "override"]);
-    let changes = reader.overrides(&["items"], &["items"]);
+    reader.check_keys(&LIST_KEYS);
+    let changes = reader.overrides(&LIST_CHANGES, &LIST_CHANGES);
     let appends = reader.appends()
         || changes
             .as_ref()
@@ -255,7 +275,7 @@ fn list_item(reader: &mut Reader<'_>, number: usize, all: &mut Definitions) -> O
         reader.undefined(all.lists.names());
         return None;
     };
-    old.last = number;
+    reader.changes(old, number, &all.base);
     if appends {
         old.value.items.extend(items);
     } else {

@@ -33,8 +33,14 @@ pub(crate) struct Exception {
     pub position: Position,
 }
 
+/// Keys of an exception.
+pub(super) const KEYS: [&str; 4] = ["name", "fields", "comps", "values"];
+
 /// Reads the exceptions of a rule. An exception in a definition must have fields.
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defines: bool) -> Option<Vec<Exception>> {
+    if node.is_null() {
+        return Some(Vec::new());
+    }
     let Some(items) = node.as_sequence() else {
         let message = format!("'exceptions' must be a list, not {}", node.describe());
         return reader.error(Code::YamlValidate, node.position, message);
@@ -62,12 +68,11 @@ fn one(reader: &mut Reader<'_>, item: &Node, defines: bool) -> Option<Exception>
         );
     };
     for (key, _) in item.as_mapping().unwrap_or_default() {
-        let known = ["name", "fields", "comps", "values"];
         let word = key.as_str().unwrap_or_default();
-        if !known.contains(&word) {
+        if !KEYS.contains(&word) {
             let message = format!("unknown key '{word}' in exception '{name}'");
             let diagnostic =
-                Diagnostic::warning(reader.source, key.position, message).suggest(word, known);
+                Diagnostic::warning(reader.source, key.position, message).suggest(word, KEYS);
             reader.report(Code::UnknownKey, diagnostic);
         }
     }

@@ -22,6 +22,9 @@ pub struct RuleFile {
     pub text: Box<str>,
     /// SHA-256 of its bytes, in hexadecimal.
     pub sha256: Box<str>,
+    /// Whether it is a base file: definitions that other files can rely on. What nobody uses of a
+    /// base file is left out without a word.
+    pub base: bool,
 }
 
 impl RuleFile {
@@ -33,6 +36,26 @@ impl RuleFile {
             name: name.into(),
             sha256: hexadecimal(&Sha256::digest(text.as_bytes())),
             text,
+            base: false,
+        }
+    }
+
+    /// A base file with that name and text. Base files come before all others.
+    #[must_use]
+    pub fn base(name: impl Into<Box<str>>, text: impl Into<Box<str>>) -> Self {
+        Self {
+            base: true,
+            ..Self::new(name, text)
+        }
+    }
+
+    /// The rule file of that name with these bytes, in any encoding of YAML.
+    fn decoded(name: impl Into<Box<str>>, bytes: &[u8]) -> Self {
+        Self {
+            name: name.into(),
+            sha256: hexadecimal(&Sha256::digest(bytes)),
+            text: yaml::decode(bytes).into(),
+            base: false,
         }
     }
 }
@@ -110,10 +133,7 @@ fn read_one(path: &Path) -> io::Result<RuleFile> {
         let message = format!("file has {size} bytes, more than the {BYTES_MAX} that are read");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
-    Ok(RuleFile::new(
-        path.to_string_lossy(),
-        fs::read_to_string(path)?,
-    ))
+    Ok(RuleFile::decoded(path.to_string_lossy(), &fs::read(path)?))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Problem {
@@ -139,6 +159,18 @@ mod tests {
         let files = read(&[directory.path().to_owned()]).unwrap();
         let texts: Vec<_> = files.iter().map(|file| &*file.text).collect();
         assert_eq!(texts, ["a.yml", "b.yaml"]);
+    }
+
+    #[test]
+    fn a_file_can_be_in_utf_16_or_have_bytes_that_are_no_text() {
+        let directory = tempfile::tempdir().unwrap();
+        let utf16 = directory.path().join("a.yaml");
+        fs::write(&utf16, b"\xff\xfe-\0 \0a\0").unwrap();
+        let latin1 = directory.path().join("b.yaml");
+        fs::write(&latin1, b"# \xe9\n- a").unwrap();
+        let files = read(&[utf16, latin1]).unwrap();
+        assert_eq!(&*files[0].text, "- a");
+        assert_eq!(&*files[1].text, "# \u{fffd}\n- a");
     }
 
     #[test]

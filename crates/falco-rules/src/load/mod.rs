@@ -8,10 +8,11 @@ mod files;
 mod located;
 mod reader;
 mod rule_item;
+mod schema;
 mod versions;
 
 pub(crate) use definitions::{
-    Definition, Definitions, ListDefinition, MacroDefinition, RuleDefinition,
+    Definition, Definitions, ListDefinition, MacroDefinition, RuleDefinition, Table,
 };
 pub(crate) use document::load;
 pub(crate) use exceptions::{Comparison, Exception};
@@ -19,4 +20,6 @@ pub(crate) use files::digest;
 pub use files::{RuleFile, read};
 pub(crate) use located::Located;
 pub(crate) use reader::Problems;
+pub use schema::schema;
+pub use versions::ENGINE_VERSION;
 pub(crate) use versions::Provided;

@@ -11,7 +11,7 @@ use super::{
 use crate::{Code, Priority};
 
 /// Keys of a rule.
-const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 15] = [
     "rule",
     "desc",
     "condition",
@@ -28,8 +28,8 @@ const KEYS: [&str; 15] = [
     "append",
     "override",
 ];
-const APPENDABLE: [&str; 5] = ["condition", "output", "desc", "tags", "exceptions"];
-const REPLACEABLE: [&str; 11] = [
+pub(super) const APPENDABLE: [&str; 5] = ["condition", "output", "desc", "tags", "exceptions"];
+pub(super) const REPLACEABLE: [&str; 11] = [
     "condition",
     "output",
     "desc",
@@ -102,8 +102,8 @@ fn define(reader: &mut Reader<'_>) -> Option<RuleDefinition> {
     };
     let tags = tags(reader);
     let source = match reader.get("source") {
-        Some(node) => reader.scalar("source", node)?.as_str()?,
-        None => "syscall",
+        Some(node) if !node.is_null() => reader.scalar("source", node)?.as_str()?,
+        _ => "syscall",
     };
     Some(RuleDefinition {
         enabled: reader.boolean("enabled").unwrap_or(true),

@@ -6,7 +6,7 @@ use super::reader::Reader;
 use crate::Code;
 
 /// Version of Falco's rule language and fields that this engine implements.
-const ENGINE_VERSION: &str = "0.62.0";
+pub const ENGINE_VERSION: &str = "0.62.0";
 
 /// What files can require of the source.
 #[derive(Clone, Copy, Debug, Default)]

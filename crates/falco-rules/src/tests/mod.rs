@@ -1,13 +1,17 @@
 //! Rules, from text to match.
 
+mod base;
 mod changes;
 mod classes;
+mod condition_messages;
+mod dialect;
 mod dispatch;
 mod listing;
 mod messages;
 mod outputs;
 mod programs;
 mod properties;
+mod public;
 mod semantics;
 
 use bumpalo::Bump;

@@ -33,19 +33,59 @@ fn templates_are_rendered() {
         ("%toupper(proc.name) %len(proc.args)", "NC 24"),
         ("%fd.directory %fd.ip", "<NA> <NA>"),
         ("%getopt(proc.args, \"e:\")[e]", "/bin/sh"),
+        ("*%proc.name* *", "nc* *"),
     ] {
         assert_eq!(text(template), expected, "{template}");
     }
 }
 
 #[test]
+fn the_longest_text_that_is_a_field_is_one() {
+    for (template, expected) in [
+        ("%proc.name[%proc.pid]", "nc[1000]"),
+        ("%proc.name[1]", "nc[1]"),
+        ("%proc.name.", "nc."),
+        ("%proc.name.x", "nc.x"),
+        ("%proc.pnames", "bashs"),
+        ("%proc.aname[1]x", "bashx"),
+        (
+            "%proc.aname[x] %proc.aname[",
+            "bash systemd[x] bash systemd[",
+        ),
+        ("%proc.aname[[1]]", "bash systemd[[1]]"),
+        ("%proc.env[HOME]%proc.env['HOME']", "HOMEHOME"),
+        ("%proc.env['a ]'] %proc.env[a b]", "a ] <NA>[a b]"),
+        ("%proc.env.HOME[1]", "HOME[1]"),
+        ("%0proc.name|", "nc|"),
+        ("%toupper(proc.name)[x]", "NC[x]"),
+    ] {
+        assert_eq!(text(template), expected, "{template}");
+    }
+    let template = Template::parse("%proc.env['HOME'] %proc.env[HOME] %proc.env['a b']").unwrap();
+    let keys: Vec<_> = template.fields().iter().map(|field| &*field.key).collect();
+    assert_eq!(keys, ["proc.env[\"a b\"]", "proc.env[HOME]"]);
+    // Falco has no such limit: a literal would not say that the events never have so many.
+    let message = "field 'proc.aname' takes at most 16 in brackets, not 17: events have no more";
+    assert_eq!(error("%proc.aname[17]").1, message);
+}
+
+#[test]
 fn mistakes_have_their_place() {
-    for (text, at) in [("%%", 0), ("100% sure", 3), ("x %", 2), ("%5", 0)] {
+    for (text, at) in [
+        ("%%", 0),
+        ("%%proc.name", 0),
+        ("100% sure", 3),
+        ("x %", 2),
+        ("%5", 0),
+        ("%*proc.name", 0),
+        ("%(proc.name)", 0),
+        ("*%[proc.name]", 1),
+    ] {
         let message = "'%' is not followed by a field";
         assert_eq!(error(text), (at, message.into()), "{text}");
     }
     assert_eq!(error("a %foo.bar"), (3, "unknown field 'foo.bar'".into()));
-    assert_eq!(error("%0proc.name").1, "width must be 1 to 4096");
+    assert_eq!(error("%4097proc.name").1, "a width is at most 4096");
     assert_eq!(error("%toupper()").1, "toupper() takes one argument, not 0");
     assert_eq!(
         error("%join(\",\", proc.name)").1,

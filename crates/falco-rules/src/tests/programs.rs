@@ -68,6 +68,7 @@ const fn of_connects(
     Field {
         classes: CONNECT,
         condition_only,
+        each: condition_only,
         ..field(name, ty, get)
     }
 }

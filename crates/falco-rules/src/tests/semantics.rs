@@ -49,6 +49,25 @@ fn a_list_of_one_item_can_be_a_value() {
 }
 
 #[test]
+fn a_modifier_takes_the_name_of_a_list() {
+    for (condition, matching) in [
+        ("proc.name startswith anyof tools", true),
+        ("proc.name startswith allof tools", false),
+        ("proc.name startswith anyof (tools, x)", true),
+        ("proc.name = anyof or proc.name = nc", true),
+        ("proc.name = anyof", false),
+    ] {
+        let list = "- list: tools\n  items: [n, zs]\n";
+        let text = list.to_owned() + &rule("r", condition);
+        assert_eq!(
+            !matches(&rules(&text), &netcat()).is_empty(),
+            matching,
+            "{condition}"
+        );
+    }
+}
+
+#[test]
 fn the_first_rule_wins_or_all_do() {
     let text =
         rule("a", "proc.name = x") + &rule("b", "proc.name = nc") + &rule("c", "proc.pid > 0");

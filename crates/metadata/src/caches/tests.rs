@@ -143,6 +143,7 @@ fn api_pod(uid: &str, labels: &str) -> Update {
             owner: Some(Owner {
                 kind: "Deployment".into(),
                 name: "web".into(),
+                uid: None,
             }),
             ..(*pod_view(uid, Some(labels))).clone()
         }),

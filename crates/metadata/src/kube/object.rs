@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::{
-    Owner, Pod,
+    Owner, Pod, Probe, ProbeKind,
     counters::Counters,
     labels::{labels as kept, labels_text},
     text::clean,
@@ -70,6 +70,7 @@ pub(super) struct Metadata {
 struct OwnerReference {
     kind: String,
     name: String,
+    uid: String,
     controller: bool,
 }
 
@@ -78,6 +79,52 @@ struct OwnerReference {
 struct Spec {
     node_name: Option<String>,
     service_account_name: Option<String>,
+    containers: Option<Vec<ContainerSpec>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ContainerSpec {
+    name: String,
+    liveness_probe: Option<ProbeSpec>,
+    readiness_probe: Option<ProbeSpec>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ProbeSpec {
+    exec: Option<ExecSpec>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ExecSpec {
+    command: Option<Vec<String>>,
+}
+
+/// Most bytes of a probe's command.
+const COMMAND_MAX: usize = 4096;
+
+impl Spec {
+    /// The probes that execute a command, except those with an overlong one.
+    fn probes(&self) -> Box<[Probe]> {
+        let of = |container: &ContainerSpec, kind, probe: &Option<ProbeSpec>| {
+            let command = probe.as_ref()?.exec.as_ref()?.command.as_ref()?;
+            let len: usize = command.iter().map(|word| word.len() + 1).sum();
+            (len <= COMMAND_MAX).then(|| Probe {
+                container: clean(&container.name, NAME_MAX),
+                kind,
+                command: command.iter().map(|word| word.as_str().into()).collect(),
+            })
+        };
+        let probes = self.containers.iter().flatten().flat_map(|container| {
+            [
+                of(container, ProbeKind::Liveness, &container.liveness_probe),
+                of(container, ProbeKind::Readiness, &container.readiness_probe),
+            ]
+        });
+        probes.flatten().collect()
+    }
 }
 
 /// A pod's status is an object, a failure's a word.
@@ -104,7 +151,8 @@ impl PodObject {
         let none = BTreeMap::new();
         let own_labels = metadata.labels.as_ref().unwrap_or(&none);
         let annotations = metadata.annotations.as_ref().unwrap_or(&none);
-        let owner = self.owner(own_labels);
+        let controller = self.controller();
+        let owner = controller.as_ref().map(|named| owner(named, own_labels));
         let is_mirror = owner.as_ref().is_some_and(|owner| &*owner.kind == "Node");
         let hash = annotations
             .get(CONFIG_HASH)
@@ -126,34 +174,46 @@ impl PodObject {
             labels,
             annotations: kept(chosen.map(|(k, v)| (&**k, &**v)), counters),
             owner,
+            controller,
             service_account: text(&self.spec.service_account_name),
             node: text(&self.spec.node_name),
             ip: match &self.status {
                 Status::Pod { ip } => text(ip),
                 Status::Word(_) => None,
             },
+            probes: Some(self.spec.probes()),
         };
         (key, pod)
     }
 
-    /// The owner of the pod. Where the owner is the `ReplicaSet` of a `Deployment`, this is the
-    /// `Deployment`: its name is the name of the `ReplicaSet` without the hash of the template.
-    fn owner(&self, labels: &BTreeMap<String, String>) -> Option<Owner> {
+    /// The owner that the pod names.
+    fn controller(&self) -> Option<Owner> {
         let all = self.metadata.owner_references.as_deref()?;
-        let owner = all.iter().find(|o| o.controller).or_else(|| all.first())?;
-        let deployment = labels
-            .get("pod-template-hash")
-            .filter(|_| owner.kind == "ReplicaSet")
-            .and_then(|hash| owner.name.strip_suffix(hash.as_str())?.strip_suffix('-'))
-            .filter(|name| !name.is_empty());
-        let (kind, name) = match deployment {
-            Some(name) => ("Deployment", name),
-            None => (owner.kind.as_str(), owner.name.as_str()),
-        };
+        let named = all.iter().find(|o| o.controller).or_else(|| all.first())?;
+        let uid = clean(&named.uid, NAME_MAX);
         Some(Owner {
-            kind: clean(kind, NAME_MAX),
-            name: clean(name, NAME_MAX),
+            kind: clean(&named.kind, NAME_MAX),
+            name: clean(&named.name, NAME_MAX),
+            uid: (!uid.is_empty()).then_some(uid),
         })
+    }
+}
+
+/// The owner of a pod. Where the pod names the `ReplicaSet` of a `Deployment`, this is the
+/// `Deployment`: its name is the name of the `ReplicaSet` without the hash of the template.
+fn owner(named: &Owner, labels: &BTreeMap<String, String>) -> Owner {
+    let deployment = labels
+        .get("pod-template-hash")
+        .filter(|_| &*named.kind == "ReplicaSet")
+        .and_then(|hash| named.name.strip_suffix(hash.as_str())?.strip_suffix('-'))
+        .filter(|name| !name.is_empty());
+    match deployment {
+        Some(name) => Owner {
+            kind: "Deployment".into(),
+            name: name.into(),
+            uid: None,
+        },
+        None => named.clone(),
     }
 }
 

@@ -32,6 +32,11 @@ fn a_real_list_is_read() {
     let owner = |n: usize| pods[n].owner.as_ref().map(|o| (&*o.kind, &*o.name));
     assert_eq!(owner(1), Some(("DaemonSet", "sensor")));
     assert_eq!(owner(2), Some(("Deployment", "web")));
+    let set = pods[2].controller.as_ref().unwrap();
+    assert_eq!(&*set.kind, "ReplicaSet");
+    assert!(set.name.starts_with("web-"), "{set:?}");
+    assert_eq!(set.uid.as_ref().map(|uid| uid.len()), Some(36));
+    assert_eq!(pods[2].owner.as_ref().unwrap().uid, None);
 }
 
 #[test]
@@ -84,4 +89,25 @@ fn an_object_with_nulls_and_without_members_is_read() {
     assert_eq!(&*key, "u");
     assert_eq!(pod.labels_text.as_deref(), Some(""));
     assert_eq!(pod.ip, None);
+}
+
+#[test]
+fn probes_that_execute_a_command_are_kept() {
+    let json = r#"{"metadata": {"name": "p", "uid": "u"}, "spec": {"containers": [
+        {"name": "a", "livenessProbe": {"exec": {"command": ["cat", "/up", ""]}},
+                      "readinessProbe": {"httpGet": {"port": 80}}},
+        {"name": "b", "readinessProbe": {"exec": {"command": ["sh", "-c", "a b"]}, "periodSeconds": 1},
+                      "livenessProbe": null},
+        {"name": "c", "livenessProbe": {"exec": {"command": ["LONG"]}}},
+        {"name": "d", "livenessProbe": {"exec": {"command": null}}, "readinessProbe": {"exec": null}}
+    ]}}"#;
+    let (_, pod) = trim(&json.replace("LONG", &"x".repeat(4096)), &[]);
+    let probes: Vec<_> = pod.probes.iter().flatten().collect();
+    let [live, ready] = probes.as_slice() else {
+        panic!("{probes:?}");
+    };
+    assert_eq!((&*live.container, live.kind), ("a", ProbeKind::Liveness));
+    assert_eq!(*live.command, ["cat".into(), "/up".into(), "".into()]);
+    assert_eq!((&*ready.container, ready.kind), ("b", ProbeKind::Readiness));
+    assert_eq!(*ready.command, ["sh".into(), "-c".into(), "a b".into()]);
 }

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(super) use self::table::Table;
+pub(super) use self::table::{Entry, Table};
 use telemetry::Lookups;
 
 use self::{
@@ -260,9 +260,25 @@ impl Users {
         if uid == 0 {
             return ROOT;
         }
-        self.names(container)
-            .and_then(|names| names.users.name(inside(&names.uid_map, uid)?))
-            .unwrap_or(UNKNOWN)
+        self.user(container, uid).map_or(UNKNOWN, |user| &user.name)
+    }
+
+    /// Home directory of a user, see [`Self::user_name`].
+    #[must_use]
+    pub fn home(&self, container: Option<&ContainerId>, uid: u32) -> &str {
+        self.user(container, uid).map_or(UNKNOWN, |user| &user.home)
+    }
+
+    /// Login shell of a user, see [`Self::user_name`].
+    #[must_use]
+    pub fn shell(&self, container: Option<&ContainerId>, uid: u32) -> &str {
+        self.user(container, uid)
+            .map_or(UNKNOWN, |user| &user.shell)
+    }
+
+    fn user(&self, container: Option<&ContainerId>, uid: u32) -> Option<&Entry> {
+        let names = self.names(container)?;
+        names.users.get(inside(&names.uid_map, uid)?)
     }
 
     /// Name of a group, see [`Self::user_name`].
@@ -272,8 +288,8 @@ impl Users {
             return ROOT;
         }
         self.names(container)
-            .and_then(|names| names.groups.name(inside(&names.gid_map, gid)?))
-            .unwrap_or(UNKNOWN)
+            .and_then(|names| names.groups.get(inside(&names.gid_map, gid)?))
+            .map_or(UNKNOWN, |group| &group.name)
     }
 }
 

@@ -1,12 +1,12 @@
 //! The options of the capture, from the configuration.
 
 use config::{Config, Hooks, WantedEnv};
-use sensor_ebpf::{Kind, Kinds};
+use sensor_ebpf::Kind;
 
 use crate::sources::syscall::{
     capture::{self, Budget, CaptureRequest, HookMode},
     fields::Needs,
-    rules::{Reach, Requirements},
+    rules::Requirements,
     self_test::Marker,
 };
 
@@ -28,6 +28,7 @@ pub fn capture(config: &Config, marker: &Marker) -> capture::Options {
         },
         hooks: match config.sensor.capture.hooks {
             Hooks::Auto => HookMode::Auto,
+            Hooks::Fexit => HookMode::Fexit,
             Hooks::Perf => HookMode::Perf,
             Hooks::Raw => HookMode::Raw,
         },
@@ -39,34 +40,22 @@ pub fn capture(config: &Config, marker: &Marker) -> capture::Options {
 #[must_use]
 pub fn capture_request(config: &Config, requirements: &Requirements) -> CaptureRequest {
     let capture = &config.sensor.capture;
-    let fails = !config.engine.modern_ebpf.drop_failed_exit;
-    let reported = |kind| fails || kind != Kind::ExecFailed;
-    let programs = Kind::ALL.into_iter().filter(|kind| reported(*kind));
-    let programs = programs.map(|kind| requirements.program(kind));
+    let mut reach = requirements.reach;
+    let mut programs = requirements.programs;
+    if config.engine.modern_ebpf.drop_failed_exit {
+        reach = reach.without(Kind::ExecFailed);
+        programs = programs.without(Kind::ExecFailed);
+    }
     // Only an exec says which program a process runs, so the fields of programs need execs that no
     // rule wants.
-    let exec = programs.fold(requirements.reach(Kind::Exec), Reach::or);
-    let reach = |kind| match kind {
-        Kind::Exec => exec,
-        _ if reported(kind) => requirements.reach(kind),
-        _ => Reach::default(),
-    };
-    let of = |chosen: fn(Reach) -> bool| {
-        let choose = |all: Kinds, kind| all.with_if(kind, chosen(reach(kind)));
-        Kind::ALL.into_iter().fold(Kinds::NONE, choose)
-    };
+    let reach = reach.with_where(Kind::Exec, programs);
     let env = requirements.needs.contains(Needs::ENV) && capture.env != WantedEnv::None;
     CaptureRequest {
-        kinds: of(Reach::any),
-        host: of(|reach| reach.host),
-        container: of(|reach| reach.container),
-        unix: requirements.unix,
-        inet: requirements.inet,
-        loopback: requirements.loopback,
-        other_families: requirements.other_families,
-        connect_names: requirements.connect_names.clone(),
+        reach,
+        connects: requirements.connects.clone(),
         argv_limit: limit(capture.argv_limit),
         env_limit: if env { limit(capture.env_limit) } else { 0 },
+        figures: requirements.needs.contains(Needs::FIGURES),
         ancestors: requirements.ancestors.max(1),
         budget: budget(config),
     }

@@ -16,7 +16,9 @@ use telemetry::{Condition, Telemetry};
 use tracing::{info, warn};
 
 use super::{
-    capture::{Capture, CaptureError, CaptureRequest, KernelCounts, Ring, Throttled, rest},
+    capture::{
+        Capture, CaptureError, CaptureRequest, HookMode, KernelCounts, Ring, Throttled, rest,
+    },
     fields::Syscall,
     pipeline::{BEGUN, Guard, Pipeline, PipelineParts, Throttlings},
     rules::RuleSet,
@@ -208,8 +210,12 @@ pub fn say_attached(capture: &Capture) {
     let mut attached: Vec<_> = capture.attached().collect();
     attached.dedup(); // a program on two hooks
     info!("programs attached: {}", attached.join(", "));
-    if let Some(refused) = capture.refused() {
-        warn!("system calls are hooked raw, which costs every one of them: {refused}");
+    for (mode, refused) in capture.refused() {
+        let mode = mode.name();
+        info!("the kernel refuses hooks of mode {mode}: {refused}");
+    }
+    if capture.mode() == HookMode::Raw && !capture.refused().is_empty() {
+        warn!("system calls are hooked raw, which costs every one of them");
     }
 }
 

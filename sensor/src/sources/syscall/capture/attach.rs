@@ -9,14 +9,15 @@ use std::{
 use aya::{
     Btf,
     programs::{
-        BtfTracePoint, Program, ProgramError, ProgramFd, TracePoint, tp_btf::BtfTracePointLink,
-        trace_point::TracePointLink,
+        BtfTracePoint, FExit, Program, ProgramError, ProgramFd, TracePoint, fexit::FExitLink,
+        tp_btf::BtfTracePointLink, trace_point::TracePointLink,
     },
 };
 
 use super::{
     Capture, CaptureError, CaptureRequest, HookMode,
-    hooks::{HOOKS, Hook, LINEAGE},
+    hook_table::{HOOKS, LINEAGE},
+    hooks::{Hook, Point},
 };
 
 /// A program's attachment to its hook. Dropping a link detaches the program.
@@ -24,23 +25,30 @@ use super::{
 pub(super) enum Link {
     Btf(BtfTracePointLink),
     Perf(TracePointLink),
+    Fexit(FExitLink),
 }
 
 impl Capture {
     /// Attaches the programs that track lineage.
     pub(super) fn attach_lineage(&mut self) -> Result<(), CaptureError> {
         let backups = self.backups;
-        let needed = LINEAGE.iter().filter(|hook| backups || !hook.is_backup);
+        let needed = |hook: &&Hook| hook.has_backup(backups) || !hook.is_backup;
+        let needed = LINEAGE.iter().filter(needed);
         self.attach_all(&needed.collect::<Vec<_>>())
     }
 
     /// Attaches the hooks that `request` needs and detaches all others.
     pub(super) fn attach_in_mode(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
+        self.check_mode()?;
         self.set(request)?;
         let needed: Vec<_> = self.needed(request, self.mode).collect();
         self.attach_all(&needed)?;
         let needed = |attached: &Hook| needed.iter().any(|hook| hook.is(attached));
         self.links.retain(|(hook, _)| needed(hook));
+        let attached = |hook: &Hook| self.links.iter().any(|(attached, _)| attached.is(hook));
+        // A program on a function is loaded for this one hook.
+        self.programs
+            .retain(|hook| !matches!(hook.point, Point::Fexit(_)) || attached(hook));
         Ok(())
     }
 
@@ -50,7 +58,9 @@ impl Capture {
         request: &'a CaptureRequest,
         mode: HookMode,
     ) -> impl Iterator<Item = &'static Hook> + 'a {
-        let needed = move |hook: &&Hook| hook.needed(request, mode, self.backups);
+        let needed = move |hook: &&Hook| {
+            hook.needed(request, mode, self.backups) && hook.is_there(&self.functions)
+        };
         HOOKS.iter().filter(needed)
     }
 
@@ -67,9 +77,14 @@ impl Capture {
     }
 
     /// Has the kernel verify the programs that are not loaded yet, several at a time: verification
-    /// takes most of the time of a start.
+    /// takes most of the time of a start. Programs on functions are not among them, since the kernel
+    /// loads such a program for one function.
     fn load_all(&mut self, hooks: &[&'static Hook]) -> Result<(), CaptureError> {
-        let hook_of = |name: &str| hooks.iter().find(|hook| hook.program == name).copied();
+        let hook_of = |name: &str| {
+            let of_program =
+                |hook: &&&Hook| hook.program == name && !matches!(hook.point, Point::Fexit(_));
+            hooks.iter().find(of_program).copied()
+        };
         let programs: Vec<(&'static Hook, &mut Program)> = self
             .bpf
             .programs_mut()
@@ -105,18 +120,26 @@ impl Capture {
                 what: "program",
                 name: hook.program,
             })?;
-        let link = match hook.category {
-            None => attach_btf(program),
-            Some(category) => attach_perf(program, category, hook.tracepoint),
+        let link = match hook.point {
+            Point::Btf(_) => attach_btf(program),
+            Point::Perf(name) => attach_perf(program, name),
+            Point::Fexit(function) => {
+                load_fexit(program, function, &self.btf)
+                    .map_err(|source| refused(hook, "load", source))?;
+                if let Ok(fd) = program.fd() {
+                    let _ = self.programs.add(hook, fd); // as in `load_all`
+                }
+                attach_fexit(program)
+            }
         };
         let link = link.map_err(|source| refused(hook, "attach", source))?;
         self.links.push((hook, link));
         Ok(())
     }
 
-    /// Detaches all programs but the backups, so that these do all the work.
-    #[cfg(test)]
-    pub(super) fn detach_all_but_backups(&mut self) {
+    /// Detaches all programs but the backups, as if the kernel skipped each run of the others. Only
+    /// tests do so.
+    pub fn detach_all_but_backups(&mut self) {
         self.links.retain(|(hook, _)| hook.is_backup);
     }
 }
@@ -158,12 +181,20 @@ fn load_side_by_side(
 }
 
 fn load(program: &mut Program, hook: &Hook, btf: &Btf) -> Result<(), ProgramError> {
-    if hook.category.is_some() {
-        let program: &mut TracePoint = program.try_into()?;
-        return program.load();
+    match hook.point {
+        Point::Btf(name) => <&mut BtfTracePoint>::try_from(program)?.load(name, btf),
+        Point::Perf(_) => <&mut TracePoint>::try_from(program)?.load(),
+        Point::Fexit(function) => load_fexit(program, function, btf),
     }
-    let program: &mut BtfTracePoint = program.try_into()?;
-    program.load(hook.tracepoint, btf)
+}
+
+/// Loads a program for a function. A link keeps the program of the function before alive.
+fn load_fexit(program: &mut Program, function: &str, btf: &Btf) -> Result<(), ProgramError> {
+    let program: &mut FExit = program.try_into()?;
+    if program.fd().is_ok() {
+        program.unload()?;
+    }
+    program.load(function, btf)
 }
 
 fn attach_btf(program: &mut Program) -> Result<Link, ProgramError> {
@@ -172,17 +203,23 @@ fn attach_btf(program: &mut Program) -> Result<Link, ProgramError> {
     program.take_link(id).map(Link::Btf)
 }
 
-fn attach_perf(program: &mut Program, category: &str, name: &str) -> Result<Link, ProgramError> {
+fn attach_perf(program: &mut Program, name: &str) -> Result<Link, ProgramError> {
     let program: &mut TracePoint = program.try_into()?;
-    let id = program.attach(category, name)?;
+    let id = program.attach("syscalls", name)?;
     program.take_link(id).map(Link::Perf)
+}
+
+fn attach_fexit(program: &mut Program) -> Result<Link, ProgramError> {
+    let program: &mut FExit = program.try_into()?;
+    let id = program.attach()?;
+    program.take_link(id).map(Link::Fexit)
 }
 
 fn refused(hook: &Hook, action: &'static str, source: ProgramError) -> CaptureError {
     CaptureError::Program {
         action,
         program: hook.program,
-        hook: hook.tracepoint,
+        hook: hook.point.name(),
         source: Box::new(source),
     }
 }

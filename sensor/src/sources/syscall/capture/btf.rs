@@ -1,7 +1,7 @@
 //! Reads as much of BTF (<https://docs.kernel.org/bpf/btf.html>) as is needed to find the byte
 //! offset of a structure's member, in the kernel or in a module.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 const KIND_INT: u32 = 1;
 const KIND_ARRAY: u32 = 3;
@@ -229,6 +229,23 @@ impl Btf {
             }
         }
         Ok(None)
+    }
+
+    /// Those of these functions that the kernel has.
+    pub(super) fn functions<'n>(
+        &self,
+        names: &BTreeSet<&'n str>,
+    ) -> Result<BTreeSet<&'n str>, BtfError> {
+        let mut found = BTreeSet::new();
+        for at in &self.positions {
+            let at = *at as usize;
+            if kind(word(&self.data, at + 4)?) == KIND_FUNC {
+                let name = self.own_string(word(&self.data, at)?)?;
+                let name = std::str::from_utf8(name).unwrap_or_default();
+                found.extend(names.get(name));
+            }
+        }
+        Ok(found)
     }
 
     /// Bytes of a structure; none if there is no such structure.

@@ -21,6 +21,7 @@ pub const fn meaning(counter: Counter) -> (Meaning, &'static str) {
         Counter::Truncated => (Meaning::Incomplete, "truncated"),
         Counter::Unreadable => (Meaning::Incomplete, "unreadable"),
         Counter::PathIncomplete => (Meaning::Incomplete, "path"),
+        Counter::EnvironmentCut => (Meaning::Incomplete, "environment"),
     }
 }
 

@@ -80,6 +80,12 @@ pub enum CaptureError {
         /// The kernel's error.
         source: io::Error,
     },
+    /// The kernel preempts programs on functions, and has no function by which a program keeps its
+    /// CPU.
+    #[error(
+        "this kernel may preempt programs on its functions, and has no `bpf_preempt_disable` (Linux 6.10) to forbid preemption"
+    )]
+    Preempted,
     /// The kernel does not report the facts of a program.
     #[error("cannot ask the kernel about the eBPF program `{program}`: {source}")]
     Facts {

@@ -96,7 +96,7 @@ impl Capture {
     /// # Errors
     /// If the map cannot be read or written.
     pub fn restore_names(&mut self) -> Result<Tampering, CaptureError> {
-        let Some(names) = &self.request.connect_names else {
+        let Some(names) = &self.request.connects.names else {
             return Ok(Tampering::default());
         };
         let has: BTreeSet<_> = self.names.keys().filter_map(Result::ok).collect();

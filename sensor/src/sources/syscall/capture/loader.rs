@@ -1,12 +1,14 @@
 //! Loads the eBPF programs, attaches them, and gives them their settings.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::{Array, HashMap, Map, MapData, RingBuf},
 };
-use sensor_ebpf::{ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, DONE_MAX, Settings};
+use sensor_ebpf::{
+    ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, DONE_MAX, Settings, preempted,
+};
 use tracing::warn;
 use zerocopy::IntoBytes;
 
@@ -16,7 +18,7 @@ use super::{
     fill::RingFill,
     freeze::{OF_PROGRAMS, OF_PROGRAMS_LATER, freeze},
     guard::IntendedState,
-    hooks::{Hook, Purpose},
+    hooks::Hook,
     mapped::Mapped,
     offsets::{Layout, layout},
     preempt,
@@ -62,11 +64,16 @@ pub struct Capture {
     pub(super) names: HashMap<MapData, Name, u8>,
     tree: TreeMode,
     pub(super) mode: HookMode,
-    pub(super) backups: bool,
+    /// The hooks whose programs have backups, bits of [`sensor_ebpf::preempted`].
+    pub(super) backups: u32,
+    /// The functions of [`HOOKS`](super::hook_table::HOOKS) that this kernel has.
+    pub(super) functions: BTreeSet<&'static str>,
+    /// Whether programs on functions would lose their CPU to other tasks.
+    loses_cpu: bool,
     /// The attached programs; dropping a link detaches it.
     pub(super) links: Vec<(&'static Hook, Link)>,
     pub(super) programs: Programs,
-    refused: Option<CaptureError>,
+    refused: Vec<(HookMode, CaptureError)>,
     argv_capacity: u32,
     ring_bytes: u32,
     /// The request in force.
@@ -115,7 +122,7 @@ impl Capture {
             reason: e.to_string(),
         })?;
         let cpus = possible_cpus();
-        let backups = options.backups.unwrap_or(layout.preemptible);
+        let backups = options.backups.unwrap_or(layout.preempted);
         let capacity = options
             .argv_capacity
             .clamp(ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX);
@@ -129,11 +136,11 @@ impl Capture {
             .override_global("OFFSETS", layout.offsets.as_bytes(), true)
             .override_global("REGS_ON_STACK", &layout.regs_on_stack, true)
             .override_global("TYPED", &u32::from(typed), true)
-            .override_global("BACKUPS", &u32::from(backups), true)
+            .override_global("BACKUPS", &backups, true)
             .override_global("ARGV_CAPACITY", &capacity, true)
             .map_max_entries("EVENTS", options.ring_bytes)
             .map_max_entries("COUNTS", cpus)
-            .map_max_entries("DONE", if backups { DONE_MAX } else { 1 })
+            .map_max_entries("DONE", if backups == 0 { 1 } else { DONE_MAX })
             .map_max_entries("SCRATCH_EXEC", small)
             .map_max_entries("SCRATCH_FAILED", small)
             .map_max_entries("SCRATCH_CONNECT", cpus)
@@ -173,9 +180,11 @@ impl Capture {
             tree: options.tree,
             mode: options.hooks,
             backups,
+            functions: layout.functions.clone(),
+            loses_cpu: layout.preempted & preempted::FUNCTIONS != 0 && layout.preempt.is_none(),
             links: Vec::new(),
             programs,
-            refused: None,
+            refused: Vec::new(),
             argv_capacity: capacity,
             ring_bytes: options.ring_bytes,
             request: request.clone(),
@@ -221,32 +230,28 @@ impl Capture {
         applied
     }
 
-    /// Attaches the hooks that `request` needs and detaches all others. In mode [`HookMode::Auto`]
-    /// a refused per-syscall tracepoint decides: from then on the sensor hooks system calls raw.
+    /// Attaches the hooks that `request` needs and detaches all others. The first request that
+    /// needs a hook of a mode ends [`HookMode::Auto`]: from then on the sensor hooks system calls in
+    /// the first mode that the kernel allows.
     fn attach_needed(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
-        if self.mode == HookMode::Auto {
-            self.mode = HookMode::Perf;
+        let of_a_mode = |hook: &Hook| hook.mode.is_some();
+        if self.mode != HookMode::Auto || !self.needed(request, HookMode::Raw).any(of_a_mode) {
+            return self.attach_in_mode(request);
+        }
+        let mut refused = Vec::new();
+        for mode in HookMode::TRIED {
+            self.mode = mode;
             match self.attach_in_mode(request) {
-                Err(error)
-                    if self
-                        .needed(request, HookMode::Raw)
-                        .any(|hook| hook.purpose == Purpose::Raw) =>
-                {
-                    self.refused = Some(error);
-                    self.mode = HookMode::Raw;
+                Ok(()) => {
+                    self.refused = refused;
+                    return Ok(());
                 }
-                done => {
-                    if !self
-                        .needed(request, HookMode::Perf)
-                        .any(|hook| hook.purpose == Purpose::Perf)
-                    {
-                        self.mode = HookMode::Auto; // not put to the test yet
-                    }
-                    return done;
-                }
+                Err(error) => refused.push((mode, error)),
             }
         }
-        self.attach_in_mode(request)
+        self.mode = HookMode::Auto;
+        // Every kernel has the hooks of the last mode, so its error says what is wrong.
+        refused.pop().map_or(Ok(()), |(_, error)| Err(error))
     }
 
     /// The request in force.
@@ -255,10 +260,18 @@ impl Capture {
         &self.request
     }
 
-    /// Why the kernel refused per-syscall tracepoints, if it did.
+    /// The hook modes that the kernel refused, and why.
     #[must_use]
-    pub fn refused(&self) -> Option<&CaptureError> {
-        self.refused.as_ref()
+    pub fn refused(&self) -> &[(HookMode, CaptureError)] {
+        &self.refused
+    }
+
+    /// Whether the programs of a mode run as they should on this kernel.
+    pub(super) fn check_mode(&self) -> Result<(), CaptureError> {
+        if self.mode == HookMode::Fexit && self.loses_cpu {
+            return Err(CaptureError::Preempted);
+        }
+        Ok(())
     }
 
     /// Copies the log of the programs into the sensor's log.
@@ -301,12 +314,10 @@ impl Capture {
     /// Puts a request in force. While the names change, the kernel side takes the connects of all
     /// processes, so that no event is missing that old or new rules want.
     pub(super) fn set(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
-        let all = CaptureRequest {
-            connect_names: None,
-            ..request.clone()
-        };
+        let mut all = request.clone();
+        all.connects.names = None;
         self.put(&all)?;
-        let Some(names) = &request.connect_names else {
+        let Some(names) = &request.connects.names else {
             return Ok(());
         };
         let refused = |source| CaptureError::Map {

@@ -11,7 +11,7 @@ use std::{
 use rustix::thread::gettid;
 use sensor_ebpf::{Counter, Kind, Kinds};
 
-use super::{Budget, Capture, CaptureRequest, HookMode, Options, Started, TreeMode};
+use super::{Budget, Capture, CaptureRequest, HookMode, Options, Reach, Started, TreeMode};
 use crate::sources::syscall::event::Event;
 
 #[test]
@@ -80,7 +80,7 @@ fn failed_exec_arrives(hooks: HookMode) {
         ..Options::default()
     };
     let request = CaptureRequest {
-        kinds: Kinds::NONE.with(Kind::Exec).with(Kind::ExecFailed),
+        reach: Reach::everywhere(Kinds::NONE.with(Kind::Exec).with(Kind::ExecFailed)),
         ..CaptureRequest::default()
     };
     let Started {
@@ -131,7 +131,7 @@ fn connects(hooks: HookMode) -> Vec<(crate::sources::syscall::event::Connect, Ve
         ..Options::default()
     };
     let request = CaptureRequest {
-        kinds: Kinds::NONE.with(Kind::Exec).with(Kind::Connect),
+        reach: Reach::everywhere(Kinds::NONE.with(Kind::Exec).with(Kind::Connect)),
         ..CaptureRequest::default()
     };
     let Started {
@@ -192,90 +192,14 @@ fn with_backups(hooks: HookMode) -> Started {
     let options = Options {
         tree: TreeMode::Only(std::process::id()),
         hooks,
-        backups: Some(true),
+        backups: Some(sensor_ebpf::preempted::TRACEPOINTS | sensor_ebpf::preempted::FUNCTIONS),
         ..Options::default()
     };
     let request = CaptureRequest {
-        kinds: Kinds::ALL,
+        reach: Reach::everywhere(Kinds::ALL),
         ..CaptureRequest::default()
     };
     Capture::start(&options, &request).expect("the programs run")
-}
-
-/// Starts the same, and detaches the first copies, as if the kernel skipped all of them.
-fn only_backups(hooks: HookMode) -> Started {
-    let mut started = with_backups(hooks);
-    started.capture.detach_all_but_backups();
-    started
-}
-
-/// The number of events of a program of that name, by kind.
-fn events_of(ring: &mut super::Ring, is_it: impl Fn(&Event<'_>) -> bool) -> Vec<Kind> {
-    let mut kinds = Vec::new();
-    ring.drain(10_000, |bytes| {
-        let event = Event::decode(bytes).expect("a whole record");
-        if is_it(&event) {
-            kinds.push(event.kind);
-        }
-    });
-    kinds
-}
-
-/// Makes one event of each sort, by this process and a child: an exec, a failed exec, a refused
-/// connect, and a failed call of `setns`.
-fn do_everything(name: &str) {
-    let program = format!("/nonexistent/{name}");
-    Command::new(&program).spawn().expect_err("no such file");
-    Command::new("/bin/true")
-        .arg(name)
-        .status()
-        .expect("it runs");
-    let path = format!("/nonexistent/{name}.sock");
-    std::os::unix::net::UnixStream::connect(path).expect_err("no such path");
-    let mark = libc::c_int::try_from(name.len()).expect("a short name");
-    // SAFETY: there is no such descriptor.
-    let answer = unsafe { libc::setns(-1, mark) };
-    assert_eq!(answer, -1);
-}
-
-fn is_of(name: &str) -> impl Fn(&Event<'_>) -> bool {
-    let file = format!("/nonexistent/{name}");
-    let name = name.to_owned();
-    move |event| {
-        let connect = event
-            .connect()
-            .is_some_and(|c| c.path.starts_with(file.as_bytes()));
-        let exec = event.exec().is_some_and(|exec| {
-            exec.filename == file.as_bytes() || exec.argv.iter().any(|a| a == name.as_bytes())
-        });
-        let call = event.call();
-        let call = call.is_some_and(|call| call.fixed.arguments[1] == name.len() as u64);
-        connect || exec || call
-    }
-}
-
-/// Makes the events under each hook mode, and checks that each event arrives once.
-fn each_event_comes_once(what: &str, start: fn(HookMode) -> Started) {
-    for hooks in [HookMode::Perf, HookMode::Raw] {
-        let mut started = start(hooks);
-        let name = format!("{what}-{hooks:?}");
-        do_everything(&name);
-        assert_eq!(
-            events_of(&mut started.ring, is_of(&name)),
-            [Kind::ExecFailed, Kind::Exec, Kind::Connect, Kind::Setns],
-            "{hooks:?}"
-        );
-    }
-}
-
-#[test]
-fn backups_report_the_events_for_which_the_kernel_skips_the_first_copies() {
-    each_event_comes_once("backed_up", only_backups);
-}
-
-#[test]
-fn backups_do_not_repeat_the_events_of_the_first_copies() {
-    each_event_comes_once("once", with_backups);
 }
 
 /// A thread that makes as many failing connects as the test asks for.

@@ -10,6 +10,7 @@ mod facts;
 mod fill;
 mod freeze;
 mod guard;
+mod hook_table;
 mod hooks;
 mod loader;
 #[cfg(test)]
@@ -33,7 +34,7 @@ pub use fill::RingFill;
 pub use guard::Tampering;
 pub use hooks::{Hook, HookMode};
 pub use loader::{Capture, Started};
-pub use options::{Budget, CaptureRequest, Name, Options, TreeMode};
+pub use options::{Budget, CaptureRequest, Connects, Name, Options, Reach, TreeMode};
 pub use programs::{ProgramFigures, Programs};
 pub use ring::{Drained, Ring, rest};
 pub use throttled::Throttled;

@@ -1,10 +1,16 @@
 //! Fills the table of offsets from the running kernel's BTF.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use sensor_ebpf::{ABSENT, Offsets};
 
-use super::{CaptureError, btf::Btf, preempt::PreemptFunctions};
+use super::{
+    CaptureError,
+    btf::Btf,
+    hook_table::HOOKS,
+    hooks::Point,
+    preempt::{PreemptFunctions, preempted},
+};
 
 /// The kernel's BTF.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -12,7 +18,7 @@ const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 const MODULES: &[&str] = &["/sys/kernel/btf/overlay"];
 
 /// What the programs need to know about the running kernel.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Layout {
     /// The offsets of members.
     pub(super) offsets: Offsets,
@@ -20,8 +26,11 @@ pub(super) struct Layout {
     pub(super) regs_on_stack: u32,
     /// The functions by which a program keeps its CPU; none before Linux 6.10.
     pub(super) preempt: Option<PreemptFunctions>,
-    /// Whether the kernel can preempt programs on tracepoints, and then skips them for other tasks.
-    pub(super) preemptible: bool,
+    /// The hooks on which the kernel can preempt programs, and then skips them for other tasks; bits
+    /// of [`preempted`].
+    pub(super) preempted: u32,
+    /// The functions of [`HOOKS`] that the kernel has.
+    pub(super) functions: BTreeSet<&'static str>,
 }
 
 /// Finds every offset. An optional member that this kernel lacks is [`ABSENT`].
@@ -52,14 +61,13 @@ pub(super) fn layout() -> Result<Layout, CaptureError> {
         offsets,
         regs_on_stack: regs_on_stack(&vmlinux)?,
         preempt: preempt(&vmlinux)?,
-        preemptible: kernel_version() >= PREEMPTIBLE,
+        preempted: preempted(kernel_version()),
+        functions: functions(&vmlinux)?,
     })
 }
 
 /// `THREAD_SIZE` of x86-64 and of arm64 with pages of 4 KiB (BTF does not have this number).
 const THREAD_SIZE: u32 = 16 << 10;
-/// The first kernel that can preempt tracepoints, see `preempt`.
-const PREEMPTIBLE: (u32, u32) = (7, 0);
 /// The first kernel with `bpf_task_pt_regs`.
 const HAS_TASK_PT_REGS: (u32, u32) = (5, 15);
 
@@ -91,6 +99,17 @@ fn preempt(vmlinux: &Btf) -> Result<Option<PreemptFunctions>, CaptureError> {
     Ok(disable
         .zip(enable)
         .map(|(disable, enable)| PreemptFunctions { disable, enable }))
+}
+
+/// The functions of system calls at which programs may run, and that the kernel has.
+fn functions(vmlinux: &Btf) -> Result<BTreeSet<&'static str>, CaptureError> {
+    let names = HOOKS.iter().filter_map(|hook| match hook.point {
+        Point::Fexit(name) => Some(name),
+        Point::Btf(_) | Point::Perf(_) => None,
+    });
+    vmlinux
+        .functions(&names.collect())
+        .map_err(|e| bad(Path::new(VMLINUX), e))
 }
 
 /// The running kernel's version, major and minor.

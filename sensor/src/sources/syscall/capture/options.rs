@@ -63,8 +63,9 @@ pub struct Options {
     pub typed: bool,
     /// How the sensor hooks system calls.
     pub hooks: HookMode,
-    /// Whether each program has a backup; none: the kernel's version decides.
-    pub backups: Option<bool>,
+    /// The hooks whose programs have backups, bits of [`sensor_ebpf::preempted`]; none: the kernel
+    /// decides.
+    pub backups: Option<u32>,
     /// The process id of the self-test's helper, if there is a self-test.
     pub marker: Option<u32>,
 }
@@ -87,33 +88,95 @@ impl Default for Options {
 /// A process's name as the kernel has it, padded with zeroes.
 pub type Name = [u8; COMM_LEN];
 
-/// What the loaded rules request of the kernel side. A reload may change the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Kinds of events by where the events happen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// The kinds of events in containers.
+    pub container: Kinds,
+    /// The kinds of events outside of containers.
+    pub host: Kinds,
+}
+
+impl Reach {
+    /// The same kinds in containers and outside.
+    #[must_use]
+    pub fn everywhere(kinds: Kinds) -> Self {
+        Self {
+            container: kinds,
+            host: kinds,
+        }
+    }
+
+    /// The kinds of both places.
+    #[must_use]
+    pub fn kinds(self) -> Kinds {
+        self.container.union(self.host)
+    }
+
+    /// With a kind, in the places where `wanted` has any of these kinds.
+    #[must_use]
+    pub fn with_where(self, kind: Kind, wanted: Self) -> Self {
+        let any = |kinds: Kinds| kinds != Kinds::NONE;
+        Self {
+            container: self.container.with_if(kind, any(wanted.container)),
+            host: self.host.with_if(kind, any(wanted.host)),
+        }
+    }
+
+    /// Without a kind.
+    #[must_use]
+    pub fn without(self, kind: Kind) -> Self {
+        Self {
+            container: self.container.without(kind),
+            host: self.host.without(kind),
+        }
+    }
+}
+
+/// The connects that the loaded rules want.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent switches, each a bit in the kernel's settings"
 )]
+pub struct Connects {
+    /// Connects to unix sockets.
+    pub unix: bool,
+    /// Connects of IPv4 and IPv6 sockets.
+    pub inet: bool,
+    /// Connects of IPv4 and IPv6 sockets to loopback addresses.
+    pub loopback: bool,
+    /// Connects of other families than unix, IPv4 and IPv6.
+    pub other_families: bool,
+    /// Only the connects of processes with these names (none: those of all processes).
+    pub names: Option<BTreeSet<Name>>,
+}
+
+impl Connects {
+    /// All connects.
+    pub const ALL: Self = Self {
+        unix: true,
+        inet: true,
+        loopback: true,
+        other_families: true,
+        names: None,
+    };
+}
+
+/// What the loaded rules request of the kernel side. A reload may change the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaptureRequest {
     /// The kinds of events to capture. The sensor does not attach the hooks of other kinds.
-    pub kinds: Kinds,
-    /// The kinds to capture outside of containers.
-    pub host: Kinds,
-    /// The kinds to capture in containers.
-    pub container: Kinds,
-    /// Whether to capture connects to unix sockets.
-    pub unix: bool,
-    /// Whether to capture connects of IPv4 and IPv6 sockets.
-    pub inet: bool,
-    /// Whether to capture connects of IPv4 and IPv6 sockets to loopback addresses.
-    pub loopback: bool,
-    /// Whether to capture connects of other families than unix, IPv4 and IPv6.
-    pub other_families: bool,
-    /// The names of the processes whose connects to capture (none: those of all processes).
-    pub connect_names: Option<BTreeSet<Name>>,
+    pub reach: Reach,
+    /// The connects to capture.
+    pub connects: Connects,
     /// Bytes of argv to capture, up to [`Options::argv_capacity`].
     pub argv_limit: u32,
-    /// Bytes of the environment to capture (0: none), up to [`sensor_ebpf::ENV_LIMIT_MAX`].
+    /// Bytes of the environment that the record of an exec has (0: none), up to
+    /// [`sensor_ebpf::ENV_LIMIT_MAX`]; the rest comes in parts.
     pub env_limit: u32,
+    /// Whether to report the figures of processes ([`sensor_ebpf::Figures`]).
+    pub figures: bool,
     /// Ancestors to report, up to [`sensor_ebpf::ANCESTORS_MAX`].
     pub ancestors: u32,
     /// The budget of each cgroup.
@@ -123,16 +186,11 @@ pub struct CaptureRequest {
 impl Default for CaptureRequest {
     fn default() -> Self {
         Self {
-            kinds: Kinds::NONE.with(Kind::Exec),
-            host: Kinds::ALL,
-            container: Kinds::ALL,
-            unix: true,
-            inet: true,
-            loopback: true,
-            other_families: true,
-            connect_names: None,
+            reach: Reach::everywhere(Kinds::NONE.with(Kind::Exec)),
+            connects: Connects::ALL,
             argv_limit: ARGV_LIMIT_DEFAULT,
             env_limit: 0,
+            figures: false,
             ancestors: 10,
             budget: Budget::NONE,
         }
@@ -145,12 +203,13 @@ impl CaptureRequest {
     #[must_use]
     pub fn settings(&self, tree: TreeMode, mode: HookMode, ring_bytes: u32) -> Settings {
         let bits = [
-            (self.unix, want::UNIX),
-            (self.inet, want::INET),
-            (self.loopback, want::LOOPBACK),
-            (self.other_families, want::OTHER_FAMILIES),
-            (mode == HookMode::Raw, want::RAW),
-            (self.connect_names.is_some(), want::NAMES),
+            (self.connects.unix, want::UNIX),
+            (self.connects.inet, want::INET),
+            (self.connects.loopback, want::LOOPBACK),
+            (self.connects.other_families, want::OTHER_FAMILIES),
+            (self.connects.names.is_some(), want::NAMES),
+            (mode.sees_compat(), want::COMPAT),
+            (self.figures, want::FIGURES),
         ];
         let tree = match tree {
             TreeMode::All => Tree::All,
@@ -159,9 +218,9 @@ impl CaptureRequest {
         };
         let (budget_interval, budget_burst) = self.budget.nanoseconds();
         Settings {
-            kinds: self.kinds.mask(),
-            host: self.host.mask(),
-            container: self.container.mask(),
+            kinds: self.reach.kinds().mask(),
+            host: self.reach.host.mask(),
+            container: self.reach.container.mask(),
             wants: bits
                 .iter()
                 .filter(|(on, _)| *on)

@@ -5,8 +5,21 @@
 //! `__bpf_trace_run()` use `rcu_read_lock_dont_migrate()`"), and 7.2 made those of system calls
 //! preemptible (`trace_call_bpf_faultable` in `kernel/trace/bpf_trace.c`). The kernel skips a
 //! preempted program for the other tasks of its CPU until the program goes on.
+//!
+//! Programs on functions have been preemptible since 5.12, where `__bpf_prog_enter` of
+//! `kernel/bpf/trampoline.c` forbids a task only to move to another CPU, if the kernel itself is
+//! preemptible.
 
-use sensor_ebpf::{PREEMPT_DISABLE, PREEMPT_ENABLE};
+use std::fs;
+
+use sensor_ebpf::{PREEMPT_DISABLE, PREEMPT_ENABLE, preempted};
+
+/// The first kernel that can preempt programs on tracepoints.
+const TRACEPOINTS: (u32, u32) = (7, 0);
+/// The first kernel that can preempt programs on functions.
+const FUNCTIONS: (u32, u32) = (5, 12);
+/// Where a kernel says whether it is preemptible, if it decides at its boot.
+const MODEL: &str = "/sys/kernel/debug/sched/preempt";
 
 /// `BPF_JMP | BPF_CALL` of include/uapi/linux/bpf.h.
 const CALL: u8 = 0x85;
@@ -25,6 +38,33 @@ pub(super) struct PreemptFunctions {
     pub(super) disable: u32,
     /// `bpf_preempt_enable`.
     pub(super) enable: u32,
+}
+
+/// The hooks on which a kernel of that version can preempt programs, bits of
+/// [`preempted`](sensor_ebpf::preempted).
+pub(super) fn preempted(version: (u32, u32)) -> u32 {
+    let mut hooks = 0;
+    if version >= TRACEPOINTS {
+        hooks |= preempted::TRACEPOINTS;
+    }
+    if version >= FUNCTIONS && is_preemptible() {
+        hooks |= preempted::FUNCTIONS;
+    }
+    hooks
+}
+
+/// Whether the running kernel may be preemptible.
+fn is_preemptible() -> bool {
+    let uname = rustix::system::uname();
+    let model = fs::read_to_string(MODEL).ok();
+    may_preempt(&uname.version().to_string_lossy(), model.as_deref())
+}
+
+/// Whether a kernel may be preemptible, by its build (`uname -v`) and by the model that it chose at
+/// boot, for example `none (voluntary) full`.
+fn may_preempt(build: &str, model: Option<&str>) -> bool {
+    build.contains("PREEMPT")
+        && !model.is_some_and(|model| model.contains("(none)") || model.contains("(voluntary)"))
 }
 
 /// The eBPF object with calls of these functions; without functions, moves replace the calls.
@@ -78,10 +118,21 @@ mod tests {
         };
         let with = object(BPF_OBJECT, Some(functions));
         let disable = count(&with, instruction(CALL, KERNEL_FUNCTION, 7));
-        let hooks = super::super::hooks::HOOKS.iter();
+        let hooks = super::super::hook_table::HOOKS.iter();
         let programs: BTreeSet<_> = hooks.map(|hook| hook.program).collect();
         assert_eq!(disable, programs.len());
         assert!(count(&with, instruction(CALL, KERNEL_FUNCTION, 8)) >= disable);
+    }
+
+    #[test]
+    fn a_kernel_is_preemptible_if_its_build_or_its_boot_says_so() {
+        let dynamic = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.170-1";
+        assert!(!may_preempt("#1 SMP Debian 5.10.0", None));
+        assert!(may_preempt("#1 SMP PREEMPT Debian", None));
+        assert!(may_preempt(dynamic, None));
+        assert!(!may_preempt(dynamic, Some("none (voluntary) full\n")));
+        assert!(!may_preempt(dynamic, Some("(none) voluntary full\n")));
+        assert!(may_preempt(dynamic, Some("none voluntary full (lazy)\n")));
     }
 
     #[test]

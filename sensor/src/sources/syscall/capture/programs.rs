@@ -35,13 +35,14 @@ pub struct Programs(Arc<Inner>);
 struct Inner {
     loaded: Mutex<Vec<(&'static Hook, ProgramFd)>>,
     counts: KernelCounts,
-    /// Whether tasks preempt programs, so that each has a backup.
-    backups: bool,
+    /// The hooks on which tasks preempt programs, so that each program has a backup; bits of
+    /// [`sensor_ebpf::preempted`].
+    backups: u32,
 }
 
 impl Programs {
     /// No programs yet.
-    pub(super) fn new(counts: KernelCounts, backups: bool) -> Self {
+    pub(super) fn new(counts: KernelCounts, backups: u32) -> Self {
         Self(Arc::new(Inner {
             loaded: Mutex::default(),
             counts,
@@ -56,20 +57,32 @@ impl Programs {
         Ok(())
     }
 
+    /// Forgets the programs for whose hooks `keep` is false.
+    pub(super) fn retain(&self, keep: impl Fn(&Hook) -> bool) {
+        self.loaded().retain(|(hook, _)| keep(hook));
+    }
+
     /// The figures of each program, without those that the kernel does not report.
     #[must_use]
     pub fn read(&self) -> Vec<ProgramFigures> {
-        let loaded = self.loaded();
-        let figures = loaded.iter().map(|(hook, fd)| {
+        let mut sums: Vec<(&'static Hook, ProgramFigures)> = Vec::new();
+        for (hook, fd) in self.loaded().iter() {
             let fd = fd.as_fd().as_raw_fd();
-            let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
-            let backed_up = self.0.counts.backed_up(hook.number);
-            Some(ProgramFigures {
-                program: hook.program,
-                ..parse(&text).of_events(hook, self.0.backups, backed_up)
-            })
+            let Ok(text) = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")) else {
+                continue;
+            };
+            let figures = parse(&text);
+            // The kernel has a program on functions once for each function.
+            match sums.iter_mut().find(|(of, _)| of.program == hook.program) {
+                Some((_, sum)) => sum.add(&figures),
+                None => sums.push((hook, figures)),
+            }
+        }
+        let figures = sums.into_iter().map(|(hook, sum)| ProgramFigures {
+            program: hook.program,
+            ..sum.of_events(hook, self.0.backups, self.0.counts.backed_up(hook.number))
         });
-        figures.flatten().collect()
+        figures.collect()
     }
 
     fn loaded(&self) -> MutexGuard<'_, Vec<(&'static Hook, ProgramFd)>> {
@@ -78,9 +91,15 @@ impl Programs {
 }
 
 impl ProgramFigures {
+    fn add(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.nanoseconds += other.nanoseconds;
+        self.skipped = self.skipped.zip(other.skipped).map(|(a, b)| a + b);
+    }
+
     /// Keeps as skipped only runs that may have had an event and whose work no backup did.
-    fn of_events(self, hook: &Hook, backups: bool, backed_up: u64) -> Self {
-        let has_events = !hook.is_backup && (backups || !hook.in_interrupts);
+    fn of_events(self, hook: &Hook, backups: u32, backed_up: u64) -> Self {
+        let has_events = !hook.is_backup && (hook.has_backup(backups) || !hook.in_interrupts);
         let missed = |skipped: u64| skipped.saturating_sub(backed_up);
         Self {
             skipped: self.skipped.filter(|_| has_events).map(missed),
@@ -104,7 +123,9 @@ fn parse(text: &str) -> ProgramFigures {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::hooks::HOOKS, *};
+    use sensor_ebpf::preempted::TRACEPOINTS;
+
+    use super::{super::hook_table::HOOKS, *};
 
     #[test]
     fn figures_are_read_from_the_kernels_text() {
@@ -116,7 +137,7 @@ mod tests {
     }
 
     /// The skipped runs that the figures report, when the kernel skipped six runs of a program.
-    fn skipped(program: &str, backups: bool, backed_up: u64) -> Option<u64> {
+    fn skipped(program: &str, backups: u32, backed_up: u64) -> Option<u64> {
         let hook = HOOKS.iter().find(|hook| hook.program == program)?;
         let figures = parse("recursion_misses:\t6\n");
         figures.of_events(hook, backups, backed_up).skipped
@@ -124,15 +145,15 @@ mod tests {
 
     #[test]
     fn runs_whose_work_a_backup_did_do_not_count_as_skipped() {
-        assert_eq!(skipped("process_exec", true, 4), Some(2));
-        assert_eq!(skipped("process_exec", true, 7), Some(0));
-        assert_eq!(skipped("exec_backup", true, 4), None);
+        assert_eq!(skipped("process_exec", TRACEPOINTS, 4), Some(2));
+        assert_eq!(skipped("process_exec", TRACEPOINTS, 7), Some(0));
+        assert_eq!(skipped("exec_backup", TRACEPOINTS, 4), None);
     }
 
     #[test]
     fn skipped_runs_in_interrupts_count_only_where_tasks_preempt_programs() {
-        assert_eq!(skipped("process_exec", false, 0), Some(6));
-        assert_eq!(skipped("sock_state", false, 0), None);
-        assert_eq!(skipped("sock_state", true, 2), Some(4));
+        assert_eq!(skipped("process_exec", 0, 0), Some(6));
+        assert_eq!(skipped("sock_state", 0, 0), None);
+        assert_eq!(skipped("sock_state", TRACEPOINTS, 2), Some(4));
     }
 }

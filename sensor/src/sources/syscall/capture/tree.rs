@@ -25,7 +25,7 @@ pub(super) fn mark(bpf: &mut Ebpf, tree: TreeMode) -> Result<(), CaptureError> {
         name: IMAGES,
     })?;
     let mut images = HashMap::<_, u32, [u64; 3]>::try_from(images).map_err(failed)?;
-    let all = processes(Path::new("/proc"));
+    let all = processes(Path::new("/proc"), false);
     let mut marked = vec![root];
     let mut next = 0;
     while let Some(&parent) = marked.get(next) {

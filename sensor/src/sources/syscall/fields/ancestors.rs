@@ -4,8 +4,10 @@
 use bumpalo::collections::Vec;
 
 use super::{
-    Argument, ArgumentKind, Context, Field, Needs, Type, Value, field,
-    process::{environment, is_container_init, utc},
+    Argument, ArgumentKind, Context, Field, Needs, Type, Value,
+    environment::environment,
+    field,
+    process::{is_container_init, utc},
 };
 use crate::sources::syscall::{
     event::{Ancestor, task_flag},
@@ -177,8 +179,9 @@ pub(super) static FIELDS: &[Field] = &[
                 let mut values = Vec::new_in(c.arena);
                 for n in 1..=count(c) {
                     if let Some(program) = c.program_of(n) {
-                        match environment(c, program.env, a) {
+                        match environment(c, program.env, a, usize::MAX) {
                             Value::Absent => {}
+                            Value::List(several) => values.extend_from_slice(several),
                             value => values.push(value),
                         }
                     }

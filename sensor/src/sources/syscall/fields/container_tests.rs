@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use bumpalo::Bump;
-use config::WantedEnv;
-use metadata::{ContainerId, ContainerKind, Owner, Pod, Users};
+use metadata::{ContainerId, ContainerKind, Domains, Owner, Pod, Users};
 
 use super::*;
 use crate::sources::syscall::{
     event::{Event, builder::RecordBuilder, task_flag},
-    fields::FieldRef,
+    fields::{Environment, FieldRef},
     lineage::Lineage,
 };
 
@@ -60,6 +59,12 @@ fn demo() -> Container {
             owner: Some(Owner {
                 kind: "Deployment".into(),
                 name: "web".into(),
+                uid: None,
+            }),
+            controller: Some(Owner {
+                kind: "ReplicaSet".into(),
+                name: "web-7b658bcd76".into(),
+                uid: Some("u-2".into()),
             }),
             ..Pod::default()
         })),
@@ -93,9 +98,10 @@ fn text_of(
         hostname: "node",
         boot_id: 1,
         container,
-        env: &WantedEnv::All,
+        env: &Environment::ALL,
         lineage: &lineage,
         users: &users,
+        domains: &Domains::default(),
         memo: crate::sources::syscall::fields::Memo::default(),
     };
     let mut out = Vec::new();
@@ -181,6 +187,17 @@ fn a_known_container_has_all_fields_of_its_pod() {
             ("k8s.deployment.name", "web"),
             ("k8s.owner.kind", "Deployment"),
             ("k8s.pod.ip", "<NA>"),
+            ("k8smeta.pod.name", "web-0"),
+            ("k8smeta.pod.uid", "u-1"),
+            ("k8smeta.ns.name", "shop"),
+            ("k8smeta.pod.label[app]", "demo"),
+            ("k8smeta.pod.labels", "(app:demo,empty:)"),
+            ("k8smeta.pod.ip", "<NA>"),
+            ("k8smeta.deployment.name", "web"),
+            ("k8smeta.rs.name", "web-7b658bcd76"),
+            ("k8smeta.rs.uid", "u-2"),
+            ("k8smeta.rc.name", "<NA>"),
+            ("k8smeta.rc.uid", "<NA>"),
         ],
     );
 }

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use bumpalo::{Bump, collections::Vec};
 use config::WantedEnv;
-use metadata::{ContainerId, ContainerState, Names, Strings, Users};
+use metadata::{ContainerId, ContainerState, Domains, Names, Strings, Users};
 
 use crate::sources::syscall::{
     event::{Ancestor, Detail, Event, Exec, Kind, exec_flag},
@@ -30,14 +30,33 @@ pub struct Context<'a> {
     pub boot_id: u64,
     /// Container of the process.
     pub container: ContainerState<'a>,
-    /// The variables of the environment that rules may see.
-    pub env: &'a WantedEnv,
+    /// What rules may see of environments.
+    pub env: &'a Environment,
     /// The programs of processes.
     pub lineage: &'a Lineage,
     /// Names of users and groups.
     pub users: &'a Users,
+    /// Names of addresses.
+    pub domains: &'a Domains,
     /// Strings that have been made for this event.
     pub memo: Memo<'a>,
+}
+
+/// What rules may see of the environments of processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// The variables that conditions and outputs see.
+    pub variables: WantedEnv,
+    /// Most bytes of a whole environment that an output prints.
+    pub printed: usize,
+}
+
+impl Environment {
+    /// All of it.
+    pub const ALL: Self = Self {
+        variables: WantedEnv::All,
+        printed: usize::MAX,
+    };
 }
 
 /// Strings that more than one field or rule reads, made once for each event.
@@ -84,6 +103,7 @@ impl<'a> Context<'a> {
                 exe: exec.exe,
                 cwd: exec.cwd,
                 env: exec.env,
+                env_cut: exec.fixed.flags & exec_flag::ENV_TRUNCATED != 0,
                 exec: Some(exec.fixed),
             }),
             _ => self.lineage.of(&self.event.task),

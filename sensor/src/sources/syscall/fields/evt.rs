@@ -131,6 +131,63 @@ pub(super) static FIELDS: &[Field] = &[
         },
     ),
     field(
+        "evt.count.error.net",
+        Type::Number,
+        "1 if a system call of category `net` returned an error (EINPROGRESS too).",
+        |c, _| error_of(c, true),
+    ),
+    field(
+        "evt.count.error.other",
+        Type::Number,
+        "1 if a system call of another category returned an error.",
+        |c, _| error_of(c, false),
+    ),
+    field(
+        "evt.count.exit",
+        Type::Number,
+        "Always 1: only results are events.",
+        |_, _| Value::Uint(1),
+    ),
+    Field {
+        argument: ArgumentKind::Name,
+        ..field(
+            "evt.type.is",
+            Type::Number,
+            "1 if the event is of that type, `evt.type.is[connect]`; 0 if not.",
+            |c, a| match a {
+                Argument::Name(name) => Value::Uint((**name == *event_type(c)).into()),
+                Argument::None | Argument::Index(_) => Value::Absent,
+            },
+        )
+    },
+    never("evt.is_io", "Always false: no event here reads or writes."),
+    never("evt.is_io_read", "Always false: no event here reads."),
+    never("evt.is_io_write", "Always false: no event here writes."),
+    never(
+        "evt.is_wait",
+        "Always false: no event here waits for others.",
+    ),
+    never(
+        "evt.is_syslog",
+        "Always false: no event here writes to the system log.",
+    ),
+    never(
+        "evt.is_open_read",
+        "Always false: no event here opens a file.",
+    ),
+    never(
+        "evt.is_open_write",
+        "Always false: no event here opens a file.",
+    ),
+    never(
+        "evt.is_open_exec",
+        "Always false: no event here creates a file.",
+    ),
+    never(
+        "evt.is_open_create",
+        "Always false: no event here creates a file.",
+    ),
+    field(
         "evt.failed",
         Type::Bool,
         "Whether the system call returned an error (EINPROGRESS too).",
@@ -173,6 +230,16 @@ pub(super) static FIELDS: &[Field] = &[
         |c, _| arguments::all(c),
     ),
 ];
+
+/// A truth value that is false for all events.
+const fn never(name: &'static str, doc: &'static str) -> Field {
+    field(name, Type::Bool, doc, |_, _| Value::Bool(false))
+}
+
+fn error_of(c: &Context<'_>, net: bool) -> Value<'static> {
+    let is = c.event.result() < 0 && (c.event.kind.category() == "net") == net;
+    if is { Value::Uint(1) } else { Value::Absent }
+}
 
 fn event_type(c: &Context<'_>) -> &'static str {
     let is_execveat = c.event.kind == Kind::ExecFailed

@@ -14,6 +14,7 @@ use super::{
         AF_INET, AF_INET6, AF_UNIX, given, is_connected, is_open, is_renamed, kind, local,
         local_port, name, protocol, remote, remote_port,
     },
+    registry::Getter,
 };
 use crate::sources::syscall::event::{Connect, Detail};
 
@@ -38,9 +39,24 @@ const fn condition(
 ) -> Field {
     Field {
         condition_only: true,
+        each: true,
         ..of_connects(name, ty, doc, get)
     }
 }
+
+/// A field of domain names: conditions see all names of an address that rules mention, an output
+/// prints one of them.
+const fn domain(name: &'static str, doc: &'static str, get: Getter, printed: Getter) -> Field {
+    Field {
+        each: true,
+        printed: Some(printed),
+        classes: CONNECT,
+        ..Field::new(name, Type::String, Needs::NOTHING, doc, get)
+    }
+}
+
+/// The names of [`domain`] fields.
+pub const DOMAINS: [&str; 4] = ["fd.cip.name", "fd.sip.name", "fd.lip.name", "fd.rip.name"];
 
 /// Rows of the registry.
 pub(super) static FIELDS: &[Field] = &[
@@ -233,6 +249,83 @@ pub(super) static FIELDS: &[Field] = &[
         Value::Uint(0)
     }),
     of_connects(
+        "fd.dev.major",
+        Type::Number,
+        "Always 0 for a socket.",
+        |_, _| Value::Uint(0),
+    ),
+    of_connects(
+        "fd.dev.minor",
+        Type::Number,
+        "Always 0 for a socket.",
+        |_, _| Value::Uint(0),
+    ),
+    of_connects(
+        "fd.is_upper_layer",
+        Type::Bool,
+        "Always false for a socket.",
+        |_, _| Value::Bool(false),
+    ),
+    of_connects(
+        "fd.is_lower_layer",
+        Type::Bool,
+        "Always false for a socket.",
+        |_, _| Value::Bool(false),
+    ),
+    of_connects(
+        "fd.nameraw",
+        Type::String,
+        "The same as `fd.name`.",
+        |c, _| Value::Str(name(c)),
+    ),
+    of_connects(
+        "fd.uid",
+        Type::String,
+        "Thread id and number of the descriptor, without anything between.",
+        |c, _| match raw(c) {
+            Some(connect) => {
+                let (tid, fd) = (c.event.task.tid, connect.fd);
+                Value::Str(format!(in c.arena, "{}{}", tid, fd).into_bump_str())
+            }
+            None => Value::Absent,
+        },
+    ),
+    of_connects(
+        "fd.containername",
+        Type::String,
+        "`container.id` and `fd.name`, joined by a colon.",
+        |c, _| {
+            let id = c
+                .container_id()
+                .map_or("host", |id| c.arena.alloc_str(id.short()));
+            Value::Str(format!(in c.arena, "{}:{}", id, name(c)).into_bump_str())
+        },
+    ),
+    domain(
+        "fd.cip.name",
+        "Domain name of the client, of the names with which rules compare this field and its like.",
+        |c, _| names(c, local),
+        |c, _| first_name(c, local),
+    ),
+    domain(
+        "fd.sip.name",
+        "Domain name of the server, of the names with which rules compare this field and its like.",
+        |c, _| names(c, remote),
+        |c, _| first_name(c, remote),
+    ),
+    domain(
+        "fd.lip.name",
+        "Domain name of the local endpoint, of the names with which rules compare this field and its like.",
+        |c, _| names(c, local),
+        |c, _| first_name(c, local),
+    ),
+    domain(
+        "fd.rip.name",
+        "Domain name of the remote endpoint, of the names with which rules compare this field and its like.",
+        |c, _| names(c, remote),
+        |c, _| first_name(c, remote),
+    ),
+    of_connects(
         "community_id",
         Type::String,
         "Community ID v1 of the flow, which Zeek and Suricata also give (not in Falco).",
@@ -249,6 +342,28 @@ pub(super) static ARGUMENTS: &[Row] = rows! {
     };
     "addr", "Address that the caller gave, even if the kernel connected to another one.", |c| given(c);
 };
+
+/// The names of an address that rules mention; an empty text if there are none, so that it differs
+/// from all names.
+fn names<'a>(c: &Context<'a>, end: fn(Connect) -> Option<IpAddr>) -> Value<'a> {
+    let Some(address) = raw(c).and_then(end) else {
+        return Value::Absent;
+    };
+    match c.domains.names(address) {
+        [] => Value::Str(""),
+        [only] => Value::Str(only),
+        several => {
+            let values = several.iter().map(|name| Value::Str(name));
+            Value::List(c.arena.alloc_slice_fill_iter(values))
+        }
+    }
+}
+
+fn first_name<'a>(c: &Context<'a>, end: fn(Connect) -> Option<IpAddr>) -> Value<'a> {
+    let address = raw(c).and_then(end);
+    let first = address.and_then(|address| c.domains.names(address).first());
+    first.map_or(Value::Absent, |name| Value::Str(name))
+}
 
 fn raw(c: &Context<'_>) -> Option<Connect> {
     c.event.connect().map(|connect| connect.fixed)

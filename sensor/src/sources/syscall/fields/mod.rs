@@ -14,11 +14,15 @@ mod container;
 mod context;
 mod endpoints;
 mod entity;
+mod environment;
 mod errno;
 mod evt;
 mod fd;
+mod figures;
 mod foreign;
 mod k8s;
+mod k8smeta;
+mod probes;
 mod process;
 mod registry;
 mod source;
@@ -31,11 +35,12 @@ pub use ancestors::ANCESTORS_MAX;
 #[cfg(test)]
 pub(crate) use class::HOST;
 pub use class::{class, of_kind};
-pub use context::{Context, Memo};
+pub use context::{Context, Environment, Memo};
 pub use falco_rules::{
     Argument, ArgumentKind, Classes, FieldError, ParseError, TimeForm, Type, Value, sanitize,
     write_time,
 };
+pub use fd::DOMAINS;
 use registry::field;
 pub use registry::{Field, FieldRef, Needs, Template, all, find};
 pub use source::Syscall;

@@ -1,13 +1,12 @@
 //! `proc.*`: the process that caused the event.
 
 use bumpalo::collections::Vec;
-use config::WantedEnv;
 
 use super::{Argument, ArgumentKind, Context, Field, Needs, Type, Value, class::EXEC, field};
 use crate::sources::syscall::event::{Exec, Kind, Task, exec_flag, task_flag};
 
 /// A field of the program that the process runs.
-const fn program(
+pub(super) const fn program(
     name: &'static str,
     ty: Type,
     doc: &'static str,
@@ -121,19 +120,6 @@ pub(super) static FIELDS: &[Field] = &[
         "Working directory, ending with `/`.",
         |c, _| text(c.cwd()),
     ),
-    Field {
-        argument: ArgumentKind::OptionalName,
-        needs: Needs::ENV.union(Needs::PROGRAM),
-        ..program(
-            "proc.env",
-            Type::String,
-            "Environment, or one variable of it.",
-            |c, a| {
-                c.program()
-                    .map_or(Value::Absent, |p| environment(c, p.env, a))
-            },
-        )
-    },
     field(
         "proc.tty",
         Type::Number,
@@ -355,42 +341,6 @@ pub(super) fn is_writable(c: &Context<'_>) -> bool {
         0o002
     };
     cap_effective & CAP_DAC_OVERRIDE != 0 || file.exe_mode & bit != 0
-}
-
-/// The environment, or one variable of it: the variables that rules may see.
-pub(super) fn environment<'a>(
-    c: &Context<'a>,
-    env: metadata::Strings<'a>,
-    argument: &Argument,
-) -> Value<'a> {
-    let mut seen = env.iter().filter(|variable| is_seen(c.env, variable));
-    match argument {
-        Argument::Name(name) => seen
-            .find_map(|s| s.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
-            .map_or(Value::Absent, |value| Value::Str(c.text(value))),
-        Argument::None | Argument::Index(_) if *c.env == WantedEnv::None => Value::Absent,
-        Argument::None | Argument::Index(_) => {
-            let mut joined = Vec::new_in(c.arena);
-            for variable in seen {
-                joined.extend_from_slice(variable);
-                joined.push(b' ');
-            }
-            joined.pop();
-            Value::Str(c.text(joined.into_bump_slice()))
-        }
-    }
-}
-
-fn is_seen(wanted: &WantedEnv, variable: &[u8]) -> bool {
-    let is = |name: &String| {
-        let rest = variable.strip_prefix(name.as_bytes());
-        rest.is_some_and(|rest| rest.starts_with(b"="))
-    };
-    match wanted {
-        WantedEnv::None => false,
-        WantedEnv::All => true,
-        WantedEnv::Named(names) => names.iter().any(is),
-    }
 }
 
 /// Whether the process is the first one of a pid namespace other than the initial one, and has just

@@ -37,6 +37,8 @@ impl Needs {
     pub const PROGRAM: Self = Self(1 << 5);
     /// The programs that the ancestors of the process run.
     pub const ANCESTOR_PROGRAMS: Self = Self(1 << 6);
+    /// Threads, memory and descriptors of the process.
+    pub const FIGURES: Self = Self(1 << 7);
 
     /// The needs of both.
     #[must_use]
@@ -63,12 +65,16 @@ pub fn all() -> impl Iterator<Item = &'static Field> {
         super::evt::FIELDS,
         super::arguments::fields(),
         super::process::FIELDS,
+        super::environment::FIELDS,
         super::ancestors::FIELDS,
         super::thread::FIELDS,
         super::user::FIELDS,
         super::fd::FIELDS,
+        super::figures::FIELDS,
         super::container::FIELDS,
+        super::probes::FIELDS,
         super::k8s::FIELDS,
+        super::k8smeta::FIELDS,
     ]
     .into_iter()
     .flatten()

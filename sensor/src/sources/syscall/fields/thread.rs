@@ -1,8 +1,8 @@
 //! `thread.*`: the thread that caused the event.
 
-use bumpalo::{Bump, collections::String};
+use bumpalo::{Bump, collections::String, format};
 
-use super::{Field, Type, Value, field};
+use super::{Argument, ArgumentKind, Context, Field, Type, Value, field};
 
 /// Rows of the registry.
 pub(super) static FIELDS: &[Field] = &[
@@ -45,7 +45,56 @@ pub(super) static FIELDS: &[Field] = &[
         "Path of the cgroup.",
         |c, _| Value::Str(c.path(c.event.cgroup)),
     ),
+    Field {
+        argument: ArgumentKind::Name,
+        ..field(
+            "thread.cgroup",
+            Type::String,
+            "Path of the cgroup that a controller uses: `thread.cgroup[memory]`. Runtimes use one path for all of them.",
+            |c, argument| match argument {
+                Argument::Name(name) if CONTROLLERS.contains(&&**name) => {
+                    Value::Str(c.path(c.event.cgroup))
+                }
+                _ => Value::Absent,
+            },
+        )
+    },
+    field(
+        "thread.nametid",
+        Type::String,
+        "Name of the process and thread id, without anything between.",
+        |c, _| numbered(c, c.event.task.tid),
+    ),
+    field(
+        "thread.vnametid",
+        Type::String,
+        "Name of the process and thread id in its own pid namespace, without anything between.",
+        |c, _| numbered(c, c.event.task.vtid),
+    ),
 ];
+
+/// Controllers of cgroups (include/linux/cgroup_subsys.h).
+const CONTROLLERS: [&str; 15] = [
+    "cpuset",
+    "cpu",
+    "cpuacct",
+    "io",
+    "blkio",
+    "memory",
+    "devices",
+    "freezer",
+    "net_cls",
+    "perf_event",
+    "net_prio",
+    "hugetlb",
+    "pids",
+    "rdma",
+    "misc",
+];
+
+fn numbered<'a>(c: &Context<'a>, number: u32) -> Value<'a> {
+    Value::Str(format!(in c.arena, "{}{}", c.comm(), number).into_bump_str())
+}
 
 /// Names of capabilities, by number (include/uapi/linux/capability.h).
 static CAPABILITIES: &[&str] = &[

@@ -20,6 +20,20 @@ pub(super) static FIELDS: &[Field] = &[
         |c, _| Value::Str(c.users.user_name(c.container_id(), c.event.task.euid)),
     ),
     Field::new(
+        "user.homedir",
+        Type::String,
+        Needs::USERS,
+        "Home directory of the effective user, from where `user.name` comes; `<NA>` if the user is not there.",
+        |c, _| Value::Str(c.users.home(c.container_id(), c.event.task.euid)),
+    ),
+    Field::new(
+        "user.shell",
+        Type::String,
+        Needs::USERS,
+        "Login shell of the effective user, from where `user.name` comes; `<NA>` if the user is not there.",
+        |c, _| Value::Str(c.users.shell(c.container_id(), c.event.task.euid)),
+    ),
+    Field::new(
         "user.loginuid",
         Type::Number,
         Needs::NOTHING,

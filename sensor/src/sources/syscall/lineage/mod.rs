@@ -11,6 +11,7 @@
 mod program;
 mod reader;
 mod texts;
+mod variables;
 
 use std::{path::Path, sync::Arc};
 
@@ -19,17 +20,17 @@ use sensor_ebpf::COMM_LEN;
 use telemetry::Lookups;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-pub use self::program::Program;
+pub use self::{program::Program, variables::Variables};
 use self::{
     reader::{Busy, Reader},
     texts::{Text, Texts},
 };
-use crate::sources::syscall::event::{Ancestor, Detail, Event, Exec, Kind, Task};
+use crate::sources::syscall::event::{Ancestor, Detail, Event, Exec, Kind, Task, exec_flag};
 
 /// Most programs in the cache.
 const PROGRAMS_MAX: usize = 8192;
 /// Most bytes of argv and of the environment of one program in the cache.
-const STRINGS_MAX: usize = 8192;
+pub const STRINGS_MAX: usize = 8192;
 
 /// Names one exec: see `Image` of the wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, Immutable, IntoBytes)]
@@ -111,12 +112,20 @@ struct Entry {
     /// The end of each part but the last, in bytes from the start of the text.
     ends: [u16; 4],
     exec: Option<Exec>,
+    /// Whether the environment is not whole.
+    env_cut: bool,
+    /// See [`Lineage::serial`].
+    serial: u32,
 }
 
 /// A bounded cache of programs. A new program replaces one that no event has used lately.
 pub struct Lineage {
     programs: BoundedCache<Key, Entry>,
     texts: Texts,
+    /// The variables of the environment that rules read; none if they read no environment.
+    variables: Option<Variables>,
+    /// Counts the changes of `variables`: a program of before may lack a variable.
+    serial: u32,
     /// Reads programs whose exec the cache lacks from `/proc`.
     reader: Option<Reader>,
     counters: Arc<Counters>,
@@ -127,6 +136,8 @@ impl Default for Lineage {
         Self {
             programs: BoundedCache::new(PROGRAMS_MAX),
             texts: Texts::default(),
+            variables: None,
+            serial: 0,
             reader: None,
             counters: Arc::default(),
         }
@@ -143,17 +154,27 @@ impl Lineage {
     /// A cache with the programs that run now, from a `/proc`; later the cache reads missing
     /// programs from there too.
     #[must_use]
-    pub fn scan(proc_root: &Path, counters: Arc<Counters>) -> Self {
+    pub fn scan(proc_root: &Path, variables: Option<Variables>, counters: Arc<Counters>) -> Self {
         let mut lineage = Self {
             reader: Some(Reader::new(proc_root)),
+            variables,
             counters,
             ..Self::default()
         };
-        for process in processes(proc_root) {
+        let with_env = lineage.variables.is_some();
+        for process in processes(proc_root, with_env) {
             let key = Key::new(process.tgid, 0, process.start_ticks * TICK_NS);
             lineage.insert_process(key, &process);
         }
         lineage
+    }
+
+    /// Takes over the variables of the environment that rules read from now on.
+    pub fn set_variables(&mut self, variables: Option<Variables>) {
+        if self.variables != variables {
+            self.variables = variables;
+            self.serial += 1;
+        }
     }
 
     /// Call this before fields are read. Marks the programs that fields read as used (that of the
@@ -179,10 +200,11 @@ impl Lineage {
         let Some(reader) = &mut self.reader else {
             return;
         };
+        let with_env = self.variables.is_some();
         let answer = Running::all(event)
             .filter(|running| running.program == program)
             .map(|running| {
-                let process = reader.read(running.tgid, event.header.time)?;
+                let process = reader.read(running.tgid, with_env, event.header.time)?;
                 Ok(process.filter(|process| running.is(process)))
             })
             .find_map(Result::transpose);
@@ -194,7 +216,7 @@ impl Lineage {
             Some(Err(Busy)) => count(&self.counters.programs_deferred_total),
             None => {
                 count(&self.counters.programs_gone_total);
-                self.insert(program, [b""; 5], None);
+                self.insert(program, [b""; 5], None, true);
             }
         }
     }
@@ -202,7 +224,13 @@ impl Lineage {
     fn insert_process(&mut self, key: Key, process: &Process) {
         let exe = names(&process.exe);
         let cwd = names(&process.cwd);
-        self.insert(key, [&process.comm, &exe, &cwd, &process.argv, b""], None);
+        let mut env = Vec::new();
+        if let (Some(variables), Some(all)) = (&self.variables, &process.env) {
+            variables.select(all, &mut env);
+        }
+        let env_cut = process.env.is_none() || env.len() > STRINGS_MAX;
+        let parts = [&process.comm, &exe, &cwd, &*process.argv, cut(&env)];
+        self.insert(key, parts, None, env_cut);
     }
 
     /// Adds the program of a successful exec.
@@ -219,7 +247,9 @@ impl Lineage {
             cut(exec.argv.0),
             cut(exec.env.0),
         ];
-        self.insert(key, parts, Some(exec.fixed));
+        let env_cut =
+            exec.fixed.flags & exec_flag::ENV_TRUNCATED != 0 || exec.env.0.len() > STRINGS_MAX;
+        self.insert(key, parts, Some(exec.fixed), env_cut);
     }
 
     /// The program that a process runs.
@@ -257,11 +287,12 @@ impl Lineage {
             argv: Strings(part(3)),
             env: Strings(part(4)),
             exec: entry.exec,
+            env_cut: entry.env_cut || entry.serial != self.serial,
         })
     }
 
     /// Adds a program, unless its text is longer than any that the kernel side sends.
-    fn insert(&mut self, key: Key, parts: [&[u8]; 5], exec: Option<Exec>) {
+    fn insert(&mut self, key: Key, parts: [&[u8]; 5], exec: Option<Exec>, env_cut: bool) {
         let mut ends = [0; 5];
         let mut end = 0;
         for (at, part) in ends.iter_mut().zip(&parts) {
@@ -284,7 +315,14 @@ impl Lineage {
                 entry.text = Some(text);
             }
         });
-        if let Some(left) = self.programs.insert(key, Entry { text, ends, exec }) {
+        let entry = Entry {
+            text,
+            ends,
+            exec,
+            env_cut,
+            serial: self.serial,
+        };
+        if let Some(left) = self.programs.insert(key, entry) {
             self.texts.remove(left.text);
         }
     }

@@ -15,8 +15,10 @@ pub struct Program<'a> {
     pub exe: Names<'a>,
     /// Working directory at the exec, or at the time when the sensor read `/proc`.
     pub cwd: Names<'a>,
-    /// Environment, if a rule needs it; the sensor does not read it from `/proc`.
+    /// Environment, if a rule needs it.
     pub env: Strings<'a>,
+    /// Whether variables that rules read may be missing.
+    pub env_cut: bool,
     /// Facts of the executable; none for a program from `/proc`.
     pub exec: Option<Exec>,
 }

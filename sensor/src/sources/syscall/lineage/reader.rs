@@ -24,7 +24,7 @@ const SHARE: Duration = Duration::from_millis(50);
 pub(super) struct Busy;
 
 struct Thread {
-    questions: SyncSender<u32>,
+    questions: SyncSender<(u32, bool)>,
     answers: Receiver<Option<Process>>,
     /// Whether the answer to a question that has timed out is still to come.
     owes: bool,
@@ -47,8 +47,14 @@ impl Reader {
         }
     }
 
-    /// The process with that number at the time `now` (nanoseconds since boot), if there is one.
-    pub(super) fn read(&mut self, tgid: u32, now: u64) -> Result<Option<Process>, Busy> {
+    /// The process with that number at the time `now` (nanoseconds since boot), if there is one,
+    /// with or without its environment.
+    pub(super) fn read(
+        &mut self,
+        tgid: u32,
+        with_env: bool,
+        now: u64,
+    ) -> Result<Option<Process>, Busy> {
         if now / SECOND > self.spent.0 {
             self.spent = (now / SECOND, Duration::ZERO);
         }
@@ -60,7 +66,7 @@ impl Reader {
             none => none.insert(Thread::spawn(self.proc_root.clone()).map_err(|_| Busy)?),
         };
         let begin = Instant::now();
-        let answer = thread.ask(tgid);
+        let answer = thread.ask((tgid, with_env));
         self.spent.1 += begin.elapsed();
         answer
     }
@@ -73,8 +79,8 @@ impl Thread {
         thread::Builder::new()
             .name("programs".into())
             .spawn(move || {
-                for tgid in inbox {
-                    if outbox.send(process(&proc_root, tgid)).is_err() {
+                for (tgid, with_env) in inbox {
+                    if outbox.send(process(&proc_root, tgid, with_env)).is_err() {
                         break;
                     }
                 }
@@ -86,12 +92,12 @@ impl Thread {
         })
     }
 
-    fn ask(&mut self, tgid: u32) -> Result<Option<Process>, Busy> {
+    fn ask(&mut self, question: (u32, bool)) -> Result<Option<Process>, Busy> {
         if self.owes && self.answers.try_recv().is_err() {
             return Err(Busy);
         }
         self.owes = false;
-        self.questions.try_send(tgid).map_err(|_| Busy)?;
+        self.questions.try_send(question).map_err(|_| Busy)?;
         let answer = self.answers.recv_timeout(PATIENCE);
         self.owes = answer == Err(RecvTimeoutError::Timeout);
         answer.map_err(|_| Busy)
@@ -105,22 +111,22 @@ mod tests {
     #[test]
     fn the_reader_returns_a_running_process_and_none_for_an_unused_number() {
         let mut reader = Reader::new(Path::new("/proc"));
-        let me = reader.read(std::process::id(), 0);
+        let me = reader.read(std::process::id(), true, 0);
         assert_eq!(
             me.map(|me| me.map(|me| me.tgid)),
             Ok(Some(std::process::id()))
         );
-        assert_eq!(reader.read(u32::MAX, 0), Ok(None));
+        assert_eq!(reader.read(u32::MAX, false, 0), Ok(None));
     }
 
     #[test]
     fn questions_take_no_more_than_their_share_of_a_second() {
         let mut reader = Reader::new(Path::new("/nowhere"));
-        assert_eq!(reader.read(1, SECOND), Ok(None));
+        assert_eq!(reader.read(1, false, SECOND), Ok(None));
         assert!(reader.spent.1 > Duration::ZERO);
         reader.spent.1 = SHARE;
-        assert_eq!(reader.read(1, SECOND), Err(Busy));
-        assert_eq!(reader.read(1, 2 * SECOND), Ok(None));
+        assert_eq!(reader.read(1, false, SECOND), Err(Busy));
+        assert_eq!(reader.read(1, false, 2 * SECOND), Ok(None));
     }
 
     #[test]
@@ -133,12 +139,16 @@ mod tests {
             owes: false,
         };
         let late = Process::default();
-        assert_eq!(thread.ask(1), Err(Busy));
-        assert_eq!(thread.ask(2), Err(Busy), "the first is not answered");
-        assert_eq!(inbox.recv(), Ok(1));
+        assert_eq!(thread.ask((1, false)), Err(Busy));
+        assert_eq!(
+            thread.ask((2, false)),
+            Err(Busy),
+            "the first is not answered"
+        );
+        assert_eq!(inbox.recv(), Ok((1, false)));
         outbox.send(Some(late)).expect("it is taken");
         outbox.send(None).expect("it is taken");
-        assert_eq!(thread.ask(3), Ok(None));
-        assert_eq!(inbox.recv(), Ok(3));
+        assert_eq!(thread.ask((3, false)), Ok(None));
+        assert_eq!(inbox.recv(), Ok((3, false)));
     }
 }

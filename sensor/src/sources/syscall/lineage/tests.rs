@@ -94,8 +94,8 @@ fn a_program_with_two_events_is_kept_once() {
 
 #[test]
 fn a_running_process_is_known_by_its_start() {
-    let lineage = Lineage::scan(Path::new("/proc"), Arc::default());
-    let me = processes(Path::new("/proc"))
+    let lineage = Lineage::scan(Path::new("/proc"), None, Arc::default());
+    let me = processes(Path::new("/proc"), false)
         .into_iter()
         .find(|p| p.tgid == std::process::id())
         .expect("this process");
@@ -142,12 +142,12 @@ fn prepare(lineage: &mut Lineage, record: &RecordBuilder) -> (Option<Vec<u8>>, u
 }
 
 fn this_process() -> Process {
-    process(Path::new("/proc"), std::process::id()).expect("this process")
+    process(Path::new("/proc"), std::process::id(), true).expect("this process")
 }
 
 #[test]
 fn a_dropped_program_is_read_again_while_its_process_runs() {
-    let mut lineage = Lineage::scan(Path::new("/proc"), Arc::default());
+    let mut lineage = Lineage::scan(Path::new("/proc"), None, Arc::default());
     let (me, time) = (this_process(), 77);
     observe(&mut lineage, me.tgid, time, &["before"]);
     let connect = connect_of(&me, time);
@@ -167,7 +167,7 @@ fn a_dropped_program_is_read_again_while_its_process_runs() {
 
 #[test]
 fn the_cache_looks_once_for_a_process_that_has_ended() {
-    let mut lineage = Lineage::scan(Path::new("/proc"), Arc::default());
+    let mut lineage = Lineage::scan(Path::new("/proc"), None, Arc::default());
     let mut gone = this_process();
     gone.start_ticks -= 1; // another process has its number now
     let connect = connect_of(&gone, 77);
@@ -178,7 +178,7 @@ fn the_cache_looks_once_for_a_process_that_has_ended() {
 
 #[test]
 fn a_process_that_has_executed_another_program_does_not_give_its_former_one() {
-    let mut lineage = Lineage::scan(Path::new("/proc"), Arc::default());
+    let mut lineage = Lineage::scan(Path::new("/proc"), None, Arc::default());
     let mut connect = connect_of(&this_process(), 77);
     set_comm(&mut connect.task.comm, "former");
     assert_eq!(prepare(&mut lineage, &connect), (None, 0, 1));
@@ -186,7 +186,7 @@ fn a_process_that_has_executed_another_program_does_not_give_its_former_one() {
 
 #[test]
 fn any_process_of_the_event_that_runs_a_program_gives_that_program() {
-    let mut lineage = Lineage::scan(Path::new("/proc"), Arc::default());
+    let mut lineage = Lineage::scan(Path::new("/proc"), None, Arc::default());
     let me = this_process();
     let mut connect = connect_of(&me, 77);
     let Task {
@@ -207,7 +207,7 @@ fn any_process_of_the_event_that_runs_a_program_gives_that_program() {
 
 #[test]
 fn the_cache_does_not_read_programs_that_no_field_needs() {
-    let mut lineage = Lineage::scan(Path::new("/proc"), Arc::default());
+    let mut lineage = Lineage::scan(Path::new("/proc"), None, Arc::default());
     let bytes = connect_of(&this_process(), 77).build();
     lineage.prepare(&Event::decode(&bytes).expect("a record"), false, 0);
     let counters = &lineage.counters;

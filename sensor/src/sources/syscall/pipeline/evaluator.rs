@@ -5,7 +5,7 @@ use std::{hash::Hasher as _, sync::Arc};
 
 use bumpalo::Bump;
 use events::Lines;
-use metadata::{ContainerState, Users};
+use metadata::{ContainerState, Domains, Users};
 use outputs::AlertOptions;
 use rustc_hash::FxHasher;
 use telemetry::Telemetry;
@@ -50,6 +50,8 @@ pub(super) struct Evaluator {
     pub(super) lineage: Lineage,
     /// Names of users and groups.
     pub(super) users: Users,
+    /// Names of addresses.
+    pub(super) domains: Domains,
     /// Converts time since boot to UTC.
     pub(super) clock: Clock,
 }
@@ -60,7 +62,7 @@ impl Evaluator {
         alerts: AlertOptions,
         node: Node,
         lineage: Lineage,
-        users: Users,
+        (users, domains): (Users, Domains),
         telemetry: &Arc<Telemetry>,
     ) -> Self {
         Self {
@@ -70,6 +72,7 @@ impl Evaluator {
             arena: Bump::new(),
             lineage,
             users,
+            domains,
             clock: Clock::new(),
         }
     }
@@ -94,6 +97,7 @@ impl Evaluator {
             arena,
             lineage,
             users,
+            domains,
             clock,
         } = self;
         users.prepare(container, event.task.tgid, event.header.time);
@@ -111,6 +115,7 @@ impl Evaluator {
             env: rules.env(),
             lineage,
             users,
+            domains,
             memo: Memo::default(),
         };
         engine.evaluate(&context, lines)

@@ -3,12 +3,14 @@
 use std::{os::fd::BorrowedFd, sync::Arc, time::Duration};
 
 use events::{Lines, PendingEvents, PendingStatistics, Release};
-use metadata::{ContainerId, ContainerState, Lookup, Metadata, Users, boot_now};
+use metadata::{ContainerId, ContainerState, Domains, Lookup, Metadata, Users, boot_now};
 use outputs::AlertOptions;
 use sensor_ebpf::{CgroupClass, CgroupKey, Header};
 use telemetry::{Cache, Ledger, Telemetry};
 
-use super::{Cgroups, Node, cgroups::CgroupOwner, evaluator::Evaluator};
+use super::{
+    Cgroups, Node, cgroups::CgroupOwner, environments::Environments, evaluator::Evaluator,
+};
 use crate::sources::syscall::{
     event::{Event, Kind},
     fields::Needs,
@@ -31,6 +33,8 @@ pub struct PipelineParts {
     pub pending: Pending,
     /// Names of users and groups.
     pub users: Users,
+    /// Names of addresses.
+    pub domains: Domains,
     /// The programs of processes.
     pub lineage: Lineage,
     /// The owners of cgroups.
@@ -60,6 +64,8 @@ pub struct Pipeline {
     metadata: Metadata,
     pending: Pending,
     cgroups: Cgroups,
+    /// Environments of which parts have come.
+    environments: Environments,
     requirements: Requirements,
     /// Number of the last event.
     number: u64,
@@ -86,6 +92,7 @@ impl Pipeline {
             metadata,
             pending,
             users,
+            domains,
             lineage,
             cgroups,
             ledger,
@@ -94,10 +101,11 @@ impl Pipeline {
         } = parts;
         Self {
             requirements: rules.requirements().clone(),
-            evaluator: Evaluator::new(rules, alerts, node, lineage, users, &telemetry),
+            evaluator: Evaluator::new(rules, alerts, node, lineage, (users, domains), &telemetry),
             metadata,
             pending,
             cgroups,
+            environments: Environments::default(),
             number: 0,
             until: u64::MAX,
             ledger,
@@ -141,6 +149,8 @@ impl Pipeline {
     /// Takes over other rules, from the next event on.
     pub fn set_rules(&mut self, rules: Arc<RuleSet>, alerts: AlertOptions) {
         self.requirements = rules.requirements().clone();
+        let variables = self.requirements.variables.clone();
+        self.evaluator.lineage.set_variables(variables);
         self.evaluator.set_rules(rules, alerts);
     }
 
@@ -191,6 +201,7 @@ impl Pipeline {
     /// in the hold whose container is known or whose time is up.
     pub fn begin_batch(&mut self, lines: &mut impl Lines) {
         self.evaluator.clock.refresh();
+        self.evaluator.domains.update();
         let now = boot_now();
         for id in self.metadata.apply_updates(now) {
             self.pending.resolve(id, now);
@@ -209,13 +220,34 @@ impl Pipeline {
 
     /// Processes one record, and passes its lines to `lines`.
     pub fn process(&mut self, record: &[u8], lines: &mut impl Lines) {
-        self.number += 1;
-        let Ok(mut event) = Event::decode(record) else {
-            let kind = claimed_kind(record) as usize;
-            self.ledger.received(kind);
-            self.ledger.lost(kind, UNDECODABLE);
+        if self.environments.take(record) {
             return;
+        }
+        let Ok(event) = Event::decode(record) else {
+            return self.undecodable(record);
         };
+        let variables = self.requirements.variables.as_ref();
+        match self.environments.whole(&event, variables) {
+            None => self.process_event(event, lines),
+            Some(whole) => {
+                match Event::decode(&whole) {
+                    Ok(event) => self.process_event(event, lines),
+                    Err(_) => self.undecodable(record),
+                }
+                self.environments.give_back(whole);
+            }
+        }
+    }
+
+    fn undecodable(&mut self, record: &[u8]) {
+        self.number += 1;
+        let kind = claimed_kind(record) as usize;
+        self.ledger.received(kind);
+        self.ledger.lost(kind, UNDECODABLE);
+    }
+
+    fn process_event(&mut self, mut event: Event<'_>, lines: &mut impl Lines) {
+        self.number += 1;
         self.ledger.received(event.kind as usize);
         event.header.number = self.number;
         if event.header.time >= self.until {
@@ -229,17 +261,17 @@ impl Pipeline {
         if let Some(owner) = owner.filter(|_| new) {
             self.classes.push(class(&event, owner));
         }
-        let reach = self.requirements.reach(event.kind);
+        let reach = self.requirements.reach;
         let wanted = match owner {
             Some(CgroupOwner::Host) => reach.host,
             // If such an event counted as the host's, a process in a container could hide from
             // rules about containers.
             Some(CgroupOwner::Container(_)) | None => reach.container,
         };
-        if !wanted {
+        if !wanted.contains(event.kind) {
             return self.filter(event.kind);
         }
-        let of_itself = self.requirements.program(event.kind).any();
+        let of_itself = self.requirements.programs.kinds().contains(event.kind);
         let of_ancestors = self.requirements.ancestor_programs;
         let lineage = &mut self.evaluator.lineage;
         lineage.prepare(&event, of_itself, of_ancestors);

@@ -6,6 +6,7 @@
 //! ```
 
 mod cgroups;
+mod environments;
 mod evaluator;
 mod event_path;
 mod guard;

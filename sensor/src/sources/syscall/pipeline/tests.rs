@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use config::Config;
 use events::{EventSource as _, PendingOptions};
-use metadata::{Counters, Metadata, Users, UsersOptions};
+use metadata::{Counters, Domains, Metadata, Users, UsersOptions};
 use outputs::AlertOptions;
 use sensor_ebpf::task_flag;
 use telemetry::{Cache, Identity, Telemetry};
@@ -37,6 +37,7 @@ fn pipeline(telemetry: &Arc<Telemetry>) -> Pipeline {
         metadata: Metadata::fixed([]).unwrap(),
         pending: Pending::new(PendingOptions::default(), Arc::default()),
         users: Users::new(users, counters),
+        domains: Domains::default(),
         lineage: Lineage::new(),
         cgroups: Cgroups::new(vec!["k8s.io".into()]),
         ledger: Arc::new(SystemCalls::ledger()),

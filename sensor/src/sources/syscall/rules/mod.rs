@@ -18,7 +18,7 @@ pub use falco_rules::{
     Activity, AppendOutput, Code, FileReport, ItemKind, Matching, Priority, Problem, Report,
     RuleFile, RuleInfo, Scratch, Select, Selection, read,
 };
-pub use requirements::{Reach, Requirements};
+pub use requirements::Requirements;
 pub use set::{Compilation, Options, RuleSet, compile};
 
 use crate::sources::syscall::fields::Syscall;

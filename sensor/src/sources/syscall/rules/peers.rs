@@ -27,8 +27,17 @@ pub(super) enum Peer {
 }
 
 /// Fields that only connects to addresses have.
-const ENDPOINTS: [&str; 6] = [
-    "fd.sip", "fd.snet", "fd.rip", "fd.rnet", "fd.sport", "fd.rport",
+const ENDPOINTS: [&str; 10] = [
+    "fd.sip",
+    "fd.snet",
+    "fd.rip",
+    "fd.rnet",
+    "fd.sport",
+    "fd.rport",
+    "fd.cip.name",
+    "fd.sip.name",
+    "fd.lip.name",
+    "fd.rip.name",
 ];
 
 impl Peer {

@@ -2,26 +2,25 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use config::WantedEnv;
 use falco_rules::{Report, RuleFile};
 
 use super::Requirements;
-use crate::sources::syscall::fields::Syscall;
+use crate::sources::syscall::fields::{Environment, Syscall};
 
 /// The options of rules, from the configuration.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The options of the rule engine.
     pub rules: falco_rules::Options,
-    /// `sensor.capture.env`: the variables of the environment that conditions and outputs see.
-    pub env: WantedEnv,
+    /// What rules may see of environments.
+    pub env: Environment,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             rules: falco_rules::Options::default(),
-            env: WantedEnv::All,
+            env: Environment::ALL,
         }
     }
 }
@@ -54,7 +53,7 @@ pub fn compile(files: &[RuleFile], options: &Options) -> Compilation {
 pub struct RuleSet {
     rules: Arc<falco_rules::RuleSet<Syscall>>,
     requirements: Requirements,
-    env: WantedEnv,
+    env: Environment,
 }
 
 impl RuleSet {
@@ -70,9 +69,9 @@ impl RuleSet {
         &self.requirements
     }
 
-    /// The variables of the environment that the rules see.
+    /// What the rules may see of environments.
     #[must_use]
-    pub fn env(&self) -> &WantedEnv {
+    pub fn env(&self) -> &Environment {
         &self.env
     }
 }

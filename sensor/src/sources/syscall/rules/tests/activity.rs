@@ -5,23 +5,22 @@ use sensor_ebpf::SystemCall;
 
 use super::{rule, rules};
 use crate::sources::syscall::{
+    capture::Reach,
     event::{Kind, builder::RecordBuilder},
     fields::{FieldRef, Needs},
-    rules::{Activity, Reach},
+    rules::Activity,
 };
 
-const CONTAINER: Reach = Reach {
-    container: true,
-    host: false,
-};
-const EVERYWHERE: Reach = Reach {
-    container: true,
-    host: true,
-};
-const NOWHERE: Reach = Reach {
-    container: false,
-    host: false,
-};
+/// Whether rules want a kind of events, in containers and on the host.
+type Places = (bool, bool);
+
+const CONTAINER: Places = (true, false);
+const EVERYWHERE: Places = (true, true);
+const NOWHERE: Places = (false, false);
+
+fn places(reach: Reach, kind: Kind) -> Places {
+    (reach.container.contains(kind), reach.host.contains(kind))
+}
 
 #[test]
 fn the_condition_decides_which_events_the_kernel_side_sends() {
@@ -83,9 +82,9 @@ fn the_condition_decides_which_events_the_kernel_side_sends() {
         let r = set.requirements();
         assert_eq!(
             (
-                r.reach(Kind::Exec),
-                r.reach(Kind::ExecFailed),
-                r.reach(Kind::Connect)
+                places(r.reach, Kind::Exec),
+                places(r.reach, Kind::ExecFailed),
+                places(r.reach, Kind::Connect)
             ),
             (exec, failed, connect),
             "{condition}"
@@ -95,7 +94,10 @@ fn the_condition_decides_which_events_the_kernel_side_sends() {
 
 #[test]
 fn the_condition_decides_which_plain_system_calls_the_kernel_side_sends() {
-    let reach = |condition: &str, kind| rules(&rule("r", condition)).requirements().reach(kind);
+    let reach = |condition: &str, kind| {
+        let set = rules(&rule("r", condition));
+        places(set.requirements().reach, kind)
+    };
     for call in SystemCall::ALL {
         let name = call.name;
         let of_type = format!("evt.type = {name}");
@@ -147,7 +149,7 @@ fn the_condition_decides_by_name_whose_connects_the_kernel_side_sends() {
         ("evt.type = execve and proc.name = curl", &every),
     ] {
         let set = rules(&rule("r", condition));
-        let found = set.requirements().connect_names.as_ref().map(|names| {
+        let found = set.requirements().connects.names.as_ref().map(|names| {
             let text = |name: &[u8; 16]| String::from_utf8_lossy(name).replace('\0', "");
             names.iter().map(text).collect::<Vec<_>>()
         });
@@ -193,7 +195,11 @@ fn the_condition_decides_to_which_peers_connects_are_sent() {
         let set = rules(&rule("r", condition));
         let r = set.requirements();
         assert_eq!(
-            (r.unix, r.loopback, r.other_families),
+            (
+                r.connects.unix,
+                r.connects.loopback,
+                r.connects.other_families
+            ),
             (unix, loopback, other),
             "{condition}"
         );
@@ -272,8 +278,8 @@ fn fields_decide_whose_programs_the_sensor_looks_up() {
         let r = set.requirements();
         assert_eq!(
             (
-                r.program(Kind::ExecFailed),
-                r.program(Kind::Connect),
+                places(r.programs, Kind::ExecFailed),
+                places(r.programs, Kind::Connect),
                 r.ancestor_programs
             ),
             (failed, connect, ancestors),
@@ -321,28 +327,40 @@ fn rules_that_cannot_match_here_are_inactive_with_the_reason() {
         ),
         (
             "evt.type = execve and fd.directory = /etc",
-            inactive("no field fd.directory"),
+            inactive("field fd.directory never has a value here"),
         ),
         (
             "evt.type in (symlink, symlinkat) and evt.arg.target in (/etc, /root)",
             Activity::Inactive(Box::new([
                 "no events of types symlink, symlinkat".into(),
-                "no field evt.arg.target".into(),
+                "field evt.arg.target never has a value here".into(),
             ])),
         ),
         (
             "evt.type = execve and evt.arg.cgroups contains x",
-            inactive("no field evt.arg.cgroups"),
+            inactive("field evt.arg.cgroups never has a value here"),
         ),
         (
             "evt.type = execve and (fd.directory = /etc or proc.name = x)",
-            partly("no field fd.directory"),
+            partly("field fd.directory never has a value here"),
         ),
         (
             "evt.type = execve and not evt.type = openat",
             Activity::Active,
         ),
         ("evt.type = execve and evt.dir = <", Activity::Active),
+        (
+            "evt.type = execve and k8smeta.rs.name = web",
+            Activity::Active,
+        ),
+        (
+            "evt.type = execve and k8smeta.svc.name = web",
+            inactive("field k8smeta.svc.name never has a value here"),
+        ),
+        (
+            "evt.type = execve and evt.num = 0",
+            inactive("its condition is never true"),
+        ),
         (
             "evt.type = execve and evt.type = connect",
             inactive("its condition is never true"),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use metadata::ContainerState;
+use sensor_ebpf::Kinds;
 
 use super::{Options, RuleSet, compile, container, matches, netcat};
 use crate::sources::syscall::{
@@ -43,7 +44,7 @@ fn the_default_rule_has_the_fields_of_the_pipeline() {
          %k8s.pod.uid %k8s.ns.name %k8s.ns.name %k8s.pod.labels %container.privileged \
          %proc.aname[1] %proc.aname[2]"
     );
-    assert!(!set.requirements().host());
+    assert!(set.requirements().reach.host == Kinds::NONE);
     let container = container();
     assert_eq!(
         matches(&set, &netcat(), ContainerState::Known(&container)).len(),
@@ -55,16 +56,16 @@ fn the_default_rule_has_the_fields_of_the_pipeline() {
 #[test]
 fn the_connect_rule_needs_connects_of_containers_only() {
     let r = load(&["connect.yaml"]).requirements().clone();
-    let reach = |kind| r.reach(kind);
-    assert!(reach(Kind::Connect).container && !r.host());
-    assert!(!reach(Kind::Exec).any() && !reach(Kind::ExecFailed).any());
-    assert!(!r.unix && !r.loopback && !r.other_families);
+    let connects = Kinds::NONE.with(Kind::Connect);
+    assert_eq!((r.reach.container, r.reach.host), (connects, Kinds::NONE));
+    let peers = r.connects;
+    assert!(!peers.unix && !peers.loopback && !peers.other_families);
 }
 
 #[test]
 fn every_exec_of_the_host_is_logged_in_development() {
     let set = load(&["development.yaml"]);
-    assert!(set.requirements().reach(Kind::Exec).host);
+    assert!(set.requirements().reach.host.contains(Kind::Exec));
     assert_eq!(
         matches(&set, &netcat(), ContainerState::Host),
         ["Log every exec"]

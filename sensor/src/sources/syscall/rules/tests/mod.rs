@@ -8,14 +8,13 @@ mod operators;
 mod render;
 
 use bumpalo::Bump;
-use config::WantedEnv;
 use falco_rules::Options;
-use metadata::{Container, ContainerId, ContainerState, Users};
+use metadata::{Container, ContainerId, ContainerState, Domains, Users};
 
 use super::{Compilation, RuleFile, RuleSet, Scratch};
 use crate::sources::syscall::{
     event::{Event, builder::RecordBuilder},
-    fields::{Context, Memo},
+    fields::{Context, Environment, Memo},
     lineage::Lineage,
 };
 
@@ -39,9 +38,10 @@ pub(super) fn with_context<T>(
         hostname: "node",
         boot_id: 1,
         container,
-        env: &WantedEnv::All,
+        env: &Environment::ALL,
         lineage: &lineage,
         users: &users,
+        domains: &Domains::default(),
         memo: Memo::default(),
     })
 }

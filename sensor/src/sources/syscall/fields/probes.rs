@@ -1,0 +1,200 @@
+//! The commands by which Kubernetes asks a container how it is: they are in the pod's specification,
+//! which the API server has.
+
+use metadata::{ContainerState, Probe, ProbeKind};
+
+use super::{Context, Field, Needs, Type, Value, container::known, registry::Getter};
+
+const fn command_of(name: &'static str, doc: &'static str, get: Getter) -> Field {
+    let needs = Needs::CONTAINER.union(Needs::POD);
+    Field::new(name, Type::String, needs, doc, get)
+}
+
+const fn is_of(name: &'static str, doc: &'static str, get: Getter) -> Field {
+    let needs = Needs::CONTAINER.union(Needs::POD).union(Needs::PROGRAM);
+    Field::new(name, Type::Bool, needs, doc, get)
+}
+
+/// Rows of the registry.
+pub(super) static FIELDS: &[Field] = &[
+    command_of(
+        "container.liveness_probe",
+        "Command of the container's liveness probe; null if the probe has none. From the API server.",
+        |c, _| command(c, ProbeKind::Liveness),
+    ),
+    command_of(
+        "container.readiness_probe",
+        "Command of the container's readiness probe; null if the probe has none. From the API server.",
+        |c, _| command(c, ProbeKind::Readiness),
+    ),
+    is_of(
+        "proc.is_container_liveness_probe",
+        "Whether the runtime started the process as the container's liveness probe; false outside of containers. From the API server.",
+        |c, _| is(c, ProbeKind::Liveness),
+    ),
+    is_of(
+        "proc.is_container_readiness_probe",
+        "Whether the runtime started the process as the container's readiness probe; false outside of containers. From the API server.",
+        |c, _| is(c, ProbeKind::Readiness),
+    ),
+    Field::new(
+        "proc.is_container_healthcheck",
+        Type::Bool,
+        Needs::CONTAINER,
+        "Whether it is the container's health check: false outside of containers and where the runtime has no health checks, null in containers of Docker and Podman.",
+        |c, _| match c.container {
+            ContainerState::Host => Value::Bool(false),
+            ContainerState::Known(container)
+                if !matches!(container.runtime, "docker" | "podman") =>
+            {
+                Value::Bool(false)
+            }
+            _ => Value::Absent,
+        },
+    ),
+];
+
+/// The probe of a kind of the event's container; the outer option is none if the sensor has no
+/// description of the pod from the API server.
+fn probe<'a>(c: &Context<'a>, kind: ProbeKind) -> Option<Option<&'a Probe>> {
+    let container = known(c)?;
+    let probes = container.pod.as_ref()?.probes.as_ref()?;
+    let name = container.name.as_deref()?;
+    let is = |probe: &&Probe| probe.kind == kind && *probe.container == *name;
+    Some(probes.iter().find(is))
+}
+
+fn command<'a>(c: &Context<'a>, kind: ProbeKind) -> Value<'a> {
+    match probe(c, kind) {
+        Some(Some(probe)) => {
+            let words = probe.command.iter().map(|word| c.text(word.as_bytes()));
+            let words = bumpalo::collections::Vec::from_iter_in(words, c.arena);
+            Value::Str(c.arena.alloc_str(&words.join(" ")))
+        }
+        Some(None) | None => Value::Absent,
+    }
+}
+
+fn is(c: &Context<'_>, kind: ProbeKind) -> Value<'static> {
+    if matches!(c.container, ContainerState::Host) {
+        return Value::Bool(false);
+    }
+    let (Some(probe), Some(program)) = (probe(c, kind), c.program()) else {
+        return Value::Absent;
+    };
+    let is = probe.is_some_and(|probe| {
+        let words = probe.command.iter().map(|word| word.as_bytes());
+        program.argv.iter().eq(words) && is_from_outside(c)
+    });
+    Value::Bool(is)
+}
+
+/// Whether the parent is in the initial pid namespace, as a runtime is: a process of the container
+/// cannot pass for a probe by taking its command line.
+fn is_from_outside(c: &Context<'_>) -> bool {
+    c.ancestor(1)
+        .is_some_and(|parent| parent.vtgid == parent.tgid)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bumpalo::Bump;
+    use metadata::{Container, ContainerId, Domains, Pod, Users};
+
+    use super::*;
+    use crate::sources::syscall::{
+        event::{Event, builder::RecordBuilder},
+        fields::{Environment, FieldRef, Memo},
+        lineage::Lineage,
+    };
+
+    /// A container whose pod has a liveness probe for it, and one for another container.
+    fn container(from_api: bool) -> Container {
+        let id = ContainerId::new(&"0123456789ab".repeat(6).as_bytes()[..64]).unwrap();
+        let probe = |container: &str, command: &[&str]| Probe {
+            container: container.into(),
+            kind: ProbeKind::Liveness,
+            command: command.iter().map(|word| (*word).into()).collect(),
+        };
+        let probes = || {
+            Box::new([
+                probe("side", &["true"]),
+                probe("main", &["cat", "/tmp/up", ""]),
+            ])
+        };
+        Container {
+            name: Some("main".into()),
+            pod: Some(Arc::new(Pod {
+                probes: from_api.then(|| probes() as Box<[Probe]>),
+                ..Pod::default()
+            })),
+            ..Container::new(id, "containerd")
+        }
+    }
+
+    fn text(record: &RecordBuilder, container: ContainerState<'_>, field: &str) -> String {
+        let bytes = record.build();
+        let event = Event::decode(&bytes).unwrap();
+        let mut out = Vec::new();
+        let context = Context {
+            event: &event,
+            arena: &Bump::new(),
+            number: 1,
+            time: 1,
+            boot_to_utc: 0,
+            hostname: "node",
+            boot_id: 1,
+            container,
+            env: &Environment::ALL,
+            lineage: &Lineage::default(),
+            users: &Users::default(),
+            domains: &Domains::default(),
+            memo: Memo::default(),
+        };
+        FieldRef::parse(field)
+            .unwrap()
+            .get(&context)
+            .write_text(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_process_that_the_runtime_starts_with_the_probes_command_is_the_probe() {
+        let known = container(true);
+        let is = |record: &RecordBuilder, field: &str| {
+            text(record, ContainerState::Known(&known), field)
+        };
+        let live = "proc.is_container_liveness_probe";
+        let probe = RecordBuilder::exec("/bin/cat", &["cat", "/tmp/up", ""]);
+        assert_eq!(is(&probe, live), "true");
+        assert_eq!(is(&probe, "proc.is_container_readiness_probe"), "false");
+        assert_eq!(is(&probe, "container.liveness_probe"), "cat /tmp/up ");
+        assert_eq!(is(&probe, "container.readiness_probe"), "<NA>");
+        for argv in [
+            &["cat", "/tmp/up"][..],
+            &["true"],
+            &["cat", "/tmp/up", "", ""],
+        ] {
+            assert_eq!(is(&RecordBuilder::exec("/bin/cat", argv), live), "false");
+        }
+        let mut imitated = probe.clone();
+        imitated.ancestors[0].vtgid = 7;
+        assert_eq!(
+            is(&imitated, live),
+            "false",
+            "its parent is in the container"
+        );
+    }
+
+    #[test]
+    fn without_the_api_server_nothing_is_known_of_probes() {
+        let probe = RecordBuilder::exec("/bin/cat", &["cat", "/tmp/up", ""]);
+        let live = "proc.is_container_liveness_probe";
+        let (unknown, id) = (container(false), container(true).id);
+        assert_eq!(text(&probe, ContainerState::Known(&unknown), live), "<NA>");
+        assert_eq!(text(&probe, ContainerState::Unknown(id), live), "<NA>");
+        assert_eq!(text(&probe, ContainerState::Host, live), "false");
+    }
+}
