@@ -24,7 +24,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 /// How long a connection is idle before the kernel probes it, as in libcurl.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// What TLS needs: the connector, and the name that the certificate must have.
 pub(super) type Tls<'a> = (&'a TlsConnector, ServerName<'static>);

@@ -30,8 +30,8 @@ pub(super) fn find(
         Scheme::Http => &["http_proxy", "all_proxy", "ALL_PROXY"],
         Scheme::Https => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
     };
-    let named = names.iter().find_map(|name| Some((name, variable(name)?)));
-    let Some((name, value)) = named else {
+    let found = names.iter().find_map(|name| Some((name, variable(name)?)));
+    let Some((name, value)) = found else {
         return Ok(None);
     };
     let mut proxy = Url::parse(&value).map_err(|what| format!("variable {name}: {what}"))?;

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     process::{Command, Stdio},
@@ -101,11 +102,13 @@ fn by_curl(server: &Server, cases: &[Case]) -> Vec<Vec<Head>> {
     let quoted = |text: &str| text.replace('\\', r"\\").replace('"', "\\\"");
     let mut script = String::new();
     for (number, case) in cases.iter().enumerate() {
-        script += &format!(
-            "next\nurl = \"{}\"\nuser-agent = \"curl-{number}\"\ndata-raw = \"x\"\nheader = \"Content-Type: application/json\"\n\
-             output = /dev/null\nsilent\ngloboff\n{}",
-            quoted(&case.url),
-            if case.compress { "tr-encoding\n" } else { "" }
+        let url = quoted(&case.url);
+        let compress = if case.compress { "tr-encoding" } else { "" };
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            script,
+            "next\nurl = \"{url}\"\nuser-agent = \"curl-{number}\"\ndata-raw = \"x\"\n\
+             header = \"Content-Type: application/json\"\noutput = /dev/null\nsilent\ngloboff\n{compress}"
         );
     }
     let mut curl = Command::new("curl");

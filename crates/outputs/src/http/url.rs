@@ -175,25 +175,20 @@ fn decoded(text: &str) -> Vec<u8> {
 }
 
 fn host_and_port(text: &str) -> Result<(String, Option<u16>), String> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest
-                .split_once(']')
-                .ok_or("the bracket of the address is open")?;
-            // The zone of an address means nothing to a server.
-            let address = host.split_once('%').map_or(host, |(address, _)| address);
-            address
-                .parse::<Ipv6Addr>()
-                .map_err(|_| format!("'{host}' is no IPv6 address"))?;
-            (
-                address.to_owned(),
-                port.strip_prefix(':').or(port.is_empty().then_some("")),
-            )
-        }
-        None => {
-            let (host, port) = text.split_once(':').unwrap_or((text, ""));
-            (name(host)?, Some(port))
-        }
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (host, port) = rest
+            .split_once(']')
+            .ok_or("the bracket of the address is open")?;
+        // The zone of an address means nothing to a server.
+        let address = host.split_once('%').map_or(host, |(address, _)| address);
+        address
+            .parse::<Ipv6Addr>()
+            .map_err(|_| format!("'{host}' is no IPv6 address"))?;
+        let port = port.strip_prefix(':').or(port.is_empty().then_some(""));
+        (address.to_owned(), port)
+    } else {
+        let (host, port) = text.split_once(':').unwrap_or((text, ""));
+        (name(host)?, Some(port))
     };
     let port = port.ok_or("the port is not a number")?;
     let port = match port {
