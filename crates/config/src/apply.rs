@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 use yaml::{Diagnostic, Kind, Node, Source, Style};
 
 use super::{
-    Config, Key, NOT_APPLICABLE, Strategy, keys,
+    Config, Key, NOT_APPLICABLE, Strategy,
+    container_plugin::{self, translate},
+    keys,
     keys::out_of_range,
     path::{Step, put},
 };
@@ -65,6 +67,12 @@ impl Layers {
         node: &Node,
         strategy: Strategy,
     ) {
+        for (name, node) in translate(prefix, node) {
+            self.document(source, name, &node, strategy);
+        }
+        if prefix == container_plugin::FORMER {
+            return;
+        }
         if let Some(key) = self.key(source, prefix, node) {
             if self.given.insert(key.name) || strategy != Strategy::AddOnly {
                 let is_second = self.is_second(source, key, prefix, node);

@@ -11,6 +11,7 @@
 
 mod apply;
 mod config_file;
+mod container_plugin;
 mod engine;
 mod foreign;
 mod keys;
@@ -44,7 +45,7 @@ pub use print::{markdown, print};
 pub use schema::schema;
 pub use secrets::hide_user_info;
 pub use sensor::{
-    Capture, Containerd, Dns, Fairness, FileTuning, Hold, Hooks, Kube, SelfTest, Sensor,
+    Capture, Containerd, Dns, Fairness, FileTuning, Hold, Hooks, Kube, Runtime, SelfTest, Sensor,
     SensorRules, Syslog, Toggle, Tree, TreeMode, WantedEnv,
 };
 pub use service::{DropAction, Metrics, SyscallEventDrops, Webserver};

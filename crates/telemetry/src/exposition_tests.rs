@@ -150,8 +150,8 @@ fn rendered(rules: Vec<RuleLabel>) -> String {
 fn rule(name: &str, tags: &[&str]) -> RuleLabel {
     RuleLabel {
         name: name.into(),
-        state: "partly",
-        source: "syscall",
+        state: "active",
+        source: "syscall".into(),
         priority: Priority::Notice,
         tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
     }

@@ -6,7 +6,7 @@ use anyhow::bail;
 use config::{Config, Loaded};
 use outputs::{Outputs, tls};
 
-use super::{needs, rules};
+use super::{derived, rules};
 use crate::{
     cli::{self, Action},
     sources::syscall::{
@@ -52,11 +52,11 @@ pub fn inspect(action: &Action, loaded: &Loaded) -> anyhow::Result<bool> {
             let request = syscall::options::capture_request(config, requirements);
             if config.json_output {
                 let mut list = set.list_json();
-                list["derived"] = needs::object(&request, requirements);
+                list["derived"] = derived::object(&request, requirements);
                 writeln!(out, "{list}")?;
             } else {
                 write!(out, "{}", set.list_text())?;
-                write!(out, "{}", needs::text(&request, requirements))?;
+                write!(out, "{}", derived::text(&request, requirements))?;
             }
             Ok(true)
         }

@@ -65,9 +65,9 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     };
     let mut started = start(loaded, rules)?;
     info!("ready");
-    let asked = started.wait(args, loaded, watch, remarks);
+    let (config, drops) = started.wait(args, loaded, watch, remarks);
     info!("stopping");
-    started.stop(config, asked)
+    started.stop(&config, drops)
 }
 
 /// The running sensor.
@@ -88,15 +88,15 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Waits until the sensor has to stop. Returns the counts of the monitor, see
-    /// [`Monitor::counts`].
+    /// Waits until the sensor has to stop. Returns the configuration in force, and the counts of
+    /// the monitor, see [`Monitor::counts`].
     fn wait(
         &mut self,
         args: &Args,
         loaded: &config::Loaded,
         mut watch: Watch,
         mut remarks: Remarks,
-    ) -> (u64, u64) {
+    ) -> (Config, (u64, u64)) {
         let mut config = loaded.config.clone();
         let mut monitor = Monitor::new(&config, &self.telemetry, self.self_test.take());
         let mut looked = Instant::now();
@@ -139,18 +139,18 @@ impl Running {
                 break;
             }
         }
-        monitor.counts()
+        (config, monitor.counts())
     }
 
     fn look_at_health(&self) {
         let health = &self.telemetry.health;
         self.telemetry.probe();
-        if self.metadata.health().containerd_ready() {
+        if self.metadata.health().runtimes_ready() {
             health.hold(Condition::ContainerdAnswered);
         } else {
             health.fail(
                 Condition::ContainerdAnswered,
-                "no socket of containerd answers",
+                "a container runtime does not answer",
             );
         }
     }
@@ -210,10 +210,9 @@ impl Running {
         self.resolver.set(&domains, refresh)?;
         self.outputs.set_timeout(loaded.config.output_timeout.0);
         logging::apply(&loaded.config);
-        self.identity.set_loaded(Loaded {
-            rules: digest,
-            config: loaded.digest.clone(),
-        });
+        lifecycle::set_patience(loaded.config.sensor.stop_deadline.0);
+        let now = Loaded::new(&loaded.config, &loaded.digest, &digest);
+        self.identity.set_loaded(now);
         Ok(loaded)
     }
 

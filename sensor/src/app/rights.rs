@@ -10,12 +10,12 @@ use config::Config;
 use telemetry::Identity;
 use tracing::{info, warn};
 
-use crate::lifecycle::{self, Needs};
+use crate::lifecycle::{self, Rights};
 
 /// Gives up the capabilities that the sensor no longer needs. If the kernel refuses, the sensor
 /// logs the error and goes on with more capabilities than it needs.
 pub(super) fn give_up(config: &Config, identity: &Identity) {
-    match lifecycle::lock_down(needs(config, identity)) {
+    match lifecycle::lock_down(rights(config, identity)) {
         Ok(()) => info!("rights given up"),
         Err(error) => warn!("not all rights could be given up: {error}"),
     }
@@ -23,7 +23,7 @@ pub(super) fn give_up(config: &Config, identity: &Identity) {
 
 /// The capabilities that the output files need beyond those that every sensor keeps. Call this
 /// after the outputs have started, when the log's directory exists.
-fn needs(config: &Config, identity: &Identity) -> Needs {
+fn rights(config: &Config, identity: &Identity) -> Rights {
     let own = rustix::process::geteuid().as_raw();
     let tuning = &config.sensor.file_output;
     let owner = tuning.owner;
@@ -52,7 +52,7 @@ fn needs(config: &Config, identity: &Identity) -> Needs {
     // after an error.
     let given_away = owner.and_then(|owner| owner.uid);
     let given_away = !paths.is_empty() && given_away.is_some_and(|uid| uid != own);
-    Needs {
+    Rights {
         chown: owner.is_some(),
         dac_override: foreign || given_away,
         sys_admin: false,
@@ -81,7 +81,7 @@ mod tests {
         config.file_output.enabled = true;
         config.file_output.filename = directory.join("{node}/falco.log");
         config.sensor.file_output.owner = owner.map(|owner| owner.parse().unwrap());
-        needs(&config, &Identity::new(&config)).dac_override
+        rights(&config, &Identity::new(&config)).dac_override
     }
 
     #[test]
