@@ -258,7 +258,8 @@ impl Layers {
             let words = key.ty.split([' ', ',']).filter(|word| *word != "or");
             if key.falls_back && key.falco && node.as_str().is_some() && node.as_f64().is_none() {
                 (key.reset)(&mut self.config);
-                message += &format!(": {} counts, the default", (key.show)(&self.config));
+                let default = (key.show)(&self.config);
+                message = format!("{message}: {default} counts, the default");
                 let mistake = Diagnostic::warning(source, node.position, message).width(width);
                 self.mistakes.push(mistake);
                 return;

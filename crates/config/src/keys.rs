@@ -102,7 +102,7 @@ keys! {
     http_output.insecure: "Do not check the server's certificate.";
     http_output.ca_cert: "PEM file of the authority that signed the server's certificate.";
     http_output.ca_bundle: "PEM file of more than one authority.";
-    http_output.ca_path: "Directory of PEM files of authorities. With none of the three (or with falco.yaml's `/etc/ssl/certs`): those of the system; where it has none, as in the image, those that Mozilla trusted when the sensor was built.";
+    http_output.ca_path: "Directory of PEM files of authorities, beside those of the system; where the system has none, as in the image, those that Mozilla trusted when the sensor was built. Without effect beside `ca_cert` or `ca_bundle`, of which the first counts.";
     http_output.mtls: "Present a certificate to the server.";
     http_output.client_cert: "PEM file of that certificate.";
     http_output.client_key: "PEM file of its key.";
@@ -299,16 +299,12 @@ const RANGES: &[Range] = &[
     (
         "http_output.url",
         |c| {
-            let scheme = c
-                .http_output
-                .url
+            // The output takes quotes around the URL away, as Falco does, and adds what lacks.
+            let url = c.http_output.url.trim_start_matches(['"', '\'']);
+            let scheme = url
                 .split_once("://")
-                .map(|(scheme, _)| scheme);
-            scheme.is_none_or(|s| {
-                ["http", "https"]
-                    .iter()
-                    .any(|known| s.eq_ignore_ascii_case(known))
-            })
+                .map(|(scheme, _)| scheme.to_ascii_lowercase());
+            scheme.is_none_or(|scheme| matches!(&*scheme, "http" | "https"))
         },
         "must begin with http:// or https://",
     ),

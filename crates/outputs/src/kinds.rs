@@ -26,6 +26,8 @@ pub(super) struct Kind {
     pub(super) places: fn(&Config, &Identity) -> Vec<PathBuf>,
     /// Whether a changed configuration that enables the output too needs a new start of it.
     differs: fn(&Config, &Config) -> bool,
+    /// Whether a start would fail for a lasting reason, without one.
+    pub(super) check: fn(&Config) -> Result<(), OutputError>,
     pub(super) start: Start,
 }
 
@@ -40,6 +42,7 @@ pub(super) const KINDS: &[Kind] = &[
         patient: false,
         places: |_, _| vec!["/dev/stdout".into()],
         differs: |a, b| a.outputs_queue != b.outputs_queue,
+        check: |_| Ok(()),
         start: |_, identity, queue| {
             let fd = duplicate_stdout()?;
             stdout::start(fd, terminal::wants_colour(), identity, queue)
@@ -68,6 +71,7 @@ pub(super) const KINDS: &[Kind] = &[
                 || a.outputs_queue != b.outputs_queue
                 || a.buffered_outputs != b.buffered_outputs
         },
+        check: |_| Ok(()),
         start: file::start,
     },
     Kind {
@@ -84,6 +88,7 @@ pub(super) const KINDS: &[Kind] = &[
                 || a.sensor.http_output != b.sensor.http_output
                 || a.outputs_queue != b.outputs_queue
         },
+        check: http::check,
         start: http::start,
     },
     Kind {
@@ -93,8 +98,9 @@ pub(super) const KINDS: &[Kind] = &[
         limit: queue_limit,
         patient: false,
         places: |_, _| Vec::new(),
-        differs: |a, b| a.outputs_queue != b.outputs_queue,
-        start: |_, identity, queue| syslog::start(identity, queue),
+        differs: |a, b| a.sensor.syslog != b.sensor.syslog || a.outputs_queue != b.outputs_queue,
+        check: |_| Ok(()),
+        start: syslog::start,
     },
     Kind {
         name: "program",
@@ -105,6 +111,7 @@ pub(super) const KINDS: &[Kind] = &[
         places: |_, _| Vec::new(),
         // Not for the length of the queue: after the lock-down the sensor starts no more processes.
         differs: |a, b| a.program_output != b.program_output,
+        check: program::check,
         start: program::start,
     },
 ];

@@ -339,11 +339,12 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
             report,
         }) => {
             for problem in report.problems() {
-                if problem.code == Code::Spelling {
-                    // Falco takes the spelling silently.
-                    debug!("{}", problem.diagnostic);
-                } else {
-                    warn!("{}", problem.diagnostic);
+                let told = &problem.diagnostic;
+                match problem.code {
+                    // Falco takes the spelling, and leaves out files that are not there, silently.
+                    Code::Spelling => debug!("{told}"),
+                    Code::FileRead => info!("{told}"),
+                    _ => warn!("{told}"),
                 }
             }
             let wants_env = set.requirements().needs.contains(Needs::ENV);
