@@ -2,8 +2,8 @@
 
 mod changes;
 mod classes;
-mod dialect;
 mod condition_messages;
+mod dialect;
 mod dispatch;
 mod listing;
 mod messages;
