@@ -99,9 +99,9 @@ class Chart(unittest.TestCase):
     def test_what_does_not_apply_is_accepted_with_a_warning(self):
         self.assertIn("falcoctl: rules and plugins are not downloaded", notes(USERS))
         self.assertIn("json_output: taken, but it belongs under falco", notes(USERS))
-        more = {"falcosidekick": {"enabled": True}, "driver": {"kind": "modern_ebpf"}, "collectors": {"docker": {"enabled": False}}, "tty": True,
+        more = {"falcosidekick": {"webui": {"enabled": True}}, "driver": {"kind": "modern_ebpf"}, "collectors": {"docker": {"enabled": False}}, "tty": True,
                 "falco": {"plugins": [{"name": "k8saudit"}]}, "controller": {"kind": "deployment"}, "image": {"repository": "falcosecurity/falco"}}
-        for wanted in ("image.repository:", "falcosidekick:", "driver.kind:", "collectors.docker:", "tty:", "falco.plugins:", "controller.kind:"):
+        for wanted in ("image.repository:", "falcosidekick.webui:", "driver.kind:", "collectors.docker:", "tty:", "falco.plugins:", "controller.kind:"):
             self.assertIn(wanted, notes(more))
 
     def test_the_default_warns_of_nothing(self):
@@ -212,6 +212,93 @@ class Chart(unittest.TestCase):
         values = {"driver": {"modernEbpf": {"leastPrivileged": True}}}
         overlay = kustomize(KUBERNETES / "overlays" / "least-privilege")
         self.assertEqual(container(objects(values))["securityContext"], container(overlay)["securityContext"])
+
+
+class Falcosidekick(unittest.TestCase):
+    """`falcosidekick.enabled: true`, with the names of falcosidekick's own chart."""
+
+    CONFIG = {
+        "existingSecret": "mine", "extraEnv": [{"name": "A", "value": "b"}], "extraArgs": ["--x"], "debug": True,
+        "customfields": {"cluster": "one", "team": "sec"}, "tlsserver": {"deploy": False, "notlsport": 2810}, "policyreport": {"enabled": False},
+        "slack": {"webhookurl": "https://hooks.example.org/x", "minimumpriority": "warning", "footer": ""},
+        "elasticsearch": {"maxconcurrentrequests": 1, "batching": {"enabled": True, "batchsize": 5242880}, "checkcert": False},
+        "alertmanager": {"expireafter": "900"}, "telegram": {"messagethreadid": "7"},
+        "aws": {"rolearn": "arn:aws:iam::1:role/x", "region": "eu-central-1", "s3": {"bucket": "b"}},
+        "otlp": {"traces": {"endpoint": "http://o:4318", "extraenvvars": [{"name": "OTEL_A", "value": "1"}]}, "metrics": {"extraenvvars": {"OTEL_B": "2"}}},
+        "loki": {"hostport": "http://loki:3100", "grafanaDashboard": {"enabled": True}},
+        "azure": {"workloadIdentityClientID": "id", "eventHub": {"name": "hub"}},
+    }
+
+    def objects(self, **values):
+        return [item for item in objects({"falcosidekick": {"enabled": True, **values}}) if "sidekick" in item["metadata"]["name"]]
+
+    def test_it_is_deployed_only_where_it_is_wanted(self):
+        self.assertFalse([item for item in objects({}) if "sidekick" in str(item)])
+        self.assertEqual({item["kind"] for item in self.objects()}, {"ServiceAccount", "Secret", "Service", "Deployment"})
+
+    def test_what_is_deployed_fits_the_openapi_schemas(self):
+        every = {"config": self.CONFIG, "imagePullSecrets": ["pull"], "service": {"type": "NodePort", "annotations": {"a": "b"}}, "customAnnotations": {"c": "d"},
+                 "customLabels": {"e": "f"}, "podLabels": {"g": "h"}, "podAnnotations": {"i": "j"}, "revisionHistoryLimit": 1, "priorityClassName": "high",
+                 "tolerations": [{"operator": "Exists"}], "nodeSelector": {"k": "l"}, "resources": {"limits": {"memory": "64Mi"}},
+                 "securityContext": {"readOnlyRootFilesystem": True}, "extraVolumes": [{"name": "v", "emptyDir": {}}], "extraVolumeMounts": [{"name": "v", "mountPath": "/v"}]}
+        for values in ({}, every):
+            for item in self.objects(**values):
+                for version in VERSIONS:
+                    self.assertIsNone(invalid(item, version), item)
+
+    def test_the_sensor_s_alerts_go_to_its_service_as_json(self):
+        items = objects({"falcosidekick": {"enabled": True}, "falco": {"json_output": False}})
+        made = config(items)
+        self.assertEqual(made["http_output"], {"enabled": True, "url": "http://sensor-falcosidekick:2801"})
+        self.assertEqual((made["json_output"], made["json_include_output_property"]), (True, True))
+        service = one([i for i in items if i["metadata"]["name"] == "sensor-falcosidekick"], "Service")
+        pods = one(items, "Deployment")["spec"]["template"]
+        self.assertEqual(service["spec"]["ports"][0]["port"], 2801)
+        self.assertLessEqual(service["spec"]["selector"].items(), pods["metadata"]["labels"].items())
+        self.assertEqual(pods["spec"]["containers"][0]["ports"][0], {"name": "http", "containerPort": 2801, "protocol": "TCP"})
+        # The DaemonSet and its Service do not take falcosidekick's pods for theirs.
+        own = one(items, "DaemonSet")["spec"]["selector"]["matchLabels"]
+        self.assertFalse(own.items() <= pods["metadata"]["labels"].items())
+
+    def test_its_address_can_be_another_one(self):
+        for values, url in (({"fullfqdn": True}, "http://sensor-falcosidekick.sensor.svc.cluster.local:2801"), ({"listenPort": "2802"}, "http://sensor-falcosidekick:2802")):
+            items = objects({"falcosidekick": {"enabled": True, **values}})
+            self.assertEqual(config(items)["http_output"]["url"], url)
+            service = one([i for i in items if i["metadata"]["name"] == "sensor-falcosidekick"], "Service")
+            self.assertTrue(url.endswith(f":{service['spec']['ports'][0]['port']}"))
+        given = {"falcosidekick": {"enabled": True}, "falco": {"http_output": {"url": "http://other:1", "user_agent": "x"}}}
+        self.assertEqual(config(objects(given))["http_output"], {"enabled": True, "url": "http://other:1", "user_agent": "x"})
+
+    def test_each_key_of_its_configuration_becomes_its_variable(self):
+        items = self.objects(config=self.CONFIG)
+        variables = {name: base64.b64decode(value).decode() for name, value in one(items, "Secret")["data"].items()}
+        self.assertEqual(variables, {
+            "DEBUG": "true", "CUSTOMFIELDS": "cluster:one,team:sec", "SLACK_WEBHOOKURL": "https://hooks.example.org/x", "SLACK_MINIMUMPRIORITY": "warning",
+            "ELASTICSEARCH_MAXCONCURRENTREQUESTS": "1", "ELASTICSEARCH_BATCHING_ENABLED": "true", "ELASTICSEARCH_BATCHING_BATCHSIZE": "5242880",
+            "ELASTICSEARCH_CHECKCERT": "false", "ALERTMANAGER_EXPIRESAFTER": "900", "TELEGRAM_MESSAGE_THREAD_ID": "7", "AWS_REGION": "eu-central-1",
+            "AWS_S3_BUCKET": "b", "OTLP_TRACES_ENDPOINT": "http://o:4318", "OTEL_A": "1", "OTEL_B": "2", "LOKI_HOSTPORT": "http://loki:3100", "AZURE_EVENTHUB_NAME": "hub"})
+        self.assertEqual(one(items, "ServiceAccount")["metadata"]["annotations"],
+                         {"azure.workload.identity/client-id": "id", "eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"})
+        made = one(items, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+        self.assertEqual([source["secretRef"]["name"] for source in made["envFrom"]], ["sensor-falcosidekick", "mine"])
+        self.assertEqual((made["env"], made["args"]), ([{"name": "A", "value": "b"}], ["--x"]))
+
+    def test_another_configuration_starts_other_pods(self):
+        def checksum(url):
+            items = self.objects(config={"slack": {"webhookurl": url}})
+            return one(items, "Deployment")["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
+
+        self.assertEqual(checksum("a"), checksum("a"))
+        self.assertNotEqual(checksum("a"), checksum("b"))
+
+    def test_nothing_secret_is_in_the_deployment(self):
+        self.assertNotIn("hooks.example.org", str(one(self.objects(config=self.CONFIG), "Deployment")))
+
+    def test_what_is_not_deployed_with_it_is_named(self):
+        said = notes({"falcosidekick": {"enabled": True, "webui": {"enabled": True, "replicaCount": 2}, "config": self.CONFIG}})
+        self.assertIn("falcosidekick.webui: the user interface is not deployed", said)
+        self.assertIn("falcosidekick.config.tlsserver:", said)
+        self.assertNotIn("WARNING", notes({"falcosidekick": {"enabled": True, "config": {"slack": {"webhookurl": "x"}}}}))
 
 
 class OneDeployment(unittest.TestCase):

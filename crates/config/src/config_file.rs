@@ -48,7 +48,8 @@ impl Setting for ConfigFile {
             match key.as_str()? {
                 "path" => path = Some(PathBuf::read(value)?),
                 "strategy" => strategy = Strategy::read(value)?,
-                _ => return None,
+                // Without effect, as in Falco.
+                _ => {}
             }
         }
         path.map(|path| Self { path, strategy })

@@ -34,17 +34,10 @@ pub struct AppendOutput {
 pub struct RuleSwitch {
     /// Whether the entry enables the rules.
     pub enable: bool,
-    /// The rules.
-    pub rules: WhichRules,
-}
-
-/// The rules that a [`RuleSwitch`] is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WhichRules {
     /// Rules with that name; `*` stands for any text.
-    Named(String),
+    pub rule: Option<String>,
     /// Rules with that tag.
-    Tagged(String),
+    pub tag: Option<String>,
 }
 
 /// `engine.*`

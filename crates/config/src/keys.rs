@@ -19,6 +19,17 @@ pub struct Key {
     pub show: fn(&Config) -> String,
     /// Sets the value; false if the node has another type.
     pub(super) set: fn(&mut Config, &Node) -> bool,
+    /// Sets the default.
+    pub(super) reset: fn(&mut Config),
+    /// Whether Falco takes the default for a text that is no such value.
+    pub(super) falls_back: bool,
+}
+
+impl Key {
+    /// Whether the value is a list.
+    pub(super) fn is_list(&self) -> bool {
+        self.ty.starts_with("a list")
+    }
 }
 
 impl std::fmt::Debug for Key {
@@ -27,9 +38,10 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// What the value at a place must look like, in words.
-fn type_of<T: Setting>(_: fn(&Config) -> &T) -> &'static str {
-    T::TYPE
+/// What the value at a place must look like, in words, and whether Falco falls back to the
+/// default.
+fn type_of<T: Setting>(_: fn(&Config) -> &T) -> (&'static str, bool) {
+    (T::TYPE, T::FALLS_BACK)
 }
 
 macro_rules! keys {
@@ -40,7 +52,8 @@ macro_rules! keys {
             static KEYS: std::sync::LazyLock<Vec<Key>> = std::sync::LazyLock::new(|| vec![
                 $(Key {
                     name: concat_dots!($($part).+),
-                    ty: type_of(|config: &Config| &config.$($part).+),
+                    ty: type_of(|config: &Config| &config.$($part).+).0,
+                    falls_back: type_of(|config: &Config| &config.$($part).+).1,
                     doc: $doc,
                     falco: !concat_dots!($($part).+).starts_with("sensor."),
                     show: |config| config.$($part).+.show(),
@@ -48,6 +61,7 @@ macro_rules! keys {
                         Some(value) => { config.$($part).+ = value; true }
                         None => false,
                     },
+                    reset: |config| config.$($part).+ = Config::default().$($part).+,
                 },)*
             ]);
             &KEYS
@@ -83,7 +97,7 @@ keys! {
     file_output.keep_alive: "Keep the file open; otherwise the sensor closes the file whenever no line waits.";
     file_output.filename: "Path of the file; `{node}` and `{hostname}` are replaced. Each node needs a file of its own: NFS has no atomic append.";
     http_output.enabled: "POST each line to a web server (falcosidekick, for example).";
-    http_output.url: "Address of the web server, `http://…` or `https://…`.";
+    http_output.url: "Address of the web server, `http://…` or `https://…`; a user and a password in front of the host become an `Authorization` header. The proxies of curl's variables apply: `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`.";
     http_output.user_agent: "`User-Agent` of the requests.";
     http_output.insecure: "Do not check the server's certificate.";
     http_output.ca_cert: "PEM file of the authority that signed the server's certificate.";
@@ -93,11 +107,12 @@ keys! {
     http_output.client_cert: "PEM file of that certificate.";
     http_output.client_key: "PEM file of its key.";
     http_output.echo: "Log the server's answers.";
-    http_output.keep_alive: "Keep the connection for further requests.";
-    syslog_output.enabled: "Send lines to the system log, `/dev/log`; the severity is the rule's priority.";
+    http_output.compress_uploads: "Tell the server that it may compress its answers (`TE: gzip`), as Falco does.";
+    http_output.keep_alive: "Let the kernel probe an idle connection (TCP keepalive). The connection is kept for further requests in any case.";
+    syslog_output.enabled: "Send lines to the system log, `/dev/log`; the facility is `user`, the severity is the rule's priority.";
     program_output.enabled: "Give lines to a program, on its standard input.";
     program_output.keep_alive: "Keep the program running; otherwise the sensor starts the program for each line.";
-    program_output.program: "The program and its arguments. No shell reads them: quotes and backslashes work, pipes and variables do not.";
+    program_output.program: "The program and its arguments. What only a shell reads (pipes, variables) needs `/bin/sh`, which the sensor's image lacks.";
     webserver.enabled: "Serve health and metrics by HTTP.";
     webserver.listen_port: "Port of the web server; 0: any free one.";
     webserver.listen_address: "Address of the web server.";
@@ -128,21 +143,32 @@ keys! {
     log_syslog: "Log to the system log, `/dev/log`, where there is one.";
     log_level: "Least urgent log lines. `TARGET=LEVEL` sets another level for a module of the sensor or for a library, and for what is in it; libraries are otherwise heard from warnings on. Beside Falco's levels there are `off` and `trace`; the log has none above error: what is more urgent means errors, too.";
     sensor.node: "Name of the node, `{node}`. Default: `NODE_NAME`, else the host's name.";
+    sensor.node_cgroup: "Cgroup of the node, from the kernel's root on, where the node is a container itself and shares the kernel with other nodes (kind, k3d, minikube): the sensor leaves out what happens outside of it. `/`: the whole machine. Default: the container around the sensor's own, if there is one.";
     sensor.hostname: "`hostname` in records. Default: `FALCO_HOSTNAME`, else `NODE_NAME`, else the host's name.";
     sensor.host_root: "Where the host's root directory is mounted. Default: `HOST_ROOT`, else `/`.";
     sensor.proc_root: "Where the host's `/proc` is mounted.";
     sensor.stop_deadline: "How long a stop may take. The sensor counts lines that it has not written by then as dropped.";
     sensor.instance: "Name of the lock that keeps a second sensor from starting on the node.";
+    sensor.strict_config: "Refuse a configuration with unknown keys, or with values for which Falco takes the default; otherwise the sensor warns of them. `--dry-run --strict` sets the key.";
+    sensor.syslog.ident: "Name (ident) in front of each line of the system log, of alerts and of the sensor's own log.";
     sensor.log_format: "How the log's lines look: `text`, or `json`: an object a line, with `time`, `level`, `target` (the module), `message` and, where there are any, `fields`.";
+    sensor.rules.base: "Load macros and lists before the first rules file: those that the rule files of the Falco project define (`spawned_process`, `container`, `shell_binaries`, …), with the same meaning. A definition in a rules file takes the place of the one here. `sensor --print-base-rules` prints them.";
     sensor.capture.argv_limit: "Most bytes of argv to capture, 1KiB to 256KiB. A reload cannot raise the limit above 32KiB; a restart can.";
     sensor.capture.env: "Environment variables that rules may see: all, none, or those named. Captured only if a rule looks at them. *They often hold secrets.*";
     sensor.capture.env_limit: "Most bytes of the environment that an output prints, up to 32KiB. Conditions and `proc.env[NAME]` see all of it; what is beyond this limit takes room in the ring buffer for a moment.";
     sensor.capture.tree.mode: "A process tree: `all` treats it like any other, `exclude` leaves it out, `only` leaves out all others.";
     sensor.capture.tree.root: "Process at the root of that tree. Default: the sensor.";
     sensor.capture.hooks: "How the sensor hooks the exits of system calls (hook mode). *`fexit` costs no other system call anything, and sees no call that seccomp refused; `raw` costs every system call more; `perf` sees no call of 32-bit processes.*";
-    sensor.containerd.enabled: "Ask containerd about containers.";
-    sensor.containerd.sockets: "containerd's sockets, in the order in which the sensor tries them. Empty: the known ones (containerd, microk8s, k3s, k0s).";
+    sensor.containerd.enabled: "Ask containerd about containers. `true`: the sensor is not ready without it.";
+    sensor.containerd.sockets: "containerd's sockets; the sensor uses each one that answers. Empty: the known ones (containerd, microk8s, k3s, RKE2, k0s).";
     sensor.containerd.namespaces: "containerd's namespaces whose containers the sensor asks for. Empty: k8s.io, moby, default.";
+    sensor.cri.enabled: "Ask any other runtime with CRI (CRI-O, cri-dockerd).";
+    sensor.cri.sockets: "Sockets of CRI; where containerd answers, the sensor uses containerd's own API. Empty: the known ones.";
+    sensor.docker.enabled: "Ask Docker about containers.";
+    sensor.docker.sockets: "Docker's sockets. Empty: the known one.";
+    sensor.podman.enabled: "Ask Podman about containers. Its socket exists only while its service runs (`podman.socket` of systemd).";
+    sensor.podman.sockets: "Podman's sockets. Empty: those of root and of each user.";
+    sensor.label_max_len: "Most bytes of a label's value; longer labels are left out. Falco: `label_max_len` of the container plugin.";
     sensor.kube.enabled: "Ask the API server about pods.";
     sensor.kube.kubeconfig: "File with the API server's address and credentials. Default: those of the service account.";
     sensor.kube.node: "Name of the node. Default: `sensor.node`.";
@@ -167,119 +193,12 @@ keys! {
     sensor.file_output.spool.memory: "Bytes that wait in memory while the file cannot be written.";
     sensor.file_output.spool.directory: "Local directory for lines beyond that. Default: none.";
     sensor.file_output.spool.size: "Bytes that may wait in that directory.";
+    sensor.http_output.headers: "Further headers of the requests, as `NAME: value`. *They are secrets: no list or log shows their values.*";
     sensor.http_output.timeout: "How long one request may take.";
     sensor.http_output.retry_for: "How long the sensor tries to deliver a line before it drops the line.";
     sensor.http_output.retry_min: "First pause after a failure; it doubles with each further one.";
     sensor.http_output.retry_max: "Longest pause.";
 }
-
-/// Keys of falco.yaml that have no effect here, with the reason; a name includes all keys below it.
-pub const NOT_APPLICABLE: &[(&str, &str)] = &[
-    (
-        "base_syscalls",
-        "the kernel side is chosen from the loaded rules",
-    ),
-    (
-        "buffer_format_base64",
-        "buffers of reads and writes are not captured",
-    ),
-    ("capture", "writing .scap files is not supported"),
-    ("collectors", "see sensor.containerd and sensor.kube"),
-    ("container_engines", "see sensor.containerd"),
-    ("engine.ebpf", "there is one engine, modern_ebpf"),
-    ("engine.gvisor", "there is one engine, modern_ebpf"),
-    ("engine.kind", "there is one engine, modern_ebpf"),
-    ("engine.kmod", "there is one engine, modern_ebpf"),
-    (
-        "engine.modern_ebpf.cpus_for_each_buffer",
-        "there is one ring buffer for all CPUs, in the kernel's order",
-    ),
-    (
-        "engine.modern_ebpf.disable_iterators",
-        "there are none; processes from before the start are read from /proc",
-    ),
-    ("engine.nodriver", "there is one engine, modern_ebpf"),
-    ("engine.replay", "reading .scap files is not supported"),
-    (
-        "falco_libs",
-        "caches are sized by themselves, within bounds",
-    ),
-    ("grpc", "Falco has removed it"),
-    ("grpc_output", "Falco has removed it"),
-    (
-        "http_output.compress_uploads",
-        "lines are sent one by one, which does not compress well",
-    ),
-    (
-        "http_output.max_consecutive_timeouts",
-        "see sensor.http_output.retry_for",
-    ),
-    (
-        "json_include_output_fields_property_null",
-        "values that are not available are always null",
-    ),
-    (
-        "libs_logger",
-        "there are no such libraries here; see log_level",
-    ),
-    (
-        "load_plugins",
-        "plugins are not supported; what the container plugin does is built in",
-    ),
-    ("metadata_download", "Falco has removed it; see sensor.kube"),
-    (
-        "metrics.jemalloc_stats_enabled",
-        "memory does not come from jemalloc",
-    ),
-    (
-        "metrics.kernel_iter_event_counters_enabled",
-        "there are no iterators in the kernel",
-    ),
-    (
-        "metrics.plugins_metrics_enabled",
-        "plugins are not supported; what the container plugin does is built in",
-    ),
-    (
-        "modern_bpf",
-        "there is one ring buffer for all CPUs, in the kernel's order",
-    ),
-    ("outputs", "Falco has removed it; see sensor.fairness"),
-    (
-        "outputs_queue.recovery",
-        "a full queue drops lines and counts them",
-    ),
-    (
-        "plugins",
-        "plugins are not supported; what the container plugin does is built in",
-    ),
-    (
-        "plugins_hostinfo",
-        "plugins are not supported; what the container plugin does is built in",
-    ),
-    (
-        "rule_files",
-        "Falco does not read it either; see rules_files",
-    ),
-    ("scap_files", "reading .scap files is not supported"),
-    ("static_fields", "add fields by append_output"),
-    ("syscall_event_timeouts", "an idle node is not an error"),
-    (
-        "syscall_buf_size_preset",
-        "see engine.modern_ebpf.buf_size_preset",
-    ),
-    (
-        "syscall_drop_failed_exit",
-        "see engine.modern_ebpf.drop_failed_exit",
-    ),
-    (
-        "webserver.k8s_audit_endpoint",
-        "Falco has removed it; see deploy/kubernetes/audit",
-    ),
-    (
-        "webserver.threadiness",
-        "the web server uses the runtime's threads",
-    ),
-];
 
 /// Conditions that a type alone does not express: key, condition, the condition in words.
 type Range = (&'static str, fn(&Config) -> bool, &'static str);
@@ -380,10 +299,37 @@ const RANGES: &[Range] = &[
     (
         "http_output.url",
         |c| {
-            let url = &c.http_output.url;
-            url.is_empty() || url.starts_with("http://") || url.starts_with("https://")
+            let scheme = c
+                .http_output
+                .url
+                .split_once("://")
+                .map(|(scheme, _)| scheme);
+            scheme.is_none_or(|s| {
+                ["http", "https"]
+                    .iter()
+                    .any(|known| s.eq_ignore_ascii_case(known))
+            })
         },
         "must begin with http:// or https://",
+    ),
+    (
+        "sensor.host_root",
+        |c| !c.sensor.host_root.as_os_str().is_empty(),
+        "must be a path",
+    ),
+    (
+        "sensor.proc_root",
+        |c| !c.sensor.proc_root.as_os_str().is_empty(),
+        "must be a path",
+    ),
+    (
+        "sensor.syslog.ident",
+        |c| {
+            let ident = &c.sensor.syslog.ident;
+            let is_word = |b: u8| b.is_ascii_graphic() && b != b':' && b != b'[';
+            (1..=48).contains(&ident.len()) && ident.bytes().all(is_word)
+        },
+        "must be 1 to 48 printable ASCII characters without blank, ':' and '['",
     ),
     (
         "sensor.instance",

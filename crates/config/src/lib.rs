@@ -11,13 +11,18 @@
 
 mod apply;
 mod config_file;
+mod container_plugin;
 mod engine;
+mod foreign;
 mod keys;
 mod load;
 mod log;
+mod missing;
 mod outputs;
+mod path;
 mod print;
 mod schema;
+mod secrets;
 mod sensor;
 mod service;
 mod setting;
@@ -25,19 +30,21 @@ mod values;
 
 pub use config_file::{ConfigFile, Strategy};
 
-pub use engine::{AppendOutput, Engine, ModernEbpf, RuleMatching, RuleSwitch, WhichRules};
-pub use keys::{Key, NOT_APPLICABLE, all as keys};
+pub use engine::{AppendOutput, Engine, ModernEbpf, RuleMatching, RuleSwitch};
+pub use foreign::{Foreign, NOT_APPLICABLE};
+pub use keys::{Key, all as keys};
 pub use load::{ConfigError, Inputs, Loaded, load};
 pub use log::{LogFormat, LogLevel, priority_of};
 pub use outputs::{
-    FileOutput, HttpOutput, HttpTuning, OutputsQueue, ProgramOutput, Rotate, Spool, StdoutOutput,
-    SyslogOutput,
+    FileOutput, Headers, HttpOutput, HttpTuning, OutputsQueue, ProgramOutput, Rotate, Spool,
+    StdoutOutput, SyslogOutput,
 };
 pub use print::{markdown, print};
 pub use schema::schema;
+pub use secrets::hide_user_info;
 pub use sensor::{
-    Capture, Containerd, Dns, Fairness, FileTuning, Hold, Hooks, Kube, SelfTest, Sensor, Toggle,
-    Tree, TreeMode, WantedEnv,
+    Capture, Containerd, Dns, Fairness, FileTuning, Hold, Hooks, Kube, Runtime, SelfTest, Sensor,
+    SensorRules, Syslog, Toggle, Tree, TreeMode, WantedEnv,
 };
 pub use service::{DropAction, Metrics, SyscallEventDrops, Webserver};
 pub use values::{ByteSize, Mode, Owner, Span};
@@ -45,6 +52,8 @@ pub use values::{ByteSize, Mode, Owner, Span};
 use std::path::PathBuf;
 
 use falco_rules::Priority;
+
+use missing::missing;
 
 /// The whole configuration. `Config::default()` is in force without any file.
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of falco.yaml")]

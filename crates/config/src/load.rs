@@ -7,9 +7,9 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use yaml::{Diagnostic, Kind, Limits, Node, Source, Style, parse};
+use yaml::{Diagnostic, Kind, Limits, Node, Severity, Source, Style, parse};
 
-use super::{Config, ConfigFile, Strategy, apply::Layers, keys};
+use super::{Config, ConfigFile, Strategy, apply::Layers, keys, missing, path, secrets};
 
 /// The file that is read if the command line names none, and if it exists.
 pub(super) const DEFAULT_FILE: &str = "/etc/falco/falco.yaml";
@@ -125,6 +125,27 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigError> {
     } = loader;
     let config = &mut layers.config;
     config.optional_rules_files.clone_from(&config.rules_files);
+    layers.errors.extend(missing(config));
+    let is_strict = config.sensor.strict_config;
+    // Falco loads only those plugins of the list that the other list names.
+    if layers.was_given("load_plugins") {
+        let is_about_all = |warning: &Diagnostic| warning.message.starts_with("'plugins'");
+        layers.warnings.retain(|warning| !is_about_all(warning));
+    }
+    let mistakes = std::mem::take(&mut layers.mistakes);
+    if is_strict {
+        layers
+            .errors
+            .extend(mistakes.into_iter().map(|mistake| Diagnostic {
+                severity: Severity::Error,
+                ..mistake
+            }));
+    } else {
+        layers.warnings.extend(mistakes);
+    }
+    for told in layers.errors.iter_mut().chain(&mut layers.warnings) {
+        secrets::hide(told);
+    }
     if !layers.errors.is_empty() {
         return Err(ConfigError::Invalid {
             problems: layers.errors,
@@ -199,7 +220,7 @@ impl Loader<'_> {
         };
         match parse(source, &limits) {
             Ok(parsed) => {
-                self.layers.warnings.extend(parsed.warnings);
+                self.layers.mistakes.extend(parsed.warnings);
                 parsed.documents.into_iter().next()
             }
             Err(error) => {
@@ -309,7 +330,7 @@ impl Loader<'_> {
             if let Some(name) = yaml::nearest(variable, known.iter().map(String::as_str)) {
                 let source = Source::new("environment", variable);
                 let message = format!("variable {variable} is not known");
-                self.layers.warnings.push(
+                self.layers.mistakes.push(
                     Diagnostic::warning(&source, source.position(0), message)
                         .hint(format!("did you mean {name}?")),
                 );
@@ -317,52 +338,62 @@ impl Loader<'_> {
         }
     }
 
-    /// Applies `key=value`, `list[]=value` and `list[2]=value` for the keys that `wanted` accepts.
+    /// Applies `key=value`, `list[]=value` and `list[2].key=value` for the first names that
+    /// `wanted` accepts.
     fn overrides(&mut self, wanted: impl Fn(&str) -> bool) {
         for text in &self.inputs.overrides {
-            let end = text.find(['=', '[']).unwrap_or(text.len());
+            let end = text.find(['=', '[', '.']).unwrap_or(text.len());
             if !wanted(text[..end].trim()) {
                 continue;
             }
-            let source = Source::new("-o", text);
+            let source = Source::new("-o", "");
+            let mut wrong = |message: String, hint: &str| {
+                let error = Diagnostic::error(&source, source.position(0), message);
+                self.layers.errors.push(error.hint(hint));
+            };
             let Some((name, value)) = text.split_once('=') else {
-                self.layers.errors.push(
-                    Diagnostic::error(&source, source.position(0), format!("'{text}' has no '='"))
-                        .hint("write -o key=value"),
-                );
+                wrong(format!("'{text}' has no '='"), "write -o key=value");
                 continue;
             };
             let name = name.trim();
-            let value = Source::new(format!("-o {name}"), value);
-            let Some(node) = self.parse(&value).or_else(|| {
-                value.text().trim().is_empty().then(|| Node {
-                    kind: Kind::Scalar("".into(), Style::DoubleQuoted),
-                    position: value.position(0),
-                })
-            }) else {
-                continue;
+            let steps = match path::parse(name) {
+                Ok(steps) => steps,
+                Err(problem) => {
+                    let hint = "write -o key=value, list[]=value or list[0].key=value";
+                    wrong(format!("'{name}': {problem}"), hint);
+                    continue;
+                }
             };
-            let element = name
-                .strip_suffix(']')
-                .and_then(|name| name.rsplit_once('['));
-            match element {
-                None => self
-                    .layers
-                    .document(&value, name, &node, Strategy::Override),
-                Some((list, "")) => self.layers.element(&value, list, None, &node),
-                Some((list, index)) => match index.parse() {
-                    Ok(index) => self.layers.element(&value, list, Some(index), &node),
-                    Err(_) => self.layers.errors.push(
-                        Diagnostic::error(
-                            &source,
-                            source.position(0),
-                            format!("'{index}' is no number"),
-                        )
-                        .hint("write -o list[0]=value or -o list[]=value"),
-                    ),
-                },
+            if let Some((source, node)) = self.option_value(name, value) {
+                self.layers.path(&source, &steps, &node);
             }
         }
+    }
+
+    /// The value of an option: as in Falco a text, unless it stands in braces. A list in brackets
+    /// is a list here.
+    fn option_value(&mut self, name: &str, value: &str) -> Option<(Source, Node)> {
+        let is_in = |open, close| value.starts_with(open) && value.ends_with(close);
+        let source = Source::new("-o", value);
+        if is_in('{', '}') {
+            let node = self.parse(&Source::new(format!("-o {name}"), value))?;
+            return Some((source, node));
+        }
+        if is_in('[', ']')
+            && let Ok(parsed) = parse(&source, &Limits::default())
+            && let Some(node) = parsed.documents.into_iter().next()
+        {
+            return Some((source, node));
+        }
+        let source = Source::new("-o", "");
+        let position = source.position(0);
+        let style = if value.is_empty() {
+            Style::DoubleQuoted
+        } else {
+            Style::Plain
+        };
+        let kind = Kind::Scalar(value.into(), style);
+        Some((source, Node { kind, position }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Keys of falco.yaml about outputs, and the `sensor:` keys beside them.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use super::{ByteSize, Span};
 
@@ -119,7 +119,9 @@ pub struct HttpOutput {
     pub client_key: PathBuf,
     /// Whether to write the answers of the server to the log.
     pub echo: bool,
-    /// Whether to keep the connection for further requests.
+    /// Whether to tell the server that it may compress its answers.
+    pub compress_uploads: bool,
+    /// Whether the kernel probes an idle connection.
     pub keep_alive: bool,
 }
 
@@ -137,14 +139,28 @@ impl Default for HttpOutput {
             client_cert: "/etc/ssl/certs/client.crt".into(),
             client_key: "/etc/ssl/certs/client.key".into(),
             echo: false,
-            keep_alive: true,
+            compress_uploads: false,
+            keep_alive: false,
         }
+    }
+}
+
+/// Names and values of HTTP headers. The values are secrets.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Headers(pub Vec<(String, String)>);
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.iter().map(|(name, _)| name);
+        f.debug_set().entries(names).finish()
     }
 }
 
 /// `sensor.http_output.*`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpTuning {
+    /// Further headers of the requests.
+    pub headers: Headers,
     /// Time limit for one request.
     pub timeout: Span,
     /// How long the sensor retries a line before it drops the line.
@@ -158,6 +174,7 @@ pub struct HttpTuning {
 impl Default for HttpTuning {
     fn default() -> Self {
         Self {
+            headers: Headers::default(),
             timeout: Span::from_secs(10),
             retry_for: Span::from_secs(300),
             retry_min: Span::from_millis(100),
@@ -180,7 +197,7 @@ pub struct ProgramOutput {
     pub enabled: bool,
     /// Whether to keep the program running; otherwise the sensor starts it for each line.
     pub keep_alive: bool,
-    /// The command line of the program. The sensor splits it without a shell: quotes and
-    /// backslashes work, `|`, `>` and `$` do not.
+    /// The command line of the program. The sensor splits it without a shell, unless it has
+    /// characters that only a shell interprets.
     pub program: String,
 }

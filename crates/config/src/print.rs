@@ -2,10 +2,13 @@
 
 use std::fmt::Write;
 
-use super::{Config, NOT_APPLICABLE, keys};
+use super::{
+    Config, Key, NOT_APPLICABLE, keys, secrets,
+    setting::{Setting as _, quote},
+};
 
-/// The whole configuration as YAML, each key with its meaning. The text reads as the same
-/// configuration.
+/// The whole configuration as YAML, each key with its meaning, without secrets. Apart from these
+/// the text reads as the same configuration.
 #[must_use]
 pub fn print(config: &Config) -> String {
     let mut out = String::new();
@@ -20,10 +23,25 @@ pub fn print(config: &Config) -> String {
         }
         let indent = "  ".repeat(parts.len());
         let _ = writeln!(out, "{indent}# {}", key.doc);
-        let _ = writeln!(out, "{indent}{last}: {}", (key.show)(config));
+        let _ = writeln!(out, "{indent}{last}: {}", value(key, config));
         open = parts;
     }
     out
+}
+
+/// The value of a key as YAML, without secrets.
+fn value(key: &Key, config: &Config) -> String {
+    match key.name {
+        "http_output.url" => quote(&secrets::hide_user_info(&config.http_output.url)),
+        "sensor.http_output.headers" => {
+            let mut hidden = config.sensor.http_output.headers.clone();
+            for (_, value) in &mut hidden.0 {
+                secrets::HIDDEN.clone_into(value);
+            }
+            hidden.show()
+        }
+        _ => secrets::hide_all(&(key.show)(config)),
+    }
 }
 
 /// The text of the page `deploy/configuration.md`.
@@ -37,6 +55,9 @@ pub fn markdown() -> String {
          `config_files`, the environment, and `-o key=value`, each over the ones before it; only `-o config_files=…` \
          comes first, since it says what to merge in. The sensor also runs with no file at all. \
          `sensor --print-config` prints the values in force.\n\n\
+         An unknown key is a warning with the nearest known one; `sensor.strict_config: true` makes it an error. A \
+         key without a value has its default. `-o` takes Falco's paths (`rules[].disable.rule=*`, `a.b[0].c=v`): the \
+         value is a text as it stands, unless it is in braces or brackets.\n\n\
          `${NAME}` in a value stands for a variable of the environment. A variable can set each key under \
          `sensor` too: `SENSOR_CAPTURE_HOOKS` sets `sensor.capture.hooks`; write lists with commas.\n\n",
     );
@@ -57,9 +78,9 @@ pub fn markdown() -> String {
         }
         out.push('\n');
     }
-    out += "## Keys of falco.yaml without effect here\n\nThe sensor accepts these keys with a warning.\n\n| Key | Why |\n|---|---|\n";
-    for (name, reason) in NOT_APPLICABLE {
-        let _ = writeln!(out, "| `{name}` | {reason} |");
+    out += "## Keys of falco.yaml without effect here\n\nThe sensor accepts these keys, with a warning where a value asks for something that is not there.\n\n| Key | Why |\n|---|---|\n";
+    for foreign in NOT_APPLICABLE {
+        let _ = writeln!(out, "| `{}` | {} |", foreign.name, foreign.reason);
     }
     out += "\n## Defaults that differ from Falco's\n\n| Key | Falco | here | Why |\n|---|---|---|---|\n";
     for (key, falco, ours, why) in DIFFERENT {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{LogLevel, NOT_APPLICABLE, keys};
+use super::{LogLevel, NOT_APPLICABLE, apply::FORMER, keys};
 
 /// The version of JSON Schema in which Falco's own schemas are written.
 const DRAFT: &str = "http://json-schema.org/draft-06/schema#";
@@ -13,18 +13,21 @@ const DRAFT: &str = "http://json-schema.org/draft-06/schema#";
 pub fn schema() -> Value {
     let mut root = section();
     for key in keys() {
-        let mut schema = of_type(key.ty).unwrap_or_default();
+        let schema = of_type(key.ty).unwrap_or_default();
+        for (former, _) in FORMER.iter().filter(|(_, current)| *current == key.name) {
+            let mut schema = schema.clone();
+            describe(&mut schema, &format!("The former name of `{}`.", key.name));
+            insert(&mut root, former, schema);
+        }
+        let mut schema = schema;
         describe(&mut schema, &format!("{} ({})", key.doc, key.ty));
         insert(&mut root, key.name, schema);
     }
-    for (name, reason) in NOT_APPLICABLE {
+    for foreign in NOT_APPLICABLE {
         let mut schema = Map::new();
-        describe(&mut schema, &format!("No effect here: {reason}."));
-        insert(&mut root, name, schema);
+        describe(&mut schema, &format!("No effect here: {}.", foreign.reason));
+        insert(&mut root, foreign.name, schema);
     }
-    let mut former = one_or_more();
-    describe(&mut former, "The former name of `rules_files`.");
-    insert(&mut root, "rules_file", former);
     root.insert("$schema".into(), DRAFT.into());
     root.insert("title".into(), "Configuration of the sensor".into());
     Value::Object(root)
@@ -78,6 +81,9 @@ fn of_type(words: &str) -> Option<Map<String, Value>> {
         }
         "a number" => json!({ "type": ["number", "null"] }),
         "a text" | "a path" | "an IP address" | LogLevel::TYPE => scalar(),
+        "a mapping of names and values" => {
+            json!({ "type": ["object", "null"], "additionalProperties": scalar() })
+        }
         "a list of texts" => texts,
         "a list of paths" => return Some(one_or_more()),
         "a list of ignore, log, alert or exit" => json!({

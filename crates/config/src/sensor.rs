@@ -9,6 +9,8 @@ use super::{ByteSize, HttpTuning, LogFormat, Mode, Owner, Rotate, Span, Spool};
 pub struct Sensor {
     /// Name of the node, for `{node}`; by default the name of the host.
     pub node: Option<String>,
+    /// The cgroup of the node, from the kernel's root on; by default the sensor finds out.
+    pub node_cgroup: Option<String>,
     /// Name of the host in records (`hostname`); by default the name that the kernel has.
     pub hostname: Option<String>,
     /// Where the host's root directory is mounted.
@@ -19,12 +21,26 @@ pub struct Sensor {
     pub stop_deadline: Span,
     /// Name of the lock that prevents a second sensor on the node.
     pub instance: String,
+    /// Whether mistakes that Falco takes are errors.
+    pub strict_config: bool,
+    /// Lines in the system log.
+    pub syslog: Syslog,
     /// Form of log lines.
     pub log_format: LogFormat,
+    /// What comes before the rule files.
+    pub rules: SensorRules,
     /// What the kernel side captures.
     pub capture: Capture,
-    /// The container runtime.
+    /// containerd.
     pub containerd: Containerd,
+    /// Any other runtime with CRI.
+    pub cri: Runtime,
+    /// Docker.
+    pub docker: Runtime,
+    /// Podman.
+    pub podman: Runtime,
+    /// Most bytes of a label's value; Falco's `label_max_len`.
+    pub label_max_len: u32,
     /// The API server.
     pub kube: Kube,
     /// The domain names that rules mention.
@@ -45,14 +61,22 @@ impl Default for Sensor {
     fn default() -> Self {
         Self {
             node: None,
+            node_cgroup: None,
             hostname: None,
             host_root: "/".into(),
             proc_root: "/proc".into(),
             stop_deadline: Span::from_secs(5),
             instance: "sensor".into(),
+            strict_config: false,
+            syslog: Syslog::default(),
             log_format: LogFormat::default(),
+            rules: SensorRules::default(),
             capture: Capture::default(),
             containerd: Containerd::default(),
+            cri: Runtime::default(),
+            docker: Runtime::default(),
+            podman: Runtime::default(),
+            label_max_len: 100,
             kube: Kube::default(),
             dns: Dns::default(),
             hold: Hold::default(),
@@ -61,6 +85,34 @@ impl Default for Sensor {
             file_output: FileTuning::default(),
             http_output: HttpTuning::default(),
         }
+    }
+}
+
+/// `sensor.syslog.*`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Syslog {
+    /// Name in front of each line, by which log daemons filter.
+    pub ident: String,
+}
+
+impl Default for Syslog {
+    fn default() -> Self {
+        Self {
+            ident: "falco".into(),
+        }
+    }
+}
+
+/// `sensor.rules.*`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SensorRules {
+    /// Whether rules find the macros and lists of the base files.
+    pub base: bool,
+}
+
+impl Default for SensorRules {
+    fn default() -> Self {
+        Self { base: true }
     }
 }
 
@@ -140,25 +192,24 @@ pub enum Hooks {
     Raw,
 }
 
+/// `sensor.docker.*`, `sensor.podman.*`, `sensor.cri.*`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Runtime {
+    /// Whether to use the runtime.
+    pub enabled: Toggle,
+    /// Its sockets; the sensor uses each one that answers; none: the known ones.
+    pub sockets: Vec<PathBuf>,
+}
+
 /// `sensor.containerd.*`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Containerd {
     /// Whether to use containerd.
-    pub enabled: bool,
+    pub enabled: Toggle,
     /// Its sockets; the sensor uses each one that answers; none: the known ones.
     pub sockets: Vec<PathBuf>,
     /// The containerd namespaces; none: `k8s.io`, `moby` and `default`.
     pub namespaces: Vec<String>,
-}
-
-impl Default for Containerd {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            sockets: Vec::new(),
-            namespaces: Vec::new(),
-        }
-    }
 }
 
 /// Whether to use a service that can be absent.

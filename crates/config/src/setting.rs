@@ -6,8 +6,8 @@ use falco_rules::Priority;
 use yaml::Node;
 
 use super::{
-    AppendOutput, ByteSize, DropAction, Hooks, LogFormat, LogLevel, Mode, Owner, RuleMatching,
-    RuleSwitch, Span, Strategy, Toggle, TreeMode, WantedEnv, WhichRules,
+    AppendOutput, ByteSize, DropAction, Headers, Hooks, LogFormat, LogLevel, Mode, Owner,
+    RuleMatching, RuleSwitch, Span, Strategy, Toggle, TreeMode, WantedEnv,
 };
 
 /// A type of value that a key can have.
@@ -15,7 +15,11 @@ pub(super) trait Setting: Sized {
     /// What the value must look like, for messages and for the documentation.
     const TYPE: &'static str;
 
-    /// The value of a node; none if the node has another type.
+    /// Whether Falco takes the default for a text that is no such value.
+    const FALLS_BACK: bool = false;
+
+    /// The value of a node; none if the node has another type, or nothing for which the default
+    /// stands.
     fn read(node: &Node) -> Option<Self>;
 
     /// The value as YAML, on one line.
@@ -44,6 +48,7 @@ pub(super) fn quote(text: &str) -> String {
 
 impl Setting for bool {
     const TYPE: &'static str = "true or false";
+    const FALLS_BACK: bool = true;
 
     fn read(node: &Node) -> Option<Self> {
         node.as_bool()
@@ -58,6 +63,7 @@ macro_rules! whole_numbers {
     ($($type:ty: $name:literal),* $(,)?) => {$(
         impl Setting for $type {
             const TYPE: &'static str = $name;
+            const FALLS_BACK: bool = true;
 
             fn read(node: &Node) -> Option<Self> {
                 node.as_u64()?.try_into().ok()
@@ -79,6 +85,7 @@ whole_numbers! {
 
 impl Setting for f64 {
     const TYPE: &'static str = "a number";
+    const FALLS_BACK: bool = true;
 
     fn read(node: &Node) -> Option<Self> {
         node.as_f64()
@@ -106,7 +113,7 @@ impl Setting for PathBuf {
 
     fn read(node: &Node) -> Option<Self> {
         node.as_str()
-            .filter(|path| !path.is_empty() && !path.contains('\0'))
+            .filter(|path| !node.is_null() && !path.contains('\0'))
             .map(Self::from)
     }
 
@@ -288,33 +295,42 @@ impl Setting for RuleSwitch {
     const TYPE: &'static str = "enable or disable with {rule: NAME} or {tag: TAG}";
 
     fn read(node: &Node) -> Option<Self> {
-        let [(key, which)] = node.as_mapping()? else {
-            return None;
+        // Unknown keys have no effect, as in Falco.
+        let (enable, which) = match (node.get("enable"), node.get("disable")) {
+            (Some(which), _) => (true, which),
+            (None, which) => (false, which?),
         };
-        let enable = match key.as_str()? {
-            "enable" => true,
-            "disable" => false,
-            _ => return None,
-        };
-        let [(key, value)] = which.as_mapping()? else {
-            return None;
-        };
-        let value = value.as_str()?.to_owned();
-        let rules = match key.as_str()? {
-            "rule" => WhichRules::Named(value),
-            "tag" => WhichRules::Tagged(value),
-            _ => return None,
-        };
-        Some(Self { enable, rules })
+        let text = |key| which.get(key).map_or(Some(None), Option::read);
+        let (rule, tag) = (text("rule")?, text("tag")?);
+        (rule.is_some() || tag.is_some()).then_some(Self { enable, rule, tag })
     }
 
     fn show(&self) -> String {
-        let (key, value) = match &self.rules {
-            WhichRules::Named(name) => ("rule", name),
-            WhichRules::Tagged(tag) => ("tag", tag),
-        };
         let switch = if self.enable { "enable" } else { "disable" };
-        format!("{{{switch}: {{{key}: {}}}}}", quote(value))
+        let parts: Vec<_> = [("rule", &self.rule), ("tag", &self.tag)]
+            .into_iter()
+            .filter_map(|(key, text)| Some(format!("{key}: {}", quote(text.as_ref()?))))
+            .collect();
+        format!("{{{switch}: {{{}}}}}", parts.join(", "))
+    }
+}
+
+impl Setting for Headers {
+    const TYPE: &'static str = "a mapping of names and values";
+
+    fn read(node: &Node) -> Option<Self> {
+        let text = |node: &Node| String::read(node);
+        let entries = node.as_mapping()?.iter();
+        entries
+            .map(|(name, value)| Some((text(name)?, text(value)?)))
+            .collect::<Option<_>>()
+            .map(Self)
+    }
+
+    fn show(&self) -> String {
+        let entry = |(name, value): &(String, String)| format!("{}: {}", quote(name), quote(value));
+        let entries: Vec<String> = self.0.iter().map(entry).collect();
+        format!("{{{}}}", entries.join(", "))
     }
 }
 
@@ -339,20 +355,24 @@ impl Setting for AppendOutput {
 
     fn read(node: &Node) -> Option<Self> {
         let mut entry = Self::default();
+        // Unknown keys have no effect, as in Falco.
         for (key, value) in node.as_mapping()? {
             match key.as_str()? {
                 "match" => {
-                    for (key, value) in value.as_mapping()? {
+                    for (key, value) in value.as_mapping().unwrap_or_default() {
                         match key.as_str()? {
                             "source" => entry.source = Option::read(value)?,
                             "rule" => entry.rule = Option::read(value)?,
                             "tags" => entry.tags = Vec::read(value)?,
-                            _ => return None,
+                            _ => {}
                         }
                     }
                 }
                 "extra_output" => entry.extra_output = Option::read(value)?,
-                "suggested_output" => entry.suggested_output = value.as_bool()?,
+                "suggested_output" => {
+                    entry.suggested_output = !value.is_null() && value.as_bool()?;
+                }
+                "extra_fields" if value.is_null() => {}
                 "extra_fields" => {
                     for field in value.as_sequence()? {
                         if let Some(name) = field.as_str() {
@@ -365,7 +385,7 @@ impl Setting for AppendOutput {
                         }
                     }
                 }
-                _ => return None,
+                _ => {}
             }
         }
         Some(entry)

@@ -98,8 +98,10 @@ fn formats<S: Timed>(rules: &RuleSet<S>, alerts: AlertOptions, hostname: &str) -
 
 /// The labels of each rule in metrics.
 fn labels<S: Timed>(rules: &RuleSet<S>) -> Vec<RuleLabel> {
-    let labels = rules.rules().iter().map(|rule| RuleLabel {
+    let all = rules.rules().iter().zip(rules.info());
+    let labels = all.map(|(rule, info)| RuleLabel {
         name: rule.name.to_string(),
+        state: info.state(),
         source: S::NAME,
         priority: rule.priority,
         tags: rule.tags.iter().map(ToString::to_string).collect(),

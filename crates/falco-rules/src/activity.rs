@@ -1,9 +1,9 @@
 //! Why a rule can never match, or not in all the cases that it is written for.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use super::{
-    Source,
+    RuleInfo, RuleSet, Source,
     compile::{Checks, Graph, NodeId, Test},
     condition::Operator,
     set::Activity,
@@ -66,7 +66,8 @@ pub(super) fn activity<S: Source>(
     }
     if !fields.is_empty() {
         let (names, s) = names(&fields);
-        reasons.push(format!("no field{s} {names}").into());
+        let have = if s.is_empty() { "has" } else { "have" };
+        reasons.push(format!("field{s} {names} never {have} a value here").into());
     }
     match (matches, reasons.is_empty()) {
         (true, true) => Activity::Active,
@@ -87,4 +88,108 @@ fn names(list: &[Box<str>]) -> (String, &'static str) {
         let _ = write!(text, " and {} more", list.len() - NAMES_MAX);
     }
     (text, if list.len() == 1 { "" } else { "s" })
+}
+
+/// How many rules of a set can match.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Loaded rules.
+    pub rules: usize,
+    /// Files that they are from.
+    pub files: usize,
+    /// Enabled rules that can match in all cases for which they are written.
+    pub active: usize,
+    /// Enabled rules that can match in some of these cases.
+    pub partly: usize,
+    /// Enabled rules that can never match.
+    pub inactive: usize,
+    /// Disabled rules.
+    pub off: usize,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = |count: usize| if count == 1 { "" } else { "s" };
+        let Self { rules, files, .. } = *self;
+        write!(f, "{rules} rule{} from {files} file{}", s(rules), s(files))?;
+        let mut before = ":";
+        for (count, state) in [
+            (self.active, "active"),
+            (self.partly, "partly"),
+            (self.inactive, "inactive"),
+            (self.off, "off"),
+        ] {
+            if count > 0 {
+                write!(f, "{before} {count} {state}")?;
+                before = ",";
+            }
+        }
+        Ok(())
+    }
+}
+
+impl RuleInfo {
+    /// The state of the rule in a word: `active`, `partly`, `inactive`, or `off`.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match &self.activity {
+            _ if !self.enabled => "off",
+            Activity::Active => "active",
+            Activity::Partly(_) => "partly",
+            Activity::Inactive(_) => "inactive",
+        }
+    }
+}
+
+impl<S: Source> RuleSet<S> {
+    /// How many rules can match.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally {
+            rules: self.rules.len(),
+            files: self.files.len(),
+            ..Tally::default()
+        };
+        for info in &self.info {
+            *match info.state() {
+                "active" => &mut tally.active,
+                "partly" => &mut tally.partly,
+                "inactive" => &mut tally.inactive,
+                _ => &mut tally.off,
+            } += 1;
+        }
+        tally
+    }
+
+    /// A sentence about each enabled rule that cannot match in all cases, and about each one whose
+    /// output has fields that never have a value.
+    pub fn remarks(&self) -> impl Iterator<Item = String> {
+        let all = self.rules.iter().zip(&self.info);
+        all.filter(|(_, info)| info.enabled)
+            .filter_map(|(rule, info)| match &info.activity {
+                Activity::Inactive(reasons) => Some(format!(
+                    "rule '{}' is inactive: {}",
+                    rule.name,
+                    reasons.join("; ")
+                )),
+                Activity::Partly(reasons) => Some(format!(
+                    "rule '{}' is partly active: {}",
+                    rule.name,
+                    reasons.join("; ")
+                )),
+                Activity::Active => {
+                    let fields = rule.output.fields().iter();
+                    let empty = fields.filter(|field| field.field.classes.is_empty());
+                    let empty: Vec<_> = empty.map(|field| field.key.clone()).collect();
+                    let (names, s) = names(&empty);
+                    let have = if s.is_empty() { "has" } else { "have" };
+                    (!empty.is_empty()).then(|| {
+                        format!(
+                            "rule '{}' prints {names}, which never {have} a value here",
+                            rule.name
+                        )
+                    })
+                }
+            })
+    }
 }

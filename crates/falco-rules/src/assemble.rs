@@ -11,6 +11,7 @@ use crate::{
     load::{self, Definitions},
     set::{ListInfo, MacroInfo, Program},
     source::types,
+    used::Used,
 };
 
 /// Makes the rule set.
@@ -19,7 +20,7 @@ pub(super) fn assemble<S: Source>(
     options: &Options,
     definitions: &Definitions,
     (mut graph, checks): (Graph, Checks<S>),
-    (used_macros, used_lists): (&[bool], &[bool]),
+    used: &Used,
     built: Vec<Built<S>>,
 ) -> RuleSet<S> {
     const { assert!(S::CLASSES <= Classes::MAX, "too many classes") };
@@ -60,8 +61,8 @@ pub(super) fn assemble<S: Source>(
             info.activity = activity(&graph, &checks, info.node, matches, &here);
         }
     }
-    let macros = definitions.macros.all().iter().zip(used_macros);
-    let lists = definitions.lists.all().iter().zip(used_lists);
+    let macros = used.macros.of(definitions, &definitions.macros);
+    let lists = used.lists.of(definitions, &definitions.lists);
     RuleSet {
         rules: rules.into(),
         info: info.into(),
@@ -72,20 +73,21 @@ pub(super) fn assemble<S: Source>(
         digest: load::digest(files),
         files: files
             .iter()
+            .filter(|file| !file.base)
             .map(|file| (file.name.clone(), file.sha256.clone()))
             .collect(),
         macros: macros
             .map(|(definition, used)| MacroInfo {
                 name: definition.name.clone(),
                 condition: definition.value.condition.text.trim().into(),
-                used: *used,
+                used,
             })
             .collect(),
         lists: lists
             .map(|(definition, used)| ListInfo {
                 name: definition.name.clone(),
                 items: definition.value.items.clone().into(),
-                used: *used,
+                used,
             })
             .collect(),
         engine_version: definitions.engine_version.clone(),

@@ -11,6 +11,7 @@ use crate::{
     load::{self, Definition, Definitions, Located, Problems, Provided, RuleDefinition},
     output,
     source::types,
+    used::Used,
 };
 
 /// The result of compiling rule files.
@@ -44,25 +45,25 @@ pub fn compile<S: Source>(files: &[RuleFile], options: &Options) -> Compilation<
         .filter_map(|definition| builder.rule(definition))
         .collect();
     builder.macros();
-    builder.unused();
     let Builder {
         mut compiler,
-        problems,
+        mut problems,
         ..
     } = builder;
+    let used = Used::new(&compiler);
+    used.report(&definitions, &mut problems);
     let failed = problems.has_errors();
     let report = Report::new(files, problems);
     if failed {
         return Compilation { set: None, report };
     }
-    let (used_macros, used_lists) = (compiler.used_macros, compiler.used_lists);
     compiler.checks.finish();
     let set = assemble(
         files,
         options,
         &definitions,
         (compiler.graph, compiler.checks),
-        (&used_macros, &used_lists),
+        &used,
         built,
     );
     Compilation {
@@ -328,47 +329,16 @@ impl<S: Source> Builder<'_, '_, S> {
     /// Checks macros that no rule uses: a text that is no condition is an error; a name that is
     /// unknown here is none.
     fn macros(&mut self) {
-        for index in 0..self.reported.len() {
+        for (index, definition) in self.definitions.macros.all().iter().enumerate() {
+            if self.definitions.is_base(definition) {
+                continue;
+            }
             let severity = if self.compiler.is_no_condition(index) {
                 Severity::Error
             } else {
                 Severity::Warning
             };
             self.macro_errors(index, severity);
-        }
-    }
-
-    fn unused(&mut self) {
-        let definitions = self.definitions;
-        let used = mark_used(&self.compiler, definitions);
-        for (definition, used) in definitions.macros.all().iter().zip(used) {
-            if !used {
-                let message = format!("macro '{}' is not used", definition.name);
-                let diagnostic =
-                    Diagnostic::warning(&definition.source, definition.position, message);
-                let problem = Problem::new(Code::UnusedMacro, diagnostic);
-                self.problems.push(
-                    definition.file,
-                    problem.of(ItemKind::Macro, &definition.name),
-                );
-            }
-        }
-        for (definition, used) in definitions
-            .lists
-            .all()
-            .iter()
-            .zip(&self.compiler.used_lists)
-        {
-            if !used {
-                let message = format!("list '{}' is not used", definition.name);
-                let diagnostic =
-                    Diagnostic::warning(&definition.source, definition.position, message);
-                let problem = Problem::new(Code::UnusedList, diagnostic);
-                self.problems.push(
-                    definition.file,
-                    problem.of(ItemKind::List, &definition.name),
-                );
-            }
         }
     }
 
@@ -395,22 +365,6 @@ impl<S: Source> Builder<'_, '_, S> {
         let problem = Problem::new(code, diagnostic).of(ItemKind::Rule, &definition.name);
         self.problems.push(definition.file, problem);
     }
-}
-
-/// The macros that a rule or another macro uses.
-fn mark_used<S: Source>(compiler: &Compiler<'_, S>, definitions: &Definitions) -> Vec<bool> {
-    let mut used = compiler.used_macros.clone();
-    let mut open: Vec<usize> = (0..used.len()).collect();
-    let mut by_macro = vec![false; definitions.macros.all().len()];
-    while let Some(index) = open.pop() {
-        for &other in &compiler.macro_diagnostics[index].macros {
-            by_macro[other] = true;
-        }
-    }
-    for (used, by_macro) in used.iter_mut().zip(by_macro) {
-        *used |= by_macro;
-    }
-    used
 }
 
 /// Whether an error is about a name that another version of Falco may know.

@@ -84,7 +84,9 @@ mod set;
 mod source;
 #[cfg(test)]
 mod tests;
+mod used;
 
+pub use activity::Tally;
 pub use build::{Compilation, compile};
 pub use classes::Classes;
 pub use evaluate::Scratch;

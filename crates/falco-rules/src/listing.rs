@@ -210,15 +210,15 @@ impl<S: Source> RuleSet<S> {
     }
 }
 
+/// The state of a rule for people, and why it is in that state.
 fn state(info: &RuleInfo) -> (&'static str, String) {
-    let (state, reasons) = match &info.activity {
-        Activity::Active => ("active", String::new()),
-        Activity::Partly(reasons) => ("partly active", reasons.join("; ")),
-        Activity::Inactive(reasons) => ("inactive", reasons.join("; ")),
+    let state = match info.state() {
+        "partly" => "partly active",
+        state => state,
     };
-    if info.enabled {
-        (state, reasons)
-    } else {
-        ("off", reasons)
-    }
+    let reasons = match &info.activity {
+        Activity::Active => String::new(),
+        Activity::Partly(reasons) | Activity::Inactive(reasons) => reasons.join("; "),
+    };
+    (state, reasons)
 }

@@ -21,7 +21,7 @@ pub struct FileReport {
 /// The report about all files.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// File by file, in the order in which they are read.
+    /// File by file, in the order in which they are read; of base files those with problems.
     pub files: Vec<FileReport>,
     /// The number of problems that were not kept.
     pub left_out: usize,
@@ -50,22 +50,22 @@ impl FileReport {
 
 impl Report {
     pub(super) fn new(files: &[RuleFile], problems: Problems) -> Self {
-        let mut this = Self {
-            files: files
-                .iter()
-                .map(|file| FileReport {
-                    name: file.name.clone(),
-                    problems: Vec::new(),
-                })
-                .collect(),
-            left_out: problems.left_out,
+        let report = |file: &RuleFile| FileReport {
+            name: file.name.clone(),
+            problems: Vec::new(),
         };
+        let mut reports: Vec<_> = files.iter().map(report).collect();
         for (file, problem) in problems.list {
-            if let Some(file) = this.files.get_mut(file) {
+            if let Some(file) = reports.get_mut(file) {
                 file.problems.push(problem);
             }
         }
-        this
+        let both = reports.into_iter().zip(files);
+        let said = both.filter(|(report, file)| !file.base || !report.problems.is_empty());
+        Self {
+            files: said.map(|(report, _)| report).collect(),
+            left_out: problems.left_out,
+        }
     }
 
     /// A report about files that cannot be read.

@@ -190,13 +190,13 @@ impl<S: Source> RuleSet<S> {
         &self.checks.operands[operand as usize].operand
     }
 
-    /// SHA-256 of all files, in hexadecimal.
+    /// SHA-256 of all files, base files included, in hexadecimal.
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// Name and SHA-256 of each file.
+    /// Name and SHA-256 of each file, without base files.
     #[must_use]
     pub fn files(&self) -> &[(Box<str>, Box<str>)] {
         &self.files

@@ -121,6 +121,14 @@ impl Container {
             pod: None,
         }
     }
+
+    /// Leaves out labels whose values have more bytes than that.
+    pub(crate) fn limit_labels(&mut self, most: usize) {
+        if self.labels.iter().any(|(_, value)| value.len() > most) {
+            let all = std::mem::take(&mut self.labels).into_iter();
+            self.labels = all.filter(|(_, value)| value.len() <= most).collect();
+        }
+    }
 }
 
 /// The owner of a pod: the object that created it.
@@ -130,6 +138,8 @@ pub struct Owner {
     pub kind: Box<str>,
     /// Its name.
     pub name: Box<str>,
+    /// Its uid; none of a `Deployment`, which the pod does not name.
+    pub uid: Option<Box<str>>,
 }
 
 /// What a command asks a container.
@@ -167,8 +177,10 @@ pub struct Pod {
     pub labels_text: Option<Box<str>>,
     /// Chosen annotations, sorted by key; only the API server knows.
     pub annotations: Box<[(Box<str>, Box<str>)]>,
-    /// The owner of the pod; only the API server knows it.
+    /// The owner of the pod, a `Deployment` rather than its `ReplicaSet`; only the API server knows.
     pub owner: Option<Owner>,
+    /// The owner that the pod itself names, such as a `ReplicaSet`; only the API server knows.
+    pub controller: Option<Owner>,
     /// Its service account; only the API server knows.
     pub service_account: Option<Box<str>>,
     /// Its node; only the API server knows.

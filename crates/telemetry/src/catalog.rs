@@ -82,6 +82,8 @@ catalog! {
     HOLD_MEDIAN Gauge "sensor_hold_median_seconds" [] "Median of the time that held events waited.";
     HOLD_MAX Gauge "sensor_hold_max_seconds" [] "Longest time that a held event waited.";
     EVENT_DELAY Histogram "sensor_event_delay_seconds" [] "From the event in the kernel to its line in the outputs' queues.";
+    RULES Gauge "sensor_rules" ["state"] "Loaded rules: that can match in all cases for which they are written (`active`), in some (`partly`), never (`inactive`), or that are disabled (`off`).";
+    RULE_NOT_ACTIVE Gauge "sensor_rule_not_active" ["rule", "state"] "1 for each loaded rule that is `partly` or `inactive`; `sensor -L` says why.";
     RULE_MATCHES Counter "sensor_rule_matches_total" ["rule"] "Matches of a rule.";
     THROTTLINGS Counter "sensor_throttlings_total" [] "Times that a container used up its budget; `sensor_events_lost_total` counts the events beyond the budget.";
     OUTPUT_OFFERED Counter "sensor_output_lines_offered_total" ["output"] "Lines handed to an output. Offered = written + spooled + dropped.";

@@ -1,13 +1,27 @@
 //! Prometheus's text format.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Write,
+};
 
 use super::{Histogram, Metric};
 
-/// Samples for a scraper, grouped by metric.
+/// Samples for a scraper, grouped by metric. Whatever the labels are, the text is one that
+/// Prometheus takes: a scraper refuses a whole page for one wrong name, for a label that a sample
+/// has twice, and for a sample that the page has twice.
 #[derive(Debug, Default)]
 pub struct Exposition {
-    families: BTreeMap<&'static str, (&'static Metric, String)>,
+    families: BTreeMap<&'static str, Family>,
+}
+
+/// The samples of a metric.
+#[derive(Debug)]
+struct Family {
+    metric: &'static Metric,
+    text: String,
+    /// The names and labels of the samples so far.
+    samples: HashSet<String>,
 }
 
 impl Exposition {
@@ -23,49 +37,50 @@ impl Exposition {
         self.add_with(metric, &pairs, value);
     }
 
-    /// Adds a sample with its own label names.
+    /// Adds a sample with its own label names. Of names that are equal in Prometheus's characters
+    /// (`cis-5.2`, `cis_5_2`) the first counts, and so does the first of equal samples.
     pub fn add_with(
         &mut self,
         metric: &'static Metric,
         labels: &[(&str, &str)],
         value: impl Into<Number>,
     ) {
-        let out = self.family(metric);
-        sample(out, metric.name, "", labels, value.into());
+        self.family(metric).sample("", labels, value.into());
     }
 
     /// Adds a histogram without labels.
     pub fn histogram(&mut self, metric: &'static Metric, histogram: &Histogram) {
         let (buckets, sum) = histogram.read();
-        let out = self.family(metric);
+        let family = self.family(metric);
         let mut total = 0;
         for (bound, count) in buckets {
             total += count;
             let bound = bound.map_or_else(|| "+Inf".into(), |b| b.to_string());
-            sample(out, metric.name, "_bucket", &[("le", &bound)], total.into());
+            family.sample("_bucket", &[("le", &bound)], total.into());
         }
-        sample(out, metric.name, "_sum", &[], sum.into());
-        sample(out, metric.name, "_count", &[], total.into());
+        family.sample("_sum", &[], sum.into());
+        family.sample("_count", &[], total.into());
     }
 
-    fn family(&mut self, metric: &'static Metric) -> &mut String {
-        &mut self
-            .families
-            .entry(metric.name)
-            .or_insert_with(|| (metric, String::new()))
-            .1
+    fn family(&mut self, metric: &'static Metric) -> &mut Family {
+        self.families.entry(metric.name).or_insert_with(|| Family {
+            metric,
+            text: String::new(),
+            samples: HashSet::new(),
+        })
     }
 
     /// The whole text.
     #[must_use]
     pub fn render(&self) -> String {
         let mut out = String::new();
-        for (name, (metric, samples)) in &self.families {
+        for (name, family) in &self.families {
+            let Family { metric, text, .. } = family;
             let help = metric.help.replace('\\', "\\\\").replace('\n', "\\n");
             // Writing to a string cannot fail.
             let _ = writeln!(out, "# HELP {name} {help}");
             let _ = writeln!(out, "# TYPE {name} {}", metric.kind.name());
-            out += samples;
+            out += text;
         }
         out
     }
@@ -98,35 +113,60 @@ impl From<f64> for Number {
     }
 }
 
-fn sample(out: &mut String, name: &str, suffix: &str, labels: &[(&str, &str)], value: Number) {
-    out.push_str(name);
-    out.push_str(suffix);
-    for (i, (label, value)) in labels.iter().enumerate() {
-        out.push(if i == 0 { '{' } else { ',' });
-        out.extend(
-            label
-                .chars()
-                .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }),
-        );
-        out.push_str("=\"");
-        for c in value.chars() {
-            match c {
-                '\\' => out.push_str("\\\\"),
-                '"' => out.push_str("\\\""),
-                '\n' => out.push_str("\\n"),
-                c => out.push(c),
+impl Family {
+    /// Adds a sample, unless the family has one with these labels.
+    fn sample(&mut self, suffix: &str, labels: &[(&str, &str)], value: Number) {
+        let mut named: Vec<(String, &str)> = Vec::new();
+        for (label, value) in labels {
+            let label = label_name(label);
+            if named.iter().all(|(known, _)| *known != label) {
+                named.push((label, value));
             }
         }
-        out.push('"');
+        let mut head = format!("{}{suffix}", self.metric.name);
+        for (i, (label, value)) in named.iter().enumerate() {
+            head.push(if i == 0 { '{' } else { ',' });
+            head.push_str(label);
+            head.push_str("=\"");
+            for c in value.chars() {
+                match c {
+                    '\\' => head.push_str("\\\\"),
+                    '"' => head.push_str("\\\""),
+                    '\n' => head.push_str("\\n"),
+                    // Prometheus takes NUL for the end of the page.
+                    '\0' => head.push(char::REPLACEMENT_CHARACTER),
+                    c => head.push(c),
+                }
+            }
+            head.push('"');
+        }
+        if !named.is_empty() {
+            head.push('}');
+        }
+        if self.samples.contains(&head) {
+            return;
+        }
+        // Writing to a string cannot fail.
+        let _ = match value {
+            Number::Whole(n) => writeln!(self.text, "{head} {n}"),
+            Number::Float(n) if n.is_infinite() => {
+                writeln!(self.text, "{head} {}Inf", if n > 0.0 { '+' } else { '-' })
+            }
+            Number::Float(n) => writeln!(self.text, "{head} {n}"),
+        };
+        self.samples.insert(head);
     }
-    if !labels.is_empty() {
-        out.push('}');
+}
+
+/// A name in the characters that Prometheus allows (`[a-zA-Z_][a-zA-Z0-9_]*`), and none of those
+/// that it keeps for itself (`__…`).
+fn label_name(text: &str) -> String {
+    let allowed = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let name: String = text.chars().map(allowed).collect();
+    if name.starts_with("__") || !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        return format!("label_{}", name.trim_start_matches('_'));
     }
-    // Writing to a string cannot fail.
-    let _ = match value {
-        Number::Whole(n) => writeln!(out, " {n}"),
-        Number::Float(n) => writeln!(out, " {n}"),
-    };
+    name
 }
 
 #[cfg(test)]

@@ -247,8 +247,15 @@ impl Telemetry {
 
     fn rule_counts(&self, out: &mut Exposition) {
         let tables = self.rules.tables();
-        let rules = tables.iter().flat_map(|table| table.iter());
-        for (rule, matches) in rules.filter(|(_, matches)| *matches > 0) {
+        let rules = || tables.iter().flat_map(|table| table.iter());
+        for state in ["active", "partly", "inactive", "off"] {
+            let alike = rules().filter(|(rule, _)| rule.state == state);
+            out.add(&c::RULES, &[state], alike.count() as u64);
+        }
+        for (rule, _) in rules().filter(|(rule, _)| matches!(rule.state, "partly" | "inactive")) {
+            out.add(&c::RULE_NOT_ACTIVE, &[&rule.name, rule.state], 1);
+        }
+        for (rule, matches) in rules().filter(|(_, matches)| *matches > 0) {
             out.add(&c::RULE_MATCHES, &[&rule.name], matches);
             let priority = (rule.priority as u8).to_string();
             let tags: Vec<String> = rule.tags.iter().map(|tag| format!("tag_{tag}")).collect();
@@ -292,6 +299,7 @@ mod tests {
         let telemetry = telemetry();
         let rule = RuleLabel {
             name: "Log \"x\"".into(),
+            state: "active",
             source: "syscall",
             priority: Priority::Notice,
             tags: vec!["a-b".into()],
@@ -306,6 +314,8 @@ mod tests {
             });
             assert!(known, "{line}");
         }
+        assert!(text.contains("sensor_rules{state=\"active\"} 1\n"));
+        assert!(text.contains("sensor_rules{state=\"inactive\"} 0\n"));
         assert!(text.contains(concat!(
             "falcosecurity_falco_rules_matches_total{priority=\"5\",",
             "rule_name=\"Log \\\"x\\\"\",source=\"syscall\",tag_a_b=\"true\"} 1\n"

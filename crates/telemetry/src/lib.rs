@@ -11,6 +11,8 @@
 mod caches;
 pub mod catalog;
 mod exposition;
+#[cfg(test)]
+mod exposition_tests;
 mod health;
 mod histogram;
 mod hub;

@@ -15,6 +15,8 @@ use falco_rules::Priority;
 pub struct RuleLabel {
     /// Its name.
     pub name: String,
+    /// Whether it can match: `active`, `partly`, `inactive`, or `off`.
+    pub state: &'static str,
     /// The source whose events it is for.
     pub source: &'static str,
     /// Its priority.
@@ -82,6 +84,7 @@ mod tests {
     fn rule(name: &str) -> RuleLabel {
         RuleLabel {
             name: name.into(),
+            state: "active",
             source: "a",
             priority: Priority::Debug,
             tags: Vec::new(),

@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use anyhow::bail;
 use config::{Config, Loaded};
 
-use super::{needs, options, rules};
+use super::{needs, rules};
 use crate::{
     cli::{self, Action},
     sources::syscall::{
         self,
-        rules::{Compilation, Report, RuleSet, compile, read},
+        rules::{Compilation, Report, RuleSet, read},
     },
 };
 
@@ -27,22 +27,22 @@ pub fn inspect(action: &Action, loaded: &Loaded) -> anyhow::Result<bool> {
         return Ok(true);
     }
     match action {
+        Action::PrintBaseRules => {
+            write!(out, "{}", rules::base())?;
+            Ok(true)
+        }
         Action::Validate(files) => {
-            let report = match read(files) {
-                Ok(files) => compile(&files, &options::rules(config)).report,
-                Err(problems) => Report::unreadable(problems),
+            let compiled = match read(files) {
+                Ok(files) => Ok(rules::compile(files, config)),
+                Err(problems) => Err(Report::unreadable(problems)),
             };
-            validated(&report, config, &mut out)
+            validated(compiled, config, &mut out)
         }
         Action::DryRun => {
             for warning in &loaded.warnings {
                 eprintln!("{warning}");
             }
-            let report = match rules::load(config) {
-                Ok(compilation) => compilation.report,
-                Err(report) => report,
-            };
-            validated(&report, config, &mut out)
+            validated(rules::load(config), config, &mut out)
         }
         Action::ListRules => {
             let set = set(config)?;
@@ -76,8 +76,16 @@ pub fn inspect(action: &Action, loaded: &Loaded) -> anyhow::Result<bool> {
 }
 
 /// Prints a report as Falco does: to standard output, and for an invalid file also as text to
-/// standard error.
-fn validated(report: &Report, config: &Config, out: &mut impl Write) -> anyhow::Result<bool> {
+/// standard error. There the sensor says, too, which rules cannot match.
+fn validated(
+    compiled: Result<Compilation, Report>,
+    config: &Config,
+    out: &mut impl Write,
+) -> anyhow::Result<bool> {
+    let (report, set) = match compiled {
+        Ok(Compilation { report, set }) => (report, set),
+        Err(report) => (report, None),
+    };
     if config.json_output {
         writeln!(out, "{}", report.json())?;
     } else {
@@ -85,6 +93,12 @@ fn validated(report: &Report, config: &Config, out: &mut impl Write) -> anyhow::
     }
     if !report.is_ok() {
         eprintln!("Error: {}", report.text());
+    }
+    if let Some(set) = set {
+        eprintln!("{}", set.tally());
+        for remark in set.remarks() {
+            eprintln!("warning: {remark}");
+        }
     }
     Ok(report.is_ok())
 }

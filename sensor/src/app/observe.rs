@@ -13,11 +13,12 @@ use metadata::{MetadataTasks, Resolver};
 use outputs::Control;
 use telemetry::{Condition, Identity, Ledger, Loaded, Telemetry};
 use tokio::runtime::Runtime;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{
     monitor::{Monitor, Observed},
-    options, rules,
+    options,
+    rules::{self, Remarks},
     start::start,
     summary,
 };
@@ -55,11 +56,8 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
         warn!("{warning}");
     }
     let rules = Arc::new(rules_of(loaded)?);
-    info!(
-        "rules loaded: {} of {} files",
-        rules.rules().len(),
-        rules.files().len()
-    );
+    let mut remarks = Remarks::default();
+    remarks.say(&rules);
     let _instance = Instance::take(&config.sensor.instance)?;
     let _pid_file = match &args.pid_file {
         Some(path) => Some(PidFile::create(path).with_context(|| path.display().to_string())?),
@@ -67,7 +65,7 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     };
     let mut started = start(loaded, rules)?;
     info!("ready");
-    let asked = started.wait(args, loaded, watch);
+    let asked = started.wait(args, loaded, watch, remarks);
     info!("stopping");
     started.stop(config, asked)
 }
@@ -92,7 +90,13 @@ pub(super) struct Running {
 impl Running {
     /// Waits until the sensor has to stop. Returns the counts of the monitor, see
     /// [`Monitor::counts`].
-    fn wait(&mut self, args: &Args, loaded: &config::Loaded, mut watch: Watch) -> (u64, u64) {
+    fn wait(
+        &mut self,
+        args: &Args,
+        loaded: &config::Loaded,
+        mut watch: Watch,
+        mut remarks: Remarks,
+    ) -> (u64, u64) {
         let mut config = loaded.config.clone();
         let mut monitor = Monitor::new(&config, &self.telemetry, self.self_test.take());
         let mut looked = Instant::now();
@@ -121,7 +125,7 @@ impl Running {
                 given_back = Instant::now();
                 lifecycle::give_back();
             }
-            if reload && let Some(new) = self.reload(args, &mut watch) {
+            if reload && let Some(new) = self.reload(args, &mut watch, &mut remarks) {
                 monitor.reconfigure(&new.config, &self.telemetry);
                 config = new.config;
             }
@@ -141,20 +145,25 @@ impl Running {
     fn look_at_health(&self) {
         let health = &self.telemetry.health;
         self.telemetry.probe();
-        if self.metadata.health().containerd_ready() {
+        if self.metadata.health().runtimes_ready() {
             health.hold(Condition::ContainerdAnswered);
         } else {
             health.fail(
                 Condition::ContainerdAnswered,
-                "no socket of containerd answers",
+                "a container runtime does not answer",
             );
         }
     }
 
     /// Reads configuration and rules again. After any error the old configuration and rules stay in
     /// force.
-    fn reload(&self, args: &Args, watch: &mut Watch) -> Option<config::Loaded> {
-        let done = self.try_reload(args, watch);
+    fn reload(
+        &self,
+        args: &Args,
+        watch: &mut Watch,
+        remarks: &mut Remarks,
+    ) -> Option<config::Loaded> {
+        let done = self.try_reload(args, watch, remarks);
         let telemetry = &self.telemetry;
         match done {
             Ok(loaded) => {
@@ -171,7 +180,12 @@ impl Running {
         }
     }
 
-    fn try_reload(&self, args: &Args, watch: &mut Watch) -> anyhow::Result<config::Loaded> {
+    fn try_reload(
+        &self,
+        args: &Args,
+        watch: &mut Watch,
+        remarks: &mut Remarks,
+    ) -> anyhow::Result<config::Loaded> {
         let loaded = configuration(args, watch)?;
         for warning in &loaded.warnings {
             warn!("{warning}");
@@ -184,13 +198,14 @@ impl Running {
         self.feed.reload(Reload {
             demand: syscall::options::capture_request(&loaded.config, rules.requirements()),
             rules: Rules {
-                set: rules,
+                set: Arc::clone(&rules),
                 alerts: options::alerts(&loaded.config),
             },
             outputs,
             done,
         });
         result.recv().context("the capture thread has ended")??;
+        remarks.say(&rules);
         let refresh = loaded.config.sensor.dns.refresh.0;
         self.resolver.set(&domains, refresh)?;
         self.outputs.set_timeout(loaded.config.output_timeout.0);
@@ -256,7 +271,8 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
         }) => {
             for problem in report.problems() {
                 if problem.code == Code::Spelling {
-                    info!("{}", problem.diagnostic);
+                    // Falco takes the spelling silently.
+                    debug!("{}", problem.diagnostic);
                 } else {
                     warn!("{}", problem.diagnostic);
                 }

@@ -1,17 +1,19 @@
 //! The rules that the configuration names.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
 };
 
 use config::Config;
+use tracing::{info, warn};
 use yaml::{Diagnostic, Source};
 
 use super::options;
 use crate::sources::syscall::rules::{
-    Code, Compilation, FileReport, Problem, Report, RuleFile, compile, read,
+    self, Code, Compilation, FileReport, Problem, Report, RuleFile, RuleSet, read,
 };
 
 /// The rules that apply if the configuration names none.
@@ -26,17 +28,89 @@ const BUILT_IN: &[(&str, &str)] = &[
     ),
 ];
 
+/// The base files: macros and lists that rules rely on. A macro stands behind those that it uses.
+const BASE: &[(&str, &str)] = &[
+    (
+        "base/programs.yaml",
+        include_str!("../../../deploy/rules/base/programs.yaml"),
+    ),
+    (
+        "base/places.yaml",
+        include_str!("../../../deploy/rules/base/places.yaml"),
+    ),
+    (
+        "base/yours.yaml",
+        include_str!("../../../deploy/rules/base/yours.yaml"),
+    ),
+    (
+        "base/conditions.yaml",
+        include_str!("../../../deploy/rules/base/conditions.yaml"),
+    ),
+    (
+        "base/processes.yaml",
+        include_str!("../../../deploy/rules/base/processes.yaml"),
+    ),
+    (
+        "base/writers.yaml",
+        include_str!("../../../deploy/rules/base/writers.yaml"),
+    ),
+];
+
+/// Compiles rule files behind the base files, if the configuration wants these.
+pub(super) fn compile(files: Vec<RuleFile>, config: &Config) -> Compilation {
+    let base = BASE.iter().filter(|_| config.sensor.rules.base);
+    let base = base.map(|(name, text)| RuleFile::base(*name, *text));
+    let files: Vec<_> = base.chain(files).collect();
+    rules::compile(&files, &options::rules(config))
+}
+
+/// What the log has said about the rules that are loaded, so that it says the same once only.
+#[derive(Debug, Default)]
+pub(super) struct Remarks {
+    tally: String,
+    said: BTreeSet<String>,
+}
+
+impl Remarks {
+    /// Logs how many rules can match, and what is new about those that cannot.
+    pub(super) fn say(&mut self, set: &RuleSet) {
+        let (tally, new) = self.news(set);
+        if let Some(tally) = tally {
+            info!("{tally}");
+        }
+        for remark in new {
+            warn!("{remark}");
+        }
+    }
+
+    /// The tally if anything is new, and the remarks that are new.
+    fn news(&mut self, set: &RuleSet) -> (Option<String>, Vec<String>) {
+        let (tally, remarks) = (set.tally().to_string(), set.remarks().collect::<Vec<_>>());
+        let new = remarks.iter().filter(|remark| !self.said.contains(*remark));
+        let new: Vec<_> = new.cloned().collect();
+        let is_new = tally != self.tally || !new.is_empty();
+        *self = Self {
+            tally,
+            said: remarks.into_iter().collect(),
+        };
+        (is_new.then(|| self.tally.clone()), new)
+    }
+}
+
+/// The text of all base files.
+pub(super) fn base() -> String {
+    BASE.iter().map(|(_, text)| *text).collect()
+}
+
 /// Loads and compiles the configured rules, or the built-in ones. The report names the paths that
 /// were left out.
 ///
 /// # Errors
 /// The report, if a file cannot be read or if the configured paths lead to no file at all.
 pub(super) fn load(config: &Config) -> Result<Compilation, Report> {
-    let options = options::rules(config);
     if config.rules_files.is_empty() {
         let file = |(name, text): &(&str, &str)| RuleFile::new(*name, *text);
-        let files: Vec<_> = BUILT_IN.iter().map(file).collect();
-        return Ok(compile(&files, &options));
+        return Ok(compile(BUILT_IN.iter().map(file).collect(), config));
     }
     let optional = |path: &PathBuf| config.optional_rules_files.contains(path);
     let (missing, paths): (Vec<_>, Vec<_>) = config
@@ -49,7 +123,7 @@ pub(super) fn load(config: &Config) -> Result<Compilation, Report> {
         let problems = config.rules_files.iter().map(|path| nothing(path));
         return Err(Report::unreadable(problems.collect()));
     }
-    let mut compilation = compile(&files, &options);
+    let mut compilation = compile(files, config);
     let reports = missing.iter().map(|path| left_out(path));
     compilation.report.files.splice(0..0, reports);
     Ok(compilation)
@@ -181,5 +255,72 @@ mod tests {
         let (_directory, args) = scene(&[]);
         let set = load_with(&args).unwrap().set.unwrap();
         assert_eq!(set.files().len(), BUILT_IN.len());
+    }
+
+    /// The rule of a text that the sensor loads from a file, with these further arguments.
+    fn rule_of(text: &str, overrides: &[&str]) -> Result<Compilation, Report> {
+        let (directory, mut args) = scene(&["mine.yaml"]);
+        fs::write(directory.path().join("mine.yaml"), text).unwrap();
+        args.overrides = overrides.iter().map(ToString::to_string).collect();
+        load_with(&args)
+    }
+
+    #[test]
+    fn rules_find_the_macros_and_lists_of_the_base_files_unless_these_are_off() {
+        let text = "- {rule: r, desc: d, condition: spawned_process and container and
+    proc.name in (shell_binaries), output: o, priority: INFO}\n";
+        let compilation = rule_of(text, &[]).unwrap();
+        assert_eq!(compilation.report.problems().count(), 0);
+        assert_eq!(compilation.set.unwrap().files().len(), 1);
+        let report = rule_of(text, &["sensor.rules.base=false"]).unwrap().report;
+        assert!(report.text().contains("unknown macro 'spawned_process'"));
+    }
+
+    #[test]
+    fn a_rule_on_each_macro_of_the_base_files_loads() {
+        let all = base();
+        let names = all
+            .lines()
+            .filter_map(|line| line.strip_prefix("- macro: "));
+        let rule = |name| {
+            format!(
+                "- {{rule: {name}, desc: d, condition: {name}, output: o, priority: INFO, warn_evttypes: false}}\n"
+            )
+        };
+        let text: String = names.map(rule).collect();
+        let compilation = rule_of(&text, &[]).unwrap();
+        let report = compilation.report.text();
+        assert_eq!(compilation.report.problems().count(), 0, "{report}");
+        let set = compilation.set.expect(&report);
+        let inactive = |name: &str| {
+            let index = set.rules().iter().position(|rule| &*rule.name == name);
+            let info = &set.info()[index.expect(name)];
+            matches!(info.activity, rules::Activity::Inactive(_))
+        };
+        for name in ["spawned_process", "container", "outbound", "interactive"] {
+            assert!(!inactive(name), "{name}");
+        }
+        assert!(inactive("never_true") && inactive("user_known_cron_jobs"));
+    }
+
+    #[test]
+    fn what_cannot_match_is_said_once_and_again_when_it_comes_back() {
+        let rule = |name: &str, event: &str| {
+            format!(
+                "- {{rule: {name}, desc: d, condition: evt.type = {event}, output: o, priority: INFO}}\n"
+            )
+        };
+        let set = |text: &str| rule_of(text, &[]).unwrap().set.unwrap();
+        let both = set(&(rule("execs", "execve") + &rule("opens", "openat")));
+        let mut remarks = Remarks::default();
+        let (tally, new) = remarks.news(&both);
+        let expected = "2 rules from 1 file: 1 active, 1 inactive";
+        assert_eq!(tally.as_deref(), Some(expected));
+        assert_eq!(new, ["rule 'opens' is inactive: no events of type openat"]);
+        assert_eq!(remarks.news(&both), (None, Vec::new()));
+        let (tally, new) = remarks.news(&set(&rule("execs", "execve")));
+        assert_eq!(tally.as_deref(), Some("1 rule from 1 file: 1 active"));
+        assert!(new.is_empty());
+        assert_eq!(remarks.news(&both).1.len(), 1);
     }
 }

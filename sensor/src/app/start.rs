@@ -19,7 +19,7 @@ use crate::{
         self, SystemCalls,
         capture::{self, Capture},
         lineage::Lineage,
-        pipeline::{Cgroups, Node, Pending, PipelineParts},
+        pipeline::{Node, Pending, PipelineParts},
         rules::RuleSet,
         say_attached,
         self_test::{Marker, SelfTest},
@@ -65,17 +65,21 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
     let marker = Arc::<Marker>::default();
     let self_test = start_self_test(config, &telemetry, &marker);
     let capture::Started {
-        capture,
+        mut capture,
         ring,
         counts,
         throttled,
         fill,
         programs,
+        place,
     } = start_capture(
         &syscall::options::capture(config, &marker),
         &request,
         &telemetry,
     )?;
+    let namespaces = options::metadata(config).runtimes.namespaces;
+    let cgroups = syscall::options::cgroups(config, place.as_ref(), namespaces);
+    syscall::confine(&mut capture, &cgroups)?;
     let lineage = Lineage::scan(
         &config.sensor.proc_root,
         rules.requirements().variables.clone(),
@@ -108,7 +112,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         users: Users::new(options::users(config), Arc::clone(&counters)),
         domains,
         lineage,
-        cgroups: Cgroups::new(options::metadata(config).containerd.namespaces),
+        cgroups,
         ledger: Arc::clone(&ledger),
         telemetry: Arc::clone(&telemetry),
         marker,
@@ -137,14 +141,14 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
     })
 }
 
-/// The threads for the tasks that query containerd and the API server, and for the web server.
+/// The threads for the tasks that query container runtimes and the API server, and for the web server.
 fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("metadata")
         .enable_all()
         .build()
-        .context("cannot start the threads for containerd and the API server")
+        .context("cannot start the threads for container runtimes and the API server")
 }
 
 /// The caches of containers and pods, and the tasks that fill them.
@@ -155,7 +159,7 @@ fn start_metadata(
     telemetry: &Telemetry,
 ) -> anyhow::Result<(Metadata, MetadataTasks)> {
     let options = options::metadata(config);
-    if options.containerd.enabled {
+    if !options.runtimes.sockets.is_empty() {
         telemetry.health.require(Condition::ContainerdAnswered);
     }
     let notify = Arc::new(|notice| announce(&notice));
@@ -215,9 +219,12 @@ fn start_self_test(
 
 fn announce(notice: &Notice) {
     match notice {
-        Notice::ContainerdUp { .. } | Notice::KubeUp { .. } | Notice::DomainResolved { .. } => {
-            info!("{notice}");
-        }
+        Notice::RuntimeUp { .. }
+        | Notice::KubeUp { .. }
+        | Notice::DomainResolved { .. }
+        | Notice::RuntimesAbsent {
+            is_required: false, ..
+        } => info!("{notice}"),
         _ => warn!("{notice}"),
     }
 }

@@ -62,6 +62,9 @@ pub struct Args {
     /// Print the configuration in force, every key with its meaning
     #[arg(long)]
     pub print_config: bool,
+    /// Print the macros and lists that come before the first rules file
+    #[arg(long)]
+    pub print_base_rules: bool,
     /// Log debug messages too
     #[arg(short = 'v')]
     pub verbose: bool,
@@ -118,6 +121,8 @@ pub enum Action {
     },
     /// Print the configuration.
     PrintConfig,
+    /// Print the macros and lists of the base files.
+    PrintBaseRules,
     /// Print the version.
     Version,
 }
@@ -167,6 +172,10 @@ impl Args {
             Self {
                 print_config: true, ..
             } => Action::PrintConfig,
+            Self {
+                print_base_rules: true,
+                ..
+            } => Action::PrintBaseRules,
             Self { dry_run: true, .. } => Action::DryRun,
             _ => Action::Run,
         }
@@ -237,6 +246,8 @@ mod tests {
         );
         assert_eq!(parse("sensor --dry-run").action(), Action::DryRun);
         assert_eq!(parse("sensor --print-config").action(), Action::PrintConfig);
+        let base = parse("sensor --print-base-rules").action();
+        assert_eq!(base, Action::PrintBaseRules);
         assert_eq!(parse("sensor --version").action(), Action::Version);
     }
 }

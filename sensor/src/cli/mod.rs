@@ -46,6 +46,7 @@ pub fn run(action: &Action, loaded: &Loaded, out: &mut impl Write) -> io::Result
         Action::ListEvents { format } => fields::list_events(out, *format)?,
         Action::PrintConfig => out.write_all(print(&loaded.config).as_bytes())?,
         Action::Run
+        | Action::PrintBaseRules
         | Action::DryRun
         | Action::Validate(_)
         | Action::ListRules

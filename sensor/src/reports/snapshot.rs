@@ -208,6 +208,7 @@ mod tests {
         let telemetry = Telemetry::new(Arc::new(Identity::new(&Config::default())));
         let rule = |name: &str, priority| RuleLabel {
             name: name.into(),
+            state: "active",
             source: "syscall",
             priority,
             tags: Vec::new(),

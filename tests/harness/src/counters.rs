@@ -129,6 +129,7 @@ impl<'a> Counters<'a> {
             "filtered_host",
             "filtered_tree",
             "filtered_other",
+            "filtered_other_node",
             "written",
             "ring_full",
             "no_scratch",

@@ -12,7 +12,7 @@ use std::{
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
-use crate::{event::Event, figures::cpu_time, lines, programs, rights, seen::Seen};
+use crate::{cgroup::Cgroup, event::Event, figures::cpu_time, lines, programs, rights, seen::Seen};
 
 /// Time limit for a start or a stop before the test fails (an emulated machine is slow:
 /// `SENSOR_TEST_PATIENCE` in seconds). `cargo xtask bench` measures the times that the project
@@ -33,6 +33,7 @@ pub struct Setup {
     options: Vec<String>,
     capabilities: Option<Vec<u32>>,
     log: Option<PathBuf>,
+    cgroup: Option<String>,
     longest: Duration,
 }
 
@@ -53,6 +54,7 @@ impl Setup {
             options: Vec::new(),
             capabilities: None,
             log: None,
+            cgroup: None,
             longest: LONGEST,
         }
     }
@@ -62,6 +64,15 @@ impl Setup {
     pub fn with_capabilities(self, capabilities: impl IntoIterator<Item = u32>) -> Self {
         Self {
             capabilities: Some(capabilities.into_iter().collect()),
+            ..self
+        }
+    }
+
+    /// Starts the sensor in a cgroup.
+    #[must_use]
+    pub fn within(self, cgroup: &Cgroup) -> Self {
+        Self {
+            cgroup: Some(cgroup.procs()),
             ..self
         }
     }
@@ -130,7 +141,15 @@ impl Setup {
         fs::write(path("rules.yaml"), setup.rules).expect("the rules can be written");
         let stderr = File::create(path("stderr")).expect("a file for standard error can be made");
 
-        let mut command = Command::new(programs::sensor());
+        let mut command = match &setup.cgroup {
+            None => Command::new(programs::sensor()),
+            Some(procs) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", "echo 0 > \"$0\" && exec \"$@\"", procs]);
+                shell.arg(programs::sensor());
+                shell
+            }
+        };
         command.arg("-c").arg(path("sensor.yaml"));
         command.args(["-M", &setup.longest.as_secs().to_string()]);
         for option in setup.options {

@@ -101,7 +101,6 @@ fn an_entry_that_is_no_path_with_a_strategy_is_an_error() {
     for entry in [
         "{path: /x, strategy: replace}",
         "{strategy: append}",
-        "{path: /x, how: append}",
         "[/x]",
     ] {
         let (_directory, inputs) = scene(&format!("[{entry}]"), "", &[]);

@@ -161,17 +161,52 @@ fn the_former_name_of_a_key_is_read_with_a_warning() {
 }
 
 #[test]
-fn a_key_under_both_its_names_is_an_error() {
+fn a_key_under_both_its_names_has_both_values() {
     for text in [
         "rules_file: /a\nrules_files: [/b]\n",
-        "rules_files: [/b]\nrules_file: /a\n",
+        "rules_files: [/a]\nrules_file: [/b]\n",
     ] {
-        let message = fails(text);
-        assert!(
-            message.contains("error: both 'rules_files' and 'rules_file' are given"),
-            "{message}"
-        );
+        let (_dir, inputs) = inputs(text);
+        let loaded = load(&inputs).unwrap();
+        assert_eq!(loaded.config.rules_files, ["/a", "/b"].map(PathBuf::from));
+        let told = loaded.warnings.iter().any(|warning| {
+            let warning = warning.to_string();
+            warning.contains("are one key: both count")
+        });
+        assert!(told, "{:?}", loaded.warnings);
     }
+}
+
+#[test]
+fn former_names_of_the_engine_s_keys_are_read() {
+    let config = read("syscall_buf_size_preset: 6\nsyscall_drop_failed_exit: false\n");
+    assert_eq!(config.engine.modern_ebpf.buf_size_preset, 6);
+    assert!(!config.engine.modern_ebpf.drop_failed_exit);
+}
+
+#[test]
+fn a_stock_configuration_loads_without_a_warning() {
+    let (_dir, inputs) = inputs(NEWEST);
+    let loaded = load(&inputs).unwrap();
+    // What the text asks for beyond the stock: plugins are in the list, and none is loaded.
+    let told: Vec<_> = loaded.warnings.iter().map(|w| &*w.message).collect();
+    assert_eq!(
+        told,
+        ["'static_fields' has no effect here: add fields by append_output"]
+    );
+}
+
+#[test]
+fn plugins_are_named_only_where_one_would_be_loaded() {
+    let told = |text: &str| {
+        let (_dir, inputs) = inputs(text);
+        load(&inputs).unwrap().warnings.len()
+    };
+    let list = "plugins: [{name: container}, {name: json}]\n";
+    assert_eq!(told(list), 1);
+    assert_eq!(told(&format!("{list}load_plugins: [container]\n")), 0);
+    assert_eq!(told(&format!("{list}load_plugins: [container, json]\n")), 1);
+    assert_eq!(told("plugins: [{name: container}]\n"), 0);
 }
 
 #[test]

@@ -19,7 +19,7 @@ const LIST_DEPTH_MAX: usize = 64;
 
 /// Compiles conditions into one graph.
 pub(crate) struct Compiler<'d, S: Source> {
-    pub(super) definitions: &'d Definitions,
+    pub(crate) definitions: &'d Definitions,
     /// The nodes.
     pub graph: Graph,
     /// The checks.
@@ -27,9 +27,9 @@ pub(crate) struct Compiler<'d, S: Source> {
     pub(super) macro_nodes: Vec<Option<NodeId>>,
     /// The diagnostics of each macro.
     pub macro_diagnostics: Vec<Diagnostics>,
-    /// Whether a condition uses the macro.
+    /// Whether a rule's condition names the macro.
     pub used_macros: Vec<bool>,
-    /// Whether a condition or another list uses the list.
+    /// Whether a rule's condition names the list, or a list in which the list is.
     pub used_lists: Vec<bool>,
     lists: Vec<List>,
     items: usize,
@@ -64,6 +64,7 @@ impl<'d, S: Source> Compiler<'d, S> {
         };
         this.macros();
         this.used_macros = vec![false; macros];
+        this.used_lists = vec![false; lists];
         this
     }
 
@@ -128,12 +129,7 @@ impl<'d, S: Source> Compiler<'d, S> {
         let mut out: Vec<Rc<str>> = Vec::new();
         let mut included = rustc_hash::FxHashSet::default();
         for item in &definition.value.items {
-            let nested = definitions
-                .lists
-                .index(item)
-                .filter(|nested| *nested != index)
-                .filter(|nested| definitions.lists.all()[*nested].first < definition.last);
-            if let Some(nested) = nested {
+            if let Some(nested) = definitions.nested(index, item) {
                 if !included.insert(nested) {
                     continue;
                 }

@@ -81,6 +81,24 @@ pub(crate) struct Definitions {
     pub provided: Provided,
     /// Number of items so far.
     pub items: usize,
+    /// Whether each file is a base file.
+    pub base: Vec<bool>,
+}
+
+impl Definitions {
+    /// Whether a base file has the definition, and no other file has changed it.
+    #[must_use]
+    pub(crate) fn is_base<T>(&self, definition: &Definition<T>) -> bool {
+        self.base.get(definition.file).is_some_and(|base| *base)
+    }
+
+    /// The list that an item of a list names. A list sees the lists before its last change.
+    #[must_use]
+    pub(crate) fn nested(&self, list: usize, item: &str) -> Option<usize> {
+        let all = self.lists.all();
+        let index = self.lists.index(item).filter(|nested| *nested != list)?;
+        (all[index].first < all[list].last).then_some(index)
+    }
 }
 
 /// Definitions by name.

@@ -15,6 +15,7 @@ use crate::{Code, ItemKind, Problem};
 pub(crate) fn load(files: &[RuleFile], provided: Provided) -> (Definitions, Problems) {
     let mut definitions = Definitions {
         provided,
+        base: files.iter().map(|file| file.base).collect(),
         ..Definitions::default()
     };
     let mut problems = Problems::default();
@@ -166,6 +167,17 @@ impl Reader<'_> {
         }
     }
 
+    /// Notes that this item changes a definition. One of a base file becomes this file's: errors in
+    /// the change concern this file's author.
+    fn changes<T>(&self, old: &mut Definition<T>, number: usize, base: &[bool]) {
+        old.last = number;
+        if base.get(old.file).is_some_and(|base| *base) {
+            old.file = self.file;
+            old.source = self.source.clone();
+            old.position = self.item.position;
+        }
+    }
+
     /// Whether this item appends in the deprecated form (`append: true`), with a warning.
     pub(super) fn appends(&mut self) -> bool {
         let appends = self.boolean("append").unwrap_or(false);
@@ -223,7 +235,7 @@ fn macro_item(reader: &mut Reader<'_>, number: usize, all: &mut Definitions) -> 
         reader.undefined(all.macros.names());
         return None;
     };
-    old.last = number;
+    reader.changes(old, number, &all.base);
     if appends {
         old.value.condition.append(condition);
     } else {
@@ -263,7 +275,7 @@ fn list_item(reader: &mut Reader<'_>, number: usize, all: &mut Definitions) -> O
         reader.undefined(all.lists.names());
         return None;
     };
-    old.last = number;
+    reader.changes(old, number, &all.base);
     if appends {
         old.value.items.extend(items);
     } else {

@@ -22,6 +22,9 @@ pub struct RuleFile {
     pub text: Box<str>,
     /// SHA-256 of its bytes, in hexadecimal.
     pub sha256: Box<str>,
+    /// Whether it is a base file: definitions that other files can rely on. What nobody uses of a
+    /// base file is left out without a word.
+    pub base: bool,
 }
 
 impl RuleFile {
@@ -33,6 +36,16 @@ impl RuleFile {
             name: name.into(),
             sha256: hexadecimal(&Sha256::digest(text.as_bytes())),
             text,
+            base: false,
+        }
+    }
+
+    /// A base file with that name and text. Base files come before all others.
+    #[must_use]
+    pub fn base(name: impl Into<Box<str>>, text: impl Into<Box<str>>) -> Self {
+        Self {
+            base: true,
+            ..Self::new(name, text)
         }
     }
 
@@ -42,6 +55,7 @@ impl RuleFile {
             name: name.into(),
             sha256: hexadecimal(&Sha256::digest(bytes)),
             text: yaml::decode(bytes).into(),
+            base: false,
         }
     }
 }

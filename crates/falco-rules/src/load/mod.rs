@@ -12,7 +12,7 @@ mod schema;
 mod versions;
 
 pub(crate) use definitions::{
-    Definition, Definitions, ListDefinition, MacroDefinition, RuleDefinition,
+    Definition, Definitions, ListDefinition, MacroDefinition, RuleDefinition, Table,
 };
 pub(crate) use document::load;
 pub(crate) use exceptions::{Comparison, Exception};

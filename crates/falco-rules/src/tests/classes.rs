@@ -150,7 +150,7 @@ fn rules_that_cannot_match_are_inactive_with_the_reason() {
         ),
         (
             "evt.type = execve and fd.directory = /etc",
-            inactive("no field fd.directory"),
+            inactive("field fd.directory never has a value here"),
         ),
         (
             "evt.type = execve and evt.type = connect",

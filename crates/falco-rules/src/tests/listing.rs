@@ -87,6 +87,33 @@ fn the_list_says_which_rules_cannot_match_and_why() {
 }
 
 #[test]
+fn the_tally_and_the_remarks_say_what_cannot_match_and_what_is_never_printed() {
+    let text = rule("active", "evt.type = execve")
+        + &rule("files", "evt.type = openat and fd.directory = /etc")
+        + &rule("both", "evt.type in (execve, openat)")
+        + &rule("off", "evt.type = openat")
+        + "  enabled: false\n"
+        + &rule("prints", "evt.type = connect").replace("output: o", "output: '%fd.directory'");
+    let set = rules(&text);
+    assert_eq!(
+        set.tally().to_string(),
+        "5 rules from 1 file: 2 active, 1 partly, 1 inactive, 1 off"
+    );
+    assert_eq!(
+        set.remarks().collect::<Vec<_>>(),
+        [
+            "rule 'files' is inactive: no events of type openat; field fd.directory never has a value here",
+            "rule 'both' is partly active: no events of type openat",
+            "rule 'prints' prints fd.directory, which never has a value here",
+        ]
+    );
+    assert_eq!(rules("[]").tally().to_string(), "0 rules from 1 file");
+    let set = rules(&rule("r", "evt.type = execve"));
+    assert_eq!(set.tally().to_string(), "1 rule from 1 file: 1 active");
+    assert_eq!(set.remarks().count(), 0);
+}
+
+#[test]
 fn one_rule_is_described() {
     let text = "- list: l\n  items: [a, 'b c']\n- macro: m\n  condition: proc.name in (l)\n"
         .to_owned()

@@ -1,5 +1,6 @@
 //! Rules, from text to match.
 
+mod base;
 mod changes;
 mod classes;
 mod condition_messages;
@@ -10,6 +11,7 @@ mod messages;
 mod outputs;
 mod programs;
 mod properties;
+mod public;
 mod semantics;
 
 use bumpalo::Bump;

@@ -130,6 +130,15 @@ what lacks is made: the pod would wait for it.
 {{- if .Values.metrics.enabled -}}
 {{- $_ := set $config "webserver" (mergeOverwrite (deepCopy (default (dict) $config.webserver)) (dict "enabled" true "prometheus_metrics_enabled" true)) -}}
 {{- end -}}
+{{- if .Values.falcosidekick.enabled -}}
+{{- $http := default (dict) $config.http_output -}}
+{{- $_ := set $http "enabled" true -}}
+{{- $_ := set $http "url" (default (include "sensor.sidekick.url" .) $http.url) -}}
+{{- $_ := set $config "http_output" $http -}}
+{{- /* What falcosidekick reads. */ -}}
+{{- $_ := set $config "json_output" true -}}
+{{- $_ := set $config "json_include_output_property" true -}}
+{{- end -}}
 {{- $sockets := (include "sensor.containerd" . | fromJson).sockets -}}
 {{- $containerd := ternary (dict "sockets" $sockets) (dict "enabled" false) (gt (len $sockets) 0) -}}
 {{- $_ := set $config "sensor" (mergeOverwrite (dict "containerd" $containerd) (deepCopy .Values.sensor)) -}}

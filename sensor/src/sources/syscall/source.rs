@@ -20,7 +20,7 @@ use super::{
         Capture, CaptureError, CaptureRequest, HookMode, KernelCounts, Ring, Throttled, rest,
     },
     fields::Syscall,
-    pipeline::{BEGUN, Guard, Pipeline, PipelineParts, Throttlings},
+    pipeline::{BEGUN, Cgroups, Guard, Pipeline, PipelineParts, Throttlings},
     rules::RuleSet,
 };
 
@@ -203,6 +203,22 @@ impl EventSource for SystemCalls {
             statistics: self.pipeline.waits(),
         }
     }
+}
+
+/// Has the kernel side drop the events of other nodes, where nodes share the kernel.
+///
+/// # Errors
+/// If the kernel refuses the setting.
+pub fn confine(capture: &mut Capture, cgroups: &Cgroups) -> Result<(), CaptureError> {
+    let node = cgroups.node();
+    if node.is_whole_machine() {
+        return Ok(());
+    }
+    info!(
+        "the node is a container itself: its cgroup is {}, and events outside of it belong to other nodes (sensor.node_cgroup)",
+        node.path()
+    );
+    capture.confine()
 }
 
 /// Logs the attached programs, and a warning if the hook mode costs more than necessary.

@@ -15,6 +15,7 @@ pub const fn meaning(counter: Counter) -> (Meaning, &'static str) {
         Counter::FilteredHost => (Meaning::Filtered, "host"),
         Counter::FilteredTree => (Meaning::Filtered, "tree"),
         Counter::FilteredOther => (Meaning::Filtered, "other"),
+        Counter::FilteredNode => (Meaning::Filtered, "other_node"),
         Counter::RingFull => (Meaning::Lost, "ring_full"),
         Counter::NoScratch => (Meaning::Lost, "no_scratch"),
         Counter::Throttled => (Meaning::Lost, "throttled"),

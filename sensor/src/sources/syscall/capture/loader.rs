@@ -7,7 +7,7 @@ use aya::{
     maps::{Array, HashMap, Map, MapData, RingBuf},
 };
 use sensor_ebpf::{
-    ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, DONE_MAX, Settings, preempted,
+    ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, DONE_MAX, Settings, preempted, want,
 };
 use tracing::warn;
 use zerocopy::IntoBytes;
@@ -21,6 +21,7 @@ use super::{
     hooks::Hook,
     mapped::Mapped,
     offsets::{Layout, layout},
+    place::OwnPlace,
     preempt,
     programs::Programs,
     ring::Ring,
@@ -45,6 +46,8 @@ pub struct Started {
     pub fill: RingFill,
     /// The kernel's own figures of the programs.
     pub programs: Programs,
+    /// Where the sensor runs, if the kernel says so.
+    pub place: Option<OwnPlace>,
 }
 
 /// The loaded programs; dropping the value detaches them.
@@ -61,6 +64,8 @@ pub struct Capture {
     pub(super) cgroups: HashMap<MapData, [u64; 2], u32>,
     pub(super) intended: IntendedState,
     marker: u32,
+    /// Whether other nodes share the kernel.
+    confined: bool,
     pub(super) names: HashMap<MapData, Name, u8>,
     tree: TreeMode,
     pub(super) mode: HookMode,
@@ -151,7 +156,11 @@ impl Capture {
             .load(preempt::object(options.object, layout.preempt).as_bytes())
             .map_err(|e| CaptureError::Load(Box::new(e)))?;
         freeze(&bpf, OF_PROGRAMS)?;
-        let ring = Ring::new(map::<RingBuf<MapData>>(&mut bpf, "EVENTS")?);
+        let mut ring = Ring::new(map::<RingBuf<MapData>>(&mut bpf, "EVENTS")?);
+        let place = OwnPlace::ask(&mut bpf, &mut ring).unwrap_or_else(|error| {
+            warn!("the kernel does not say where the sensor runs: {error}");
+            None
+        });
         let counts_map = take(&mut bpf, "COUNTS")?;
         let counts = KernelCounts::new(&counts_map, cpus)?;
         let programs = Programs::new(KernelCounts::new(&counts_map, cpus)?, backups);
@@ -176,6 +185,7 @@ impl Capture {
             cgroups,
             intended: IntendedState::default(),
             marker: options.marker.unwrap_or_default(),
+            confined: false,
             names,
             tree: options.tree,
             mode: options.hooks,
@@ -194,7 +204,8 @@ impl Capture {
         // Lineage follows forks before the sensor marks the existing tree, so that either lineage
         // or the marking finds a process that forks meanwhile.
         capture.attach_lineage()?;
-        mark(&mut capture.bpf, options.tree)?;
+        let own = place.as_ref().map(|place| place.sensor.tgid);
+        mark(&mut capture.bpf, options.tree, own)?;
         freeze(&capture.bpf, OF_PROGRAMS_LATER)?;
         capture.attach_needed(request)?;
         Ok(Started {
@@ -204,7 +215,19 @@ impl Capture {
             ring,
             counts,
             throttled,
+            place,
         })
+    }
+
+    /// From now on the kernel side drops events of cgroups of the class
+    /// [`CgroupClass::OtherNode`].
+    ///
+    /// # Errors
+    /// If the kernel refuses to write the map.
+    pub fn confine(&mut self) -> Result<(), CaptureError> {
+        self.confined = true;
+        let request = self.request.clone();
+        self.put(&request)
     }
 
     /// Puts another request in force, and attaches or detaches the hooks accordingly.
@@ -335,10 +358,14 @@ impl Capture {
     }
 
     fn put(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
-        let settings: SettingsWords = zerocopy::transmute!(Settings {
+        let mut settings = Settings {
             marker: self.marker,
             ..request.settings(self.tree, self.mode, self.ring_bytes)
-        });
+        };
+        if self.confined {
+            settings.wants |= want::NODE;
+        }
+        let settings: SettingsWords = zerocopy::transmute!(settings);
         self.applied = settings;
         self.settings
             .set(0, settings, 0)

@@ -51,7 +51,7 @@ pub const fn of_kind(kind: Kind) -> Classes {
 }
 
 /// The values of the fields of a process outside of containers.
-pub(crate) const HOST: [(&str, Value<'static>); 11] = [
+pub(crate) const HOST: [(&str, Value<'static>); 13] = [
     ("container.id", Value::Str("host")),
     ("container.full_id", Value::Str("host")),
     ("container.name", Value::Str("host")),
@@ -63,6 +63,8 @@ pub(crate) const HOST: [(&str, Value<'static>); 11] = [
     ("k8s.pod.name", Value::Absent),
     ("k8s.pod.uid", Value::Absent),
     ("k8s.ns.name", Value::Absent),
+    ("k8smeta.pod.name", Value::Absent),
+    ("k8smeta.ns.name", Value::Absent),
 ];
 
 /// Fields that are false for all events.
@@ -80,7 +82,10 @@ const FALSE: [&str; 9] = [
 
 /// The facts that hold for all events of a class.
 pub(super) fn facts(class: usize) -> Facts {
-    let facts = Facts::default().with("evt.dir", Fact::Is(Value::Str("<")));
+    // Events are counted from 1: `evt.num = 0`, Falco's way to write "never", costs nothing.
+    let facts = Facts::default()
+        .with("evt.dir", Fact::Is(Value::Str("<")))
+        .with("evt.num", Fact::Range(1, i128::MAX));
     let facts = FALSE.into_iter().fold(facts, |facts, field| {
         facts.with(field, Fact::Is(Value::Bool(false)))
     });

@@ -59,6 +59,12 @@ fn demo() -> Container {
             owner: Some(Owner {
                 kind: "Deployment".into(),
                 name: "web".into(),
+                uid: None,
+            }),
+            controller: Some(Owner {
+                kind: "ReplicaSet".into(),
+                name: "web-7b658bcd76".into(),
+                uid: Some("u-2".into()),
             }),
             ..Pod::default()
         })),
@@ -181,6 +187,17 @@ fn a_known_container_has_all_fields_of_its_pod() {
             ("k8s.deployment.name", "web"),
             ("k8s.owner.kind", "Deployment"),
             ("k8s.pod.ip", "<NA>"),
+            ("k8smeta.pod.name", "web-0"),
+            ("k8smeta.pod.uid", "u-1"),
+            ("k8smeta.ns.name", "shop"),
+            ("k8smeta.pod.label[app]", "demo"),
+            ("k8smeta.pod.labels", "(app:demo,empty:)"),
+            ("k8smeta.pod.ip", "<NA>"),
+            ("k8smeta.deployment.name", "web"),
+            ("k8smeta.rs.name", "web-7b658bcd76"),
+            ("k8smeta.rs.uid", "u-2"),
+            ("k8smeta.rc.name", "<NA>"),
+            ("k8smeta.rc.uid", "<NA>"),
         ],
     );
 }
@@ -193,7 +210,7 @@ fn mounts_are_found_by_number_by_source_and_by_destination() {
         &[
             (
                 "container.mounts",
-                "/var/log:/logs::true:rslave /proc/self:/p::false:private",
+                "/var/log:/logs::true:rslave,/proc/self:/p::false:private",
             ),
             ("container.mount[1]", "/proc/self:/p::false:private"),
             ("container.mount.dest[/proc*]", "/p"),

@@ -8,7 +8,7 @@ use metadata::{ContainerId, ContainerState, Pod, label};
 
 use super::{Argument, ArgumentKind, Context, Field, Needs, Type, Value, container::known};
 
-const fn of_pods(
+pub(super) const fn of_pods(
     name: &'static str,
     doc: &'static str,
     get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
@@ -16,7 +16,7 @@ const fn of_pods(
     Field::new(name, Type::String, Needs::CONTAINER, doc, get)
 }
 
-const fn from_api(
+pub(super) const fn from_api(
     name: &'static str,
     doc: &'static str,
     get: for<'a> fn(&Context<'a>, &Argument) -> Value<'a>,
@@ -119,15 +119,15 @@ pub(super) static FIELDS: &[Field] = &[
 
 type Labels = [(Box<str>, Box<str>)];
 
-fn pod<'a>(context: &Context<'a>) -> Option<&'a Pod> {
+pub(super) fn pod<'a>(context: &Context<'a>) -> Option<&'a Pod> {
     known(context)?.pod.as_deref()
 }
 
-fn text<'a>(context: &Context<'a>, get: fn(&'a Pod) -> Option<&'a str>) -> Value<'a> {
+pub(super) fn text<'a>(context: &Context<'a>, get: fn(&'a Pod) -> Option<&'a str>) -> Value<'a> {
     pod(context).and_then(get).map_or(Value::Absent, Value::Str)
 }
 
-fn pair<'a>(
+pub(super) fn pair<'a>(
     context: &Context<'a>,
     argument: &Argument,
     get: fn(&'a Pod) -> &'a Labels,

@@ -21,6 +21,7 @@ mod fd;
 mod figures;
 mod foreign;
 mod k8s;
+mod k8smeta;
 mod probes;
 mod process;
 mod registry;

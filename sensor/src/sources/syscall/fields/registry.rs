@@ -74,6 +74,7 @@ pub fn all() -> impl Iterator<Item = &'static Field> {
         super::container::FIELDS,
         super::probes::FIELDS,
         super::k8s::FIELDS,
+        super::k8smeta::FIELDS,
     ]
     .into_iter()
     .flatten()

@@ -12,7 +12,8 @@ pub enum Syscall {}
 impl Source for Syscall {
     const NAME: &'static str = "syscall";
     const CLASSES: usize = class::CLASSES;
-    const PLUGINS: &'static [(&'static str, &'static str)] = &[("container", "0.7.1")];
+    const PLUGINS: &'static [(&'static str, &'static str)] =
+        &[("container", "0.7.1"), ("k8smeta", "0.4.1")];
     // Falco adds the container's fields by itself (`suggested_output`).
     const OBSOLETE: &'static [Obsolete] = &[Obsolete {
         text: "%container.info",

@@ -5,7 +5,7 @@ use std::{os::fd::BorrowedFd, sync::Arc, time::Duration};
 use events::{Lines, PendingEvents, PendingStatistics, Release};
 use metadata::{ContainerId, ContainerState, Domains, Lookup, Metadata, Users, boot_now};
 use outputs::AlertOptions;
-use sensor_ebpf::{CgroupClass, CgroupKey, Header};
+use sensor_ebpf::{CgroupClass, CgroupKey, Header, Kinds};
 use telemetry::{Cache, Ledger, Telemetry};
 
 use super::{
@@ -264,6 +264,7 @@ impl Pipeline {
         let reach = self.requirements.reach;
         let wanted = match owner {
             Some(CgroupOwner::Host) => reach.host,
+            Some(CgroupOwner::OtherNode) => Kinds::NONE,
             // If such an event counted as the host's, a process in a container could hide from
             // rules about containers.
             Some(CgroupOwner::Container(_)) | None => reach.container,
@@ -276,7 +277,7 @@ impl Pipeline {
         let lineage = &mut self.evaluator.lineage;
         lineage.prepare(&event, of_itself, of_ancestors);
         let id = match owner {
-            Some(CgroupOwner::Host) => {
+            Some(CgroupOwner::Host | CgroupOwner::OtherNode) => {
                 return self.evaluate_in(&event, ContainerState::Host, lines);
             }
             Some(CgroupOwner::Container(id)) => id,
@@ -395,6 +396,7 @@ fn class(event: &Event<'_>, owner: CgroupOwner) -> (CgroupKey, CgroupClass) {
     let class = match owner {
         CgroupOwner::Host => CgroupClass::Host,
         CgroupOwner::Container(_) => CgroupClass::Container,
+        CgroupOwner::OtherNode => CgroupClass::OtherNode,
     };
     (key, class)
 }

@@ -39,7 +39,7 @@ fn pipeline(telemetry: &Arc<Telemetry>) -> Pipeline {
         users: Users::new(users, counters),
         domains: Domains::default(),
         lineage: Lineage::new(),
-        cgroups: Cgroups::new(vec!["k8s.io".into()]),
+        cgroups: Cgroups::new(metadata::Node::default(), vec!["k8s.io".into()]),
         ledger: Arc::new(SystemCalls::ledger()),
         telemetry: Arc::clone(telemetry),
     })

@@ -48,7 +48,7 @@ impl BudgetOwner {
     fn of(key: CgroupKey, owner: Option<CgroupOwner>) -> Self {
         match owner {
             Some(CgroupOwner::Container(id)) => Self::container(&id),
-            Some(CgroupOwner::Host) => Self::Host(key.id),
+            Some(CgroupOwner::Host | CgroupOwner::OtherNode) => Self::Host(key.id),
             None => Self::Unknown(key.id),
         }
     }

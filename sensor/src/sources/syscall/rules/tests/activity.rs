@@ -327,28 +327,40 @@ fn rules_that_cannot_match_here_are_inactive_with_the_reason() {
         ),
         (
             "evt.type = execve and fd.directory = /etc",
-            inactive("no field fd.directory"),
+            inactive("field fd.directory never has a value here"),
         ),
         (
             "evt.type in (symlink, symlinkat) and evt.arg.target in (/etc, /root)",
             Activity::Inactive(Box::new([
                 "no events of types symlink, symlinkat".into(),
-                "no field evt.arg.target".into(),
+                "field evt.arg.target never has a value here".into(),
             ])),
         ),
         (
             "evt.type = execve and evt.arg.cgroups contains x",
-            inactive("no field evt.arg.cgroups"),
+            inactive("field evt.arg.cgroups never has a value here"),
         ),
         (
             "evt.type = execve and (fd.directory = /etc or proc.name = x)",
-            partly("no field fd.directory"),
+            partly("field fd.directory never has a value here"),
         ),
         (
             "evt.type = execve and not evt.type = openat",
             Activity::Active,
         ),
         ("evt.type = execve and evt.dir = <", Activity::Active),
+        (
+            "evt.type = execve and k8smeta.rs.name = web",
+            Activity::Active,
+        ),
+        (
+            "evt.type = execve and k8smeta.svc.name = web",
+            inactive("field k8smeta.svc.name never has a value here"),
+        ),
+        (
+            "evt.type = execve and evt.num = 0",
+            inactive("its condition is never true"),
+        ),
         (
             "evt.type = execve and evt.type = connect",
             inactive("its condition is never true"),
