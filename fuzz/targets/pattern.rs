@@ -4,12 +4,11 @@
 use std::fmt::Write as _;
 
 use bumpalo::Bump;
-use config::WantedEnv;
 use libfuzzer_sys::{Corpus, fuzz_target};
-use metadata::{ContainerState, Users};
+use metadata::{ContainerState, Domains, Users};
 use sensor::sources::syscall::{
     event::{Event, builder::RecordBuilder},
-    fields::{Context, Memo},
+    fields::{Context, Environment, Memo},
     lineage::Lineage,
     rules::{Options, RuleFile, Scratch, compile},
 };
@@ -34,9 +33,10 @@ fuzz_target!(|text: &str| -> Corpus {
         hostname: "node",
         boot_id: 1,
         container: ContainerState::Host,
-        env: &WantedEnv::All,
+        env: &Environment::ALL,
         lineage: &lineage,
         users: &users,
+        domains: &Domains::default(),
         memo: Memo::default(),
     };
     for operator in ["regex", "glob", "iglob", "pmatch"] {

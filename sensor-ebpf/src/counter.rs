@@ -3,7 +3,7 @@
 use crate::{BACKED_UP, BackedUp, KINDS, Kind};
 
 /// Number of counters of a kind.
-pub const COUNTERS: usize = 12;
+pub const COUNTERS: usize = 13;
 
 /// The counters of one CPU: those of each kind, how often each program's backup did its work,
 /// and room up to a power of two: whole cache lines, and indices are bounded by a mask.
@@ -11,8 +11,8 @@ pub type CpuCounts = [u64; (KINDS * COUNTERS + BACKED_UP).next_power_of_two()];
 
 /// What the kernel side counts for each [`Kind`].
 ///
-/// At rest `Seen = FilteredHost + FilteredTree + FilteredOther + Written + RingFull + NoScratch +
-/// Throttled`; the other counters describe written records.
+/// At rest `Seen = FilteredHost + FilteredTree + FilteredOther + FilteredNode + Written + RingFull +
+/// NoScratch + Throttled`; the other counters describe written records.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Counter {
@@ -40,6 +40,8 @@ pub enum Counter {
     Throttled = 10,
     /// Written with the environment cut.
     EnvironmentCut = 11,
+    /// Filtered: the event happened on another node that shares this kernel.
+    FilteredNode = 12,
 }
 
 impl Counter {
@@ -57,6 +59,7 @@ impl Counter {
         Self::PathIncomplete,
         Self::Throttled,
         Self::EnvironmentCut,
+        Self::FilteredNode,
     ];
 
     /// Index in [`CpuCounts`].

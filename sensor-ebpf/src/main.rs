@@ -6,6 +6,7 @@
 //! sys_exit_execve[at] ─▶ failed  ├─▶ filter ─▶ task, path, cgroup, argv ─▶ EVENTS
 //! sys_exit_connect    ─▶ connect │    ▲ budget: how much of it each cgroup may have
 //! sys_exit_*          ─▶ call   ─┘
+//! (run once, by hand) ─▶ place ────────────────────────────────────────▶ EVENTS
 //! ```
 //!
 //! The verifier's limits shape this code: results of reads are not branched on
@@ -33,6 +34,7 @@ mod bpf {
     pub mod log;
     pub mod maps;
     pub mod path;
+    pub mod place;
     pub mod preempt;
     pub mod record;
     pub mod regs;

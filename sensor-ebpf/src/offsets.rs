@@ -79,6 +79,7 @@ offsets! {
     user_ns_inum = ["user_namespace.ns.inum"],
     nsproxy_mnt_ns = ["nsproxy.mnt_ns"],
     nsproxy_net_ns = ["nsproxy.net_ns"],
+    nsproxy_pid_ns = ["nsproxy.pid_ns_for_children"],
     mnt_ns_inum = ["mnt_namespace.ns.inum"],
     net_ns_inum = ["net.ns.inum"],
     pid_ns_inum = ["pid_namespace.ns.inum"],

@@ -29,6 +29,8 @@ pub mod want {
     pub const COMPAT: u32 = 1 << 5;
     /// The figures of processes: [`crate::Figures`].
     pub const FIGURES: u32 = 1 << 6;
+    /// The node is a container itself, so the kernel runs cgroups of other nodes too.
+    pub const NODE: u32 = 1 << 7;
 }
 
 /// The only value of the `SETTINGS` map; user space may change it while the programs run.
@@ -135,6 +137,8 @@ pub enum CgroupClass {
     Host = 1,
     /// The cgroup belongs to a container.
     Container = 2,
+    /// The cgroup belongs to another node on the same kernel.
+    OtherNode = 3,
 }
 
 /// A TCP connection attempt that the kernel began, value of the `ATTEMPTS` map (key: address of the

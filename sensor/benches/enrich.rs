@@ -131,7 +131,7 @@ fn pipeline(rules: &str) -> Pipeline {
         users: Users::new(UsersOptions::default(), counters),
         domains: Domains::default(),
         lineage: Lineage::new(),
-        cgroups: Cgroups::new(vec!["k8s.io".into()]),
+        cgroups: Cgroups::new(metadata::Node::default(), vec!["k8s.io".into()]),
         ledger: Arc::new(SystemCalls::ledger()),
         telemetry: Arc::new(Telemetry::new(identity)),
         marker: Arc::default(),

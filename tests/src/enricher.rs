@@ -70,7 +70,7 @@ impl Enricher {
     #[must_use]
     pub fn start(options: MetadataOptions, cgroup: &str) -> Self {
         let enricher = Self::start_unready(options, cgroup);
-        enricher.wait("containerd", |e| e.health.containerd_ready());
+        enricher.wait("containerd", |e| e.health.runtimes_ready());
         enricher
     }
 

@@ -15,8 +15,10 @@
 //! They need root, and a sensor: `SENSOR_BIN`, or that of `cargo xtask build`.
 
 pub mod apiserver;
+pub mod engine;
 pub mod enricher;
 pub mod proxy;
+pub mod terminal;
 pub mod testbed;
 
 pub use harness::{

@@ -9,8 +9,8 @@ use std::{
 
 use events::Release;
 use metadata::{
-    Container, ContainerState, ContainerdOptions, KubeOptions, MetadataOptions, Users,
-    UsersOptions, boot_now,
+    Container, ContainerState, Engine, KubeOptions, MetadataOptions, RuntimeOptions, RuntimeSocket,
+    SocketState, Users, UsersOptions, boot_now,
 };
 use tests::{
     enricher::{EVENTS, Enriched, Enricher},
@@ -20,9 +20,9 @@ use tests::{
 
 fn options(socket: &Path) -> MetadataOptions {
     MetadataOptions {
-        containerd: ContainerdOptions {
-            sockets: vec![socket.to_owned()],
-            ..ContainerdOptions::default()
+        runtimes: RuntimeOptions {
+            sockets: vec![RuntimeSocket::required(Engine::Containerd, socket)],
+            ..RuntimeOptions::default()
         },
         kube: KubeOptions {
             enabled: false,
@@ -228,7 +228,7 @@ fn a_socket_that_stalls_for_ten_seconds_loses_no_event_and_what_waited_too_long_
     assert_eq!(value(&enricher.releases.timeout), late);
     // On an idle machine, ten seconds are more than enough to make these pods.
     proxy.wait_until_bytes_flow();
-    enricher.wait("answers after the stall", |e| e.health.containerd_ready());
+    enricher.wait("answers after the stall", |e| e.health.runtimes_ready());
     let pod = bed.pod(&demo("after"));
     assert_complete(&enricher, &pod, "after");
 }
@@ -259,13 +259,13 @@ fn a_restarted_containerd_is_found_again_at_its_new_socket() {
     assert_complete(&enricher, &before, "before");
     let inode = bed.socket().metadata().expect("the test set this up").ino();
     bed.stop_containerd();
-    enricher.wait("loss", |e| !e.health.containerd_ready());
+    enricher.wait("loss", |e| !e.health.runtimes_ready());
     bed.start_containerd();
     assert_ne!(
         bed.socket().metadata().expect("the test set this up").ino(),
         inode
     );
-    enricher.wait("containerd", |e| e.health.containerd_ready());
+    enricher.wait("containerd", |e| e.health.runtimes_ready());
     let after = bed.pod(&demo("after"));
     assert_complete(&enricher, &after, "after");
 }
@@ -278,14 +278,15 @@ fn containerd_is_found_where_microk8s_has_it_below_the_hosts_root() {
     std::fs::create_dir_all(&run).expect("the test set this up");
     symlink(bed.dir().join("run"), run.join("run")).expect("the test set this up");
     let mut options = options(&bed.socket());
-    options.containerd = ContainerdOptions {
+    options.runtimes = RuntimeOptions {
         host_root: Some(root.clone()),
-        ..ContainerdOptions::default()
+        ..RuntimeOptions::default()
     };
     let enricher = Enricher::start(options, &bed.cgroup());
     let pod = bed.pod(&demo("micro"));
     assert_complete(&enricher, &pod, "micro");
-    let ready = enricher.health.containerd().into_iter().find(|s| s.ready);
+    let mut sockets = enricher.health.runtimes().into_iter();
+    let ready = sockets.find(|s| s.state == SocketState::Connected);
     assert_eq!(
         ready.expect("the test set this up").socket,
         run.join("run/containerd.sock")
@@ -339,5 +340,5 @@ fn the_absence_of_every_socket_is_reported_once() {
     let notices = enricher.notices();
     assert_eq!(notices.len(), 1, "{notices:?}");
     assert!(notices[0].to_string().contains("none.sock"));
-    assert!(!enricher.health.containerd_ready());
+    assert!(!enricher.health.runtimes_ready());
 }

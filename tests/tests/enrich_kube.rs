@@ -10,8 +10,8 @@ use std::{
 };
 
 use metadata::{
-    CacheOptions, ContainerdOptions, Counters, KubeAccess, KubeOptions, Metadata, MetadataOptions,
-    MetadataTasks, Notice, Pod, boot_now, start,
+    CacheOptions, Counters, Engine, KubeAccess, KubeOptions, Metadata, MetadataOptions,
+    MetadataTasks, Notice, Pod, RuntimeOptions, RuntimeSocket, boot_now, start,
 };
 use tests::{
     apiserver::{ApiServer, NODE, pod},
@@ -54,9 +54,9 @@ fn bed_with(prepare: impl FnOnce(&ApiServer), change: impl FnOnce(&mut KubeOptio
     let mut kube = kube(&server, &dir);
     change(&mut kube);
     let options = MetadataOptions {
-        containerd: ContainerdOptions {
-            enabled: false,
-            ..ContainerdOptions::default()
+        runtimes: RuntimeOptions {
+            sockets: Vec::new(),
+            ..RuntimeOptions::default()
         },
         kube,
         cache: CacheOptions {
@@ -383,9 +383,12 @@ fn a_real_containers_pod_has_what_only_the_server_knows_also_when_it_changes() {
     ]);
     server.apply(of.clone());
     let options = MetadataOptions {
-        containerd: ContainerdOptions {
-            sockets: vec![containerd.socket()],
-            ..ContainerdOptions::default()
+        runtimes: RuntimeOptions {
+            sockets: vec![RuntimeSocket::required(
+                Engine::Containerd,
+                containerd.socket(),
+            )],
+            ..RuntimeOptions::default()
         },
         kube: kube(&server, &dir),
         ..MetadataOptions::default()

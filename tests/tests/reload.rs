@@ -5,7 +5,11 @@
     reason = "a test that cannot go on says so by a panic"
 )]
 
-use std::fs;
+use std::{
+    fs,
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 
 use tests::{
     Act, Event, Scene, Sensor, Setup,
@@ -231,4 +235,25 @@ fn a_configuration_with_a_mistake_is_reported_with_its_position_and_leaves_the_o
         |sensor| sensor.append_to_configuration("jsn_output: true\n"),
         &["sensor.yaml:12:1", "json_output"],
     );
+}
+
+#[test]
+fn a_stop_may_take_as_long_as_the_reloaded_configuration_says() {
+    let scene = Scene::new();
+    let tool = scene.program("unanswered");
+    let actor = Act::new().exec(&tool, ["unanswered"]).start();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let sensor = Setup::watching(actor.pid())
+        .option("http_output.enabled", true)
+        .option("http_output.url", url)
+        .start();
+    // Longer than the default, with which the sensor has started.
+    sensor.append_to_configuration("  stop_deadline: 8s\n");
+    sensor.reload(EXECS);
+    let _ = actor.go();
+    sensor.settle();
+    let begin = Instant::now();
+    drop(sensor.stop());
+    assert!(begin.elapsed() >= Duration::from_secs(7));
 }

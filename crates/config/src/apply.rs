@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 use yaml::{Diagnostic, Kind, Node, Source, Style};
 
 use super::{
-    Config, Key, NOT_APPLICABLE, Strategy, keys,
+    Config, Key, NOT_APPLICABLE, Strategy,
+    container_plugin::{self, translate},
+    keys,
     keys::out_of_range,
     path::{Step, put},
 };
@@ -65,6 +67,12 @@ impl Layers {
         node: &Node,
         strategy: Strategy,
     ) {
+        for (name, node) in translate(prefix, node) {
+            self.document(source, name, &node, strategy);
+        }
+        if prefix == container_plugin::FORMER {
+            return;
+        }
         if let Some(key) = self.key(source, prefix, node) {
             if self.given.insert(key.name) || strategy != Strategy::AddOnly {
                 let is_second = self.is_second(source, key, prefix, node);
@@ -250,7 +258,8 @@ impl Layers {
             let words = key.ty.split([' ', ',']).filter(|word| *word != "or");
             if key.falls_back && key.falco && node.as_str().is_some() && node.as_f64().is_none() {
                 (key.reset)(&mut self.config);
-                message += &format!(": {} counts, the default", (key.show)(&self.config));
+                let default = (key.show)(&self.config);
+                message = format!("{message}: {default} counts, the default");
                 let mistake = Diagnostic::warning(source, node.position, message).width(width);
                 self.mistakes.push(mistake);
                 return;

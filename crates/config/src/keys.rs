@@ -102,7 +102,7 @@ keys! {
     http_output.insecure: "Do not check the server's certificate.";
     http_output.ca_cert: "PEM file of the authority that signed the server's certificate.";
     http_output.ca_bundle: "PEM file of more than one authority.";
-    http_output.ca_path: "Directory of PEM files of authorities. With none of the three (or with falco.yaml's `/etc/ssl/certs`): those of the system; where it has none, as in the image, those that Mozilla trusted when the sensor was built.";
+    http_output.ca_path: "Directory of PEM files of authorities, beside those of the system; where the system has none, as in the image, those that Mozilla trusted when the sensor was built. Without effect beside `ca_cert` or `ca_bundle`, of which the first counts.";
     http_output.mtls: "Present a certificate to the server.";
     http_output.client_cert: "PEM file of that certificate.";
     http_output.client_key: "PEM file of its key.";
@@ -138,11 +138,12 @@ keys! {
     metrics.include_empty_values: "Include what is zero.";
     metrics.convert_memory_to_mb: "Memory in MB instead of bytes.";
     engine.modern_ebpf.buf_size_preset: "Size of the ring buffer: 1 to 10 for 1, 2, 4, … 512 MiB. *Raise it when `sensor_events_lost_total{cause=\"ring_full\"}` grows.*";
-    engine.modern_ebpf.drop_failed_exit: "Leave out failed execs (other failed calls are there if a rule wants the call). *Their hook costs every system call of the node; set to false if rules need them.*";
+    engine.modern_ebpf.drop_failed_exit: "Leave out failed execs (other failed calls are there if a rule wants the call). *Set to false if rules need them. In the hook modes `perf` and `raw` their hook costs every system call of the node.*";
     log_stderr: "Log to standard error.";
     log_syslog: "Log to the system log, `/dev/log`, where there is one.";
     log_level: "Least urgent log lines. `TARGET=LEVEL` sets another level for a module of the sensor or for a library, and for what is in it; libraries are otherwise heard from warnings on. Beside Falco's levels there are `off` and `trace`; the log has none above error: what is more urgent means errors, too.";
     sensor.node: "Name of the node, `{node}`. Default: `NODE_NAME`, else the host's name.";
+    sensor.node_cgroup: "Cgroup of the node, from the kernel's root on, where the node is a container itself and shares the kernel with other nodes (kind, k3d, minikube): the sensor leaves out what happens outside of it. `/`: the whole machine. Default: the container around the sensor's own, if there is one.";
     sensor.hostname: "`hostname` in records. Default: `FALCO_HOSTNAME`, else `NODE_NAME`, else the host's name.";
     sensor.host_root: "Where the host's root directory is mounted. Default: `HOST_ROOT`, else `/`.";
     sensor.proc_root: "Where the host's `/proc` is mounted.";
@@ -158,9 +159,16 @@ keys! {
     sensor.capture.tree.mode: "A process tree: `all` treats it like any other, `exclude` leaves it out, `only` leaves out all others.";
     sensor.capture.tree.root: "Process at the root of that tree. Default: the sensor.";
     sensor.capture.hooks: "How the sensor hooks the exits of system calls (hook mode). *`fexit` costs no other system call anything, and sees no call that seccomp refused; `raw` costs every system call more; `perf` sees no call of 32-bit processes.*";
-    sensor.containerd.enabled: "Ask containerd about containers.";
-    sensor.containerd.sockets: "containerd's sockets, in the order in which the sensor tries them. Empty: the known ones (containerd, microk8s, k3s, k0s).";
+    sensor.containerd.enabled: "Ask containerd about containers. `true`: the sensor is not ready without it.";
+    sensor.containerd.sockets: "containerd's sockets; the sensor uses each one that answers. Empty: the known ones (containerd, microk8s, k3s, RKE2, k0s).";
     sensor.containerd.namespaces: "containerd's namespaces whose containers the sensor asks for. Empty: k8s.io, moby, default.";
+    sensor.cri.enabled: "Ask any other runtime with CRI (CRI-O, cri-dockerd).";
+    sensor.cri.sockets: "Sockets of CRI; where containerd answers, the sensor uses containerd's own API. Empty: the known ones.";
+    sensor.docker.enabled: "Ask Docker about containers.";
+    sensor.docker.sockets: "Docker's sockets. Empty: the known one.";
+    sensor.podman.enabled: "Ask Podman about containers. Its socket exists only while its service runs (`podman.socket` of systemd).";
+    sensor.podman.sockets: "Podman's sockets. Empty: those of root and of each user.";
+    sensor.label_max_len: "Most bytes of a label's value; longer labels are left out. Falco: `label_max_len` of the container plugin.";
     sensor.kube.enabled: "Ask the API server about pods.";
     sensor.kube.kubeconfig: "File with the API server's address and credentials. Default: those of the service account.";
     sensor.kube.node: "Name of the node. Default: `sensor.node`.";
@@ -291,16 +299,12 @@ const RANGES: &[Range] = &[
     (
         "http_output.url",
         |c| {
-            let scheme = c
-                .http_output
-                .url
+            // The output takes quotes around the URL away, as Falco does, and adds what lacks.
+            let url = c.http_output.url.trim_start_matches(['"', '\'']);
+            let scheme = url
                 .split_once("://")
-                .map(|(scheme, _)| scheme);
-            scheme.is_none_or(|s| {
-                ["http", "https"]
-                    .iter()
-                    .any(|known| s.eq_ignore_ascii_case(known))
-            })
+                .map(|(scheme, _)| scheme.to_ascii_lowercase());
+            scheme.is_none_or(|scheme| matches!(&*scheme, "http" | "https"))
         },
         "must begin with http:// or https://",
     ),

@@ -11,10 +11,12 @@
 
 mod apply;
 mod config_file;
+mod container_plugin;
 mod engine;
 mod foreign;
 mod keys;
 mod load;
+mod loaded;
 mod log;
 mod missing;
 mod outputs;
@@ -32,7 +34,8 @@ pub use config_file::{ConfigFile, Strategy};
 pub use engine::{AppendOutput, Engine, ModernEbpf, RuleMatching, RuleSwitch};
 pub use foreign::{Foreign, NOT_APPLICABLE};
 pub use keys::{Key, all as keys};
-pub use load::{ConfigError, Inputs, Loaded, load};
+pub use load::{Inputs, load};
+pub use loaded::{ConfigError, Loaded};
 pub use log::{LogFormat, LogLevel, priority_of};
 pub use outputs::{
     FileOutput, Headers, HttpOutput, HttpTuning, OutputsQueue, ProgramOutput, Rotate, Spool,
@@ -42,7 +45,7 @@ pub use print::{markdown, print};
 pub use schema::schema;
 pub use secrets::hide_user_info;
 pub use sensor::{
-    Capture, Containerd, Dns, Fairness, FileTuning, Hold, Hooks, Kube, SelfTest, Sensor,
+    Capture, Containerd, Dns, Fairness, FileTuning, Hold, Hooks, Kube, Runtime, SelfTest, Sensor,
     SensorRules, Syslog, Toggle, Tree, TreeMode, WantedEnv,
 };
 pub use service::{DropAction, Metrics, SyscallEventDrops, Webserver};

@@ -9,6 +9,8 @@ use super::{ByteSize, HttpTuning, LogFormat, Mode, Owner, Rotate, Span, Spool};
 pub struct Sensor {
     /// Name of the node, for `{node}`; by default the name of the host.
     pub node: Option<String>,
+    /// The cgroup of the node, from the kernel's root on; by default the sensor finds out.
+    pub node_cgroup: Option<String>,
     /// Name of the host in records (`hostname`); by default the name that the kernel has.
     pub hostname: Option<String>,
     /// Where the host's root directory is mounted.
@@ -29,8 +31,16 @@ pub struct Sensor {
     pub rules: SensorRules,
     /// What the kernel side captures.
     pub capture: Capture,
-    /// The container runtime.
+    /// containerd.
     pub containerd: Containerd,
+    /// Any other runtime with CRI.
+    pub cri: Runtime,
+    /// Docker.
+    pub docker: Runtime,
+    /// Podman.
+    pub podman: Runtime,
+    /// Most bytes of a label's value; Falco's `label_max_len`.
+    pub label_max_len: u32,
     /// The API server.
     pub kube: Kube,
     /// The domain names that rules mention.
@@ -51,6 +61,7 @@ impl Default for Sensor {
     fn default() -> Self {
         Self {
             node: None,
+            node_cgroup: None,
             hostname: None,
             host_root: "/".into(),
             proc_root: "/proc".into(),
@@ -62,6 +73,10 @@ impl Default for Sensor {
             rules: SensorRules::default(),
             capture: Capture::default(),
             containerd: Containerd::default(),
+            cri: Runtime::default(),
+            docker: Runtime::default(),
+            podman: Runtime::default(),
+            label_max_len: 100,
             kube: Kube::default(),
             dns: Dns::default(),
             hold: Hold::default(),
@@ -177,25 +192,24 @@ pub enum Hooks {
     Raw,
 }
 
+/// `sensor.docker.*`, `sensor.podman.*`, `sensor.cri.*`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Runtime {
+    /// Whether to use the runtime.
+    pub enabled: Toggle,
+    /// Its sockets; the sensor uses each one that answers; none: the known ones.
+    pub sockets: Vec<PathBuf>,
+}
+
 /// `sensor.containerd.*`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Containerd {
     /// Whether to use containerd.
-    pub enabled: bool,
+    pub enabled: Toggle,
     /// Its sockets; the sensor uses each one that answers; none: the known ones.
     pub sockets: Vec<PathBuf>,
     /// The containerd namespaces; none: `k8s.io`, `moby` and `default`.
     pub namespaces: Vec<String>,
-}
-
-impl Default for Containerd {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            sockets: Vec::new(),
-            namespaces: Vec::new(),
-        }
-    }
 }
 
 /// Whether to use a service that can be absent.

@@ -8,6 +8,7 @@ mod dialect;
 mod files;
 mod lenient;
 mod options;
+mod runtimes;
 mod stock;
 
 fn inputs(text: &str) -> (tempfile::TempDir, Inputs) {

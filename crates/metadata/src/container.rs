@@ -121,6 +121,14 @@ impl Container {
             pod: None,
         }
     }
+
+    /// Leaves out labels whose values have more bytes than that.
+    pub(crate) fn limit_labels(&mut self, most: usize) {
+        if self.labels.iter().any(|(_, value)| value.len() > most) {
+            let all = std::mem::take(&mut self.labels).into_iter();
+            self.labels = all.filter(|(_, value)| value.len() <= most).collect();
+        }
+    }
 }
 
 /// The owner of a pod: the object that created it.

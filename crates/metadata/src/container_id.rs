@@ -55,6 +55,12 @@ impl ContainerId {
         })
     }
 
+    /// Whether it is one of those of 64 hexadecimal digits, of which no two are the same.
+    #[must_use]
+    pub fn is_hexadecimal(&self) -> bool {
+        is_id(self.full().as_bytes())
+    }
+
     /// The whole id, `container.full_id`.
     #[must_use]
     pub fn full(&self) -> &str {
@@ -151,8 +157,17 @@ pub fn container_id(
     cgroup: Names<'_>,
     ctr_namespaces: &[impl AsRef<str>],
 ) -> Option<(Runtime, ContainerId)> {
+    outermost(cgroup.outermost_first(), ctr_namespaces).map(|(_, runtime, id)| (runtime, id))
+}
+
+/// The outermost container among names of a cgroup, which are in order from outside to inside; and
+/// the number of names up to and with its own.
+pub(super) fn outermost<'a>(
+    names: impl Iterator<Item = &'a [u8]>,
+    ctr_namespaces: &[impl AsRef<str>],
+) -> Option<(usize, Runtime, ContainerId)> {
     let mut parent: &[u8] = b"";
-    for (depth, name) in cgroup.outermost_first().enumerate() {
+    for (depth, name) in names.enumerate() {
         // A name may have its slice before it, `kubepods-….slice:cri-containerd:<id>`.
         let name = match name.iter().rposition(|&b| b == b':') {
             Some(colon) if name[..colon].ends_with(b":cri-containerd") => &name[colon + 1..],
@@ -163,7 +178,7 @@ pub fn container_id(
                 .iter()
                 .find(|(p, _)| *p == parent)
                 .map_or(Runtime::Cri, |(_, runtime)| *runtime);
-            return Some((runtime, ContainerId::new(name)?));
+            return Some((depth + 1, runtime, ContainerId::new(name)?));
         }
         for form in FORMS {
             if let Some(id) = name
@@ -171,14 +186,14 @@ pub fn container_id(
                 .and_then(|rest| rest.strip_suffix(form.suffix))
                 && is_id(id)
             {
-                return Some((form.runtime, ContainerId::new(id)?));
+                return Some((depth + 1, form.runtime, ContainerId::new(id)?));
             }
         }
         if let Some(lxc) = name
             .strip_prefix(b"lxc.payload.")
             .or_else(|| (depth == 1 && LXC.contains(&parent)).then_some(name))
         {
-            return Some((Runtime::Lxc, ContainerId::new(lxc)?));
+            return Some((depth + 1, Runtime::Lxc, ContainerId::new(lxc)?));
         }
         if depth == 1
             && !NOT_NAMESPACES.contains(&parent)
@@ -189,7 +204,7 @@ pub fn container_id(
                 .iter()
                 .any(|s| name.ends_with(s))
         {
-            return Some((Runtime::Containerd, ContainerId::new(name)?));
+            return Some((depth + 1, Runtime::Containerd, ContainerId::new(name)?));
         }
         parent = name;
     }

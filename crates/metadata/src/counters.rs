@@ -24,25 +24,24 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Connections made to containerd.
-    containerd_connects_total,
-    /// Attempts to connect to containerd that failed although the socket exists.
-    containerd_connect_failures_total,
-    /// Connections to containerd that ended.
-    containerd_disconnects_total,
-    /// Events of containerd received.
-    containerd_events_total,
-    /// Containers that the sensor asked containerd for because an event named them.
-    containerd_lookups_total,
-    /// Questions to containerd that failed (a container that containerd does not know is no
-    /// failure).
-    containerd_lookup_failures_total,
-    /// Containers that containerd does not know.
-    containerd_missing_total,
-    /// Questions that found the queue to containerd's task full (they are asked again).
-    containerd_queue_full_total,
+    /// Connections made to container runtimes.
+    runtime_connects_total,
+    /// Attempts to connect to a runtime that failed although the socket exists.
+    runtime_connect_failures_total,
+    /// Connections to runtimes that ended.
+    runtime_disconnects_total,
+    /// Events of runtimes received.
+    runtime_events_total,
+    /// Containers that the sensor asked runtimes for because an event named them.
+    runtime_lookups_total,
+    /// Questions to runtimes that failed (a container that a runtime does not know is no failure).
+    runtime_lookup_failures_total,
+    /// Containers that no runtime knows.
+    runtime_missing_total,
+    /// Questions that found the queue to a runtime's task full (they are asked again).
+    runtime_queue_full_total,
     /// Descriptions of containers with a part that could not be read: null in its fields.
-    containerd_invalid_total,
+    runtime_invalid_total,
     /// Labels, mounts and annotations left out because one object had too many.
     metadata_trimmed_total,
     /// Events whose container's name is that of two containers in different namespaces.

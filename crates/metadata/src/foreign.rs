@@ -1,6 +1,6 @@
 //! The parsers of bytes that containers and runtimes wrote, exposed for fuzz targets.
 
-use super::{Counters, IdMap, Mount, oci::Spec, users::Table};
+use super::{Container, Counters, IdMap, Mount, docker, oci::Spec, users::Table};
 
 /// The parts of a container's OCI specification that the sensor uses.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,4 +31,16 @@ pub fn oci_spec(json: &[u8]) -> Option<SpecFacts> {
 #[must_use]
 pub fn name_of(text: &[u8], number: u32) -> Option<String> {
     Some(Table::parse(text).get(number)?.name.to_string())
+}
+
+/// Reads a container as Docker and Podman describe one; none if the bytes are not one.
+#[must_use]
+pub fn docker_container(json: &[u8]) -> Option<Container> {
+    docker::container(json, &Counters::default())
+}
+
+/// Reads an event of Docker or Podman, and the container that the event describes.
+#[must_use]
+pub fn docker_event(json: &[u8]) -> Option<Container> {
+    docker::event(json, &Counters::default())
 }

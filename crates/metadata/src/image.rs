@@ -1,5 +1,10 @@
 //! The parts of an image's name.
 
+use crate::{Container, text::clean};
+
+/// Most bytes of a name that are kept.
+const TEXT_MAX: usize = 1024;
+
 /// An image's name in parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ImageName<'a> {
@@ -9,6 +14,21 @@ pub(super) struct ImageName<'a> {
     pub(super) tag: Option<&'a str>,
     /// What follows the `@`.
     pub(super) digest: Option<&'a str>,
+}
+
+impl Container {
+    /// Sets the image by its name, as somebody asked for it.
+    pub(super) fn set_image(&mut self, name: &str) {
+        if name.is_empty() {
+            return;
+        }
+        if let Some(parts) = split(name) {
+            self.repository = Some(clean(parts.repository, TEXT_MAX));
+            self.tag = parts.tag.map(|tag| clean(tag, TEXT_MAX));
+            self.digest = parts.digest.map(|digest| clean(digest, TEXT_MAX));
+        }
+        self.image = Some(clean(name, TEXT_MAX));
+    }
 }
 
 /// Splits a name; none if it is only a digest, which is an image without a name.

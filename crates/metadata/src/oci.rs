@@ -17,9 +17,6 @@ use super::{
 const MOUNTS_MAX: usize = 256;
 /// Most bytes of a path that are kept.
 const PATH_MAX: usize = 4096;
-/// Directory of containerd's CRI plugin whose files every pod has mounted (hostname, resolv.conf,
-/// shm): CRI does not list them as mounts.
-const CRI_SANDBOXES: &str = "/io.containerd.grpc.v1.cri/sandboxes/";
 /// Capabilities that a privileged container has and an ordinary one has not.
 const PRIVILEGED_CAPABILITIES: [&str; 4] = [
     "CAP_SYS_ADMIN",
@@ -54,8 +51,6 @@ struct Capabilities {
 #[serde(default)]
 struct SpecMount {
     destination: String,
-    #[serde(rename = "type")]
-    kind: String,
     source: String,
     options: Vec<String>,
 }
@@ -68,6 +63,7 @@ struct Linux {
     readonly_paths: Vec<String>,
     uid_mappings: Vec<Mapping>,
     gid_mappings: Vec<Mapping>,
+    rootfs_propagation: String,
     resources: Option<Resources>,
 }
 
@@ -154,25 +150,22 @@ impl Spec {
         }
     }
 
-    /// Mounts from the host.
+    /// All mounts, as Falco shows those of a container that CRI does not know: the mode is that of
+    /// the option, and the propagation that of the root.
     pub(super) fn mounts(&self, counters: &Counters) -> Box<[Mount]> {
-        let from_host = |mount: &&SpecMount| {
-            let is_bind =
-                mount.kind == "bind" || mount.options.iter().any(|o| o == "bind" || o == "rbind");
-            is_bind && !mount.source.contains(CRI_SANDBOXES)
-        };
-        let all = self.mounts.iter().filter(from_host);
         add(
             &counters.metadata_trimmed_total,
-            all.clone().count().saturating_sub(MOUNTS_MAX),
+            self.mounts.len().saturating_sub(MOUNTS_MAX),
         );
-        all.take(MOUNTS_MAX)
+        let of_root = self.linux.as_ref().map(|linux| &*linux.rootfs_propagation);
+        let mounts = self.mounts.iter().take(MOUNTS_MAX);
+        mounts
             .map(|mount| Mount {
                 source: clean(&mount.source, PATH_MAX),
                 dest: clean(&mount.destination, PATH_MAX),
-                mode: "".into(),
-                read_write: !mount.options.iter().any(|o| o == "ro"),
-                propagation: propagation(&mount.options).into(),
+                mode: clean(mount.mode(), PATH_MAX),
+                read_write: !mount.options.iter().any(|option| option == "ro"),
+                propagation: clean(of_root.unwrap_or_default(), PATH_MAX),
             })
             .collect()
     }
@@ -196,15 +189,13 @@ impl Spec {
     }
 }
 
-/// CRI's word for the mount propagation.
-fn propagation(options: &[String]) -> &'static str {
-    let has = |names: [&str; 2]| options.iter().any(|o| names.contains(&o.as_str()));
-    if has(["rshared", "shared"]) {
-        "rshared"
-    } else if has(["rslave", "slave"]) {
-        "rslave"
-    } else {
-        "private"
+impl SpecMount {
+    /// The option `mode=`, of a tmpfs for example.
+    fn mode(&self) -> &str {
+        let mut options = self.options.iter();
+        options
+            .find_map(|option| option.strip_prefix("mode="))
+            .unwrap_or_default()
     }
 }
 
@@ -256,18 +247,28 @@ mod tests {
     }
 
     #[test]
-    fn what_cri_mounts_by_itself_is_no_mount() {
+    fn mounts_have_the_mode_of_their_options_and_the_propagation_of_the_root() {
         let s = spec(
-            r#"{"mounts":[
+            r#"{"linux":{"rootfsPropagation":"rslave"},"mounts":[
             {"destination":"/proc","type":"proc","source":"proc"},
-            {"destination":"/etc/hostname","type":"bind","source":"/x/io.containerd.grpc.v1.cri/sandboxes/1/hostname","options":["rbind"]},
-            {"destination":"/data","type":"bind","source":"/srv/da\nta","options":["rbind","rslave","ro"]}]}"#,
+            {"destination":"/dev","type":"tmpfs","source":"tmpfs","options":["nosuid","mode=755"]},
+            {"destination":"/data","type":"bind","source":"/srv/da\nta","options":["rbind","rshared","ro"]}]}"#,
         );
         let mounts = s.mounts(&Counters::default());
-        assert_eq!(mounts.len(), 1);
-        assert_eq!(&*mounts[0].source, "/srv/da\u{fffd}ta");
-        assert_eq!(&*mounts[0].propagation, "rslave");
-        assert!(!mounts[0].read_write);
+        let text = |m: &Mount| {
+            format!(
+                "{}:{}:{}:{}:{}",
+                m.source, m.dest, m.mode, m.read_write, m.propagation
+            )
+        };
+        assert_eq!(
+            mounts.iter().map(text).collect::<Vec<_>>(),
+            [
+                "proc:/proc::true:rslave",
+                "tmpfs:/dev:755:true:rslave",
+                "/srv/da\u{fffd}ta:/data::false:rslave",
+            ]
+        );
     }
 
     #[test]

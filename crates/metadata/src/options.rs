@@ -1,16 +1,18 @@
 //! Options of enrichment.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-/// Where containerd is, and what the sensor asks it.
+use crate::{Engine, runtime::below};
+
+/// How the sensor reaches container runtimes, and what it asks them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ContainerdOptions {
-    /// Whether to use containerd. Turn this off on nodes without containerd, so that no event waits
-    /// for it. Default: on.
-    pub enabled: bool,
-    /// Sockets, under [`Self::host_root`]. The sensor uses each one that answers: a node can have
-    /// Kubernetes' containerd and Docker's. Default: [`KNOWN_SOCKETS`].
-    pub sockets: Vec<PathBuf>,
+pub struct RuntimeOptions {
+    /// The sockets, under [`Self::host_root`]. The sensor uses each one that answers: a node can
+    /// have Kubernetes' containerd and Docker. Default: the known sockets of all runtimes.
+    pub sockets: Vec<RuntimeSocket>,
     /// Prefix of each socket's path: where the host's file system is mounted (`HOST_ROOT`).
     /// Default: nothing.
     pub host_root: Option<PathBuf>,
@@ -22,22 +24,54 @@ pub struct ContainerdOptions {
     pub backoff_max: Duration,
 }
 
-/// Sockets of containerd itself, microk8s, k3s and k0s.
-pub const KNOWN_SOCKETS: [&str; 4] = [
-    "/run/containerd/containerd.sock",
-    "/var/snap/microk8s/common/run/containerd.sock",
-    "/run/k3s/containerd/containerd.sock",
-    "/run/k0s/containerd.sock",
-];
+/// A socket of a runtime.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuntimeSocket {
+    /// The runtime.
+    pub engine: Engine,
+    /// The path on the host.
+    pub path: PathBuf,
+    /// Whether somebody asked for this socket: otherwise the sensor can do without it.
+    pub is_required: bool,
+}
 
-/// Most sockets in [`ContainerdOptions::sockets`].
-pub const SOCKETS_MAX: usize = 8;
-
-impl Default for ContainerdOptions {
-    fn default() -> Self {
+impl RuntimeSocket {
+    /// A socket that somebody asked for.
+    #[must_use]
+    pub fn required(engine: Engine, path: impl Into<PathBuf>) -> Self {
         Self {
-            enabled: true,
-            sockets: KNOWN_SOCKETS.map(PathBuf::from).to_vec(),
+            engine,
+            path: path.into(),
+            is_required: true,
+        }
+    }
+
+    /// Whether the socket is at that path of the host.
+    #[must_use]
+    pub fn is_at(&self, path: &Path) -> bool {
+        let plain = |path: &Path| below(Some(Path::new("/")), path);
+        plain(&self.path) == plain(path)
+    }
+
+    /// The known sockets of a runtime, of which the node may have none.
+    pub fn known(engine: Engine, host_root: Option<&Path>) -> impl Iterator<Item = Self> {
+        let sockets = engine.known_sockets(host_root).into_iter();
+        sockets.map(move |path| Self {
+            engine,
+            path,
+            is_required: false,
+        })
+    }
+}
+
+/// Most sockets in [`RuntimeOptions::sockets`].
+pub const SOCKETS_MAX: usize = 31;
+
+impl Default for RuntimeOptions {
+    fn default() -> Self {
+        let known = |engine| RuntimeSocket::known(engine, None);
+        Self {
+            sockets: Engine::ALL.into_iter().flat_map(known).collect(),
             host_root: None,
             namespaces: ["k8s.io", "moby", "default"].map(str::to_owned).to_vec(),
             timeout: Duration::from_secs(15),
@@ -113,8 +147,11 @@ pub struct CacheOptions {
     pub pods: usize,
     /// How long the caches keep a deleted container or pod for late events. Default: 60 s.
     pub deleted: Duration,
-    /// Pause before the sensor asks again for a container that no containerd knew. Default: 30 s.
+    /// Pause before the sensor asks again for a container that no runtime knew. Default: 30 s.
     pub missing: Duration,
+    /// Most bytes of the value of a container's label; longer labels are left out, as in Falco.
+    /// Default: 100.
+    pub label_max_len: usize,
 }
 
 impl Default for CacheOptions {
@@ -124,6 +161,7 @@ impl Default for CacheOptions {
             pods: 1 << 13,
             deleted: Duration::from_mins(1),
             missing: Duration::from_secs(30),
+            label_max_len: 100,
         }
     }
 }
@@ -131,8 +169,8 @@ impl Default for CacheOptions {
 /// All options of [`super::start`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetadataOptions {
-    /// containerd.
-    pub containerd: ContainerdOptions,
+    /// Container runtimes.
+    pub runtimes: RuntimeOptions,
     /// The API server.
     pub kube: KubeOptions,
     /// The caches.

@@ -81,7 +81,7 @@ pub fn wanted_name(settings: &Settings, leader: u64) -> bool {
 /// Whether user space wants events of all cgroups.
 #[inline(always)]
 fn all_cgroups(settings: &Settings, kind: Kind) -> bool {
-    has(settings.host & settings.container, kind)
+    settings.wants & want::NODE == 0 && has(settings.host & settings.container, kind)
 }
 
 /// The counter for an event of that cgroup that the filter drops; none if the filter lets the event
@@ -95,6 +95,9 @@ fn unwanted(settings: &Settings, kind: Kind, cgroup: &CgroupKey) -> Option<Count
     }
     if class == Some(CgroupClass::Container as u32) && !has(settings.container, kind) {
         return Some(Counter::FilteredOther);
+    }
+    if class == Some(CgroupClass::OtherNode as u32) {
+        return Some(Counter::FilteredNode);
     }
     None
 }

@@ -129,12 +129,8 @@ impl<Fixed> Record<Fixed> {
     /// room. `most` is an upper bound for the bytes of the variable sections.
     #[inline(always)]
     pub fn submit_at_most(&mut self, kind: Kind, most: usize) {
-        let mut len = self.position();
-        if len > most {
-            len = most;
-        }
-        let total = fixed_size::<Fixed>() + len;
-        if self.output(total) {
+        let (sent, total) = self.send(most);
+        if sent {
             count(kind, Counter::Written);
             if total as u64 > budget::LARGE {
                 budget::charge(&self.cgroup(), total as u64);
@@ -142,6 +138,18 @@ impl<Fixed> Record<Fixed> {
         } else {
             count(kind, Counter::RingFull);
         }
+    }
+
+    /// Copies the record into the ring buffer without counting an event. Returns whether the buffer
+    /// had room, and the size of the record.
+    #[inline(always)]
+    pub fn send(&mut self, most: usize) -> (bool, usize) {
+        let mut len = self.position();
+        if len > most {
+            len = most;
+        }
+        let total = fixed_size::<Fixed>() + len;
+        (self.output(total), total)
     }
 
     /// Copies the first `total` bytes of the record into the ring buffer. Returns false if the

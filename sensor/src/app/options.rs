@@ -1,9 +1,10 @@
 //! The options of each part of the process, from the configuration.
 
-use config::{Config, Toggle};
+use config::{Config, Sensor, Toggle};
 use events::PendingOptions;
 use metadata::{
-    CacheOptions, ContainerdOptions, KubeAccess, KubeOptions, MetadataOptions, UsersOptions,
+    CacheOptions, Engine, KubeAccess, KubeOptions, MetadataOptions, RuntimeOptions, RuntimeSocket,
+    UsersOptions,
 };
 use outputs::AlertOptions;
 
@@ -12,32 +13,23 @@ use crate::sources::syscall::{
     rules::{self, SUGGESTED_OUTPUT, Select, Selection},
 };
 
-/// Options for containerd and the API server.
+/// Options for container runtimes and the API server.
 #[must_use]
 pub(super) fn metadata(config: &Config) -> MetadataOptions {
     let sensor = &config.sensor;
-    let containerd = &sensor.containerd;
     let kube = &sensor.kube;
-    let defaults = ContainerdOptions::default();
-    let or = |list: &Vec<String>, default: Vec<String>| {
-        if list.is_empty() {
-            default
-        } else {
-            list.clone()
-        }
-    };
+    let defaults = RuntimeOptions::default();
+    let namespaces = &sensor.containerd.namespaces;
     MetadataOptions {
-        containerd: ContainerdOptions {
-            enabled: containerd.enabled,
-            // The known sockets are below the host's root, wherever that root is mounted.
-            sockets: if containerd.sockets.is_empty() {
-                defaults.sockets
-            } else {
-                containerd.sockets.clone()
-            },
+        runtimes: RuntimeOptions {
+            sockets: sockets(sensor),
             host_root: Some(sensor.host_root.clone()).filter(|root| root.as_os_str() != "/"),
-            namespaces: or(&containerd.namespaces, defaults.namespaces),
-            ..ContainerdOptions::default()
+            namespaces: if namespaces.is_empty() {
+                defaults.namespaces
+            } else {
+                namespaces.clone()
+            },
+            ..defaults
         },
         kube: KubeOptions {
             enabled: kube.enabled != Toggle::Off,
@@ -52,9 +44,50 @@ pub(super) fn metadata(config: &Config) -> MetadataOptions {
         },
         cache: CacheOptions {
             deleted: kube.deletion_delay.0,
+            label_max_len: usize::try_from(sensor.label_max_len).unwrap_or(usize::MAX),
             ..CacheOptions::default()
         },
     }
+}
+
+/// The sockets of container runtimes: those that the configuration names, otherwise the known ones.
+/// The sensor can do without a known socket, unless the configuration asks for the runtime.
+fn sockets(sensor: &Sensor) -> Vec<RuntimeSocket> {
+    let root = Some(&*sensor.host_root);
+    let Sensor {
+        containerd,
+        cri,
+        docker,
+        podman,
+        ..
+    } = sensor;
+    let known = |engine| RuntimeSocket::known(engine, root);
+    let of = |engine| match engine {
+        Engine::Docker => (docker.enabled, &docker.sockets),
+        Engine::Podman => (podman.enabled, &podman.sockets),
+        Engine::Containerd => (containerd.enabled, &containerd.sockets),
+        Engine::Cri => (cri.enabled, &cri.sockets),
+    };
+    let all = Engine::ALL.into_iter().flat_map(|engine| {
+        let (enabled, named) = of(engine);
+        let sockets: Vec<_> = match enabled {
+            Toggle::Off => Vec::new(),
+            _ if named.is_empty() => known(engine).collect(),
+            _ => named
+                .iter()
+                .map(|path| {
+                    let mut everywhere = Engine::ALL.into_iter().flat_map(known);
+                    let found = everywhere.find(|socket| socket.is_at(path));
+                    found.unwrap_or_else(|| RuntimeSocket::required(engine, path))
+                })
+                .collect(),
+        };
+        sockets.into_iter().map(move |socket| RuntimeSocket {
+            is_required: socket.is_required || enabled == Toggle::On,
+            ..socket
+        })
+    });
+    all.collect()
 }
 
 /// Options for the hold.
@@ -133,5 +166,55 @@ fn append(entry: &config::AppendOutput) -> rules::AppendOutput {
         rule: entry.rule.as_ref().map(text),
         extra_output: extra.chain(suggested).collect(),
         extra_fields: bare.chain(templates).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sockets of a configuration: runtime, path, whether it is required.
+    fn found(change: impl FnOnce(&mut Sensor)) -> Vec<(&'static str, String, bool)> {
+        let mut config = Config::default();
+        for engine in [&mut config.sensor.docker, &mut config.sensor.podman] {
+            engine.enabled = Toggle::Off;
+        }
+        config.sensor.cri.enabled = Toggle::Off;
+        config.sensor.containerd.enabled = Toggle::Off;
+        change(&mut config.sensor);
+        let all = metadata(&config).runtimes.sockets.into_iter();
+        all.map(|s| (s.engine.name(), s.path.display().to_string(), s.is_required))
+            .collect()
+    }
+
+    #[test]
+    fn a_runtime_that_is_off_has_no_socket_and_one_that_is_on_must_answer() {
+        assert!(found(|_| {}).is_empty());
+        let docker = "/run/docker.sock".to_owned();
+        let auto = found(|sensor| sensor.docker.enabled = Toggle::Auto);
+        assert_eq!(auto, [("docker", docker.clone(), false)]);
+        let on = found(|sensor| sensor.docker.enabled = Toggle::On);
+        assert_eq!(on, [("docker", docker, true)]);
+    }
+
+    #[test]
+    fn a_socket_that_nobody_could_know_is_asked_for_and_a_known_one_is_its_own_runtimes() {
+        let sockets = found(|sensor| {
+            sensor.cri.enabled = Toggle::Auto;
+            sensor.cri.sockets = vec![
+                "/run/containerd/containerd.sock".into(),
+                "/var/run/crio/crio.sock".into(),
+                "/srv/other.sock".into(),
+            ];
+        });
+        let expected = [
+            ("containerd", "/run/containerd/containerd.sock", false),
+            ("cri", "/run/crio/crio.sock", false),
+            ("cri", "/srv/other.sock", true),
+        ];
+        assert_eq!(
+            sockets,
+            expected.map(|(name, path, required)| (name, path.to_owned(), required))
+        );
     }
 }

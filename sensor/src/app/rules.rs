@@ -28,6 +28,12 @@ const BUILT_IN: &[(&str, &str)] = &[
     ),
 ];
 
+/// Rules that show every exec of the machine, for somebody who tries the sensor on a host.
+pub(super) const HOST: (&str, &str) = (
+    "built-in/host.yaml",
+    include_str!("../../../deploy/rules/development.yaml"),
+);
+
 /// The base files: macros and lists that rules rely on. A macro stands behind those that it uses.
 const BASE: &[(&str, &str)] = &[
     (
@@ -108,25 +114,48 @@ pub(super) fn base() -> String {
 /// # Errors
 /// The report, if a file cannot be read or if the configured paths lead to no file at all.
 pub(super) fn load(config: &Config) -> Result<Compilation, Report> {
-    if config.rules_files.is_empty() {
-        let file = |(name, text): &(&str, &str)| RuleFile::new(*name, *text);
-        return Ok(compile(BUILT_IN.iter().map(file).collect(), config));
-    }
-    let optional = |path: &PathBuf| config.optional_rules_files.contains(path);
-    let (missing, paths): (Vec<_>, Vec<_>) = config
-        .rules_files
-        .iter()
-        .cloned()
-        .partition(|path| optional(path) && is_missing(path));
-    let files = read(&paths).map_err(Report::unreadable)?;
-    if files.is_empty() {
-        let problems = config.rules_files.iter().map(|path| nothing(path));
-        return Err(Report::unreadable(problems.collect()));
-    }
+    let (files, missing) = files(config)?;
     let mut compilation = compile(files, config);
     let reports = missing.iter().map(|path| left_out(path));
     compilation.report.files.splice(0..0, reports);
     Ok(compilation)
+}
+
+/// The configured rule files, or the built-in ones; and the configured paths that are left out
+/// because they are not there. The name of a built-in file, such as `built-in/host.yaml`, is a path
+/// that leads to it.
+///
+/// # Errors
+/// The report, if a file cannot be read or if the configured paths lead to no file at all.
+pub(super) fn files(config: &Config) -> Result<(Vec<RuleFile>, Vec<PathBuf>), Report> {
+    let built_in = |(name, text): &(&str, &str)| RuleFile::new(*name, *text);
+    if config.rules_files.is_empty() {
+        return Ok((BUILT_IN.iter().map(built_in).collect(), Vec::new()));
+    }
+    let optional = |path: &PathBuf| config.optional_rules_files.contains(path);
+    let (mut files, mut missing, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    for path in &config.rules_files {
+        let by_name = BUILT_IN.iter().chain([&HOST]);
+        let mut by_name = by_name.filter(|(name, _)| path == Path::new(name));
+        if let Some(file) = by_name.next() {
+            files.push(built_in(file));
+        } else if optional(path) && is_missing(path) {
+            missing.push(path.clone());
+        } else {
+            match read(std::slice::from_ref(path)) {
+                Ok(read) => files.extend(read),
+                Err(unreadable) => problems.extend(unreadable),
+            }
+        }
+    }
+    if problems.is_empty() && files.is_empty() {
+        problems.extend(config.rules_files.iter().map(|path| nothing(path)));
+    }
+    if problems.is_empty() {
+        Ok((files, missing))
+    } else {
+        Err(Report::unreadable(problems))
+    }
 }
 
 fn is_missing(path: &Path) -> bool {
@@ -248,6 +277,14 @@ mod tests {
         assert!(watch.changed());
         let set = load(&config).unwrap().set.unwrap();
         assert_eq!(set.rules().len(), 1);
+    }
+
+    #[test]
+    fn a_built_in_file_is_read_by_its_name() {
+        let (_directory, mut args) = scene(&[]);
+        args.rules = vec![HOST.0.into(), BUILT_IN[0].0.into()];
+        let set = load_with(&args).unwrap().set.unwrap();
+        assert_eq!(set.rules().len(), 2);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering::Relaxed, mpsc};
 use anyhow::Context as _;
 use config::Config;
 use events::{EventSource as _, Feed, ReleaseCounts};
-use metadata::{Counters, Metadata, MetadataTasks, Notice, Resolver, Users};
+use metadata::{Counters, Domains, Metadata, MetadataTasks, Notice, Resolver, Users};
 use outputs::Outputs;
 use telemetry::{Condition, Identity, Loaded, Telemetry};
 use tokio::runtime::Runtime;
@@ -19,7 +19,7 @@ use crate::{
         self, SystemCalls,
         capture::{self, Capture},
         lineage::Lineage,
-        pipeline::{Cgroups, Node, Pending, PipelineParts},
+        pipeline::{Node, Pending, PipelineParts},
         rules::RuleSet,
         say_attached,
         self_test::{Marker, SelfTest},
@@ -33,10 +33,7 @@ use crate::{
 pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running> {
     let config = &loaded.config;
     let identity = Arc::new(Identity::new(config));
-    identity.set_loaded(Loaded {
-        rules: rules.digest().to_owned(),
-        config: loaded.digest.clone(),
-    });
+    identity.set_loaded(Loaded::new(config, &loaded.digest, rules.digest()));
     let telemetry = Arc::new(Telemetry::new(Arc::clone(&identity)));
     let (sender, requests) = mpsc::channel();
     let signals = {
@@ -46,7 +43,8 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
     };
     {
         let telemetry = Arc::clone(&telemetry);
-        lifecycle::install_panic_hook(config.sensor.stop_deadline.0, move || {
+        lifecycle::set_patience(config.sensor.stop_deadline.0);
+        lifecycle::install_panic_hook(move || {
             telemetry.panics.fetch_add(1, Relaxed);
             // The thread that receives requests may be the one that panicked.
             let _ = sender.send(Request::Stop);
@@ -65,22 +63,22 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
     let marker = Arc::<Marker>::default();
     let self_test = start_self_test(config, &telemetry, &marker);
     let capture::Started {
-        capture,
+        mut capture,
         ring,
         counts,
         throttled,
         fill,
         programs,
+        place,
     } = start_capture(
         &syscall::options::capture(config, &marker),
         &request,
         &telemetry,
     )?;
-    let lineage = Lineage::scan(
-        &config.sensor.proc_root,
-        rules.requirements().variables.clone(),
-        Arc::clone(&counters),
-    );
+    let namespaces = options::metadata(config).runtimes.namespaces;
+    let cgroups = syscall::options::cgroups(config, place.as_ref(), namespaces);
+    syscall::confine(&mut capture, &cgroups)?;
+    let lineage = lineage(config, &rules, &counters);
     let kernel = Arc::new(counts);
     let ledger = Arc::new(SystemCalls::ledger());
     let releases = Arc::<ReleaseCounts>::default();
@@ -94,11 +92,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         marker: Arc::clone(&marker),
     };
     metrics::connect(&telemetry, sources);
-    let (domains, resolver) =
-        Resolver::new(Arc::clone(&counters), Arc::new(|notice| announce(&notice)));
-    resolver
-        .set(&rules.requirements().domains, config.sensor.dns.refresh.0)
-        .context("cannot start the threads that resolve names")?;
+    let (domains, resolver) = start_resolver(config, &rules, &counters)?;
     let parts = PipelineParts {
         rules,
         alerts: options::alerts(config),
@@ -108,7 +102,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         users: Users::new(options::users(config), Arc::clone(&counters)),
         domains,
         lineage,
-        cgroups: Cgroups::new(options::metadata(config).containerd.namespaces),
+        cgroups,
         ledger: Arc::clone(&ledger),
         telemetry: Arc::clone(&telemetry),
         marker,
@@ -130,6 +124,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         metadata,
         resolver,
         self_test,
+        reach: request.reach,
         programs,
         requests,
         _signals: signals,
@@ -137,14 +132,14 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
     })
 }
 
-/// The threads for the tasks that query containerd and the API server, and for the web server.
+/// The threads for the tasks that query container runtimes and the API server, and for the web server.
 fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("metadata")
         .enable_all()
         .build()
-        .context("cannot start the threads for containerd and the API server")
+        .context("cannot start the threads for container runtimes and the API server")
 }
 
 /// The caches of containers and pods, and the tasks that fill them.
@@ -155,12 +150,36 @@ fn start_metadata(
     telemetry: &Telemetry,
 ) -> anyhow::Result<(Metadata, MetadataTasks)> {
     let options = options::metadata(config);
-    if options.containerd.enabled {
+    if !options.runtimes.sockets.is_empty() {
         telemetry.health.require(Condition::ContainerdAnswered);
     }
+    metadata::start(
+        options,
+        runtime.handle(),
+        counters,
+        Arc::new(|notice| announce(&notice)),
+    )
+    .context("cannot start the metadata tasks")
+}
+
+/// The programs that run now.
+fn lineage(config: &Config, rules: &RuleSet, counters: &Arc<Counters>) -> Lineage {
+    let variables = rules.requirements().variables.clone();
+    Lineage::scan(&config.sensor.proc_root, variables, Arc::clone(counters))
+}
+
+/// Starts to resolve the domain names that rules mention.
+fn start_resolver(
+    config: &Config,
+    rules: &RuleSet,
+    counters: &Arc<Counters>,
+) -> anyhow::Result<(Domains, Resolver)> {
     let notify = Arc::new(|notice| announce(&notice));
-    metadata::start(options, runtime.handle(), counters, notify)
-        .context("cannot start the metadata tasks")
+    let (domains, resolver) = Resolver::new(Arc::clone(counters), notify);
+    resolver
+        .set(&rules.requirements().domains, config.sensor.dns.refresh.0)
+        .context("cannot start the threads that resolve names")?;
+    Ok((domains, resolver))
 }
 
 /// Starts the web server if the configuration enables it.
@@ -215,9 +234,18 @@ fn start_self_test(
 
 fn announce(notice: &Notice) {
     match notice {
-        Notice::ContainerdUp { .. } | Notice::KubeUp { .. } | Notice::DomainResolved { .. } => {
+        Notice::RuntimeUp { .. } | Notice::KubeUp { .. } | Notice::DomainResolved { .. } => {
             info!("{notice}");
         }
+        // The configuration leaves open whether there is one; a pod runs in one.
+        Notice::RuntimesAbsent {
+            is_required: false, ..
+        } if !is_in_a_pod() => info!("{notice}"),
         _ => warn!("{notice}"),
     }
+}
+
+/// Whether Kubernetes started this process: it gives each pod the address of its API server.
+fn is_in_a_pod() -> bool {
+    std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }

@@ -66,7 +66,7 @@ fn pipeline() -> Pipeline {
         users: Users::new(users, counters),
         domains: Domains::default(),
         lineage: Lineage::new(),
-        cgroups: Cgroups::new(Vec::new()),
+        cgroups: Cgroups::new(metadata::Node::default(), Vec::new()),
         ledger: Arc::new(SystemCalls::ledger()),
         telemetry: Arc::new(Telemetry::new(identity)),
         marker: Arc::default(),

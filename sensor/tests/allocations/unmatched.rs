@@ -124,7 +124,7 @@ fn pipeline(root: &Path) -> Pipeline {
         users: Users::new(users, counters),
         domains: Domains::default(),
         lineage: Lineage::new(),
-        cgroups: Cgroups::new(vec!["k8s.io".into()]),
+        cgroups: Cgroups::new(metadata::Node::default(), vec!["k8s.io".into()]),
         ledger: Arc::new(SystemCalls::ledger()),
         telemetry: Arc::new(Telemetry::new(Arc::new(Identity::new(&Config::default())))),
         marker: Arc::default(),

@@ -12,7 +12,7 @@ use std::{
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
-use crate::{event::Event, figures::cpu_time, lines, programs, rights, seen::Seen};
+use crate::{cgroup::Cgroup, event::Event, figures::cpu_time, lines, programs, rights, seen::Seen};
 
 /// Time limit for a start or a stop before the test fails (an emulated machine is slow:
 /// `SENSOR_TEST_PATIENCE` in seconds). `cargo xtask bench` measures the times that the project
@@ -33,6 +33,7 @@ pub struct Setup {
     options: Vec<String>,
     capabilities: Option<Vec<u32>>,
     log: Option<PathBuf>,
+    cgroup: Option<String>,
     longest: Duration,
 }
 
@@ -53,6 +54,7 @@ impl Setup {
             options: Vec::new(),
             capabilities: None,
             log: None,
+            cgroup: None,
             longest: LONGEST,
         }
     }
@@ -62,6 +64,15 @@ impl Setup {
     pub fn with_capabilities(self, capabilities: impl IntoIterator<Item = u32>) -> Self {
         Self {
             capabilities: Some(capabilities.into_iter().collect()),
+            ..self
+        }
+    }
+
+    /// Starts the sensor in a cgroup.
+    #[must_use]
+    pub fn within(self, cgroup: &Cgroup) -> Self {
+        Self {
+            cgroup: Some(cgroup.procs()),
             ..self
         }
     }
@@ -97,10 +108,11 @@ impl Setup {
         }
     }
 
-    /// Starts the sensor and waits until it logs `ready`.
+    /// Starts the sensor and waits until it sees events. (It may not be ready yet: a test may
+    /// withhold what readiness needs.)
     ///
     /// # Panics
-    /// If the sensor does not become ready; the message has its standard error.
+    /// If the sensor does not start; the message has its standard error.
     #[must_use]
     pub fn start(self) -> Sensor {
         assert!(
@@ -130,7 +142,15 @@ impl Setup {
         fs::write(path("rules.yaml"), setup.rules).expect("the rules can be written");
         let stderr = File::create(path("stderr")).expect("a file for standard error can be made");
 
-        let mut command = Command::new(programs::sensor());
+        let mut command = match &setup.cgroup {
+            None => Command::new(programs::sensor()),
+            Some(procs) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", "echo 0 > \"$0\" && exec \"$@\"", procs]);
+                shell.arg(programs::sensor());
+                shell
+            }
+        };
         command.arg("-c").arg(path("sensor.yaml"));
         command.args(["-M", &setup.longest.as_secs().to_string()]);
         for option in setup.options {
@@ -150,7 +170,7 @@ impl Setup {
             log,
             dir,
         };
-        sensor.wait_until_ready();
+        sensor.wait_until_started();
         sensor
     }
 }
@@ -315,12 +335,12 @@ impl Sensor {
         self.ended.is_some()
     }
 
-    fn wait_until_ready(&mut self) {
-        let ready = wait_for(|| {
+    fn wait_until_started(&mut self) {
+        let started = wait_for(|| {
             let said_so = self
                 .stderr()
                 .lines()
-                .any(|line| line.ends_with(": ready") || line.contains("\"message\":\"ready\""));
+                .any(|line| line.contains("rights given up") || line.contains("not all rights"));
             said_so || self.has_ended()
         });
         let stderr = self.stderr();
@@ -330,8 +350,8 @@ impl Sensor {
             self.ended
         );
         assert!(
-            ready,
-            "the sensor was not ready within {:?}:\n{stderr}",
+            started,
+            "the sensor had not started within {:?}:\n{stderr}",
             patience()
         );
     }

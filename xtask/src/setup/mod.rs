@@ -77,6 +77,16 @@ const TESTS: &[Need] = &[
         met: || has("containerd"),
     },
     Need {
+        what: "a real Docker",
+        package: "docker.io",
+        met: || has("dockerd"),
+    },
+    Need {
+        what: "a real Podman",
+        package: "podman",
+        met: || has("podman"),
+    },
+    Need {
         what: "pods with a network",
         package: "containernetworking-plugins",
         met: || Path::new("/usr/lib/cni/bridge").exists(),

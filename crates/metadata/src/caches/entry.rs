@@ -1,17 +1,20 @@
 //! One container id, and the containers that had or have it.
 
-use super::updates::Origin;
+use std::cmp::Ordering;
+
+use super::updates::{Detail, Origin};
 use crate::{Container, ContainerId};
 
 /// Most containers with one id that the cache keeps; newer ones replace older ones.
-const GENERATIONS_MAX: usize = 4;
+const GENERATIONS_MAX: usize = 8;
 
 /// A container that has, or had, the id.
 #[derive(Debug)]
 pub(super) struct Generation {
     pub(super) container: Container,
     pub(super) origin: Origin,
-    /// The connection on which a containerd reported the container last.
+    pub(super) detail: Detail,
+    /// The snapshot in which the source reported the container last.
     pub(super) epoch: u32,
     /// When the container was created, in nanoseconds since boot; never later than the first
     /// report.
@@ -23,29 +26,70 @@ pub(super) struct Generation {
 }
 
 impl Generation {
+    /// Which of two descriptions with one id counts; equal if they may be of different containers.
+    /// An id of 64 hexadecimal digits belongs to one container, whoever describes it; any other name
+    /// is unique only to its source and namespace.
+    fn compare(&self, other: &Self) -> Ordering {
+        let by_source = || {
+            if self.container.id.is_hexadecimal() {
+                // The first source counts.
+                other.origin.source.cmp(&self.origin.source)
+            } else {
+                Ordering::Equal
+            }
+        };
+        self.detail.cmp(&other.detail).then_with(by_source)
+    }
+
     fn lived_at(&self, happened: u64) -> bool {
         self.created <= happened && self.deleted.is_none_or(|deleted| happened <= deleted)
     }
 }
 
-/// The state of the question to the containerds about one id.
+/// The state of the question to the sources about one id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Question {
     /// Nobody asked.
     None,
-    /// Somebody asked; a bit for each containerd whose answer is missing.
-    Asked { waiting: u8 },
-    /// No containerd knew the id at that time. `waiting` has the containerds that were asked again
-    /// since.
-    Missing { at: u64, waiting: u8 },
+    /// Somebody asked at that time; a bit for each source whose answer is missing.
+    Asked { at: u64, waiting: u32 },
+    /// No source knew the id at that time, or knew more of it than it has told. `waiting` has the
+    /// sources that were asked again since.
+    Missing { at: u64, waiting: u32 },
 }
 
 impl Question {
-    /// A bit for each containerd whose answer is missing.
-    pub(super) fn waiting(self) -> u8 {
+    /// A bit for each source whose answer is missing.
+    pub(super) fn waiting(self) -> u32 {
         match self {
             Self::None => 0,
-            Self::Asked { waiting } | Self::Missing { waiting, .. } => waiting,
+            Self::Asked { waiting, .. } | Self::Missing { waiting, .. } => waiting,
+        }
+    }
+}
+
+impl Question {
+    /// Takes a description as an answer; returns whether nobody has to wait for another one.
+    pub(super) fn take_answer(&mut self, source: u8, detail: Detail, now: u64) -> bool {
+        match (detail, &mut *self) {
+            (Detail::Whole, _) => {
+                let was_asked = *self != Self::None;
+                *self = Self::None;
+                was_asked
+            }
+            // The event of a creation answers no question: the runtime's answer follows.
+            (Detail::Names, _) | (_, Self::None | Self::Missing { .. }) => false,
+            (_, Self::Asked { waiting, .. }) => {
+                *waiting &= !(1 << source);
+                let is_last = *waiting == 0;
+                if is_last {
+                    *self = Self::Missing {
+                        at: now,
+                        waiting: 0,
+                    };
+                }
+                is_last
+            }
         }
     }
 }
@@ -56,8 +100,8 @@ pub(super) struct Entry {
     /// Containers with this id, the oldest one first.
     pub(super) generations: Vec<Generation>,
     pub(super) question: Question,
-    /// A bit for each containerd whose queue was full, and which the cache still has to ask.
-    pub(super) unsent: u8,
+    /// A bit for each source whose queue was full, and which the cache still has to ask.
+    pub(super) unsent: u32,
     /// Containers that wait for this sandbox.
     pub(super) waiters: Vec<ContainerId>,
     /// When an event last named it.
@@ -85,32 +129,52 @@ impl Entry {
         }
     }
 
-    /// The container that had the id at time `happened`.
+    /// The container that had the id at time `happened`, by the best description of it.
     pub(super) fn at(&self, happened: u64) -> Candidate {
-        let mut found = Candidate::None;
-        for (at, generation) in self.generations.iter().enumerate() {
-            if generation.lived_at(happened) {
-                if !matches!(found, Candidate::None) {
-                    return Candidate::Ambiguous;
-                }
-                found = Candidate::One(at);
+        let mut best: Option<(usize, &Generation)> = None;
+        let mut is_ambiguous = false;
+        for (at, new) in self.generations.iter().enumerate() {
+            if !new.lived_at(happened) {
+                continue;
+            }
+            let order = match best {
+                None => Ordering::Greater,
+                Some((_, old)) => new.compare(old),
+            };
+            is_ambiguous &= order != Ordering::Greater;
+            match order {
+                Ordering::Greater => best = Some((at, new)),
+                Ordering::Equal => is_ambiguous = true,
+                Ordering::Less => {}
             }
         }
-        found
+        match best {
+            _ if is_ambiguous => Candidate::Ambiguous,
+            Some((at, _)) => Candidate::One(at),
+            None => Candidate::None,
+        }
     }
 
     /// Takes a description of a container: of a new one, or a newer description of a known one.
     pub(super) fn insert(&mut self, mut new: Generation) {
+        let is_unique = new.container.id.is_hexadecimal();
         let same = |old: &&mut Generation| {
-            old.origin == new.origin && old.container.created == new.container.created
+            old.origin == new.origin
+                && (old.container.created == new.container.created
+                    || (is_unique && old.detail != new.detail))
         };
         if let Some(old) = self.generations.iter_mut().find(same) {
+            if new.detail < old.detail {
+                // An event of a container that has been described in full already.
+                old.epoch = old.epoch.max(new.epoch);
+                return;
+            }
             // A late answer does not revive a deleted container; the snapshot of a new connection
             // does.
             if new.epoch == old.epoch {
                 new.deleted = old.deleted;
             }
-            new.created = old.created;
+            new.created = old.created.min(new.created);
             new.container.init = new.container.init.or(old.container.init);
             new.container.rootfs = new.container.rootfs.or(old.container.rootfs.take());
             new.complete |= old.complete;

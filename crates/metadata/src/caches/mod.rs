@@ -24,7 +24,7 @@ use std::{io, os::fd::BorrowedFd, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-pub(super) use self::updates::{Origin, Update, Updates};
+pub(super) use self::updates::{Detail, Origin, Update, Updates};
 use telemetry::Lookups;
 
 use self::{
@@ -51,7 +51,7 @@ pub enum Lookup<'a> {
     Known(&'a Container),
     /// The cache has asked for the container: the event must wait in the hold.
     Pending,
-    /// No containerd knows the container, or none can be asked.
+    /// No source knows the container, or none can be asked.
     Unknown,
 }
 
@@ -74,14 +74,15 @@ pub struct Metadata {
 impl Metadata {
     pub(super) fn new(
         options: CacheOptions,
-        sources: Vec<mpsc::Sender<ContainerId>>,
+        runtimes: Vec<mpsc::Sender<ContainerId>>,
+        with_server: bool,
         inbox: Inbox,
         counters: Arc<Counters>,
     ) -> Self {
         Self {
             entries: BoundedCache::new(options.containers.max(8)),
             pods: Pods::new(&options),
-            sources: Sources::new(sources),
+            sources: Sources::new(runtimes, with_server),
             inbox,
             resolved: Vec::new(),
             given: Vec::new(),
@@ -92,13 +93,19 @@ impl Metadata {
         }
     }
 
-    /// Caches with fixed containers, and no containerd to ask: for tests and benchmarks.
+    /// Caches with fixed containers, and no source to ask: for tests and benchmarks.
     ///
     /// # Errors
     /// If no event file descriptor can be made.
     pub fn fixed(containers: impl IntoIterator<Item = Container>) -> io::Result<Self> {
         let (_, inbox) = Updates::channel()?;
-        let mut new = Self::new(CacheOptions::default(), Vec::new(), inbox, Arc::default());
+        let mut new = Self::new(
+            CacheOptions::default(),
+            Vec::new(),
+            false,
+            inbox,
+            Arc::default(),
+        );
         let origin = Origin {
             source: 0,
             namespace: 0,
@@ -108,7 +115,7 @@ impl Metadata {
             .into_iter()
             .partition(|c| c.kind == ContainerKind::Sandbox);
         for container in sandboxes.into_iter().chain(others) {
-            new.insert(origin, 0, 0, container);
+            new.insert(origin, Detail::Whole, 0, 0, container);
         }
         Ok(new)
     }
@@ -171,8 +178,19 @@ impl Metadata {
         entry.used = now;
         match entry.at(happened) {
             Candidate::One(at) => {
-                let generation = &entry.generations[at];
-                if !generation.complete
+                if entry.generations[at].detail < Detail::Whole {
+                    let waits = match entry.question {
+                        Question::None => !self.sources.is_empty() && self.ask(id),
+                        Question::Asked { .. } => true,
+                        Question::Missing { .. } => false,
+                    };
+                    if waits {
+                        return Err(Lookup::Pending);
+                    }
+                }
+                let generation = self.entries.peek(id).and_then(|e| e.generations.get(at));
+                if let Some(generation) = generation
+                    && !generation.complete
                     && let Some(sandbox) = generation.container.sandbox
                     && !self.is_answered(sandbox, *id)
                 {
@@ -195,16 +213,13 @@ impl Metadata {
                 }
                 Lookup::Unknown
             }
-            Question::None if self.sources.is_empty() => Lookup::Unknown,
-            Question::None => {
-                self.ask(id);
-                Lookup::Pending
-            }
+            Question::None if !self.sources.is_empty() && self.ask(id) => Lookup::Pending,
+            Question::None => Lookup::Unknown,
         })
     }
 
     /// Takes the updates of the tasks, and forgets old entries. Returns the containers that are now
-    /// known, or that no containerd knows: their events leave the hold.
+    /// known, or that no source knows: their events leave the hold.
     pub fn apply_updates(&mut self, now: u64) -> &[ContainerId] {
         self.now = self.now.max(now);
         self.inbox.begin();
@@ -240,17 +255,19 @@ impl Metadata {
                 });
                 self.drop_unsent();
             }
-            Update::SourceDown { source } => {
-                self.sources.down(source, self.now);
+            Update::SourceDown { source, is_absent } => {
+                self.sources.down(source, is_absent, self.now);
                 self.stop_waiting();
             }
             Update::SnapshotDone { source, epoch } => self.reconcile(source, epoch),
+            Update::Listed { origin, epoch, ids } => self.listed(origin, epoch, &ids),
             Update::Container {
                 origin,
+                detail,
                 epoch,
                 created,
                 container,
-            } => self.insert(origin, epoch, created, *container),
+            } => self.insert(origin, detail, epoch, created, *container),
             Update::Task { origin, id, init } => {
                 let generations = self.entries.peek_mut(&id).map(|e| &mut e.generations);
                 for generation in generations.into_iter().flatten() {
@@ -275,12 +292,20 @@ impl Metadata {
         }
     }
 
-    fn insert(&mut self, origin: Origin, epoch: u32, created: u64, mut container: Container) {
+    fn insert(
+        &mut self,
+        origin: Origin,
+        detail: Detail,
+        epoch: u32,
+        created: u64,
+        mut container: Container,
+    ) {
         let id = container.id;
+        container.limit_labels(self.options.label_max_len);
         let mut complete = true;
         let mut changed_pod = None;
         if let Some(view) = container.pod.take() {
-            let (pod, changed) = self.pods.join(id, &view);
+            let (pod, changed) = self.pods.join(id, &view, detail != Detail::Pod);
             changed_pod = changed.then(|| pod.uid.clone());
             container.pod = Some(pod);
         }
@@ -296,25 +321,29 @@ impl Metadata {
             };
         }
         let sandbox = container.sandbox;
+        let now = self.now;
         let entry = match self.entries.touch(&id) {
             Some(entry) => entry,
             None => self.new_name(id),
         };
-        let was_asked = !matches!(entry.question, Question::None);
-        entry.question = Question::None;
+        let is_answer = entry.question.take_answer(origin.source, detail, now);
         entry.insert(Generation {
             container,
             origin,
+            detail,
             epoch,
             created,
             deleted: None,
             complete,
         });
-        let waiters = std::mem::take(&mut entry.waiters);
+        let waiters = match entry.question {
+            Question::Asked { .. } => Vec::new(),
+            Question::None | Question::Missing { .. } => std::mem::take(&mut entry.waiters),
+        };
         if let Some(key) = changed_pod {
             self.update_members(&key);
         }
-        if was_asked {
+        if is_answer {
             match sandbox {
                 // Events wait for this container: they go on waiting for its sandbox.
                 Some(sandbox) if !complete && !self.is_answered(sandbox, id) => {}
@@ -368,11 +397,12 @@ impl Metadata {
 }
 
 fn newest_sandbox(entry: &Entry) -> Option<&Container> {
-    let newest = entry.generations.last()?;
-    (newest.container.kind == ContainerKind::Sandbox).then_some(&newest.container)
+    let newest_first = entry.generations.iter().rev();
+    let mut containers = newest_first.map(|generation| &generation.container);
+    containers.find(|container| container.kind == ContainerKind::Sandbox)
 }
 
-/// Takes labels and namespaces that a container shares with its sandbox from the sandbox.
+/// Takes from the sandbox which namespaces of the host a container shares with it.
 fn inherit(container: &mut Container, sandbox: &Container) {
     inherit_flags(
         container,

@@ -38,12 +38,21 @@ impl Pods {
     }
 
     /// Adds a container of a pod; `view` is what the runtime says about the pod (with labels, if
-    /// the container is the sandbox). Returns the pod with everything that is known, and whether
-    /// its other containers need the new description.
-    pub(super) fn join(&mut self, id: ContainerId, view: &Arc<Pod>) -> (Arc<Pod>, bool) {
+    /// the container is the sandbox), or what the API server says. Returns the pod with everything
+    /// that is known, and whether its other containers need the new description.
+    pub(super) fn join(
+        &mut self,
+        id: ContainerId,
+        view: &Arc<Pod>,
+        by_runtime: bool,
+    ) -> (Arc<Pod>, bool) {
         let state = self.state(&view.uid);
         if !state.members.contains(&id) {
             state.members.push(id);
+        }
+        if !by_runtime {
+            // The API server has described the pod itself before.
+            return (Arc::clone(&state.pod), false);
         }
         let is_other = state.from_api
             && (state.pod.name != view.name || state.pod.namespace != view.namespace);

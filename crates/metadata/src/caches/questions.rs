@@ -1,25 +1,31 @@
-//! Questions to the containerds, and the containers that wait for the answers.
+//! Questions to the sources, and the containers that wait for the answers.
 
 use super::{Metadata, ROUND, entry::Question};
 use crate::{ContainerId, counters::count};
 
 impl Metadata {
-    /// Asks all containerds for a container.
-    pub(super) fn ask(&mut self, id: &ContainerId) {
-        let waiting = self.sources.expected(self.now);
+    /// Asks all sources for a container; returns whether an answer can come.
+    pub(super) fn ask(&mut self, id: &ContainerId) -> bool {
+        let now = self.now;
+        let waiting = self.sources.expected(now);
         let Some(entry) = self.entries.peek_mut(id) else {
-            return;
+            return false;
         };
         entry.question = match entry.question {
             Question::Missing { at, .. } => Question::Missing { at, waiting },
-            Question::None | Question::Asked { .. } => Question::Asked { waiting },
+            _ if waiting == 0 => Question::Missing { at: now, waiting },
+            Question::None | Question::Asked { .. } => Question::Asked { at: now, waiting },
         };
-        count(&self.counters.containerd_lookups_total);
+        if waiting == 0 {
+            return false;
+        }
+        count(&self.counters.runtime_lookups_total);
         let full = self.sources.ask(waiting & !entry.unsent, *id);
         if full != 0 {
-            count(&self.counters.containerd_queue_full_total);
+            count(&self.counters.runtime_queue_full_total);
             entry.unsent |= full;
         }
+        true
     }
 
     /// Asks the questions for which a queue had no room, as far as the queue has room now and an
@@ -40,16 +46,16 @@ impl Metadata {
         self.sources.retain_unsent(|id| entries.peek(id).is_some());
     }
 
-    /// One or more containerds do not know the container, or the cache does not wait for them any
-    /// more.
-    pub(super) fn missing(&mut self, id: &ContainerId, bits: u8) {
+    /// One or more sources do not know (more of) the container, or the cache does not wait for them
+    /// any more.
+    pub(super) fn missing(&mut self, id: &ContainerId, bits: u32) {
         let now = self.now;
         let Some(entry) = self.entries.peek_mut(id) else {
             return;
         };
         match &mut entry.question {
             Question::None => return,
-            Question::Asked { waiting } | Question::Missing { waiting, .. } => {
+            Question::Asked { waiting, .. } | Question::Missing { waiting, .. } => {
                 *waiting &= !bits;
                 if *waiting != 0 {
                     return;
@@ -63,7 +69,9 @@ impl Metadata {
         };
         let waiters = std::mem::take(&mut entry.waiters);
         if was_asked {
-            count(&self.counters.containerd_missing_total);
+            if entry.generations.is_empty() {
+                count(&self.counters.runtime_missing_total);
+            }
             self.resolved.push(*id);
         }
         self.complete(*id, &waiters);
@@ -81,13 +89,14 @@ impl Metadata {
         };
         let is_asked = matches!(entry.question, Question::Asked { .. });
         if is_asked || (entry.generations.is_empty() && entry.question == Question::None) {
-            if !entry.waiters.contains(&id) {
-                entry.waiters.push(id);
+            if is_asked || self.ask(&sandbox) {
+                if let Some(entry) = self.entries.peek_mut(&sandbox)
+                    && !entry.waiters.contains(&id)
+                {
+                    entry.waiters.push(id);
+                }
+                return false;
             }
-            if !is_asked {
-                self.ask(&sandbox);
-            }
-            return false;
         }
         self.complete(sandbox, &[id]);
         true

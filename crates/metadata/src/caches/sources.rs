@@ -1,4 +1,4 @@
-//! The containerds that the caches can ask.
+//! The sources that the caches can ask: container runtimes, and the API server.
 
 use std::collections::VecDeque;
 
@@ -6,39 +6,51 @@ use tokio::sync::mpsc;
 
 use crate::{ContainerId, clock::SECOND};
 
-/// How long the caches wait for the answer of a containerd that went away while another one is
+/// How long the caches wait for the answer of a runtime that went away while another one is
 /// connected.
 const GRACE: u64 = 30 * SECOND;
+/// How long the caches wait for the API server to announce a container: it takes no questions.
+const ANNOUNCEMENT: u64 = 5 * SECOND;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Starting,
     Up,
-    Down { since: u64, was_up: bool },
+    Down {
+        since: u64,
+        was_up: bool,
+        is_absent: bool,
+    },
 }
 
 struct Source {
-    questions: mpsc::Sender<ContainerId>,
+    /// None: the source takes no questions.
+    questions: Option<mpsc::Sender<ContainerId>>,
     state: State,
     /// Questions for which the queue had no room, the oldest one first. Each belongs to an entry,
     /// so there are no more of them than entries.
     unsent: VecDeque<ContainerId>,
 }
 
-/// All containerds; each has a bit.
+/// All sources; each has a bit.
 pub(super) struct Sources {
     all: Vec<Source>,
 }
 
 impl Sources {
-    pub(super) fn new(senders: Vec<mpsc::Sender<ContainerId>>) -> Self {
+    /// The runtimes by their queues, and at last the API server, if it is used.
+    pub(super) fn new(senders: Vec<mpsc::Sender<ContainerId>>, with_server: bool) -> Self {
         let source = |questions| Source {
             questions,
             state: State::Starting,
             unsent: VecDeque::new(),
         };
+        let senders = senders.into_iter().map(Some);
         Self {
-            all: senders.into_iter().map(source).collect(),
+            all: senders
+                .chain(with_server.then_some(None))
+                .map(source)
+                .collect(),
         }
     }
 
@@ -52,41 +64,64 @@ impl Sources {
         }
     }
 
-    pub(super) fn down(&mut self, source: u8, now: u64) {
-        if let Some(Source { state, .. }) = self.all.get_mut(usize::from(source))
-            && !matches!(state, State::Down { .. })
-        {
+    pub(super) fn down(&mut self, source: u8, is_absent: bool, now: u64) {
+        if let Some(Source { state, .. }) = self.all.get_mut(usize::from(source)) {
+            let (since, was_up) = match *state {
+                State::Down { since, was_up, .. } => (since, was_up),
+                State::Starting | State::Up => (now, *state == State::Up),
+            };
             *state = State::Down {
-                since: now,
-                was_up: *state == State::Up,
+                since,
+                was_up,
+                is_absent,
             };
         }
     }
 
-    /// The containerds whose answer the caches wait for: all of them while none is connected.
-    pub(super) fn expected(&self, now: u64) -> u8 {
-        let any = self.all.iter().any(|source| source.state == State::Up);
-        self.all
-            .iter()
-            .enumerate()
-            .filter(|(_, source)| {
-                !any || match source.state {
-                    State::Starting | State::Up => true,
-                    State::Down { since, was_up } => was_up && now.saturating_sub(since) < GRACE,
-                }
-            })
+    /// The sources whose answer the caches wait for. Nobody waits for a runtime that the node does
+    /// not have, nor for the API server while a runtime answers.
+    pub(super) fn expected(&self, now: u64) -> u32 {
+        let is_up = |source: &Source| source.questions.is_some() && source.state == State::Up;
+        let any = self.all.iter().any(is_up);
+        let is_expected = |source: &Source| match source.state {
+            _ if source.questions.is_none() => !any && source.state == State::Up,
+            State::Starting | State::Up => true,
+            State::Down {
+                was_up: false,
+                is_absent,
+                ..
+            } => !any && !is_absent,
+            State::Down { since, .. } => !any || now.saturating_sub(since) < GRACE,
+        };
+        self.mask(is_expected)
+    }
+
+    /// Those of the sources in a mask from which no answer comes any more, to a question of that
+    /// time.
+    pub(super) fn lost(&self, mask: u32, asked: u64, now: u64) -> u32 {
+        let lost = mask & !self.expected(now);
+        let passive = self.mask(|source| source.questions.is_none());
+        if mask & !lost & !passive == 0 && now.saturating_sub(asked) >= ANNOUNCEMENT {
+            mask
+        } else {
+            lost
+        }
+    }
+
+    fn mask(&self, holds: impl Fn(&Source) -> bool) -> u32 {
+        let all = self.all.iter().enumerate();
+        all.filter(|(_, source)| holds(source))
             .fold(0, |mask, (at, _)| mask | 1 << at)
     }
 
-    /// Asks; returns the bits of the containerds whose queue is full, and which must be asked
-    /// later.
-    pub(super) fn ask(&mut self, mask: u8, id: ContainerId) -> u8 {
+    /// Asks; returns the bits of the sources whose queue is full, and which must be asked later.
+    pub(super) fn ask(&mut self, mask: u32, id: ContainerId) -> u32 {
         let mut full = 0;
         for (at, source) in self.all.iter_mut().enumerate() {
-            if mask & 1 << at == 0 {
+            let Some(questions) = source.questions.as_ref().filter(|_| mask & 1 << at != 0) else {
                 continue;
-            }
-            if !source.unsent.is_empty() || source.questions.try_send(id).is_err() {
+            };
+            if !source.unsent.is_empty() || questions.try_send(id).is_err() {
                 source.unsent.push_back(id);
                 full |= 1 << at;
             }
@@ -94,16 +129,19 @@ impl Sources {
         full
     }
 
-    /// Asks the containerd of that bit the questions that had no room and are still `wanted`, while
-    /// the queue has room: at most that many of each.
+    /// Asks the source of that bit the questions that had no room and are still `wanted`, while the
+    /// queue has room: at most that many of each.
     pub(super) fn ask_unsent(
         &mut self,
         most: usize,
-        mut wanted: impl FnMut(&ContainerId, u8) -> bool,
+        mut wanted: impl FnMut(&ContainerId, u32) -> bool,
     ) {
         for (at, source) in self.all.iter_mut().enumerate() {
+            let Some(questions) = &source.questions else {
+                continue;
+            };
             for _ in 0..most.min(source.unsent.len()) {
-                let Ok(room) = source.questions.try_reserve() else {
+                let Ok(room) = questions.try_reserve() else {
                     break;
                 };
                 if let Some(id) = source.unsent.pop_front()
@@ -123,7 +161,7 @@ impl Sources {
         }
     }
 
-    /// The largest number of questions without room at one containerd.
+    /// The largest number of questions without room at one source.
     #[cfg(test)]
     pub(super) fn unsent(&self) -> usize {
         let lengths = self.all.iter().map(|source| source.unsent.len());

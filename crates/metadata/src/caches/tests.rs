@@ -26,7 +26,7 @@ fn bed_with(sources: usize, options: CacheOptions) -> Bed {
     let (senders, questions) = (0..sources).map(|_| mpsc::channel(4)).unzip();
     let counters = Arc::new(Counters::default());
     Bed {
-        metadata: Metadata::new(options, senders, inbox, Arc::clone(&counters)),
+        metadata: Metadata::new(options, senders, false, inbox, Arc::clone(&counters)),
         updates,
         questions,
         counters,
@@ -92,9 +92,18 @@ fn container(name: &str, image: &str, created: u64) -> Container {
 fn seen(origin: Origin, epoch: u32, container: Container) -> Update {
     Update::Container {
         origin,
+        detail: Detail::Whole,
         epoch,
         created: container.created.unwrap(),
         container: Box::new(container),
+    }
+}
+
+/// A runtime whose socket exists does not answer.
+fn down(source: u8) -> Update {
+    Update::SourceDown {
+        source,
+        is_absent: false,
     }
 }
 
@@ -154,6 +163,7 @@ mod churn;
 mod names;
 mod pods;
 mod questions;
+mod sources;
 
 #[test]
 fn an_unknown_container_is_asked_for_once_and_then_known() {
@@ -205,7 +215,7 @@ fn all_containerds_must_have_answered_before_a_container_is_unknown() {
         [
             Update::SourceUp { source: 0 },
             Update::SourceUp { source: 1 },
-            Update::SourceDown { source: 2 },
+            down(2),
         ],
     );
     assert_eq!(bed.look("a", 100), "?");
@@ -236,18 +246,9 @@ fn all_containerds_must_have_answered_before_a_container_is_unknown() {
 #[test]
 fn a_containerd_that_restarts_is_waited_for() {
     let mut bed = bed();
-    bed.apply(
-        1,
-        [
-            Update::SourceUp { source: 0 },
-            Update::SourceDown { source: 0 },
-        ],
-    );
+    bed.apply(1, [Update::SourceUp { source: 0 }, down(0)]);
     assert_eq!(bed.look("a", 100), "?");
-    assert!(
-        bed.apply(40 * SECOND, [Update::SourceDown { source: 0 }])
-            .is_empty()
-    );
+    assert!(bed.apply(40 * SECOND, [down(0)]).is_empty());
     assert_eq!(bed.look("a", 100), "?");
 }
 

@@ -11,27 +11,49 @@ use tokio::sync::mpsc;
 
 use crate::{Container, ContainerId, Pod};
 
-/// The containerd, and the containerd namespace, that reported a container.
+/// The source (a runtime or the API server), and the namespace of containerd, that reported a
+/// container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
-    /// Index of the socket.
+    /// Index of the source.
     pub(crate) source: u8,
-    /// Index of the namespace.
+    /// Index of the namespace; 0 where there are none.
     pub(crate) namespace: u8,
+}
+
+/// How much a description has of a container. Where more than one source describes a container, the
+/// description that has most counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Detail {
+    /// Neither name nor image: containerd about a container of Docker.
+    Nameless,
+    /// What a pod's specification and status have: the API server.
+    Pod,
+    /// Name, image and labels, from the event of the container's creation: the runtime answers yet.
+    Names,
+    /// Everything.
+    Whole,
 }
 
 /// What a task learned. Times are nanoseconds since boot.
 #[derive(Debug)]
 pub(crate) enum Update {
-    /// A containerd answers; `epoch` counts its connections.
+    /// A source answers.
     SourceUp { source: u8 },
-    /// A containerd does not answer any more.
-    SourceDown { source: u8 },
-    /// The task has sent all containers of a containerd since connection `epoch` began.
+    /// A source does not answer (any more); whether its socket does not exist.
+    SourceDown { source: u8, is_absent: bool },
+    /// The task has sent all containers of a source, in snapshot `epoch`.
     SnapshotDone { source: u8, epoch: u32 },
+    /// These containers are in snapshot `epoch`, and their descriptions have not changed.
+    Listed {
+        origin: Origin,
+        epoch: u32,
+        ids: Vec<ContainerId>,
+    },
     /// A container is there.
     Container {
         origin: Origin,
+        detail: Detail,
         epoch: u32,
         created: u64,
         container: Box<Container>,
@@ -48,7 +70,7 @@ pub(crate) enum Update {
         id: ContainerId,
         at: u64,
     },
-    /// A containerd does not know the container.
+    /// A source does not know the container.
     Missing { source: u8, id: ContainerId },
     /// A pod as the API server describes it; `key` is the uid as the runtime knows it.
     Pod { key: Box<str>, pod: Box<Pod> },

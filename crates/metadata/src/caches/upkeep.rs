@@ -1,14 +1,14 @@
 //! Upkeep of the caches: removes what has ended, and keeps every cache within its limit.
 
 use super::{
-    Metadata,
+    Metadata, Origin,
     entry::{Entry, Generation, Question},
     nanoseconds,
 };
 use crate::ContainerId;
 
 impl Metadata {
-    /// Marks containers as deleted that a containerd does not list after a new connection.
+    /// Marks containers as deleted that a source's snapshot does not have.
     pub(super) fn reconcile(&mut self, source: u8, epoch: u32) {
         let now = self.now;
         for generation in self.entries.values_mut().flat_map(|e| &mut e.generations) {
@@ -21,18 +21,27 @@ impl Metadata {
         }
     }
 
-    /// Gives up questions to containerds from which no answer is expected any more.
+    /// Marks containers as alive that a snapshot has unchanged.
+    pub(super) fn listed(&mut self, origin: Origin, epoch: u32, ids: &[ContainerId]) {
+        for id in ids {
+            let generations = self.entries.peek_mut(id).map(|e| &mut e.generations);
+            for generation in generations.into_iter().flatten() {
+                if generation.origin == origin && generation.deleted.is_none() {
+                    generation.epoch = generation.epoch.max(epoch);
+                }
+            }
+        }
+    }
+
+    /// Gives up questions to sources from which no answer is expected any more.
     pub(super) fn stop_waiting(&mut self) {
-        let lost = !self.sources.expected(self.now);
-        let waiting: Vec<_> = self
-            .entries
-            .iter()
-            .filter(
-                |(_, e)| matches!(e.question, Question::Asked { waiting } if waiting & lost != 0),
-            )
-            .map(|(id, _)| *id)
-            .collect();
-        for id in waiting {
+        let lost = |entry: &Entry| match entry.question {
+            Question::Asked { at, waiting } => self.sources.lost(waiting, at, self.now),
+            _ => 0,
+        };
+        let all = self.entries.iter().map(|(id, entry)| (*id, lost(entry)));
+        let given_up: Vec<_> = all.filter(|(_, lost)| *lost != 0).collect();
+        for (id, lost) in given_up {
             self.missing(&id, lost);
         }
     }

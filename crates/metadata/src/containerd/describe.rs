@@ -1,29 +1,25 @@
 //! containerd's record of a container → [`Container`].
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use containerd_client::services::v1::Container as Record;
 use serde::Deserialize;
 
 use crate::{
-    Container, ContainerId, ContainerKind, Counters, Pod,
+    Container, ContainerId, ContainerKind, Counters,
+    caches::Detail,
     counters::count,
-    image,
-    labels::{labels, labels_text},
+    cri::{CriMount, mounts},
+    kubernetes::{self, CONTAINER_NAME, POD_SANDBOX_NAME},
+    labels::labels,
     oci::Spec,
     text::clean,
 };
 
-const NAME: &str = "io.kubernetes.container.name";
-const POD_NAME: &str = "io.kubernetes.pod.name";
-const POD_NAMESPACE: &str = "io.kubernetes.pod.namespace";
-const POD_UID: &str = "io.kubernetes.pod.uid";
 const KIND: &str = "io.cri-containerd.kind";
 const SANDBOX_ID: &str = "io.kubernetes.cri.sandbox-id";
 const IMAGE_NAME: &str = "io.kubernetes.cri.image-name";
 const NERDCTL_NAME: &str = "nerdctl/name";
-/// Name of a sandbox's container, by Kubernetes' convention.
-const SANDBOX_NAME: &str = "POD";
 /// Most bytes of a name that are kept.
 const TEXT_MAX: usize = 1024;
 /// containerd's namespace of Docker's containers.
@@ -48,6 +44,7 @@ struct ExtensionMetadata {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ExtensionConfig {
+    mounts: Vec<CriMount>,
     linux: Option<ExtensionLinux>,
 }
 
@@ -68,6 +65,7 @@ pub(super) struct Described {
     pub(super) container: Box<Container>,
     /// Name under which containerd keeps the image.
     pub(super) image_key: Option<String>,
+    pub(super) detail: Detail,
 }
 
 /// Reads a record of that namespace; none if its id is not a container id.
@@ -81,7 +79,7 @@ pub(super) fn describe(namespace: &str, record: &Record, counters: &Counters) ->
     let mut container = Box::new(Container::new(id, runtime));
     let spec = record.spec.as_ref().and_then(|any| {
         Spec::parse(&any.value)
-            .inspect_err(|_| count(&counters.containerd_invalid_total))
+            .inspect_err(|_| count(&counters.runtime_invalid_total))
             .ok()
     });
     let extension = extension(record, counters);
@@ -111,15 +109,17 @@ pub(super) fn describe(namespace: &str, record: &Record, counters: &Counters) ->
     container.name = Some(
         match record
             .labels
-            .get(NAME)
+            .get(CONTAINER_NAME)
             .or_else(|| record.labels.get(NERDCTL_NAME))
         {
             Some(name) => clean(name, TEXT_MAX),
-            None if is_sandbox => SANDBOX_NAME.into(),
+            None if is_sandbox => POD_SANDBOX_NAME.into(),
             None => id.full().into(),
         },
     );
-    container.pod = pod(&record.labels, is_sandbox, counters);
+    let get = |key: &str| record.labels.get(key).map(String::as_str);
+    let of_sandbox = is_sandbox.then(|| pairs(&record.labels));
+    container.pod = kubernetes::pod(get, of_sandbox, counters);
 
     let image_name = if record.image.starts_with("sha256:") {
         // The name belongs to another image now; this is the image from which the container was
@@ -130,15 +130,10 @@ pub(super) fn describe(namespace: &str, record: &Record, counters: &Counters) ->
     } else {
         record.image.clone()
     };
-    if !image_name.is_empty() {
-        if let Some(parts) = image::split(&image_name) {
-            container.repository = Some(clean(parts.repository, TEXT_MAX));
-            container.tag = parts.tag.map(|tag| clean(tag, TEXT_MAX));
-            container.digest = parts.digest.map(|digest| clean(digest, TEXT_MAX));
-        }
-        container.image = Some(clean(&image_name, TEXT_MAX));
-    }
-    let image_ref = extension.as_ref().map_or("", |e| &e.metadata.image_ref);
+    container.set_image(&image_name);
+    let image_ref = extension
+        .as_ref()
+        .map_or(String::new(), |e| e.metadata.image_ref.clone());
     if let Some(hex) = image_ref.strip_prefix("sha256:") {
         container.image_id = Some(clean(hex, TEXT_MAX));
     }
@@ -154,16 +149,27 @@ pub(super) fn describe(namespace: &str, record: &Record, counters: &Counters) ->
         container.host_network = spec.host_namespace("network", has_sandbox);
         container.host_pid = spec.host_namespace("pid", has_sandbox);
         container.host_ipc = spec.host_namespace("ipc", has_sandbox);
-        container.mounts = spec.mounts(counters);
         (container.uid_map, container.gid_map) = spec.id_maps();
     }
+    container.mounts = match (extension, &spec) {
+        // As CRI lists them: in this order, and without what containerd adds.
+        (Some(extension), _) => mounts(&extension.metadata.config.mounts, counters),
+        (None, Some(spec)) if !is_sandbox => spec.mounts(counters),
+        (None, _) => Box::default(),
+    };
     let key = if image_ref.is_empty() {
         &record.image
     } else {
-        image_ref
+        &image_ref
     };
     Some(Described {
         image_key: (!key.is_empty()).then(|| key.to_owned()),
+        detail: if namespace == MOBY {
+            // Docker knows name and image.
+            Detail::Nameless
+        } else {
+            Detail::Whole
+        },
         container,
     })
 }
@@ -173,7 +179,7 @@ fn extension(record: &Record, counters: &Counters) -> Option<Extension> {
         .extensions
         .get("io.cri-containerd.container.metadata")?;
     serde_json::from_slice(&any.value)
-        .inspect_err(|_| count(&counters.containerd_invalid_total))
+        .inspect_err(|_| count(&counters.runtime_invalid_total))
         .ok()
 }
 
@@ -181,26 +187,6 @@ fn pairs(labels: &HashMap<String, String>) -> impl Iterator<Item = (&str, &str)>
     labels
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()))
-}
-
-/// What the labels say about the pod; the labels of a sandbox are the labels of the pod.
-fn pod(from: &HashMap<String, String>, is_sandbox: bool, counters: &Counters) -> Option<Arc<Pod>> {
-    let get = |key| from.get(key).map(|value| clean(value, TEXT_MAX));
-    let mut pod = Pod {
-        name: get(POD_NAME)?,
-        namespace: get(POD_NAMESPACE)?,
-        uid: get(POD_UID)?,
-        ..Pod::default()
-    };
-    if is_sandbox {
-        let is_own = |key: &str| {
-            !matches!(key, NAME | POD_NAME | POD_NAMESPACE | POD_UID)
-                && !key.starts_with("io.cri-containerd.")
-        };
-        pod.labels = labels(pairs(from).filter(|(key, _)| is_own(key)), counters);
-        pod.labels_text = Some(labels_text(&pod.labels));
-    }
-    Some(Arc::new(pod))
 }
 
 #[cfg(test)]

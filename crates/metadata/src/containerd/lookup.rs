@@ -17,15 +17,15 @@ use containerd_client::{
 use tokio::time::timeout;
 
 use super::{
-    Error,
     describe::describe,
-    session::{Done, MESSAGE_MAX, Session},
+    session::{MESSAGE_MAX, Session},
 };
 use crate::{
     BoundedCache, ContainerId,
     caches::Update,
     clock::{MILLISECOND, boot_at, boot_now},
     counters::count,
+    runtime::Error,
     text::clean,
 };
 
@@ -36,20 +36,17 @@ const BUNDLES: &str = "io.containerd.runtime.v2.task";
 const TASK_AGE: u64 = 20 * MILLISECOND;
 
 impl Session<'_> {
-    /// Answers the question of an event that waits: asks all namespaces.
-    pub(super) async fn answer(&self, id: ContainerId) -> Done {
+    /// Asks for a container in all namespaces; returns whether there is one.
+    pub(super) async fn find_anywhere(&self, id: ContainerId) -> Result<bool, Error> {
         let mut found = false;
-        for namespace in 0..u8::try_from(self.task.options.namespaces.len()).unwrap_or(u8::MAX) {
-            match self.find(namespace, id).await {
-                Ok(here) => found |= here,
-                Err(error) => return Done::Asked(id, Err(error)),
-            }
+        for namespace in self.namespaces() {
+            found |= self.find_in(namespace, id).await?;
         }
-        Done::Asked(id, Ok(found))
+        Ok(found)
     }
 
     /// Asks for a container and sends it to the capture thread; returns whether there is one.
-    pub(super) async fn find(&self, namespace: u8, id: ContainerId) -> Result<bool, Error> {
+    pub(super) async fn find_in(&self, namespace: u8, id: ContainerId) -> Result<bool, Error> {
         let request = GetContainerRequest {
             id: id.full().to_owned(),
         };
@@ -67,7 +64,8 @@ impl Session<'_> {
         if record.id != id.full() {
             return Ok(false);
         }
-        let Some(created) = self.send(namespace, record).await? else {
+        let epoch = self.task.epoch.load(Ordering::Relaxed);
+        let Some(created) = self.send(namespace, epoch, record).await? else {
             return Ok(false);
         };
         if boot_now().saturating_sub(created) > TASK_AGE {
@@ -88,10 +86,15 @@ impl Session<'_> {
 
     /// Adds the digest of the image to a record and sends the record. Returns when the container
     /// was created, or none if the record is invalid.
-    pub(super) async fn send(&self, namespace: u8, record: Record) -> Result<Option<u64>, Error> {
+    pub(super) async fn send(
+        &self,
+        namespace: u8,
+        epoch: u32,
+        record: Record,
+    ) -> Result<Option<u64>, Error> {
         let name = self.namespace(namespace);
         let Some(described) = describe(name, &record, &self.task.counters) else {
-            count(&self.task.counters.containerd_invalid_total);
+            count(&self.task.counters.runtime_invalid_total);
             return Ok(None);
         };
         let mut container = described.container;
@@ -109,7 +112,8 @@ impl Session<'_> {
         let created = container.created.map_or_else(boot_now, boot_at);
         let update = Update::Container {
             origin: self.origin(namespace),
-            epoch: self.epoch.load(Ordering::Relaxed),
+            detail: described.detail,
+            epoch,
             created,
             container,
         };
@@ -162,7 +166,7 @@ impl Session<'_> {
                     Err(Error::rpc(what)(status))
                 }
                 _ => {
-                    count(&self.task.counters.containerd_lookup_failures_total);
+                    count(&self.task.counters.runtime_lookup_failures_total);
                     Ok(None)
                 }
             },

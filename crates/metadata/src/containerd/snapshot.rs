@@ -1,7 +1,5 @@
 //! All containers and tasks that a containerd has, at the start of a connection.
 
-use std::sync::atomic::Ordering;
-
 use containerd_client::{
     services::v1::{
         ListContainersRequest, ListTasksRequest, containers_client::ContainersClient,
@@ -11,32 +9,23 @@ use containerd_client::{
 };
 use tokio::time::timeout;
 
-use super::{
-    Error,
-    session::{Done, MESSAGE_MAX, Session},
+use super::session::{MESSAGE_MAX, Session};
+use crate::{
+    ContainerId,
+    runtime::{Done, Error},
 };
-use crate::{ContainerId, caches::Update};
 
 impl Session<'_> {
-    /// Sends all containers there are.
-    pub(super) async fn snapshot(&self) -> Done {
-        let epoch = self.epoch.fetch_add(1, Ordering::Relaxed) + 1;
+    /// Sends all containers there are; returns how many.
+    pub(super) async fn list_all(&self, epoch: u32) -> Result<usize, Error> {
         let mut containers = 0;
-        for namespace in 0..u8::try_from(self.task.options.namespaces.len()).unwrap_or(u8::MAX) {
-            match self.list(namespace).await {
-                Ok(n) => containers += n,
-                Err(error) => return Done::Snapshot(Err(error)),
-            }
+        for namespace in self.namespaces() {
+            containers += self.list_in(namespace, epoch).await?;
         }
-        let source = self.task.source;
-        self.task
-            .updates
-            .send(Update::SnapshotDone { source, epoch })
-            .await;
-        Done::Snapshot(Ok(containers))
+        Ok(containers)
     }
 
-    async fn list(&self, namespace: u8) -> Result<usize, Error> {
+    async fn list_in(&self, namespace: u8, epoch: u32) -> Result<usize, Error> {
         const WHAT: &str = "Containers.ListStream";
         let mut client =
             ContainersClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_MAX);
@@ -58,13 +47,13 @@ impl Session<'_> {
                 return Ok(containers);
             };
             containers += 1;
-            self.send(namespace, record).await?;
+            self.send(namespace, epoch, record).await?;
         }
     }
 
     /// Sends the first processes of all containers there are.
     pub(super) async fn tasks(&self) -> Done {
-        for namespace in 0..u8::try_from(self.task.options.namespaces.len()).unwrap_or(u8::MAX) {
+        for namespace in self.namespaces() {
             let mut client = TasksClient::new(self.channel.clone());
             let request = self.request(namespace, ListTasksRequest::default());
             match self.call("Tasks.List", client.list(request)).await {

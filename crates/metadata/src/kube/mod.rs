@@ -20,9 +20,10 @@ use self::{
     object::PodObject,
 };
 use super::{
-    Counters, Health, KubeOptions, Notice,
+    ContainerId, Counters, Health, KubeOptions, Notice,
     backoff::Backoff,
-    caches::{Update, Updates},
+    caches::{Detail, Origin, Update, Updates},
+    clock::boot_now,
     counters::count,
     health::Once,
 };
@@ -32,10 +33,23 @@ const SHORT: Duration = Duration::from_secs(1);
 
 /// What the task needs.
 pub(super) struct Task {
+    /// The number of the API server among the sources of the caches.
+    pub(super) source: u8,
     pub(super) options: KubeOptions,
     pub(super) updates: Updates,
     pub(super) counters: Arc<Counters>,
     pub(super) health: Arc<Health>,
+}
+
+impl Task {
+    /// Tells the caches that no answer comes from the API server.
+    async fn down(&self) {
+        let down = Update::SourceDown {
+            source: self.source,
+            is_absent: true,
+        };
+        self.updates.send(down).await;
+    }
 }
 
 /// Runs until the capture thread has ended.
@@ -44,10 +58,12 @@ pub(super) async fn run(task: Task) {
         Ok(Some(access)) => access,
         Ok(None) => {
             task.health.set_kube(None);
+            task.down().await;
             return;
         }
         Err(reason) => {
             task.health.notice(Notice::KubeDown { reason });
+            task.down().await;
             return;
         }
     };
@@ -67,11 +83,19 @@ enum Step {
     Watched,
 }
 
+/// What the task has sent of a pod.
+struct Sent {
+    /// The key of the pod.
+    key: Box<str>,
+    /// Its containers.
+    containers: Vec<ContainerId>,
+}
+
 /// Keeps the caches in step with the server.
 struct Reflector {
     task: Task,
-    /// Keys of the pods that the task has sent to the caches, by the server's uid.
-    pods: FxHashMap<Box<str>, Box<str>>,
+    /// The pods that the task has sent to the caches, by the server's uid.
+    pods: FxHashMap<Box<str>, Sent>,
     reason: Once,
     is_up: bool,
 }
@@ -105,7 +129,7 @@ impl Reflector {
                 }
                 Err(failure) => failure,
             };
-            self.note(&failure);
+            self.note(&failure).await;
             match failure {
                 Failure::Expired => {
                     // A server whose cache is behind would return an expired version again.
@@ -138,7 +162,7 @@ impl Reflector {
         };
         count(&self.task.counters.kube_watches_total);
         let mut watch = api.watch(last).await?;
-        self.up();
+        self.up().await;
         while let Some(change) = watch.next().await? {
             let version = match change {
                 Change::Applied(pod) => {
@@ -170,10 +194,10 @@ impl Reflector {
             gone.remove(&*pod.metadata.uid);
             self.apply(pod).await;
         }
-        for key in gone.into_values() {
-            self.task.updates.send(Update::PodGone { key }).await;
+        for pod in gone.into_values() {
+            self.forget(pod).await;
         }
-        self.up();
+        self.up().await;
     }
 
     async fn apply(&mut self, pod: PodObject) {
@@ -183,21 +207,71 @@ impl Reflector {
             count(&self.task.counters.kube_invalid_total);
             return;
         }
-        self.pods.insert(pod.metadata.uid.into(), key.clone());
-        let pod = Box::new(trimmed);
-        self.task.updates.send(Update::Pod { key, pod }).await;
+        let described = Arc::new(trimmed);
+        let containers = pod.containers(&described);
+        let sent = Sent {
+            key: key.clone(),
+            containers: containers.iter().map(|container| container.id).collect(),
+        };
+        let former = self.pods.insert(pod.metadata.uid.into(), sent);
+        let pod = Box::new(Arc::unwrap_or_clone(Arc::clone(&described)));
+        let updates = &self.task.updates;
+        updates.send(Update::Pod { key, pod }).await;
+        let mut former = former.map(|former| former.containers).unwrap_or_default();
+        for container in containers {
+            if let Some(at) = former.iter().position(|id| *id == container.id) {
+                former.swap_remove(at);
+                continue;
+            }
+            let update = Update::Container {
+                origin: self.origin(),
+                detail: Detail::Pod,
+                epoch: 0,
+                // The API server learns of a container after its start, and does not say when it
+                // was created.
+                created: 0,
+                container: Box::new(container),
+            };
+            updates.send(update).await;
+        }
+        self.end(former).await;
     }
 
     async fn delete(&mut self, uid: &str) {
         count(&self.task.counters.kube_objects_total);
-        if let Some(key) = self.pods.remove(uid) {
-            self.task.updates.send(Update::PodGone { key }).await;
+        if let Some(pod) = self.pods.remove(uid) {
+            self.forget(pod).await;
         }
     }
 
-    fn up(&mut self) {
+    async fn forget(&self, Sent { key, containers }: Sent) {
+        self.task.updates.send(Update::PodGone { key }).await;
+        self.end(containers).await;
+    }
+
+    /// Sends that containers have ended.
+    async fn end(&self, containers: Vec<ContainerId>) {
+        let (origin, at) = (self.origin(), boot_now());
+        for id in containers {
+            self.task
+                .updates
+                .send(Update::Gone { origin, id, at })
+                .await;
+        }
+    }
+
+    fn origin(&self) -> Origin {
+        Origin {
+            source: self.task.source,
+            namespace: 0,
+        }
+    }
+
+    async fn up(&mut self) {
         self.task.health.set_kube(Some(true));
         if !std::mem::replace(&mut self.is_up, true) {
+            let source = self.task.source;
+            self.task.updates.send(Update::SourceUp { source }).await;
             self.reason.reset();
             let pods = self.pods.len();
             self.task.health.notice(Notice::KubeUp { pods });
@@ -205,7 +279,7 @@ impl Reflector {
     }
 
     /// Counts a failure, and sends a notice if the reason is new.
-    fn note(&mut self, failure: &Failure) {
+    async fn note(&mut self, failure: &Failure) {
         let counters = &self.task.counters;
         let counter = match failure {
             Failure::Expired => &counters.kube_expired_total,
@@ -224,7 +298,9 @@ impl Reflector {
             return;
         }
         self.task.health.set_kube(Some(false));
-        self.is_up = false;
+        if std::mem::take(&mut self.is_up) {
+            self.task.down().await;
+        }
         let reason = failure.to_string();
         if self.reason.is_news(&reason) {
             self.task.health.notice(Notice::KubeDown { reason });

@@ -1,11 +1,11 @@
 //! Objects of the API server. The parser drops every member that the sensor does not use.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
 
 use crate::{
-    Owner, Pod, Probe, ProbeKind,
+    Container, ContainerId, Owner, Pod, Probe, ProbeKind,
     counters::Counters,
     labels::{labels as kept, labels_text},
     text::clean,
@@ -17,6 +17,11 @@ const NAME_MAX: usize = 256;
 const CONFIG_HASH: &str = "kubernetes.io/config.hash";
 /// The same annotation on the mirror pod of a static pod.
 const CONFIG_MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// The runtimes in `containerID`, as Falco calls them too.
+const RUNTIMES: [&str; 3] = ["containerd", "cri-o", "docker"];
+/// Falco's name for any other runtime.
+const ANY: &str = "cri";
 
 /// A list of pods.
 #[derive(Debug, Deserialize)]
@@ -33,7 +38,7 @@ pub(super) struct PodList {
 pub(super) struct PodObject {
     pub(super) metadata: Metadata,
     spec: Spec,
-    status: Status,
+    pub(super) status: Status,
     pub(super) code: u16,
     pub(super) message: String,
 }
@@ -79,15 +84,30 @@ struct OwnerReference {
 struct Spec {
     node_name: Option<String>,
     service_account_name: Option<String>,
+    host_network: bool,
+    #[serde(rename = "hostPID")]
+    host_pid: bool,
+    #[serde(rename = "hostIPC")]
+    host_ipc: bool,
     containers: Option<Vec<ContainerSpec>>,
+    init_containers: Option<Vec<ContainerSpec>>,
+    ephemeral_containers: Option<Vec<ContainerSpec>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct ContainerSpec {
     name: String,
+    image: String,
+    security_context: Option<SecurityContext>,
     liveness_probe: Option<ProbeSpec>,
     readiness_probe: Option<ProbeSpec>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SecurityContext {
+    privileged: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -130,12 +150,32 @@ impl Spec {
 /// A pod's status is an object, a failure's a word.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Status {
-    Pod {
-        #[serde(rename = "podIP")]
-        ip: Option<String>,
-    },
+pub(super) enum Status {
+    Pod(Box<PodStatus>),
     Word(serde::de::IgnoredAny),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct PodStatus {
+    #[serde(rename = "podIP")]
+    ip: Option<String>,
+    container_statuses: Option<Vec<ContainerStatus>>,
+    init_container_statuses: Option<Vec<ContainerStatus>>,
+    ephemeral_container_statuses: Option<Vec<ContainerStatus>>,
+}
+
+/// A container that kubelet has started.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ContainerStatus {
+    name: String,
+    image: String,
+    #[serde(rename = "imageID")]
+    image_id: String,
+    /// `RUNTIME://ID`.
+    #[serde(rename = "containerID")]
+    container_id: Option<String>,
 }
 
 impl Default for Status {
@@ -178,12 +218,62 @@ impl PodObject {
             service_account: text(&self.spec.service_account_name),
             node: text(&self.spec.node_name),
             ip: match &self.status {
-                Status::Pod { ip } => text(ip),
+                Status::Pod(status) => text(&status.ip),
                 Status::Word(_) => None,
             },
             probes: Some(self.spec.probes()),
         };
         (key, pod)
+    }
+
+    /// The containers of the pod that kubelet has started. They know nothing of mounts and labels.
+    pub(super) fn containers(&self, pod: &Arc<Pod>) -> Vec<Container> {
+        let Status::Pod(status) = &self.status else {
+            return Vec::new();
+        };
+        let statuses = [
+            &status.container_statuses,
+            &status.init_container_statuses,
+            &status.ephemeral_container_statuses,
+        ];
+        let statuses = statuses.into_iter().flatten().flatten();
+        statuses
+            .filter_map(|status| self.container(status, pod))
+            .collect()
+    }
+
+    fn container(&self, status: &ContainerStatus, pod: &Arc<Pod>) -> Option<Container> {
+        let (scheme, id) = status.container_id.as_deref()?.split_once("://")?;
+        let id = ContainerId::new(id.as_bytes())?;
+        let runtime = RUNTIMES.iter().find(|runtime| **runtime == scheme);
+        let mut container = Container::new(id, runtime.copied().unwrap_or(ANY));
+        container.name = Some(clean(&status.name, NAME_MAX));
+        let spec = &self.spec;
+        let lists = [
+            &spec.containers,
+            &spec.init_containers,
+            &spec.ephemeral_containers,
+        ];
+        let mut specified = lists.into_iter().flatten().flatten();
+        if let Some(specified) = specified.find(|specified| specified.name == status.name) {
+            container.set_image(&specified.image);
+            let context = specified.security_context.as_ref();
+            container.privileged = Some(context.is_some_and(|context| context.privileged));
+        } else {
+            container.set_image(&status.image);
+        }
+        let image_id = status
+            .image_id
+            .split_once("://")
+            .map_or(&*status.image_id, |(_, id)| id);
+        if let Some((_, digest)) = image_id.split_once('@') {
+            container.digest = Some(clean(digest, NAME_MAX));
+        }
+        container.host_network = Some(spec.host_network);
+        container.host_pid = Some(spec.host_pid);
+        container.host_ipc = Some(spec.host_ipc);
+        container.pod = Some(Arc::clone(pod));
+        Some(container)
     }
 
     /// The owner that the pod names.

@@ -111,3 +111,61 @@ fn probes_that_execute_a_command_are_kept() {
     assert_eq!((&*ready.container, ready.kind), ("b", ProbeKind::Readiness));
     assert_eq!(*ready.command, ["sh".into(), "-c".into(), "a b".into()]);
 }
+
+#[test]
+fn the_containers_of_a_real_pod_have_name_image_and_pod() {
+    let list: PodList = serde_json::from_str(LIST).unwrap();
+    let pod = &list.items[2];
+    let view = Arc::new(pod.trim(&[], &Counters::default()).1);
+    let containers = pod.containers(&view);
+    let names: Vec<_> = containers
+        .iter()
+        .map(|c| c.name.as_deref().unwrap())
+        .collect();
+    assert_eq!(names, ["httpd", "setup"]);
+    for container in &containers {
+        assert!(container.id.is_hexadecimal());
+        assert_eq!(container.runtime, "containerd");
+        assert_eq!(
+            container.image.as_deref(),
+            Some("docker.io/testbed/busybox:1")
+        );
+        assert_eq!(container.tag.as_deref(), Some("1"));
+        assert_eq!(
+            (container.privileged, container.host_pid),
+            (Some(false), Some(false))
+        );
+        assert_eq!(&*container.pod.as_ref().unwrap().namespace, "shop");
+    }
+}
+
+#[test]
+fn what_a_pod_specifies_and_what_kubelet_reports_go_together_by_name() {
+    let pod: PodObject = serde_json::from_str(&format!(
+        r#"{{"spec":{{"hostNetwork":true,"hostPID":true,"containers":[
+            {{"name":"a","image":"x:1","securityContext":{{"privileged":true}}}},
+            {{"name":"b","image":"y"}}]}},
+        "status":{{"containerStatuses":[
+            {{"name":"b","image":"docker.io/library/y:latest","imageID":"docker-pullable://y@sha256:12",
+              "containerID":"docker://{id}"}},
+            {{"name":"a","image":"x:1","imageID":"sha256:34","containerID":"cri-o://{id}"}},
+            {{"name":"waiting","image":"z","containerID":""}},
+            {{"name":"odd","containerID":"rkt://a b"}},
+            {{"name":"new","image":"n:2","containerID":"other://0a"}}]}}}}"#,
+        id = "0a".repeat(32)
+    ))
+    .unwrap();
+    let containers = pod.containers(&Arc::default());
+    let [b, a, new] = containers.as_slice() else {
+        panic!("{containers:?}")
+    };
+    assert_eq!((b.runtime, b.image.as_deref()), ("docker", Some("y")));
+    assert_eq!(
+        (b.digest.as_deref(), b.privileged),
+        (Some("sha256:12"), Some(false))
+    );
+    assert_eq!((a.runtime, a.privileged), ("cri-o", Some(true)));
+    assert_eq!((a.digest.as_deref(), a.host_network), (None, Some(true)));
+    assert_eq!((new.runtime, new.privileged), ("cri", None));
+    assert_eq!(new.image.as_deref(), Some("n:2"));
+}

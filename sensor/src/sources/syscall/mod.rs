@@ -16,4 +16,4 @@ pub mod rules;
 pub mod self_test;
 mod source;
 
-pub use source::{PendingFigures, Rules, SystemCalls, say_attached};
+pub use source::{PendingFigures, Rules, SystemCalls, confine, say_attached};

@@ -1,11 +1,13 @@
 //! The options of the capture, from the configuration.
 
 use config::{Config, Hooks, WantedEnv};
+use metadata::{Node, NodeOptions, Whereabouts};
 use sensor_ebpf::Kind;
 
 use crate::sources::syscall::{
-    capture::{self, Budget, CaptureRequest, HookMode},
+    capture::{self, Budget, CaptureRequest, HookMode, OwnPlace},
     fields::Needs,
+    pipeline::Cgroups,
     rules::Requirements,
     self_test::Marker,
 };
@@ -36,6 +38,21 @@ pub fn capture(config: &Config, marker: &Marker) -> capture::Options {
     }
 }
 
+/// The owners of cgroups on the node where the sensor runs.
+#[must_use]
+pub fn cgroups(config: &Config, place: Option<&OwnPlace>, namespaces: Vec<String>) -> Cgroups {
+    let options = match &config.sensor.node_cgroup {
+        Some(path) => NodeOptions::Below(path.clone()),
+        None => NodeOptions::Auto,
+    };
+    let whereabouts = place.map(|OwnPlace { sensor, first }| Whereabouts {
+        sensor: sensor.cgroup(),
+        first: first.cgroup(),
+        is_own: [sensor.tgid, sensor.parent].contains(&first.tgid),
+    });
+    Cgroups::new(Node::find(&options, whereabouts, &namespaces), namespaces)
+}
+
 /// What the kernel side must send for these rules.
 #[must_use]
 pub fn capture_request(config: &Config, requirements: &Requirements) -> CaptureRequest {
@@ -54,7 +71,11 @@ pub fn capture_request(config: &Config, requirements: &Requirements) -> CaptureR
         reach,
         connects: requirements.connects.clone(),
         argv_limit: limit(capture.argv_limit),
-        env_limit: if env { limit(capture.env_limit) } else { 0 },
+        env_limit: if env {
+            limit(capture.env_limit).max(1)
+        } else {
+            0
+        },
         figures: requirements.needs.contains(Needs::FIGURES),
         ancestors: requirements.ancestors.max(1),
         budget: budget(config),

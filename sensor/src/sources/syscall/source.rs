@@ -20,7 +20,7 @@ use super::{
         Capture, CaptureError, CaptureRequest, HookMode, KernelCounts, Ring, Throttled, rest,
     },
     fields::Syscall,
-    pipeline::{BEGUN, Guard, Pipeline, PipelineParts, Throttlings},
+    pipeline::{BEGUN, Cgroups, Guard, Pipeline, PipelineParts, Throttlings},
     rules::RuleSet,
 };
 
@@ -205,10 +205,31 @@ impl EventSource for SystemCalls {
     }
 }
 
+/// Has the kernel side drop the events of other nodes, where nodes share the kernel.
+///
+/// # Errors
+/// If the kernel refuses the setting.
+pub fn confine(capture: &mut Capture, cgroups: &Cgroups) -> Result<(), CaptureError> {
+    let node = cgroups.node();
+    if node.is_whole_machine() {
+        return Ok(());
+    }
+    info!(
+        "the node is a container itself: its cgroup is {}, and events outside of it belong to other nodes (sensor.node_cgroup)",
+        node.path()
+    );
+    capture.confine()
+}
+
 /// Logs the attached programs, and a warning if the hook mode costs more than necessary.
 pub fn say_attached(capture: &Capture) {
-    let mut attached: Vec<_> = capture.attached().collect();
-    attached.dedup(); // a program on two hooks
+    let mut attached: Vec<&str> = Vec::new();
+    for program in capture.attached() {
+        // A program may have several hooks.
+        if !attached.contains(&program) {
+            attached.push(program);
+        }
+    }
     info!("programs attached: {}", attached.join(", "));
     for (mode, refused) in capture.refused() {
         let mode = mode.name();

@@ -79,3 +79,20 @@ fn a_name_that_two_namespaces_use_at_a_time_is_given_to_nobody() {
     );
     assert_eq!(bed.look("redis", 350), "ours");
 }
+
+#[test]
+fn labels_with_long_values_are_left_out() {
+    let options = CacheOptions {
+        label_max_len: 3,
+        ..CacheOptions::default()
+    };
+    let mut bed = bed_with(1, options);
+    let labels = [("a", "123"), ("b", "1234"), ("c", "")];
+    let labelled = Container {
+        labels: labels.map(|(key, value)| (key.into(), value.into())).into(),
+        ..container("a", "one", 10)
+    };
+    bed.apply(20, [seen(K8S, 1, labelled)]);
+    let keys = bed.known("a", 30).labels.into_iter().map(|(key, _)| key);
+    assert_eq!(keys.collect::<Vec<_>>(), ["a".into(), "c".into()]);
+}

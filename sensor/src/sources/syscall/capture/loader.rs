@@ -6,8 +6,9 @@ use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::{Array, HashMap, Map, MapData, RingBuf},
 };
+use rustix::thread::{MembarrierCommand, membarrier};
 use sensor_ebpf::{
-    ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, DONE_MAX, Settings, preempted,
+    ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, DONE_MAX, Settings, preempted, want,
 };
 use tracing::warn;
 use zerocopy::IntoBytes;
@@ -21,6 +22,7 @@ use super::{
     hooks::Hook,
     mapped::Mapped,
     offsets::{Layout, layout},
+    place::OwnPlace,
     preempt,
     programs::Programs,
     ring::Ring,
@@ -45,6 +47,8 @@ pub struct Started {
     pub fill: RingFill,
     /// The kernel's own figures of the programs.
     pub programs: Programs,
+    /// Where the sensor runs, if the kernel says so.
+    pub place: Option<OwnPlace>,
 }
 
 /// The loaded programs; dropping the value detaches them.
@@ -61,6 +65,8 @@ pub struct Capture {
     pub(super) cgroups: HashMap<MapData, [u64; 2], u32>,
     pub(super) intended: IntendedState,
     marker: u32,
+    /// Whether other nodes share the kernel.
+    confined: bool,
     pub(super) names: HashMap<MapData, Name, u8>,
     tree: TreeMode,
     pub(super) mode: HookMode,
@@ -93,19 +99,19 @@ impl Capture {
         let typed = options.typed && layout.regs_on_stack == 0;
         match Self::load(options, request, &layout, typed) {
             // Such a verifier does not follow one of the types, or knows no such functions.
-            Err(CaptureError::Program {
-                action: "load",
-                program,
-                ..
-            }) if typed => {
+            Err(refused @ CaptureError::Program { action: "load", .. }) if typed => {
                 warn!(
-                    "the kernel refuses {program} with typed pointers: its structures are read by calls, which takes longer, and it may be preempted"
+                    "{refused}; the sensor tries again without typed pointers: programs then read the kernel's structures by calls, which takes longer, and may be preempted"
                 );
                 let plain = Layout {
                     preempt: None,
                     ..layout
                 };
-                Self::load(options, request, &plain, false)
+                match Self::load(options, request, &plain, false) {
+                    // Only the second try forbids this mode.
+                    Err(CaptureError::Preempted) => Err(refused),
+                    done => done,
+                }
             }
             done => done,
         }
@@ -151,7 +157,11 @@ impl Capture {
             .load(preempt::object(options.object, layout.preempt).as_bytes())
             .map_err(|e| CaptureError::Load(Box::new(e)))?;
         freeze(&bpf, OF_PROGRAMS)?;
-        let ring = Ring::new(map::<RingBuf<MapData>>(&mut bpf, "EVENTS")?);
+        let mut ring = Ring::new(map::<RingBuf<MapData>>(&mut bpf, "EVENTS")?);
+        let place = OwnPlace::ask(&mut bpf, &mut ring).unwrap_or_else(|error| {
+            warn!("the kernel does not say where the sensor runs: {error}");
+            None
+        });
         let counts_map = take(&mut bpf, "COUNTS")?;
         let counts = KernelCounts::new(&counts_map, cpus)?;
         let programs = Programs::new(KernelCounts::new(&counts_map, cpus)?, backups);
@@ -176,6 +186,7 @@ impl Capture {
             cgroups,
             intended: IntendedState::default(),
             marker: options.marker.unwrap_or_default(),
+            confined: false,
             names,
             tree: options.tree,
             mode: options.hooks,
@@ -194,7 +205,8 @@ impl Capture {
         // Lineage follows forks before the sensor marks the existing tree, so that either lineage
         // or the marking finds a process that forks meanwhile.
         capture.attach_lineage()?;
-        mark(&mut capture.bpf, options.tree)?;
+        let own = place.as_ref().map(|place| place.sensor.tgid);
+        mark(&mut capture.bpf, options.tree, own)?;
         freeze(&capture.bpf, OF_PROGRAMS_LATER)?;
         capture.attach_needed(request)?;
         Ok(Started {
@@ -204,7 +216,19 @@ impl Capture {
             ring,
             counts,
             throttled,
+            place,
         })
+    }
+
+    /// From now on the kernel side drops events of cgroups of the class
+    /// [`CgroupClass::OtherNode`].
+    ///
+    /// # Errors
+    /// If the kernel refuses to write the map.
+    pub fn confine(&mut self) -> Result<(), CaptureError> {
+        self.confined = true;
+        let request = self.request.clone();
+        self.put(&request)
     }
 
     /// Puts another request in force, and attaches or detaches the hooks accordingly.
@@ -240,8 +264,7 @@ impl Capture {
         }
         let mut refused = Vec::new();
         for mode in HookMode::TRIED {
-            self.mode = mode;
-            match self.attach_in_mode(request) {
+            match self.try_mode(mode, request) {
                 Ok(()) => {
                     self.refused = refused;
                     return Ok(());
@@ -254,10 +277,19 @@ impl Capture {
         refused.pop().map_or(Ok(()), |(_, error)| Err(error))
     }
 
-    /// The request in force.
-    #[must_use]
-    pub fn request(&self) -> &CaptureRequest {
-        &self.request
+    /// Attaches the hooks that `request` needs in this mode. If the kernel refuses one, none of the
+    /// mode stays: with the hooks of the next mode they would make two events of one.
+    pub(super) fn try_mode(
+        &mut self,
+        mode: HookMode,
+        request: &CaptureRequest,
+    ) -> Result<(), CaptureError> {
+        self.mode = mode;
+        let attached = self.attach_in_mode(request);
+        if attached.is_err() {
+            self.detach_where(|hook| hook.mode == Some(mode));
+        }
+        attached
     }
 
     /// The hook modes that the kernel refused, and why.
@@ -280,9 +312,16 @@ impl Capture {
         self.log.take_over();
     }
 
-    /// Detaches all programs. Records in the ring buffer stay there, to be read.
+    /// Detaches all programs, and waits for those that other CPUs are running. Records in the ring
+    /// buffer stay there, to be read; no further one comes.
     pub fn detach(&mut self) {
-        self.links.clear();
+        if self.links.is_empty() {
+            return;
+        }
+        self.detach_where(|_| true);
+        // The kernel runs a program in an RCU read section, and this call waits for the end of
+        // each (`kernel/sched/membarrier.c`). A kernel with `nohz_full` CPUs refuses the call.
+        let _ = membarrier(MembarrierCommand::Global);
     }
 
     /// Writes the class of a cgroup for the kernel side.
@@ -290,13 +329,17 @@ impl Capture {
     /// # Errors
     /// If the kernel refuses to write the map.
     pub fn classify(&mut self, key: CgroupKey, class: CgroupClass) -> Result<(), CaptureError> {
+        let (key, class) = ([key.node, key.id], class as u32);
         self.cgroups
-            .insert([key.node, key.id], class as u32, 0)
+            .insert(key, class, 0)
             .map_err(|source| CaptureError::Map {
                 map: "CGROUPS",
                 source,
             })?;
-        self.intended.insert(key, class);
+        if let Some(left) = self.intended.insert(key, class) {
+            // If the kernel has evicted the entry meanwhile, nothing is left to remove.
+            let _ = self.cgroups.remove(&left);
+        }
         Ok(())
     }
 
@@ -335,10 +378,14 @@ impl Capture {
     }
 
     fn put(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
-        let settings: SettingsWords = zerocopy::transmute!(Settings {
+        let mut settings = Settings {
             marker: self.marker,
             ..request.settings(self.tree, self.mode, self.ring_bytes)
-        });
+        };
+        if self.confined {
+            settings.wants |= want::NODE;
+        }
+        let settings: SettingsWords = zerocopy::transmute!(settings);
         self.applied = settings;
         self.settings
             .set(0, settings, 0)

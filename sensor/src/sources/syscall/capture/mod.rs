@@ -18,6 +18,7 @@ mod loader_tests;
 mod mapped;
 mod offsets;
 mod options;
+mod place;
 mod preempt;
 #[cfg(feature = "bpf-log")]
 mod program_log;
@@ -35,6 +36,7 @@ pub use guard::Tampering;
 pub use hooks::{Hook, HookMode};
 pub use loader::{Capture, Started};
 pub use options::{Budget, CaptureRequest, Connects, Name, Options, Reach, TreeMode};
+pub use place::{OwnPlace, Place};
 pub use programs::{ProgramFigures, Programs};
 pub use ring::{Drained, Ring, rest};
 pub use throttled::Throttled;

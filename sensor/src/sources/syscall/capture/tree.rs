@@ -8,8 +8,10 @@ use sensor_ebpf::Image;
 
 use super::{CaptureError, TreeMode};
 
-/// Marks the existing processes of the tree that the sensor observes or leaves out.
-pub(super) fn mark(bpf: &mut Ebpf, tree: TreeMode) -> Result<(), CaptureError> {
+/// Marks the existing processes of the tree that the sensor observes or leaves out. `own` is the
+/// sensor's process id as the kernel has it: where that is another than the sensor's own, the
+/// numbers of `/proc` are those of a pid namespace, and the kernel gives them to other processes.
+pub(super) fn mark(bpf: &mut Ebpf, tree: TreeMode, own: Option<u32>) -> Result<(), CaptureError> {
     const IMAGES: &str = "IMAGES";
     let failed = |source| CaptureError::Map {
         map: IMAGES,
@@ -25,8 +27,14 @@ pub(super) fn mark(bpf: &mut Ebpf, tree: TreeMode) -> Result<(), CaptureError> {
         name: IMAGES,
     })?;
     let mut images = HashMap::<_, u32, [u64; 3]>::try_from(images).map_err(failed)?;
-    let all = processes(Path::new("/proc"), false);
-    let mut marked = vec![root];
+    let here = std::process::id();
+    let own = own.unwrap_or(here);
+    let all = if own == here {
+        processes(Path::new("/proc"), false)
+    } else {
+        Vec::new()
+    };
+    let mut marked = vec![if root == here { own } else { root }];
     let mut next = 0;
     while let Some(&parent) = marked.get(next) {
         marked.extend(all.iter().filter(|p| p.ppid == parent).map(|p| p.tgid));

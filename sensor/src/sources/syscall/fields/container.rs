@@ -120,7 +120,7 @@ pub(super) static FIELDS: &[Field] = &[
     of_containers(
         "container.mounts",
         Type::String,
-        "What is mounted into the container, `source:dest:mode:rdwr:propagation` joined by blanks.",
+        "What is mounted into the container, `source:dest:mode:rdwr:propagation` joined by commas.",
         |c, _| mounts(c),
     ),
     named(
@@ -310,7 +310,7 @@ fn mounts<'a>(context: &Context<'a>) -> Value<'a> {
     let mut out = String::new_in(context.arena);
     for mount in &container.mounts {
         if !out.is_empty() {
-            out.push(' ');
+            out.push(',');
         }
         write_mount(mount, &mut out);
     }

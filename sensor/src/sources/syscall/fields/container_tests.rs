@@ -210,7 +210,7 @@ fn mounts_are_found_by_number_by_source_and_by_destination() {
         &[
             (
                 "container.mounts",
-                "/var/log:/logs::true:rslave /proc/self:/p::false:private",
+                "/var/log:/logs::true:rslave,/proc/self:/p::false:private",
             ),
             ("container.mount[1]", "/proc/self:/p::false:private"),
             ("container.mount.dest[/proc*]", "/p"),

@@ -1,7 +1,7 @@
 //! Which container each cgroup belongs to, so that the sensor parses a cgroup's names once and not
 //! for each event.
 
-use metadata::{BoundedCache, ContainerId, container_id};
+use metadata::{BoundedCache, CgroupPlace, ContainerId, Node};
 use sensor_ebpf::{CgroupKey, task_flag};
 use telemetry::Lookups;
 
@@ -17,23 +17,34 @@ pub enum CgroupOwner {
     Host,
     /// To a container.
     Container(ContainerId),
+    /// To another node on the same kernel.
+    OtherNode,
 }
 
 /// The owners of cgroups, by the kernel's key.
 #[derive(Debug)]
 pub struct Cgroups {
     known: BoundedCache<CgroupKey, CgroupOwner>,
+    node: Node,
     namespaces: Vec<String>,
 }
 
 impl Cgroups {
-    /// `namespaces` are the containerd namespaces whose containers count even outside of pods.
+    /// `node` says which cgroups are the node's; `namespaces` are the containerd namespaces whose
+    /// containers count even outside of pods.
     #[must_use]
-    pub fn new(namespaces: Vec<String>) -> Self {
+    pub fn new(node: Node, namespaces: Vec<String>) -> Self {
         Self {
             known: BoundedCache::new(MOST),
+            node,
             namespaces,
         }
+    }
+
+    /// The node whose cgroups these are.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        &self.node
     }
 
     /// The number of known cgroups, and how often events looked one up.
@@ -62,9 +73,10 @@ impl Cgroups {
         if event.task.flags & task_flag::CGROUP_COMPLETE == 0 {
             return (None, false);
         }
-        let owner = match container_id(event.cgroup, &self.namespaces) {
-            Some((_, id)) => CgroupOwner::Container(id),
-            None => CgroupOwner::Host,
+        let owner = match self.node.place(event.cgroup, &self.namespaces) {
+            CgroupPlace::Container(_, id) => CgroupOwner::Container(id),
+            CgroupPlace::Host => CgroupOwner::Host,
+            CgroupPlace::Other => CgroupOwner::OtherNode,
         };
         self.known.insert(key, owner);
         (Some(owner), true)
@@ -98,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_new_cgroups_leaves_those_in_use_and_a_dropped_one_is_found_again() {
-        let mut cgroups = Cgroups::new(vec!["k8s.io".into()]);
+        let mut cgroups = Cgroups::new(Node::default(), vec!["k8s.io".into()]);
         for id in 1..=20 {
             assert_eq!(owner(&mut cgroups, id), (Some(expected(id)), true));
         }

@@ -5,7 +5,7 @@ use std::{os::fd::BorrowedFd, sync::Arc, time::Duration};
 use events::{Lines, PendingEvents, PendingStatistics, Release};
 use metadata::{ContainerId, ContainerState, Domains, Lookup, Metadata, Users, boot_now};
 use outputs::AlertOptions;
-use sensor_ebpf::{CgroupClass, CgroupKey, Header};
+use sensor_ebpf::{CgroupClass, CgroupKey, Header, Kinds};
 use telemetry::{Cache, Ledger, Telemetry};
 
 use super::{
@@ -258,17 +258,24 @@ impl Pipeline {
         }
         self.evaluator.lineage.observe(&event);
         let (owner, new) = self.cgroups.owner(&event);
-        if let Some(owner) = owner.filter(|_| new) {
-            self.classes.push(class(&event, owner));
-        }
         let reach = self.requirements.reach;
         let wanted = match owner {
             Some(CgroupOwner::Host) => reach.host,
+            Some(CgroupOwner::OtherNode) => Kinds::NONE,
             // If such an event counted as the host's, a process in a container could hide from
             // rules about containers.
             Some(CgroupOwner::Container(_)) | None => reach.container,
         };
-        if !wanted.contains(event.kind) {
+        let wanted = wanted.contains(event.kind);
+        // The kernel side does not know the class of a new cgroup, nor of one whose events are not
+        // wanted and come all the same: its map has dropped the class.
+        if let Some(owner) = owner.filter(|_| new || !wanted) {
+            let class = class(&event, owner);
+            if !self.classes.contains(&class) {
+                self.classes.push(class);
+            }
+        }
+        if !wanted {
             return self.filter(event.kind);
         }
         let of_itself = self.requirements.programs.kinds().contains(event.kind);
@@ -276,7 +283,7 @@ impl Pipeline {
         let lineage = &mut self.evaluator.lineage;
         lineage.prepare(&event, of_itself, of_ancestors);
         let id = match owner {
-            Some(CgroupOwner::Host) => {
+            Some(CgroupOwner::Host | CgroupOwner::OtherNode) => {
                 return self.evaluate_in(&event, ContainerState::Host, lines);
             }
             Some(CgroupOwner::Container(id)) => id,
@@ -395,6 +402,7 @@ fn class(event: &Event<'_>, owner: CgroupOwner) -> (CgroupKey, CgroupClass) {
     let class = match owner {
         CgroupOwner::Host => CgroupClass::Host,
         CgroupOwner::Container(_) => CgroupClass::Container,
+        CgroupOwner::OtherNode => CgroupClass::OtherNode,
     };
     (key, class)
 }

@@ -1,0 +1,219 @@
+//! Containers from the API of Docker, which Podman has too.
+//!
+//! The event of a container's creation already has its name, image and labels, and comes before the
+//! container's first process: so a container is known that ends before the runtime answers. Docker
+//! answers no question about a container while the container is being started.
+
+mod api;
+mod describe;
+
+use std::sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use self::{
+    api::{Client, Lines},
+    describe::{ContainerObject, EventObject, ImageObject, ListedContainer},
+};
+use crate::{
+    BoundedCache, Container, ContainerId, Counters, Engine,
+    caches::{Detail, Origin, Update},
+    clock::{boot_at, boot_now},
+    counters::count,
+    runtime::{Api, Done, Error, Socket, Task},
+};
+
+/// Most images whose names a connection keeps.
+const IMAGES_MAX: usize = 512;
+/// How long a connection keeps the names of an image: a tag can move to another image.
+const IMAGE_AGE: std::time::Duration = std::time::Duration::from_secs(60);
+/// The events of containers that the sensor asks for: `{"type":["container"],"event":["create",
+/// "start","destroy","remove"]}`, percent-encoded. Podman says `remove`, Docker `destroy`.
+const EVENTS: &str = "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22create%22%2C%22start%22%2C%22destroy%22%2C%22remove%22%5D%7D";
+
+/// The names of an image, and when the runtime gave them.
+struct KnownImage {
+    names: ImageObject,
+    asked: Instant,
+}
+
+/// The container that bytes describe.
+pub(crate) fn container(json: &[u8], counters: &Counters) -> Option<Container> {
+    let object: ContainerObject = serde_json::from_slice(json).ok()?;
+    object.describe(Engine::Docker.name(), None, counters)
+}
+
+/// The container that an event describes.
+pub(crate) fn event(json: &[u8], counters: &Counters) -> Option<Container> {
+    let event: EventObject = serde_json::from_slice(json).ok()?;
+    let id = ContainerId::new(event.id().as_bytes())?;
+    Some(event.describe(id, Engine::Docker.name(), counters))
+}
+
+/// A connection.
+pub(crate) struct Session<'a> {
+    task: &'a Task,
+    client: Client,
+    images: Mutex<BoundedCache<Box<str>, KnownImage>>,
+}
+
+impl<'a> Session<'a> {
+    /// Connects to a runtime that answers.
+    pub(crate) async fn new(task: &'a Task, socket: &Socket) -> Result<Self, Error> {
+        let client = Client::new(socket.path().to_owned(), task.options.timeout);
+        let _: Option<serde::de::IgnoredAny> = client.get("the version", "/version").await?;
+        Ok(Self {
+            task,
+            client,
+            images: Mutex::new(BoundedCache::new(IMAGES_MAX)),
+        })
+    }
+
+    fn origin(&self) -> Origin {
+        Origin {
+            source: self.task.source,
+            namespace: 0,
+        }
+    }
+
+    /// Asks for a container and sends it; returns whether there is one.
+    async fn look_up(&self, id: &str, epoch: u32) -> Result<bool, Error> {
+        let path = format!("/containers/{id}/json");
+        let Some(object) = self
+            .client
+            .get::<ContainerObject>("a container", &path)
+            .await?
+        else {
+            return Ok(false);
+        };
+        let image = self.image(object.image_id()).await?;
+        let Some(container) = object.describe(self.task.engine.name(), image, &self.task.counters)
+        else {
+            count(&self.task.counters.runtime_invalid_total);
+            return Ok(false);
+        };
+        let created = container.created.map_or_else(boot_now, boot_at);
+        let update = Update::Container {
+            origin: self.origin(),
+            detail: Detail::Whole,
+            epoch,
+            created,
+            container: Box::new(container),
+        };
+        self.task.updates.send(update).await;
+        Ok(true)
+    }
+
+    /// The names of an image.
+    async fn image(&self, id: &str) -> Result<Option<ImageObject>, Error> {
+        if id.is_empty() {
+            return Ok(None);
+        }
+        if let Some(known) = self.images().get(id)
+            && known.asked.elapsed() < IMAGE_AGE
+        {
+            return Ok(Some(known.names.clone()));
+        }
+        let path = format!("/images/{id}/json");
+        let found: Option<ImageObject> = self.client.get("an image", &path).await?;
+        if let Some(names) = &found {
+            let known = KnownImage {
+                names: names.clone(),
+                asked: Instant::now(),
+            };
+            self.images().insert(id.into(), known);
+        }
+        Ok(found)
+    }
+
+    fn images(&self) -> MutexGuard<'_, BoundedCache<Box<str>, KnownImage>> {
+        self.images.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn epoch(&self) -> u32 {
+        self.task.epoch.load(Ordering::Relaxed)
+    }
+}
+
+impl Api for Session<'_> {
+    type Stream = Lines;
+    type Event = Bytes;
+
+    fn task(&self) -> &Task {
+        self.task
+    }
+
+    async fn subscribe(&self) -> Result<Lines, Error> {
+        self.client.lines("the events", EVENTS).await
+    }
+
+    async fn next(stream: &mut Lines) -> Result<Bytes, Error> {
+        stream.next().await
+    }
+
+    async fn event(&self, event: Bytes) -> Option<BoxFuture<'_, Done>> {
+        let event: EventObject = match serde_json::from_slice(&event) {
+            Ok(event) => event,
+            Err(_) => {
+                count(&self.task.counters.runtime_invalid_total);
+                return None;
+            }
+        };
+        let id = ContainerId::new(event.id().as_bytes())?;
+        let at = boot_at(event.time());
+        if event.is_end() {
+            let origin = self.origin();
+            let update = Update::Gone { origin, id, at };
+            self.task.updates.send(update).await;
+            return None;
+        }
+        if event.is_creation() {
+            let container = event.describe(id, self.task.engine.name(), &self.task.counters);
+            let update = Update::Container {
+                origin: self.origin(),
+                detail: Detail::Names,
+                epoch: self.epoch(),
+                created: at,
+                container: Box::new(container),
+            };
+            self.task.updates.send(update).await;
+        }
+        Some(Box::pin(async move {
+            Done::Announced(self.look_up(id.full(), self.epoch()).await.map(|_| ()))
+        }))
+    }
+
+    async fn list(&self, epoch: u32) -> Result<usize, Error> {
+        let path = "/containers/json?all=1";
+        let all: Option<Vec<ListedContainer>> = self.client.get("all containers", path).await?;
+        let all = all.unwrap_or_default();
+        // A container that the runtime lists lives, also if it is too busy to describe it.
+        let ids = all.iter().filter_map(ListedContainer::id).collect();
+        let origin = self.origin();
+        let listed = Update::Listed { origin, epoch, ids };
+        self.task.updates.send(listed).await;
+        let mut containers = 0;
+        for id in all.iter().filter_map(ListedContainer::id) {
+            match self.look_up(id.full(), epoch).await {
+                Ok(found) => containers += usize::from(found),
+                // One container can be busy for long.
+                Err(Error::Timeout(_)) => {
+                    count(&self.task.counters.runtime_lookup_failures_total);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(containers)
+    }
+
+    async fn find(&self, id: ContainerId) -> Result<bool, Error> {
+        // Docker finds containers by names and by the beginning of their ids too.
+        if id.is_hexadecimal() {
+            self.look_up(id.full(), self.epoch()).await
+        } else {
+            Ok(false)
+        }
+    }
+}
