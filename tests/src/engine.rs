@@ -97,6 +97,10 @@ impl Engine {
     }
 
     /// Runs the engine's command line; returns what it printed.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "what the engine prints matters to few"
+    )]
     pub fn run(&self, args: &[&str]) -> String {
         self.call(&[&["run"], args].concat())
     }

@@ -261,9 +261,9 @@ fn a_strict_dry_run_refuses_an_unknown_key() {
 fn falco_s_paths_select_rules() {
     let list = |options: &[&str]| {
         let mut arguments = vec!["--print-config"];
-        options
-            .iter()
-            .for_each(|option| arguments.extend(["-o", option]));
+        for option in options {
+            arguments.extend(["-o", option]);
+        }
         answer(&arguments)
     };
     let printed = list(&["rules[].disable.rule=*", "rules[].enable.tag=shells"]);

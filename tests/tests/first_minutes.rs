@@ -247,9 +247,12 @@ fn a_tree_that_is_wrong_is_one_error_that_names_the_key_and_the_path() {
 fn a_closed_pipe_ends_the_program_quietly_with_the_code_of_sigpipe() {
     let scene = Scene::new();
     // A list that is longer than a pipe has room for.
-    let rules: String = (0..400)
-        .map(|n| format!("- {{rule: R{n}, desc: d, condition: evt.type = execve and proc.name = a{n}, output: o, priority: INFO}}\n"))
-        .collect();
+    let rule = |n: usize| {
+        format!(
+            "- {{rule: R{n}, desc: d, condition: evt.type = execve and proc.name = a{n}, output: o, priority: INFO}}"
+        )
+    };
+    let rules = (0..400).map(rule).collect::<Vec<_>>().join("\n");
     let file = scene.text("many.yaml");
     std::fs::write(&file, rules).unwrap();
     let mut list = sensor(&scene, &["-r", &file, "-L"]);
@@ -261,11 +264,12 @@ fn a_closed_pipe_ends_the_program_quietly_with_the_code_of_sigpipe() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
 
     // Live lines: the reader takes one and ends.
-    let mut live = sensor(&scene, &["-r", "built-in/host.yaml"]);
-    live.args(own_tree())
+    let mut watching = sensor(&scene, &["-r", "built-in/host.yaml"]);
+    watching
+        .args(own_tree())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let mut child = programs::spawn(&mut live);
+    let mut child = programs::spawn(&mut watching);
     let (errors, log) = std::sync::mpsc::channel();
     let stderr = child.stderr.take().unwrap();
     let reader = std::thread::spawn(move || {
@@ -278,7 +282,7 @@ fn a_closed_pipe_ends_the_program_quietly_with_the_code_of_sigpipe() {
         .last()
         .is_some_and(|line: &String| line.ends_with(": ready"))
     {
-        said.push(log.recv_timeout(Duration::from_secs(60)).unwrap());
+        said.push(log.recv_timeout(Duration::from_mins(1)).unwrap());
     }
     let tool = scene.program("piped-tool");
     let mut stdout = BufReader::new(child.stdout.take().unwrap());

@@ -2,8 +2,11 @@
 
 use super::*;
 
+/// A runtime, whether the sensor may use it, and its sockets.
+type Allowed = (&'static str, Toggle, Vec<PathBuf>);
+
 /// The warnings of a configuration, and which runtimes it allows with which sockets.
-fn runtimes(text: &str) -> (usize, [(&'static str, Toggle, Vec<PathBuf>); 4]) {
+fn runtimes(text: &str) -> (usize, [Allowed; 4]) {
     let (_dir, inputs) = inputs(text);
     let loaded = load(&inputs).unwrap();
     let Sensor {

@@ -88,15 +88,14 @@ impl Metadata {
             None => self.new_name(sandbox),
         };
         let is_asked = matches!(entry.question, Question::Asked { .. });
-        if is_asked || (entry.generations.is_empty() && entry.question == Question::None) {
-            if is_asked || self.ask(&sandbox) {
-                if let Some(entry) = self.entries.peek_mut(&sandbox)
-                    && !entry.waiters.contains(&id)
-                {
-                    entry.waiters.push(id);
-                }
-                return false;
+        let is_new = entry.generations.is_empty() && entry.question == Question::None;
+        if is_asked || is_new && self.ask(&sandbox) {
+            if let Some(entry) = self.entries.peek_mut(&sandbox)
+                && !entry.waiters.contains(&id)
+            {
+                entry.waiters.push(id);
             }
+            return false;
         }
         self.complete(sandbox, &[id]);
         true

@@ -173,10 +173,10 @@ impl<'a> Session<'a> {
         let Some(answer) = answer else {
             return Ok(false);
         };
-        if !answer
+        if answer
             .status
             .as_ref()
-            .is_some_and(|status| status.id == id.full())
+            .is_none_or(|status| status.id != id.full())
         {
             return Ok(false);
         }
@@ -256,7 +256,9 @@ impl Api for Session<'_> {
             .server_streaming(request, path("GetContainerEvents"), codec)
             .await;
         // CRI-O refuses, or ends the stream at once, where its configuration says so.
-        Ok(answer.ok().map(|answer| answer.into_inner()))
+        Ok(answer
+            .ok()
+            .map(containerd_client::tonic::Response::into_inner))
     }
 
     async fn next(stream: &mut Self::Stream) -> Result<ContainerEvent, Error> {

@@ -28,7 +28,7 @@ use crate::{
 /// Most images whose names a connection keeps.
 const IMAGES_MAX: usize = 512;
 /// How long a connection keeps the names of an image: a tag can move to another image.
-const IMAGE_AGE: std::time::Duration = std::time::Duration::from_secs(60);
+const IMAGE_AGE: std::time::Duration = std::time::Duration::from_mins(1);
 /// The events of containers that the sensor asks for: `{"type":["container"],"event":["create",
 /// "start","destroy","remove"]}`, percent-encoded. Podman says `remove`, Docker `destroy`.
 const EVENTS: &str = "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22create%22%2C%22start%22%2C%22destroy%22%2C%22remove%22%5D%7D";
@@ -154,12 +154,11 @@ impl Api for Session<'_> {
     }
 
     async fn event(&self, event: Bytes) -> Option<BoxFuture<'_, Done>> {
-        let event: EventObject = match serde_json::from_slice(&event) {
-            Ok(event) => event,
-            Err(_) => {
-                count(&self.task.counters.runtime_invalid_total);
-                return None;
-            }
+        let event: EventObject = if let Ok(event) = serde_json::from_slice(&event) {
+            event
+        } else {
+            count(&self.task.counters.runtime_invalid_total);
+            return None;
         };
         let id = ContainerId::new(event.id().as_bytes())?;
         let at = boot_at(event.time());

@@ -225,7 +225,7 @@ mod tests {
         let now = Instant::now();
         schedule.set(&set(&["a"]), REFRESH, now);
         schedule.answer("a", ips(&[1]), now);
-        let almost = now + KEEP - Duration::from_secs(1);
+        let almost = (now + KEEP).checked_sub(Duration::from_secs(1)).unwrap();
         assert_eq!(
             schedule.answer("a", ips(&[]), almost),
             (false, Some(News::Unresolved))

@@ -36,7 +36,7 @@ pub use guard::Tampering;
 pub use hooks::{Hook, HookMode};
 pub use loader::{Capture, Started};
 pub use options::{Budget, CaptureRequest, Connects, Name, Options, Reach, TreeMode};
-pub use place::{OwnPlace, Place};
+pub use place::OwnPlace;
 pub use programs::{ProgramFigures, Programs};
 pub use ring::{Drained, Ring, rest};
 pub use throttled::Throttled;

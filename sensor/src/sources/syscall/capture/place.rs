@@ -15,7 +15,7 @@ const PROGRAM: &str = "own_place";
 
 /// A process and its cgroup, with the numbers that the kernel has for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Process {
     /// The process id in the first pid namespace.
     pub tgid: u32,
     /// The process id of its parent in the first pid namespace.
@@ -23,7 +23,7 @@ pub struct Place {
     names: Box<[u8]>,
 }
 
-impl Place {
+impl Process {
     /// The names of the cgroup, from the kernel's root on.
     #[must_use]
     pub fn cgroup(&self) -> Names<'_> {
@@ -50,9 +50,9 @@ impl Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnPlace {
     /// The sensor.
-    pub sensor: Place,
+    pub sensor: Process,
     /// The first process of its pid namespace.
-    pub first: Place,
+    pub first: Process,
 }
 
 impl OwnPlace {
@@ -69,8 +69,8 @@ impl OwnPlace {
         program.test_run(RawTracePointRunOptions::default())?;
         program.unload()?;
         let mut places = Vec::new();
-        ring.drain(2, |record| places.extend(Place::read(record)));
-        Ok(match <[Place; 2]>::try_from(places) {
+        ring.drain(2, |record| places.extend(Process::read(record)));
+        Ok(match <[Process; 2]>::try_from(places) {
             Ok([sensor, first]) => Some(Self { sensor, first }),
             Err(_) => None,
         })

@@ -43,12 +43,12 @@ pub(super) static FIELDS: &[Field] = &[
     from_api(
         "k8smeta.deployment.name",
         "Deployment that made the pod; from the API server.",
-        |c, _| text(c, |pod| name(&pod.owner, "Deployment")),
+        |c, _| text(c, |pod| name(pod.owner.as_ref(), "Deployment")),
     ),
     from_api(
         "k8smeta.rs.name",
         "ReplicaSet of the pod; from the API server.",
-        |c, _| text(c, |pod| name(&pod.controller, "ReplicaSet")),
+        |c, _| text(c, |pod| name(pod.controller.as_ref(), "ReplicaSet")),
     ),
     from_api(
         "k8smeta.rs.uid",
@@ -58,7 +58,11 @@ pub(super) static FIELDS: &[Field] = &[
     from_api(
         "k8smeta.rc.name",
         "ReplicationController of the pod; from the API server.",
-        |c, _| text(c, |pod| name(&pod.controller, "ReplicationController")),
+        |c, _| {
+            text(c, |pod| {
+                name(pod.controller.as_ref(), "ReplicationController")
+            })
+        },
     ),
     from_api(
         "k8smeta.rc.uid",
@@ -68,16 +72,16 @@ pub(super) static FIELDS: &[Field] = &[
 ];
 
 /// The owner, if it is of that kind.
-fn of_kind<'a>(owner: &'a Option<Owner>, kind: &str) -> Option<&'a Owner> {
-    owner.as_ref().filter(|owner| &*owner.kind == kind)
+fn of_kind<'a>(owner: Option<&'a Owner>, kind: &str) -> Option<&'a Owner> {
+    owner.filter(|owner| &*owner.kind == kind)
 }
 
-fn name<'a>(owner: &'a Option<Owner>, kind: &str) -> Option<&'a str> {
+fn name<'a>(owner: Option<&'a Owner>, kind: &str) -> Option<&'a str> {
     of_kind(owner, kind).map(|owner| &*owner.name)
 }
 
 fn uid<'a>(pod: &'a Pod, kind: &str) -> Option<&'a str> {
-    of_kind(&pod.controller, kind)?.uid.as_deref()
+    of_kind(pod.controller.as_ref(), kind)?.uid.as_deref()
 }
 
 fn labels<'a>(c: &Context<'a>) -> Value<'a> {
