@@ -125,9 +125,12 @@ fn one_or_more() -> Map<String, Value> {
 
 /// One of the words in `a, b or c`, in upper or lower case.
 fn word(words: &str) -> Value {
-    let either = |c: char| match c.is_ascii_alphabetic() {
-        true => format!("[{}{}]", c.to_ascii_lowercase(), c.to_ascii_uppercase()),
-        false => c.to_string(),
+    let either = |c: char| {
+        if c.is_ascii_alphabetic() {
+            format!("[{}{}]", c.to_ascii_lowercase(), c.to_ascii_uppercase())
+        } else {
+            c.to_string()
+        }
     };
     let words = words.split([' ', ',']);
     let words = words.filter(|word| !word.is_empty() && *word != "or");

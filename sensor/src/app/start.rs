@@ -38,20 +38,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         config: loaded.digest.clone(),
     });
     let telemetry = Arc::new(Telemetry::new(Arc::clone(&identity)));
-    let (sender, requests) = mpsc::channel();
-    let signals = {
-        let sender = sender.clone();
-        Signals::listen(move |request| sender.send(request).is_ok())
-            .context("cannot receive signals")?
-    };
-    {
-        let telemetry = Arc::clone(&telemetry);
-        lifecycle::install_panic_hook(config.sensor.stop_deadline.0, move || {
-            telemetry.panics.fetch_add(1, Relaxed);
-            // The thread that receives requests may be the one that panicked.
-            let _ = sender.send(Request::Stop);
-        });
-    }
+    let (signals, requests) = listen(config, &telemetry)?;
     let outputs = Outputs::start(config, &identity)?;
     let control = outputs.control();
     let report = OutputReport::new(control.clone());
@@ -140,6 +127,26 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         _signals: signals,
         _runtime: runtime,
     })
+}
+
+/// Receives signals, and makes a request of a panic.
+fn listen(
+    config: &Config,
+    telemetry: &Arc<Telemetry>,
+) -> anyhow::Result<(Signals, mpsc::Receiver<Request>)> {
+    let (sender, requests) = mpsc::channel();
+    let signals = {
+        let sender = sender.clone();
+        Signals::listen(move |request| sender.send(request).is_ok())
+            .context("cannot receive signals")?
+    };
+    let telemetry = Arc::clone(telemetry);
+    lifecycle::install_panic_hook(config.sensor.stop_deadline.0, move || {
+        telemetry.panics.fetch_add(1, Relaxed);
+        // The thread that receives requests may be the one that panicked.
+        let _ = sender.send(Request::Stop);
+    });
+    Ok((signals, requests))
 }
 
 /// The threads for the tasks that query container runtimes and the API server, and for the web server.

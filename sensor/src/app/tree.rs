@@ -57,7 +57,7 @@ fn has_cgroups(proc_root: &Path) -> bool {
 }
 
 /// Whether a `mountinfo` has a file system of cgroups: its type is the first word behind ` - `
-/// (proc_pid_mountinfo(5)).
+/// (`proc_pid_mountinfo(5)`).
 fn names_cgroups(mounts: &str) -> bool {
     let types = mounts.lines().filter_map(|line| line.split_once(" - "));
     types
