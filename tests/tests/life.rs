@@ -109,7 +109,8 @@ fn panicking_process() {
         return;
     };
     logging::start();
-    lifecycle::install_panic_hook(Duration::from_secs(1), || ASKED.store(true, Relaxed));
+    lifecycle::set_patience(Duration::from_secs(1));
+    lifecycle::install_panic_hook(|| ASKED.store(true, Relaxed));
     // As a task of the metadata threads does: nobody reads its result.
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _forgotten = runtime.spawn(async { panic!("out of cheese") });

@@ -7,8 +7,9 @@ use std::{
 
 use anyhow::bail;
 use config::{Config, Loaded};
+use outputs::{Outputs, tls};
 
-use super::{Outcome, needs, rules, support};
+use super::{Outcome, derived, rules, support};
 use crate::{
     cli::{self, Action, Args, fit, screen_width},
     sources::syscall::{
@@ -92,7 +93,8 @@ fn act(action: &Action, args: &Args, out: &mut Printer) -> anyhow::Result<bool> 
             for warning in loaded.iter().flat_map(|Loaded { warnings, .. }| warnings) {
                 eprintln!("{warning}");
             }
-            validated(rules::load(config), config, out)
+            let is_valid = validated(rules::load(config), config, out)?;
+            Ok(can_start(config) && is_valid)
         }
         Action::ListRules => {
             let set = set(config)?;
@@ -100,11 +102,11 @@ fn act(action: &Action, args: &Args, out: &mut Printer) -> anyhow::Result<bool> 
             let request = syscall::options::capture_request(config, requirements);
             if out.json(config) {
                 let mut list = set.list_json();
-                list["derived"] = needs::object(&request, requirements);
+                list["derived"] = derived::object(&request, requirements);
                 writeln!(out.out, "{list}")?;
             } else {
                 out.text(&set.list_text())?;
-                out.text(&needs::text(&request, requirements))?;
+                out.text(&derived::text(&request, requirements))?;
             }
             Ok(true)
         }
@@ -145,6 +147,23 @@ fn nothing(paths: &[PathBuf]) -> String {
     format!(
         "nothing to validate in {paths}: name a file with rules, or a directory with .yaml files"
     )
+}
+
+/// Whether what the configuration enables could start: outputs and the web server. Says what could
+/// not.
+fn can_start(config: &Config) -> bool {
+    let outputs = Outputs::check(config);
+    let outputs = outputs.iter().map(ToString::to_string);
+    let web = &config.webserver;
+    let tls = (web.enabled && web.ssl_enabled)
+        .then(|| tls::acceptor(&web.ssl_certificate).err())
+        .flatten()
+        .map(|what| format!("webserver: {what}: check webserver.ssl_certificate"));
+    let problems: Vec<String> = outputs.chain(tls).collect();
+    for problem in &problems {
+        eprintln!("Error: {problem}");
+    }
+    problems.is_empty()
 }
 
 /// Prints a report as Falco does: to standard output, and for an invalid file also as text to

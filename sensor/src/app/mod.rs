@@ -1,9 +1,9 @@
 //! The sensor's life: start everything, observe, drain, print a summary.
 
+mod derived;
 mod inspect;
 mod metrics;
 mod monitor;
-mod needs;
 mod observe;
 mod options;
 mod outcome;

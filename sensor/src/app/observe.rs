@@ -24,7 +24,7 @@ use super::{
     quiet::Quiet,
     readiness::{Readiness, judge_runtimes},
     rights,
-    rules::{self, Remarks},
+    rules::{self, RuleLog},
     start::start,
     summary::Summary,
     tree,
@@ -68,7 +68,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     tree::check(config)?;
     let rules = Arc::new(rules_of(loaded)?);
-    let mut remarks = Remarks::default();
+    let mut remarks = RuleLog::default();
     remarks.say(&rules);
     let _instance = Instance::take(&config.sensor.instance)?;
     let _pid_file = match &args.pid_file {
@@ -81,15 +81,17 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut started = start(loaded, rules)?;
     let end = started.wait(args, loaded, watch, remarks);
     if end.unread {
-        started.leave(config);
+        started.leave(&end.config);
         return Ok(Outcome::Unread);
     }
     info!("stopping");
-    started.stop(config, end.drops)
+    started.stop(&end.config, end.drops)
 }
 
 /// Why the sensor stops waiting.
 struct End {
+    /// The configuration in force.
+    config: Config,
     /// The counts of the monitor, see [`Monitor::counts`].
     drops: (u64, u64),
     /// Whether nobody reads the lines any more.
@@ -121,7 +123,7 @@ impl Running {
         args: &Args,
         loaded: &config::Loaded,
         mut watch: Watch,
-        mut remarks: Remarks,
+        mut remarks: RuleLog,
     ) -> End {
         let mut config = loaded.config.clone();
         let mut monitor = Monitor::new(&config, &self.telemetry, self.self_test.take());
@@ -187,6 +189,7 @@ impl Running {
             }
         }
         End {
+            config,
             drops: monitor.counts(),
             unread,
         }
@@ -205,7 +208,7 @@ impl Running {
         &self,
         args: &Args,
         watch: &mut Watch,
-        remarks: &mut Remarks,
+        remarks: &mut RuleLog,
     ) -> Option<config::Loaded> {
         let done = self.try_reload(args, watch, remarks);
         let telemetry = &self.telemetry;
@@ -231,7 +234,7 @@ impl Running {
         &self,
         args: &Args,
         watch: &mut Watch,
-        remarks: &mut Remarks,
+        remarks: &mut RuleLog,
     ) -> anyhow::Result<config::Loaded> {
         let loaded = configuration(args, watch)?;
         for warning in &loaded.warnings {
@@ -257,10 +260,9 @@ impl Running {
         self.resolver.set(&domains, refresh)?;
         self.outputs.set_timeout(loaded.config.output_timeout.0);
         logging::apply(&loaded.config);
-        self.identity.set_loaded(Loaded {
-            rules: digest,
-            config: loaded.digest.clone(),
-        });
+        lifecycle::set_patience(loaded.config.sensor.stop_deadline.0);
+        let now = Loaded::new(&loaded.config, &loaded.digest, &digest);
+        self.identity.set_loaded(now);
         Ok(loaded)
     }
 
@@ -337,11 +339,12 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
             report,
         }) => {
             for problem in report.problems() {
-                if problem.code == Code::Spelling {
-                    // Falco takes the spelling silently.
-                    debug!("{}", problem.diagnostic);
-                } else {
-                    warn!("{}", problem.diagnostic);
+                let told = &problem.diagnostic;
+                match problem.code {
+                    // Falco takes the spelling, and leaves out files that are not there, silently.
+                    Code::Spelling => debug!("{told}"),
+                    Code::FileRead => info!("{told}"),
+                    _ => warn!("{told}"),
                 }
             }
             let wants_env = set.requirements().needs.contains(Needs::ENV);

@@ -14,7 +14,7 @@ use telemetry::Identity;
 use tracing::{info, warn};
 
 use crate::{
-    lifecycle::{self, Needs},
+    lifecycle::{self, Rights},
     sources::syscall::SystemCalls,
 };
 
@@ -39,7 +39,7 @@ pub(super) fn check() -> anyhow::Result<()> {
 /// Gives up the capabilities that the sensor no longer needs. If the kernel refuses, the sensor
 /// logs the error and goes on with more capabilities than it needs.
 pub(super) fn give_up(config: &Config, identity: &Identity) {
-    match lifecycle::lock_down(needs(config, identity)) {
+    match lifecycle::lock_down(rights(config, identity)) {
         Ok(()) => info!("rights given up"),
         Err(error) => warn!("not all rights could be given up: {error}"),
     }
@@ -47,7 +47,7 @@ pub(super) fn give_up(config: &Config, identity: &Identity) {
 
 /// The capabilities that the output files need beyond those that every sensor keeps. Call this
 /// after the outputs have started, when the log's directory exists.
-fn needs(config: &Config, identity: &Identity) -> Needs {
+fn rights(config: &Config, identity: &Identity) -> Rights {
     let own = rustix::process::geteuid().as_raw();
     let tuning = &config.sensor.file_output;
     let owner = tuning.owner;
@@ -76,7 +76,7 @@ fn needs(config: &Config, identity: &Identity) -> Needs {
     // after an error.
     let given_away = owner.and_then(|owner| owner.uid);
     let given_away = !paths.is_empty() && given_away.is_some_and(|uid| uid != own);
-    Needs {
+    Rights {
         chown: owner.is_some(),
         dac_override: foreign || given_away,
         sys_admin: false,
@@ -105,7 +105,7 @@ mod tests {
         config.file_output.enabled = true;
         config.file_output.filename = directory.join("{node}/falco.log");
         config.sensor.file_output.owner = owner.map(|owner| owner.parse().unwrap());
-        needs(&config, &Identity::new(&config)).dac_override
+        rights(&config, &Identity::new(&config)).dac_override
     }
 
     #[test]

@@ -72,12 +72,12 @@ pub(super) fn compile(files: Vec<RuleFile>, config: &Config) -> Compilation {
 
 /// What the log has said about the rules that are loaded, so that it says the same once only.
 #[derive(Debug, Default)]
-pub(super) struct Remarks {
+pub(super) struct RuleLog {
     tally: String,
     said: BTreeSet<String>,
 }
 
-impl Remarks {
+impl RuleLog {
     /// Logs how many rules can match, and what is new about those that cannot.
     pub(super) fn say(&mut self, set: &RuleSet) {
         let (tally, new) = self.news(set);
@@ -349,7 +349,7 @@ mod tests {
         };
         let set = |text: &str| rule_of(text, &[]).unwrap().set.unwrap();
         let both = set(&(rule("execs", "execve") + &rule("opens", "openat")));
-        let mut remarks = Remarks::default();
+        let mut remarks = RuleLog::default();
         let (tally, new) = remarks.news(&both);
         let expected = "2 rules from 1 file: 1 active, 1 inactive";
         assert_eq!(tally.as_deref(), Some(expected));

@@ -41,7 +41,7 @@ impl Summary<'_> {
                 kind.kind.name,
                 kind.seen(),
                 kind.filtered(),
-                kind.without_match(),
+                kind.unmatched,
                 kind.matched,
                 kind.lost(),
             );

@@ -25,7 +25,7 @@ pub struct Args {
     /// Rules file or directory; repeatable; replaces the configured list
     #[arg(short = 'r', value_name = "FILE|DIR", action = ArgAction::Append)]
     pub rules: Vec<PathBuf>,
-    /// Set a key of the configuration: `key=value`, `list[]=value`, `list[0]=value`; repeatable
+    /// Set a key of the configuration: `key=value`, `list[]=value`, `list[0].key=value`; repeatable
     #[arg(short = 'o', long = "option", value_name = "KEY=VALUE", action = ArgAction::Append)]
     pub overrides: Vec<String>,
     /// Validate rules files and exit; repeatable
@@ -80,6 +80,9 @@ pub struct Args {
     /// Check the configuration and the rules, and exit
     #[arg(long)]
     pub dry_run: bool,
+    /// With --dry-run: unknown keys of the configuration are errors
+    #[arg(long, requires = "dry_run")]
+    pub strict: bool,
     /// Stop after this number of seconds; 0: never
     #[arg(short = 'M', value_name = "SECONDS")]
     pub stop_after: Option<u64>,

@@ -36,6 +36,9 @@ pub fn configuration(args: &Args) -> anyhow::Result<Loaded> {
     if args.unbuffered {
         inputs.overrides.push("buffered_outputs=false".into());
     }
+    if args.strict {
+        inputs.overrides.push("sensor.strict_config=true".into());
+    }
     let mut loaded = load(&inputs)?;
     let config = &mut loaded.config;
     if !args.rules.is_empty() {

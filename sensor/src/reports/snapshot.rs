@@ -87,8 +87,13 @@ impl Snapshots {
         if config.rules_counters_enabled {
             let matches: u64 = rules().map(|(_, n)| n).sum();
             fields.insert("falco.rules.matches_total", matches.into());
+            // Rules of two sources may have one name.
+            let mut by_name = BTreeMap::<String, u64>::new();
             for (rule, matches) in rules() {
                 let name = rule.name.replace([' ', '.'], "_");
+                *by_name.entry(name).or_default() += matches;
+            }
+            for (name, matches) in by_name {
                 record = record.field(&format!("falco.rules.{name}"), matches);
             }
         }
@@ -167,7 +172,7 @@ mod tests {
         let rule = |name: &str, priority| RuleLabel {
             name: name.into(),
             state: "active",
-            source: "syscall",
+            source: "syscall".into(),
             priority,
             tags: Vec::new(),
         };
@@ -202,6 +207,21 @@ mod tests {
             !record.fields.contains_key("scap.n_drops"),
             "empty values are left out"
         );
+    }
+
+    #[test]
+    fn the_matches_of_rules_with_one_name_are_added() {
+        let telemetry = telemetry();
+        let rule = RuleLabel {
+            name: "C".into(),
+            state: "active",
+            source: "another".into(),
+            priority: Priority::Debug,
+            tags: Vec::new(),
+        };
+        telemetry.rules.load("another", vec![rule]).matched(0);
+        let record = record(&telemetry, &Metrics::default());
+        assert_eq!(record.fields["falco.rules.C"], 3);
     }
 
     #[test]
