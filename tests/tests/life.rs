@@ -14,8 +14,9 @@ use sensor::{lifecycle, logging};
 use tests::{Scene, Setup, programs, sensor::wait_for};
 
 #[test]
-fn an_unknown_key_stops_the_start_and_the_message_suggests_the_nearest_key() {
+fn an_unknown_key_stops_a_strict_start_and_the_message_suggests_the_nearest_key() {
     let mut sensor = Command::new(programs::sensor());
+    sensor.args(["-o", "sensor.strict_config=true"]);
     sensor.args(["-o", "sensor.fairness.rat=1", "-M", "60"]);
     let Output { status, stderr, .. } = sensor.output().unwrap();
     let stderr = String::from_utf8(stderr).unwrap();
