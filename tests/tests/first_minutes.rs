@@ -244,7 +244,7 @@ fn a_tree_that_is_wrong_is_one_error_that_names_the_key_and_the_path() {
 }
 
 #[test]
-fn a_closed_pipe_ends_the_program_quietly_with_the_code_of_sigpipe() {
+fn a_list_into_a_closed_pipe_ends_quietly_with_the_code_of_sigpipe() {
     let scene = Scene::new();
     // A list that is longer than a pipe has room for.
     let rule = |n: usize| {
@@ -262,14 +262,17 @@ fn a_closed_pipe_ends_the_program_quietly_with_the_code_of_sigpipe() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(141));
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
 
-    // Live lines: the reader takes one and ends.
-    let mut watching = sensor(&scene, &["-r", "built-in/host.yaml"]);
-    watching
+#[test]
+fn live_lines_into_a_closed_pipe_end_the_sensor_quietly() {
+    let scene = Scene::new();
+    let mut command = sensor(&scene, &["-r", "built-in/host.yaml"]);
+    command
         .args(own_tree())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let mut child = programs::spawn(&mut watching);
+    let mut child = programs::spawn(&mut command);
     let (errors, log) = std::sync::mpsc::channel();
     let stderr = child.stderr.take().unwrap();
     let reader = std::thread::spawn(move || {
@@ -287,9 +290,9 @@ fn a_closed_pipe_ends_the_program_quietly_with_the_code_of_sigpipe() {
     let tool = scene.program("piped-tool");
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     programs::alone(|| Command::new(&tool).status()).unwrap();
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
-    assert!(line.starts_with('{'), "{line}");
+    let mut first = String::new();
+    stdout.read_line(&mut first).unwrap();
+    assert!(first.starts_with('{'), "{first}");
     drop(stdout);
     let status = child.wait().unwrap();
     reader.join().unwrap();

@@ -14,8 +14,9 @@ use sensor::{lifecycle, logging};
 use tests::{Scene, Setup, programs, sensor::wait_for};
 
 #[test]
-fn an_unknown_key_stops_the_start_and_the_message_suggests_the_nearest_key() {
+fn an_unknown_key_stops_a_strict_start_and_the_message_suggests_the_nearest_key() {
     let mut sensor = Command::new(programs::sensor());
+    sensor.args(["-o", "sensor.strict_config=true"]);
     sensor.args(["-o", "sensor.fairness.rat=1", "-M", "60"]);
     let Output { status, stderr, .. } = sensor.output().unwrap();
     let stderr = String::from_utf8(stderr).unwrap();
@@ -68,17 +69,25 @@ fn no_error_names_a_file_or_a_name_twice() {
             "no-such-rule".into(),
         ),
         (vec!["-P".into(), gone.clone()], gone.clone()),
-        (option("no_such_key=1".into()), "'no_such_key'".into()),
+        (
+            [
+                option("sensor.strict_config=true".into()),
+                option("no_such_key=1".into()),
+            ]
+            .concat(),
+            "'no_such_key'".into(),
+        ),
         (option(format!("sensor.proc_root={gone}")), gone.clone()),
         (
             option("webserver.listen_address=192.0.2.1".into()),
             "192.0.2.1".into(),
         ),
         (
-            option(format!(
-                "webserver={{enabled: true, ssl_enabled: true, ssl_certificate: {}}}",
-                path("cert.pem")
-            )),
+            [
+                option("webserver.ssl_enabled=true".into()),
+                option(format!("webserver.ssl_certificate={}", path("cert.pem"))),
+            ]
+            .concat(),
             path("cert.pem"),
         ),
     ];

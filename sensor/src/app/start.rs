@@ -35,21 +35,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
     let identity = Arc::new(Identity::new(config));
     identity.set_loaded(Loaded::new(config, &loaded.digest, rules.digest()));
     let telemetry = Arc::new(Telemetry::new(Arc::clone(&identity)));
-    let (sender, requests) = mpsc::channel();
-    let signals = {
-        let sender = sender.clone();
-        Signals::listen(move |request| sender.send(request).is_ok())
-            .context("cannot receive signals")?
-    };
-    {
-        let telemetry = Arc::clone(&telemetry);
-        lifecycle::set_patience(config.sensor.stop_deadline.0);
-        lifecycle::install_panic_hook(move || {
-            telemetry.panics.fetch_add(1, Relaxed);
-            // The thread that receives requests may be the one that panicked.
-            let _ = sender.send(Request::Stop);
-        });
-    }
+    let (signals, requests) = listen(config, &telemetry)?;
     let outputs = Outputs::start(config, &identity)?;
     let control = outputs.control();
     let report = OutputReport::new(control.clone());
@@ -130,6 +116,27 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         _signals: signals,
         _runtime: runtime,
     })
+}
+
+/// Receives signals, and makes a request of a panic.
+fn listen(
+    config: &Config,
+    telemetry: &Arc<Telemetry>,
+) -> anyhow::Result<(Signals, mpsc::Receiver<Request>)> {
+    let (sender, requests) = mpsc::channel();
+    let signals = {
+        let sender = sender.clone();
+        Signals::listen(move |request| sender.send(request).is_ok())
+            .context("cannot receive signals")?
+    };
+    let telemetry = Arc::clone(telemetry);
+    lifecycle::set_patience(config.sensor.stop_deadline.0);
+    lifecycle::install_panic_hook(move || {
+        telemetry.panics.fetch_add(1, Relaxed);
+        // The thread that receives requests may be the one that panicked.
+        let _ = sender.send(Request::Stop);
+    });
+    Ok((signals, requests))
 }
 
 /// The threads for the tasks that query container runtimes and the API server, and for the web server.

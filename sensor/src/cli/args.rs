@@ -74,7 +74,7 @@ pub struct Args {
     #[arg(long, value_name = "SOURCE", action = ArgAction::Append)]
     pub disable_source: Vec<String>,
     /// Append to the output of each rule: FORMAT, or with `c` and `k` what Falco suggests of
-    /// containers and pods (deprecated: use -o `append_output`)
+    /// containers and pods (deprecated: use `-o append_output`)
     #[arg(short = 'p', long = "print", value_name = "FORMAT")]
     pub print: Option<String>,
     /// Check the configuration and the rules, and exit

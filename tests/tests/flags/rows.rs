@@ -177,6 +177,19 @@ pub(crate) const ROWS: &[Row] = &[
         ],
     },
     Row {
+        flag: "--strict",
+        does: "With `--dry-run`: an unknown key of the configuration is an error. (Falco has no such flag.)",
+        tries: &[
+            Try {
+                line: "--dry-run --strict -o no_such=1",
+                out: Nothing,
+                error: Text(&["Error: ", "unknown key 'no_such'"]),
+                code: 1,
+            },
+            fails("--strict", "--dry-run"),
+        ],
+    },
+    Row {
         flag: "-V, --validate FILE|DIR",
         does: "Validates rules; repeatable.",
         tries: &[
