@@ -18,6 +18,7 @@ pub mod apiserver;
 pub mod engine;
 pub mod enricher;
 pub mod proxy;
+pub mod terminal;
 pub mod testbed;
 
 pub use harness::{

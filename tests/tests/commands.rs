@@ -80,6 +80,39 @@ fn a_report_in_json_says_whether_all_rules_are_valid() {
 }
 
 #[test]
+fn a_check_says_which_rules_cannot_match_and_accepts_them() {
+    let rules = RULES.to_owned()
+        + "- {rule: Opens, desc: d, condition: open_write and fd.name startswith /etc, output: x, priority: INFO}\n";
+    for json in ["json_output=false", "json_output=true"] {
+        for check in ["-V", "--dry-run"] {
+            let (code, out, error) = ask(&["-o", json, check], &rules);
+            assert_eq!(code, Some(0), "{error}");
+            assert!(
+                error.contains("2 rules from 1 file: 1 active, 1 inactive\n"),
+                "{error}"
+            );
+            let opens = "rule 'Opens' is inactive: no events of types open, openat, openat2";
+            assert!(error.contains(opens), "{error}");
+            assert!(!out.contains("inactive"), "{out}");
+        }
+    }
+}
+
+#[test]
+fn the_base_rules_are_printed_as_a_rules_file_and_can_be_turned_off() {
+    let base = answer(&["--print-base-rules"]);
+    assert!(base.contains("- macro: spawned_process\n"), "{base}");
+    // The same once more, as a file of the user's.
+    let (code, _, error) = ask(&["-V"], &base);
+    assert_eq!(code, Some(0), "{error}");
+    let rule = "- {rule: r, desc: d, condition: spawned_process, output: x, priority: INFO}\n";
+    assert_eq!(ask(&["-V"], rule).0, Some(0));
+    let (code, out, _) = ask(&["-o", "sensor.rules.base=false", "-V"], rule);
+    assert_eq!(code, Some(1));
+    assert!(out.contains("unknown macro 'spawned_process'"), "{out}");
+}
+
+#[test]
 fn rules_are_listed_and_described() {
     assert!(answer(&["-L"]).contains("Shell"));
     let described = answer(&["-l", "Shell"]);

@@ -46,7 +46,7 @@ pub fn acceptor(path: &Path) -> Result<TlsAcceptor, String> {
         .map_err(|error| error.to_string())?
         .with_no_client_auth()
         .with_single_cert(certificates(path)?, key(path)?)
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 

@@ -6,10 +6,16 @@ mod metrics;
 mod monitor;
 mod observe;
 mod options;
+mod outcome;
+mod quiet;
+mod readiness;
 mod rights;
 mod rules;
 mod start;
 mod summary;
+mod support;
+mod tree;
 
 pub use inspect::inspect;
 pub use observe::run;
+pub use outcome::Outcome;

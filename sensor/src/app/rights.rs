@@ -6,11 +6,35 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::bail;
 use config::Config;
+use events::EventSource as _;
+use rustix::thread::CapabilitySet;
 use telemetry::Identity;
 use tracing::{info, warn};
 
-use crate::lifecycle::{self, Rights};
+use crate::{
+    lifecycle::{self, Rights},
+    sources::syscall::SystemCalls,
+};
+
+/// Checks that this process may load eBPF programs, before anything is tried.
+///
+/// # Errors
+/// If it may not.
+pub(super) fn check() -> anyhow::Result<()> {
+    let has = rustix::thread::capabilities(None)?.effective;
+    // Before CAP_BPF and CAP_PERFMON, CAP_SYS_ADMIN was the right; the kernel still takes it.
+    let enough = [
+        CapabilitySet::SYS_ADMIN,
+        CapabilitySet::BPF | CapabilitySet::PERFMON,
+    ];
+    if !enough.into_iter().any(|rights| has.contains(rights)) {
+        let rights = SystemCalls::RIGHTS.join(" and ");
+        bail!("needs root, or {rights}: sudo sensor");
+    }
+    Ok(())
+}
 
 /// Gives up the capabilities that the sensor no longer needs. If the kernel refuses, the sensor
 /// logs the error and goes on with more capabilities than it needs.

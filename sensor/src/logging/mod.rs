@@ -5,6 +5,7 @@
 //!                                                                    └─▶ thread ──▶ system log
 //! ```
 
+mod explain;
 mod layer;
 mod level;
 mod line;
@@ -20,6 +21,7 @@ use arc_swap::ArcSwap;
 use tracing::warn;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+pub use explain::explain;
 pub use layer::lines;
 
 use config::Config;

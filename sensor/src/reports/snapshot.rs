@@ -135,7 +135,7 @@ fn severity(priority: Priority) -> String {
     }
 }
 
-/// The summary that Falco prints to standard output at its end.
+/// The summary of alerts that Falco prints at its end.
 #[must_use]
 pub fn summary(telemetry: &Telemetry) -> String {
     let tables = telemetry.rules.tables();
@@ -154,48 +154,6 @@ pub fn summary(telemetry: &Telemetry) -> String {
     out += "Triggered rules by rule name:\n";
     for (rule, count) in hit {
         let _ = writeln!(out, "   {}: {count}", rule.name);
-    }
-    out
-}
-
-/// The summary that Falco prints to standard error at its end, followed by the sensor's exact
-/// accounts.
-#[must_use]
-pub fn drop_summary(
-    telemetry: &Telemetry,
-    outputs: &OutputReport,
-    (occurrences, actions): (u64, u64),
-) -> String {
-    let mut out = format!(
-        "Syscall event drop monitoring:\n   - event drop detected: {occurrences} occurrences\n   - num times actions taken: {actions}\n"
-    );
-    for kind in telemetry.totals().iter().flat_map(|source| &source.kinds) {
-        if kind.seen() == 0 && kind.matched == 0 {
-            continue;
-        }
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            out,
-            "Events {}: {} seen = {} filtered + {} unmatched + {} matched + {} lost + {} in flight",
-            kind.kind.name,
-            kind.seen(),
-            kind.filtered(),
-            kind.unmatched,
-            kind.matched,
-            kind.lost(),
-            kind.in_flight(),
-        );
-    }
-    for (name, account) in outputs.control().accounts() {
-        let counts = account.counts();
-        let _ = writeln!(
-            out,
-            "Output {name}: {} offered = {} written + {} spooled + {} dropped",
-            counts.offered,
-            counts.written,
-            counts.spooled,
-            counts.dropped_total(),
-        );
     }
     out
 }

@@ -170,7 +170,7 @@ mod tests {
     use super::CompanionReport;
     use crate::Seen;
 
-    const WORDS: &str = "kernel exec: seen=5 written=3 filtered_host=0 filtered_tree=2 filtered_other=0 ring_full=0 no_scratch=0 throttled=0
+    const WORDS: &str = "kernel exec: seen=5 written=3 filtered_host=0 filtered_tree=2 filtered_other=0 filtered_other_node=0 ring_full=0 no_scratch=0 throttled=0
 events: received=3 undecodable=0 filtered=0 unmatched=0 matched=3 held=0 lines=3
 output file: offered=3 written=3 spooled=0 dropped=0
 ";

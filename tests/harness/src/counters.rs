@@ -196,8 +196,8 @@ mod tests {
     use super::{Counters, skips};
 
     const WORDS: &str = "sensor: ready
-kernel exec: seen=5 written=3 filtered_host=2 filtered_tree=0 filtered_other=0 ring_full=0 no_scratch=0 throttled=0
-kernel connect: seen=1 written=1 filtered_host=0 filtered_tree=0 filtered_other=0 ring_full=0 no_scratch=0 throttled=0
+kernel exec: seen=5 written=3 filtered_host=2 filtered_tree=0 filtered_other=0 filtered_other_node=0 ring_full=0 no_scratch=0 throttled=0
+kernel connect: seen=1 written=1 filtered_host=0 filtered_tree=0 filtered_other=0 filtered_other_node=0 ring_full=0 no_scratch=0 throttled=0
 events: received=4 undecodable=0 filtered=0 unmatched=1 matched=3 held=0 lines=3
 output file: offered=3 written=2 spooled=0 dropped=1
 ";

@@ -271,7 +271,8 @@ fn a_mode_that_is_refused_half_way_leaves_no_hook() {
         ..Options::default()
     };
     let started = Capture::start(&options, &CaptureRequest::default());
-    let mut capture = started.expect("the programs run").capture;
+    let mut started = started.expect("the programs run");
+    let capture = &mut started.capture;
     let request = CaptureRequest {
         reach: Reach::everywhere(Kinds::ALL),
         ..CaptureRequest::default()
@@ -280,17 +281,17 @@ fn a_mode_that_is_refused_half_way_leaves_no_hook() {
         let links = capture.links.iter();
         links.filter(|(hook, _)| hook.mode == mode).count()
     };
-    let before = hooks_of(&capture, None);
+    let before = hooks_of(capture, None);
     let tried = capture.try_mode(HookMode::Perf, &request);
     assert!(
         matches!(tried, Err(CaptureError::Missing { .. })),
         "{tried:?}"
     );
-    assert_eq!(hooks_of(&capture, Some(HookMode::Perf)), 0);
-    assert!(hooks_of(&capture, None) >= before);
+    assert_eq!(hooks_of(capture, Some(HookMode::Perf)), 0);
+    assert!(hooks_of(capture, None) >= before);
     let next = capture.try_mode(HookMode::Raw, &request);
     next.expect("this mode has its programs");
-    assert!(hooks_of(&capture, Some(HookMode::Raw)) > 0);
+    assert!(hooks_of(capture, Some(HookMode::Raw)) > 0);
 }
 
 #[test]
