@@ -156,6 +156,20 @@ class Chart(unittest.TestCase):
         self.assertEqual(made, {"client.key": "k", "client.crt": "c", "ca.crt": "a", "falco.pem": "kc"})
         self.assertFalse([i for i in objects({"certs": {"existingSecret": "", "server": {"key": "", "crt": ""}}}) if i["kind"] == "Secret"])
 
+    def test_each_key_can_be_set_to_nothing(self):
+        def paths(values, path=()):
+            for key, value in values.items():
+                yield (*path, key)
+                if isinstance(value, dict):
+                    yield from paths(value, (*path, key))
+
+        for path in paths(yaml.safe_load((CHART / "values.yaml").read_text())):
+            values = None
+            for key in reversed(path):
+                values = {key: values}
+            with self.subTest(".".join(path)):
+                self.assertEqual([invalid(item, VERSIONS[-1]) for item in objects(values) if invalid(item, VERSIONS[-1])], [])
+
     def test_falco_s_own_image_is_not_started(self):
         for values in ({"repository": "falcosecurity/falco", "registry": "docker.io", "tag": "0.44.1"}, {"repository": "mirror/falcosecurity/falco-distroless"}):
             self.assertEqual(container(objects({"image": values}))["image"], container(objects({}))["image"])

@@ -1,3 +1,14 @@
+{{- /* Each template begins with this: a section that values set to nothing is an empty one. */ -}}
+{{- define "sensor.whole" -}}
+{{- range $path := list "collectors" "controller" "controller.daemonset" "driver" "driver.modernEbpf" "extra" "falco" "falcosidekick" "healthChecks" "image" "logs" "metrics" "metrics.service" "mounts" "nodeSelector" "podAnnotations" "rbac" "sensor" "serviceAccount" "tests" -}}
+{{- $keys := splitList "." $path -}}
+{{- $section := $.Values -}}
+{{- range initial $keys -}}{{- $section = get $section . -}}{{- end -}}
+{{- if not (kindIs "map" (get $section (last $keys))) -}}{{- $_ := set $section (last $keys) dict -}}{{- end -}}
+{{- end -}}
+{{- $_ := set .Values.logs "path" (default "/var/log/falco" .Values.logs.path) -}}
+{{- end -}}
+
 {{- define "sensor.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
