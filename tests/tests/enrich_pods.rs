@@ -183,13 +183,11 @@ const SHARED_MEMORY: &str = "
 /// theirs.
 fn public_rules() -> String {
     let directory = std::env::var_os("FALCO_RULES").map(std::path::PathBuf::from);
-    match directory.map(|directory| directory.join("falco_rules.yaml")) {
-        Some(file) => std::fs::read_to_string(file).expect("the file can be read"),
-        None => {
-            eprintln!("FALCO_RULES names no directory with Falco's rule files: a rule of our own");
-            SHARED_MEMORY.to_owned()
-        }
+    if let Some(file) = directory.map(|directory| directory.join("falco_rules.yaml")) {
+        return std::fs::read_to_string(file).expect("the file can be read");
     }
+    eprintln!("FALCO_RULES names no directory with Falco's rule files: a rule of our own");
+    SHARED_MEMORY.to_owned()
 }
 
 #[test]
