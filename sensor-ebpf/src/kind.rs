@@ -226,12 +226,6 @@ impl Kinds {
         calls
     };
 
-    /// The choice of a mask that [`Self::mask`] gave.
-    #[must_use]
-    pub const fn of_mask(mask: u64) -> Self {
-        Self(mask)
-    }
-
     /// A bit for each chosen kind, by its number.
     #[must_use]
     pub const fn mask(self) -> u64 {

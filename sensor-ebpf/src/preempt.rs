@@ -7,10 +7,21 @@ pub const PREEMPT_DISABLE: i32 = 0x7fff_0001;
 /// Stands for `bpf_preempt_enable`.
 pub const PREEMPT_ENABLE: i32 = 0x7fff_0002;
 
-/// The programs that have a backup.
-#[repr(u32)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackedUp {
+macro_rules! backed_up {
+    ($($(#[$attribute:meta])* $program:ident,)*) => {
+        /// The programs that have a backup.
+        #[repr(u32)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum BackedUp {
+            $($(#[$attribute])* $program,)*
+        }
+
+        /// How many programs have a backup.
+        pub const BACKED_UP: usize = [$(BackedUp::$program),*].len();
+    };
+}
+
+backed_up! {
     /// `process_fork`
     Fork,
     /// `process_exec`
@@ -36,9 +47,6 @@ pub enum BackedUp {
     /// `fexit_call`
     CallFunction,
 }
-
-/// How many programs have a backup.
-pub const BACKED_UP: usize = 12;
 
 /// The hooks on which the kernel can preempt programs, a bit for each; programs on these hooks have
 /// backups.

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use sensor::{
     app,
-    cli::{Action, Args, configuration},
-    logging,
+    cli::{Action, Args},
+    logging::{self, explain},
     sources::syscall::self_test,
 };
 use tracing::error;
@@ -39,17 +39,20 @@ fn act() -> ExitCode {
             }
         };
     }
-    let done = match args.action() {
+    let action = Action::of(&args);
+    let done = match &action {
         Action::Run => app::run(&args),
-        action => configuration(&args)
-            .map_err(anyhow::Error::from)
-            .and_then(|loaded| app::inspect(&action, &loaded)),
+        action => app::inspect(action, &args),
     };
     match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(outcome) => outcome.into(),
         Err(error) => {
-            error!("{error:#}");
+            let text = explain(error.as_ref());
+            match action {
+                // The log may be an object a line, and may go to the system log, too.
+                Action::Run => error!("{text}"),
+                _ => eprintln!("Error: {text}"),
+            }
             ExitCode::FAILURE
         }
     }

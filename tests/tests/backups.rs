@@ -1,13 +1,18 @@
 //! The backups of the eBPF programs, which work where the kernel preempts programs, on this kernel.
 
-use std::process::Command;
+use std::{
+    process::Command,
+    ptr::null,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
+};
 
 use sensor::sources::syscall::{
     capture::{Capture, CaptureRequest, HookMode, Options, Reach, Ring, Started, TreeMode},
     event::Event,
 };
 use sensor_ebpf::{Kind, Kinds, preempted};
-use tests::connects::hooks;
+use tests::{Statistics, connects::hooks};
 
 /// Starts the kernel side with backups, which this kernel may not need.
 fn with_backups(hooks: HookMode) -> Started {
@@ -99,4 +104,69 @@ fn backups_report_the_events_for_which_the_kernel_skips_the_first_copies() {
 #[test]
 fn backups_do_not_repeat_the_events_of_the_first_copies() {
     each_event_comes_once("once", with_backups);
+}
+
+/// Fails to connect that often, in this thread.
+fn connect(times: usize) {
+    for _ in 0..times {
+        // SAFETY: the call gets neither a valid descriptor nor an address.
+        unsafe { libc::connect(-1, null(), 0) };
+    }
+}
+
+/// Takes the hooks of system calls away, and attaches them again.
+fn detach_and_attach(started: &mut Started, between: impl FnOnce(&Started)) {
+    let all = CaptureRequest {
+        reach: Reach::everywhere(Kinds::ALL),
+        ..CaptureRequest::default()
+    };
+    let execs = CaptureRequest::default();
+    started.capture.apply(&execs).expect("the kernel agrees");
+    between(started);
+    started.capture.apply(&all).expect("as at the start");
+}
+
+#[test]
+fn the_figures_of_programs_go_on_when_a_reload_detaches_and_attaches_them() {
+    let _statistics = Statistics::on().expect("the kernel counts");
+    let modes = HookMode::TRIED.into_iter();
+    for hooks in modes.filter(|mode| hooks().contains(&mode.name())) {
+        let mut started = with_backups(hooks);
+        let runs = |started: &Started| -> u64 {
+            let figures = started.programs.read().into_iter();
+            let programs = ["fexit_connect", "exit_connect", "exit_connect_raw"];
+            let figures = figures.filter(|figures| programs.contains(&figures.program));
+            figures.map(|figures| figures.runs).sum()
+        };
+        connect(20);
+        let before = runs(&started);
+        assert!(before >= 20, "{before}: {hooks:?}");
+        detach_and_attach(&mut started, |started| {
+            assert!(runs(started) >= before, "{hooks:?}");
+        });
+        connect(20);
+        let after = runs(&started);
+        assert!(after >= before + 20, "{after} after {before}: {hooks:?}");
+    }
+}
+
+#[test]
+fn what_a_backup_does_before_its_program_is_attached_hides_no_skipped_run() {
+    let modes = HookMode::TRIED.into_iter();
+    for hooks in modes.filter(|mode| hooks().contains(&mode.name())) {
+        let mut started = with_backups(hooks);
+        let ended = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(Relaxed) {
+                    connect(1);
+                }
+            });
+            detach_and_attach(&mut started, |_| ());
+            ended.store(true, Relaxed);
+        });
+        let unexplained = started.programs.unexplained();
+        // A run may be in progress while both figures are read.
+        assert!(unexplained < 10, "{unexplained}: {hooks:?}");
+    }
 }

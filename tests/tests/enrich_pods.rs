@@ -169,3 +169,61 @@ fn an_exec_into_a_pod_that_was_there_before_has_its_pod() {
     assert_eq!(events.last().unwrap().text("proc.name"), "true");
     assert_pod(&events, &pod, "before");
 }
+
+/// A rule that prints nothing of the container, on macros and lists of the base files.
+const PRIVATE_KEYS: &str = "
+- rule: Search Private Keys or Passwords
+  desc: Somebody looks for keys.
+  condition: spawned_process and container and grep_commands and private_key_or_password
+  output: 'Grep of a private key | command=%proc.cmdline'
+  priority: WARNING
+";
+
+/// The rules of the Falco project if `FALCO_RULES` names a directory with them, else one like
+/// theirs.
+fn public_rules() -> String {
+    let directory = std::env::var_os("FALCO_RULES").map(std::path::PathBuf::from);
+    match directory.map(|directory| directory.join("falco_rules.yaml")) {
+        Some(file) => std::fs::read_to_string(file).unwrap(),
+        None => {
+            eprintln!("FALCO_RULES names no directory with Falco's rule files: a rule of our own");
+            PRIVATE_KEYS.to_owned()
+        }
+    }
+}
+
+#[test]
+fn an_alert_of_a_pod_has_the_fields_that_falco_suggests() {
+    let bed = TestBed::start();
+    let rules = public_rules();
+    let sensor = setup(&bed).rules("[]").start();
+    assert!(wait_for(|| sensor.stderr().contains("containerd answers")));
+    sensor.append_to_configuration("append_output: [{suggested_output: true}]\n");
+    sensor.reload(&rules);
+    let look = "ln -s /usr/bin/true /tmp/grep && /tmp/grep 'BEGIN RSA PRIVATE' /root";
+    let pod = bed.pod(&chain("looks").command(&["/bin/sh", "-c", look]));
+    wait_for_execs(&sensor, &[(&pod.container[..12], "grep")]);
+    let seen = sensor.stop();
+    let events = of(&seen, &pod.container);
+    let rule = "Search Private Keys or Passwords";
+    let mut alerts = events.iter().filter(|event| event.0["rule"] == rule);
+    let alert = alerts.next().unwrap();
+    let (repository, tag) = TOOLS.rsplit_once(':').unwrap();
+    let suggested = format!(
+        " container_id={} container_name=main container_image_repository={repository} \
+         container_image_tag={tag} k8s_pod_name=looks k8s_ns_name=shop",
+        &pod.container[..12],
+    );
+    let output = alert.0["output"].as_str().unwrap();
+    assert!(output.ends_with(&suggested), "{output}");
+    for (field, value) in [
+        ("container.id", &pod.container[..12]),
+        ("container.name", "main"),
+        ("container.image.repository", repository),
+        ("container.image.tag", tag),
+        ("k8s.pod.name", "looks"),
+        ("k8s.ns.name", "shop"),
+    ] {
+        assert_eq!(alert.text(field), value, "{field}");
+    }
+}

@@ -11,7 +11,7 @@ use std::{
 };
 
 use sensor::{lifecycle, logging};
-use tests::{Setup, programs, sensor::wait_for};
+use tests::{Scene, Setup, programs, sensor::wait_for};
 
 #[test]
 fn an_unknown_key_stops_the_start_and_the_message_suggests_the_nearest_key() {
@@ -43,6 +43,63 @@ fn a_second_sensor_names_the_first_one_and_stops_while_the_first_one_goes_on() {
     first.stop().counters().assert_complete();
 }
 
+#[test]
+fn no_error_names_a_file_or_a_name_twice() {
+    let scene = Scene::new();
+    let path = |name: &str| scene.text(name);
+    let wrong = "- {rule: Shell, desc: d, condition: proc.nam = sh, output: o, priority: INFO}";
+    std::fs::write(path("wrong.yaml"), wrong).unwrap();
+    std::fs::write(path("no.yaml"), "a: [").unwrap();
+    std::fs::write(path("cert.pem"), "no certificate").unwrap();
+    let option = |text: String| vec!["-o".to_owned(), text];
+    let gone = path("gone/x");
+    let cases = [
+        (vec!["-c".into(), path("gone.yaml")], path("gone.yaml")),
+        (vec!["-c".into(), path("no.yaml")], path("no.yaml")),
+        (vec!["-r".into(), path("gone.yaml")], path("gone.yaml")),
+        (vec!["-r".into(), path("wrong.yaml")], path("wrong.yaml")),
+        (vec!["-V".into(), path("gone.yaml")], path("gone.yaml")),
+        (
+            vec!["-L".into(), "-r".into(), path("wrong.yaml")],
+            "proc.nam'".into(),
+        ),
+        (
+            vec!["-l".into(), "no-such-rule".into()],
+            "no-such-rule".into(),
+        ),
+        (vec!["-P".into(), gone.clone()], gone.clone()),
+        (option("no_such_key=1".into()), "'no_such_key'".into()),
+        (option(format!("sensor.proc_root={gone}")), gone.clone()),
+        (
+            option("webserver.listen_address=192.0.2.1".into()),
+            "192.0.2.1".into(),
+        ),
+        (
+            option(format!(
+                "webserver={{enabled: true, ssl_enabled: true, ssl_certificate: {}}}",
+                path("cert.pem")
+            )),
+            path("cert.pem"),
+        ),
+    ];
+    for (arguments, name) in cases {
+        let mut command = Command::new(programs::sensor());
+        command.args(["-o", "config_files=[]", "-M", "5", "-o", "log_syslog=false"]);
+        command.args([
+            "-o",
+            &format!("sensor.instance={}", path("lock")),
+            "-o",
+            "webserver.listen_port=0",
+        ]);
+        let output = programs::alone(|| command.args(&arguments).output()).unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {error}");
+        let said = error.lines().skip_while(|line| !line.contains("Error"));
+        let said: String = said.collect::<Vec<_>>().join("\n");
+        assert_eq!(said.matches(&name).count(), 1, "{arguments:?}: {said}");
+    }
+}
+
 /// Not a test: a process in which a thread panics, and which is then stopped or not.
 #[test]
 #[ignore = "started by the tests of this module"]
@@ -52,7 +109,8 @@ fn panicking_process() {
         return;
     };
     logging::start();
-    lifecycle::install_panic_hook(Duration::from_secs(1), || ASKED.store(true, Relaxed));
+    lifecycle::set_patience(Duration::from_secs(1));
+    lifecycle::install_panic_hook(|| ASKED.store(true, Relaxed));
     // As a task of the metadata threads does: nobody reads its result.
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _forgotten = runtime.spawn(async { panic!("out of cheese") });

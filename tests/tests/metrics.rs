@@ -30,6 +30,11 @@ const RULES: &str = "
   condition: evt.type in (execve, connect) and container.id != host
   priority: NOTICE
   output: '%proc.name %proc.pname %user.name %container.name %k8s.pod.name'
+- rule: Opens
+  desc: What the sensor does not see.
+  condition: open_read
+  priority: NOTICE
+  output: x
 - rule: Connects of the test
   desc: What the actor does.
   condition: evt.type = connect and proc.name = actor

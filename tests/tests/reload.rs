@@ -5,7 +5,11 @@
     reason = "a test that cannot go on says so by a panic"
 )]
 
-use std::fs;
+use std::{
+    fs,
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 
 use tests::{
     Act, Event, Scene, Sensor, Setup,
@@ -99,6 +103,24 @@ fn connects_are_seen_once_a_rule_wants_them_and_no_longer_than_that() {
         assert_eq!(rules_of(wanted.0), ["Every connect"], "{hooks}");
         assert_eq!(rules_of(after), ["Every exec"], "{hooks}");
     }
+}
+
+#[test]
+fn rules_that_cannot_match_are_named_once_and_not_again_at_a_reload() {
+    let opens = "- {rule: Opens, desc: d, condition: open_write, output: x, priority: INFO}\n";
+    let both = format!("{RULES}{opens}");
+    let sensor = Setup::watching(std::process::id()).rules(&both).start();
+    let said = |text: &str| sensor.stderr().matches(text).count();
+    let tally = "2 rules from 1 file: 1 active, 1 inactive";
+    let remark = "rule 'Opens' is inactive: no events of types open, openat, openat2";
+    assert_eq!((said(tally), said(remark)), (1, 1), "{}", sensor.stderr());
+    sensor.reload(&both);
+    assert_eq!((said(tally), said(remark)), (1, 1), "{}", sensor.stderr());
+    sensor.reload(RULES);
+    assert_eq!(said("1 rule from 1 file: 1 active"), 1);
+    sensor.reload(&both);
+    assert_eq!((said(tally), said(remark)), (2, 2), "{}", sensor.stderr());
+    let _ = sensor.stop();
 }
 
 #[test]
@@ -213,4 +235,25 @@ fn a_configuration_with_a_mistake_is_reported_with_its_position_and_leaves_the_o
         |sensor| sensor.append_to_configuration("jsn_output: true\n"),
         &["sensor.yaml:12:1", "json_output"],
     );
+}
+
+#[test]
+fn a_stop_may_take_as_long_as_the_reloaded_configuration_says() {
+    let scene = Scene::new();
+    let tool = scene.program("unanswered");
+    let actor = Act::new().exec(&tool, ["unanswered"]).start();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let sensor = Setup::watching(actor.pid())
+        .option("http_output.enabled", true)
+        .option("http_output.url", url)
+        .start();
+    // Longer than the default, with which the sensor has started.
+    sensor.append_to_configuration("  stop_deadline: 8s\n");
+    sensor.reload(EXECS);
+    let _ = actor.go();
+    sensor.settle();
+    let begin = Instant::now();
+    drop(sensor.stop());
+    assert!(begin.elapsed() >= Duration::from_secs(7));
 }

@@ -6,7 +6,7 @@ use yaml::{Diagnostic, Kind, Node, Source, Style};
 
 use super::{
     Config, Key, NOT_APPLICABLE, Strategy,
-    container_plugin::translate,
+    container_plugin::{self, translate},
     keys,
     keys::out_of_range,
     path::{Step, put},
@@ -67,10 +67,10 @@ impl Layers {
         node: &Node,
         strategy: Strategy,
     ) {
-        if let Some(values) = translate(prefix, node) {
-            for (name, node) in values {
-                self.document(source, name, &node, strategy);
-            }
+        for (name, node) in translate(prefix, node) {
+            self.document(source, name, &node, strategy);
+        }
+        if prefix == container_plugin::FORMER {
             return;
         }
         if let Some(key) = self.key(source, prefix, node) {
@@ -258,7 +258,8 @@ impl Layers {
             let words = key.ty.split([' ', ',']).filter(|word| *word != "or");
             if key.falls_back && key.falco && node.as_str().is_some() && node.as_f64().is_none() {
                 (key.reset)(&mut self.config);
-                message += &format!(": {} counts, the default", (key.show)(&self.config));
+                let default = (key.show)(&self.config);
+                message = format!("{message}: {default} counts, the default");
                 let mistake = Diagnostic::warning(source, node.position, message).width(width);
                 self.mistakes.push(mistake);
                 return;

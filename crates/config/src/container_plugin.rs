@@ -6,7 +6,7 @@ use yaml::{Kind, Node, Position, Style};
 /// The plugin whose work the sensor does itself.
 const PLUGIN: &str = "container";
 /// Where Falco's configuration has the engines before there was a plugin.
-const FORMER: &str = "container_engines";
+pub(super) const FORMER: &str = "container_engines";
 
 /// A value of one of the sensor's keys.
 type Value = (&'static str, Node);
@@ -53,24 +53,16 @@ fn toggle(is_on: bool, position: Position) -> Node {
     }
 }
 
-/// The sensor's values for a key of Falco's configuration; none if the key says nothing of container
-/// runtimes, or something else too.
-pub(super) fn translate(name: &str, node: &Node) -> Option<Vec<Value>> {
+/// The sensor's values for a key of Falco's configuration that says something of container runtimes.
+pub(super) fn translate(name: &str, node: &Node) -> Vec<Value> {
     match name {
-        "load_plugins" => {
-            let names = node.as_sequence()?;
-            let is_own = |name: &Node| name.as_str() == Some(PLUGIN);
-            names.iter().all(is_own).then(Vec::new)
-        }
         "plugins" => {
-            let [plugin] = node.as_sequence()? else {
-                return None;
-            };
-            let is_own = plugin.get("name").and_then(Node::as_str) == Some(PLUGIN);
-            is_own.then(|| of_plugin(plugin))
+            let is_own = |plugin: &&Node| plugin.get("name").and_then(Node::as_str) == Some(PLUGIN);
+            let plugins = node.as_sequence().unwrap_or_default().iter();
+            plugins.filter(is_own).flat_map(of_plugin).collect()
         }
-        FORMER => Some(of_engines(Some(node), true)),
-        _ => None,
+        FORMER => of_engines(Some(node), true),
+        _ => Vec::new(),
     }
 }
 

@@ -102,7 +102,7 @@ keys! {
     http_output.insecure: "Do not check the server's certificate.";
     http_output.ca_cert: "PEM file of the authority that signed the server's certificate.";
     http_output.ca_bundle: "PEM file of more than one authority.";
-    http_output.ca_path: "Directory of PEM files of authorities. With none of the three (or with falco.yaml's `/etc/ssl/certs`): those of the system; where it has none, as in the image, those that Mozilla trusted when the sensor was built.";
+    http_output.ca_path: "Directory of PEM files of authorities, beside those of the system; where the system has none, as in the image, those that Mozilla trusted when the sensor was built. Without effect beside `ca_cert` or `ca_bundle`, of which the first counts.";
     http_output.mtls: "Present a certificate to the server.";
     http_output.client_cert: "PEM file of that certificate.";
     http_output.client_key: "PEM file of its key.";
@@ -138,7 +138,7 @@ keys! {
     metrics.include_empty_values: "Include what is zero.";
     metrics.convert_memory_to_mb: "Memory in MB instead of bytes.";
     engine.modern_ebpf.buf_size_preset: "Size of the ring buffer: 1 to 10 for 1, 2, 4, … 512 MiB. *Raise it when `sensor_events_lost_total{cause=\"ring_full\"}` grows.*";
-    engine.modern_ebpf.drop_failed_exit: "Leave out failed execs (other failed calls are there if a rule wants the call). *Their hook costs every system call of the node; set to false if rules need them.*";
+    engine.modern_ebpf.drop_failed_exit: "Leave out failed execs (other failed calls are there if a rule wants the call). *Set to false if rules need them. In the hook modes `perf` and `raw` their hook costs every system call of the node.*";
     log_stderr: "Log to standard error.";
     log_syslog: "Log to the system log, `/dev/log`, where there is one.";
     log_level: "Least urgent log lines. `TARGET=LEVEL` sets another level for a module of the sensor or for a library, and for what is in it; libraries are otherwise heard from warnings on. Beside Falco's levels there are `off` and `trace`; the log has none above error: what is more urgent means errors, too.";
@@ -299,16 +299,12 @@ const RANGES: &[Range] = &[
     (
         "http_output.url",
         |c| {
-            let scheme = c
-                .http_output
-                .url
+            // The output takes quotes around the URL away, as Falco does, and adds what lacks.
+            let url = c.http_output.url.trim_start_matches(['"', '\'']);
+            let scheme = url
                 .split_once("://")
-                .map(|(scheme, _)| scheme);
-            scheme.is_none_or(|s| {
-                ["http", "https"]
-                    .iter()
-                    .any(|known| s.eq_ignore_ascii_case(known))
-            })
+                .map(|(scheme, _)| scheme.to_ascii_lowercase());
+            scheme.is_none_or(|scheme| matches!(&*scheme, "http" | "https"))
         },
         "must begin with http:// or https://",
     ),

@@ -16,6 +16,7 @@ mod engine;
 mod foreign;
 mod keys;
 mod load;
+mod loaded;
 mod log;
 mod missing;
 mod outputs;
@@ -33,7 +34,8 @@ pub use config_file::{ConfigFile, Strategy};
 pub use engine::{AppendOutput, Engine, ModernEbpf, RuleMatching, RuleSwitch};
 pub use foreign::{Foreign, NOT_APPLICABLE};
 pub use keys::{Key, all as keys};
-pub use load::{ConfigError, Inputs, Loaded, load};
+pub use load::{Inputs, load};
+pub use loaded::{ConfigError, Loaded};
 pub use log::{LogFormat, LogLevel, priority_of};
 pub use outputs::{
     FileOutput, Headers, HttpOutput, HttpTuning, OutputsQueue, ProgramOutput, Rotate, Spool,

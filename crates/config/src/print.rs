@@ -40,7 +40,8 @@ fn value(key: &Key, config: &Config) -> String {
             }
             hidden.show()
         }
-        _ => secrets::hide_all(&(key.show)(config)),
+        "program_output.program" => quote(&secrets::hide_all(&config.program_output.program)),
+        _ => (key.show)(config),
     }
 }
 

@@ -341,7 +341,8 @@ impl<T: Element> Setting for Vec<T> {
         if node.is_null() {
             return Some(Self::new());
         }
-        node.as_sequence()?.iter().map(T::read).collect()
+        let items = node.as_sequence()?.iter();
+        items.filter(|item| !item.is_null()).map(T::read).collect()
     }
 
     fn show(&self) -> String {
@@ -350,16 +351,22 @@ impl<T: Element> Setting for Vec<T> {
     }
 }
 
+/// The entries of a mapping that have a value.
+fn given(node: &Node) -> Option<impl Iterator<Item = &(Node, Node)>> {
+    let entries = node.as_mapping()?.iter();
+    Some(entries.filter(|(_, value)| !value.is_null()))
+}
+
 impl Setting for AppendOutput {
     const TYPE: &'static str = "a mapping";
 
     fn read(node: &Node) -> Option<Self> {
         let mut entry = Self::default();
         // Unknown keys have no effect, as in Falco.
-        for (key, value) in node.as_mapping()? {
+        for (key, value) in given(node)? {
             match key.as_str()? {
                 "match" => {
-                    for (key, value) in value.as_mapping().unwrap_or_default() {
+                    for (key, value) in given(value).into_iter().flatten() {
                         match key.as_str()? {
                             "source" => entry.source = Option::read(value)?,
                             "rule" => entry.rule = Option::read(value)?,

@@ -102,7 +102,7 @@ fn labels<S: Timed>(rules: &RuleSet<S>) -> Vec<RuleLabel> {
     let labels = all.map(|(rule, info)| RuleLabel {
         name: rule.name.to_string(),
         state: info.state(),
-        source: S::NAME,
+        source: rule.source.clone(),
         priority: rule.priority,
         tags: rule.tags.iter().map(ToString::to_string).collect(),
     });

@@ -32,7 +32,8 @@ pub trait EventSource: Sized + Send + 'static {
     /// Causes of losses that the source itself does not count.
     const CAUSES: &'static [&'static str] = &[];
 
-    /// Capabilities that the process keeps for the source while it runs.
+    /// Capabilities that the source needs while it runs. They choose nothing: the lock-down keeps a
+    /// fixed list, and a test of the source compares both.
     const RIGHTS: &'static [&'static str] = &[];
 
     /// Readiness conditions that the source adds.
@@ -75,8 +76,10 @@ pub trait EventSource: Sized + Send + 'static {
     fn reload(&mut self, rules: Self::Rules, demand: Self::Demand) -> Result<(), Self::Error>;
 
     /// Leaves events from that time on (nanoseconds since boot) to another process, which takes
-    /// exactly those: together both processes take each event once. The source counts these events
-    /// as passed over.
+    /// those. The source counts these events as passed over.
+    ///
+    /// Each process gives an event a time of its own, so the time alone may double or miss events
+    /// within some milliseconds of the moment: the processes must match these events by identity.
     ///
     /// A source whose events another process cannot take ignores the call.
     fn hand_over(&mut self, _time: u64) {}

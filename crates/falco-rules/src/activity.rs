@@ -3,10 +3,11 @@
 use std::fmt::{self, Write as _};
 
 use super::{
-    RuleInfo, RuleSet, Source,
+    Classes, RuleInfo, RuleSet, Source,
     compile::{Checks, Graph, NodeId, Test},
     condition::Operator,
     set::Activity,
+    source::types,
 };
 
 /// Most names that one reason lists.
@@ -20,9 +21,11 @@ pub(super) fn activity<S: Source>(
     matches: bool,
     here: &[&str],
 ) -> Activity {
-    let mut types: Vec<Box<str>> = Vec::new();
-    let mut own = false;
+    let mut missing: Vec<Box<str>> = Vec::new();
     let mut fields: Vec<Box<str>> = Vec::new();
+    // Types that there are, and fields that some events have.
+    let mut own_types: Vec<Box<str>> = Vec::new();
+    let mut own_fields: Vec<(Box<str>, Classes)> = Vec::new();
     graph.checks(node, &mut |id, positive| {
         let check = checks.get(id);
         let info = checks.operand_of(id);
@@ -37,6 +40,11 @@ pub(super) fn activity<S: Source>(
         if let Test::Operand(_, right) = &check.test {
             foreign(&checks.operands[*right as usize].foreign);
         }
+        if positive {
+            info.operand.fields(&mut |field| {
+                own_fields.push((field.key.clone(), field.field.classes));
+            });
+        }
         if positive
             && info.operand.to_string() == S::TYPE_FIELD
             && let Test::Symbols(symbols, _) = &check.test
@@ -50,18 +58,18 @@ pub(super) fn activity<S: Source>(
                     continue;
                 }
                 if here.contains(&&**name) {
-                    own = true;
-                } else if !types.contains(name) {
-                    types.push(name.clone());
+                    own_types.push(name.clone());
+                } else if !missing.contains(name) {
+                    missing.push(name.clone());
                 }
             }
         }
     });
-    types.sort();
+    missing.sort();
     fields.sort();
     let mut reasons: Vec<Box<str>> = Vec::new();
-    if !types.is_empty() {
-        let (names, s) = names(&types);
+    if !missing.is_empty() {
+        let (names, s) = names(&missing);
         reasons.push(format!("no events of type{s} {names}").into());
     }
     if !fields.is_empty() {
@@ -73,13 +81,44 @@ pub(super) fn activity<S: Source>(
         (true, true) => Activity::Active,
         (true, false) => Activity::Partly(reasons.into()),
         (false, false) => {
-            if own && fields.is_empty() {
+            if !own_types.is_empty() && fields.is_empty() {
                 reasons.push("what is left of its condition is never true".into());
             }
             Activity::Inactive(reasons.into())
         }
-        (false, true) => Activity::Inactive(Box::new(["its condition is never true".into()])),
+        (false, true) => Activity::Inactive(Box::new([elsewhere::<S>(&own_types, own_fields)
+            .unwrap_or_else(|| "its condition is never true".to_owned())
+            .into()])),
     }
+}
+
+/// The reason if a condition asks events of some types for fields that only other events have.
+fn elsewhere<S: Source>(of_types: &[Box<str>], fields: Vec<(Box<str>, Classes)>) -> Option<String> {
+    let has_type = |class: usize| {
+        let types = types::<S>(Classes::one(class));
+        types
+            .iter()
+            .any(|ty| of_types.iter().any(|wanted| **wanted == **ty))
+    };
+    let classes: Vec<_> = (0..S::CLASSES).filter(|class| has_type(*class)).collect();
+    let mut absent: Vec<_> = fields
+        .into_iter()
+        .filter(|(_, has)| !classes.iter().any(|class| has.contains(*class)))
+        .map(|(field, _)| field)
+        .collect();
+    if classes.is_empty() || absent.is_empty() {
+        return None;
+    }
+    absent.sort();
+    absent.dedup();
+    let mut of_types = of_types.to_vec();
+    of_types.sort();
+    of_types.dedup();
+    let ((fields, s), (types, types_s)) = (names(&absent), names(&of_types));
+    let have = if s.is_empty() { "has" } else { "have" };
+    Some(format!(
+        "field{s} {fields} never {have} a value in events of type{types_s} {types}"
+    ))
 }
 
 fn names(list: &[Box<str>]) -> (String, &'static str) {

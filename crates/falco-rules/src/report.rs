@@ -160,6 +160,11 @@ fn block(out: &mut String, problem: &Problem) {
         "({}:{}:{})",
         diagnostic.file, diagnostic.position.line, diagnostic.position.column
     );
+    if problem.code == Code::FileRead {
+        // The file has nothing to show, and the line above names the file.
+        let _ = writeln!(out, "{}", verdict(problem));
+        return;
+    }
     let _ = writeln!(out, "In rules content: ({}:0:0)", diagnostic.file);
     if let Some((kind, name)) = &problem.item {
         let _ = writeln!(out, "    {kind} '{name}': {place}");
@@ -174,17 +179,22 @@ fn block(out: &mut String, problem: &Problem) {
         _ => {}
     }
     let _ = writeln!(out, "------\n{}\n------", snippet(problem));
-    let _ = write!(
-        out,
+    let _ = writeln!(out, "{}", verdict(problem));
+}
+
+/// `CODE (meaning): message; hint`
+fn verdict(problem: &Problem) -> String {
+    let (code, diagnostic) = (problem.code, &problem.diagnostic);
+    let text = format!(
         "{} ({}): {}",
-        problem.code.as_str(),
-        problem.code.description(),
+        code.as_str(),
+        code.description(),
         diagnostic.message
     );
-    if let Some(hint) = &diagnostic.hint {
-        let _ = write!(out, "; {hint}");
+    match &diagnostic.hint {
+        Some(hint) => format!("{text}; {hint}"),
+        None => text,
     }
-    out.push('\n');
 }
 
 /// The line of the file and a caret.

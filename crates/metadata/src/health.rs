@@ -177,22 +177,18 @@ impl Health {
         lock(&self.runtimes).clone()
     }
 
-    /// Whether the runtimes are there that the node has or the configuration asks for: of each
-    /// runtime that the configuration asks for a socket answers, and if nothing answers, then no
-    /// socket exists that could.
+    /// Whether the runtimes are there that the node has or the configuration asks for.
     #[must_use]
     pub fn runtimes_ready(&self) -> bool {
-        let sockets = lock(&self.runtimes);
-        let is_connected = |s: &SocketHealth| s.state == SocketState::Connected;
-        let answers = |engine| {
-            sockets
-                .iter()
-                .any(|s| s.engine == engine && is_connected(s))
-        };
-        let asked_for = sockets.iter().filter(|s| s.is_required);
-        let mut engines = asked_for.map(|s| s.engine);
-        let is_absent = |s: &SocketHealth| s.state == SocketState::Absent;
-        engines.all(answers) && (sockets.iter().any(is_connected) || sockets.iter().all(is_absent))
+        self.missing_runtimes().is_none()
+    }
+
+    /// What is missing of the runtimes that the node has or the configuration asks for: of each
+    /// runtime that the configuration asks for a socket must answer, and if nothing answers, then
+    /// no socket may exist that could.
+    #[must_use]
+    pub fn missing_runtimes(&self) -> Option<String> {
+        missing(&lock(&self.runtimes))
     }
 
     /// Whether the pods of this node are known from the API server; none if the configuration turns
@@ -238,6 +234,31 @@ impl Health {
     }
 }
 
+/// See [`Health::missing_runtimes`].
+fn missing(sockets: &[SocketHealth]) -> Option<String> {
+    let is_connected = |s: &&SocketHealth| s.state == SocketState::Connected;
+    let answers = |engine| {
+        let mut connected = sockets.iter().filter(is_connected);
+        connected.any(|s| s.engine == engine)
+    };
+    let paths = |wanted: &dyn Fn(&SocketHealth) -> bool| {
+        let wanted = sockets.iter().filter(|s| wanted(s));
+        let paths: Vec<_> = wanted.map(|s| s.socket.display().to_string()).collect();
+        paths.join(", ")
+    };
+    let mut asked_for = sockets.iter().filter(|s| s.is_required);
+    if let Some(silent) = asked_for.find(|s| !answers(s.engine)) {
+        let of_it = paths(&|s| s.is_required && s.engine == silent.engine);
+        return Some(format!(
+            "{} does not answer on {of_it}",
+            silent.engine.name()
+        ));
+    }
+    let there = paths(&|s| s.state != SocketState::Absent);
+    (!there.is_empty() && !sockets.iter().any(|s| is_connected(&s)))
+        .then(|| format!("no answer from {there}"))
+}
+
 /// A panic of another thread leaves no half-written state here.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -261,5 +282,59 @@ impl Once {
 
     pub(super) fn reset(&mut self) {
         self.last = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use SocketState::{Absent, Connected, Connecting, Untried};
+
+    fn sockets(sockets: &[(Engine, SocketState, bool)]) -> Vec<SocketHealth> {
+        let health = |(number, socket): (usize, &(Engine, SocketState, bool))| SocketHealth {
+            engine: socket.0,
+            socket: format!("/run/{number}.sock").into(),
+            state: socket.1,
+            is_required: socket.2,
+        };
+        sockets.iter().enumerate().map(health).collect()
+    }
+
+    #[test]
+    fn a_node_is_ready_when_what_it_was_asked_for_is_there() {
+        use Engine::{Containerd, Docker};
+        for (of, expected) in [
+            (&[][..], None),
+            (
+                &[(Containerd, Absent, false), (Docker, Absent, false)],
+                None,
+            ),
+            (
+                &[(Containerd, Absent, false), (Docker, Connecting, false)],
+                Some("no answer from /run/1.sock"),
+            ),
+            (
+                &[(Containerd, Untried, false)],
+                Some("no answer from /run/0.sock"),
+            ),
+            (
+                &[(Containerd, Connecting, false), (Docker, Connected, false)],
+                None,
+            ),
+            (
+                &[(Containerd, Absent, true)],
+                Some("containerd does not answer on /run/0.sock"),
+            ),
+            (
+                &[(Containerd, Absent, true), (Containerd, Connected, true)],
+                None,
+            ),
+            (
+                &[(Containerd, Connecting, true), (Docker, Connected, false)],
+                Some("containerd does not answer on /run/0.sock"),
+            ),
+        ] {
+            assert_eq!(missing(&sockets(of)).as_deref(), expected, "{of:?}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::{
     Account, OutputError,
     kinds::{KINDS, Kind},
     service::Service,
+    stdout,
 };
 
 /// A handle on the outputs for other threads; cheap to clone.
@@ -71,6 +72,13 @@ impl Control {
     #[must_use]
     pub fn accounts(&self) -> Vec<(&'static str, Arc<Account>)> {
         self.with(|state| state.accounts.clone())
+    }
+
+    /// Whether the output to standard output is in service, and nobody reads there any more.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        let writes = self.with(|state| state.running.iter().any(|output| output.name == "stdout"));
+        writes && stdout::is_unread()
     }
 
     /// Name and account of each output in service.

@@ -44,14 +44,4 @@ pub enum OutputError {
         /// What to do.
         hint: &'static str,
     },
-    /// The system log cannot be reached.
-    #[error(
-        "syslog_output: {path}: {source}: mount the host's {path}, or set syslog_output.enabled to false"
-    )]
-    Syslog {
-        /// Path of the socket.
-        path: &'static str,
-        /// What went wrong.
-        source: io::Error,
-    },
 }

@@ -13,6 +13,7 @@ use telemetry::Identity;
 use super::{
     Batch, Change, Control, Counts, DropCause, OutputError,
     batch::Builder,
+    kinds::KINDS,
     progress::{Producers, Progress},
     service::Service,
 };
@@ -68,6 +69,22 @@ impl Outputs {
         let change = outputs.control.prepare(config, identity)?;
         outputs.apply(change);
         Ok(outputs)
+    }
+
+    /// Why a start with that configuration would fail, without one: what is wrong with each enabled
+    /// output.
+    #[must_use]
+    pub fn check(config: &Config) -> Vec<OutputError> {
+        let mut enabled = KINDS
+            .iter()
+            .filter(|kind| (kind.enabled)(config))
+            .peekable();
+        if enabled.peek().is_none() {
+            return vec![OutputError::None];
+        }
+        enabled
+            .filter_map(|kind| (kind.check)(config).err())
+            .collect()
     }
 
     /// Takes the outputs of a change into service: replaced outputs end by themselves, the others

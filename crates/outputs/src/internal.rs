@@ -64,7 +64,7 @@ impl Record {
     /// The line, in the form that the configuration asks for, newline included.
     #[must_use]
     pub fn line(&self, identity: &Identity) -> Vec<u8> {
-        let mut line = if identity.json {
+        let mut line = if identity.loaded().json {
             self.json(identity).into_bytes()
         } else {
             self.text(identity).into_bytes()
@@ -137,7 +137,7 @@ pub fn utc(time: SystemTime) -> String {
 
 /// The time in the form at the beginning of a text line.
 fn clock(time: SystemTime, identity: &Identity) -> String {
-    if identity.iso8601 {
+    if identity.loaded().iso8601 {
         let mut text = utc(time);
         text.pop();
         return text + "+0000";
@@ -157,6 +157,7 @@ mod tests {
     use std::time::Duration;
 
     use config::Config;
+    use telemetry::Loaded;
 
     use super::*;
 
@@ -201,12 +202,31 @@ mod tests {
     }
 
     #[test]
+    fn records_have_the_form_of_the_configuration_that_was_loaded_last() {
+        let identity = identity(true);
+        let start = |identity: &Identity| {
+            let line = String::from_utf8(record().line(identity)).unwrap();
+            line[..10].to_owned()
+        };
+        assert_eq!(start(&identity), r#"{"hostname"#);
+        let mut config = Config::default();
+        for (iso8601, text) in [(false, "03:55:38.5"), (true, "2026-11-21")] {
+            config.json_output = false;
+            config.time_format_iso_8601 = iso8601;
+            identity.set_loaded(Loaded::new(&config, "", ""));
+            assert_eq!(start(&identity), text);
+        }
+    }
+
+    #[test]
     fn text_has_iso_8601_if_configured() {
-        let mut identity = identity(false);
-        identity.iso8601 = true;
+        let config = Config {
+            time_format_iso_8601: true,
+            ..Config::default()
+        };
         assert!(
             record()
-                .text(&identity)
+                .text(&Identity::new(&config))
                 .starts_with("2026-11-21T03:55:38.582871057+0000: Debug")
         );
     }

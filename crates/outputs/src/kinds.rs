@@ -22,10 +22,12 @@ pub(super) struct Kind {
     pub(super) limit: fn(&Config) -> Limit,
     /// Whether the stop waits for a stalled system call, since the process cannot leave it behind.
     pub(super) patient: bool,
-    /// The file, socket or program to which only one output at a time may write.
+    /// The files to which only one output at a time may write.
     pub(super) places: fn(&Config, &Identity) -> Vec<PathBuf>,
     /// Whether a changed configuration that enables the output too needs a new start of it.
     differs: fn(&Config, &Config) -> bool,
+    /// Whether a start would fail for a lasting reason, without one.
+    pub(super) check: fn(&Config) -> Result<(), OutputError>,
     pub(super) start: Start,
 }
 
@@ -40,6 +42,7 @@ pub(super) const KINDS: &[Kind] = &[
         patient: false,
         places: |_, _| vec!["/dev/stdout".into()],
         differs: |a, b| a.outputs_queue != b.outputs_queue,
+        check: |_| Ok(()),
         start: |_, identity, queue| {
             let fd = duplicate_stdout()?;
             stdout::start(fd, terminal::wants_colour(), identity, queue)
@@ -68,6 +71,7 @@ pub(super) const KINDS: &[Kind] = &[
                 || a.outputs_queue != b.outputs_queue
                 || a.buffered_outputs != b.buffered_outputs
         },
+        check: |_| Ok(()),
         start: file::start,
     },
     Kind {
@@ -79,9 +83,12 @@ pub(super) const KINDS: &[Kind] = &[
         places: |_, _| Vec::new(),
         differs: |a, b| {
             a.http_output != b.http_output
+                // The type of the content.
+                || a.json_output != b.json_output
                 || a.sensor.http_output != b.sensor.http_output
                 || a.outputs_queue != b.outputs_queue
         },
+        check: http::check,
         start: http::start,
     },
     Kind {
@@ -91,8 +98,9 @@ pub(super) const KINDS: &[Kind] = &[
         limit: queue_limit,
         patient: false,
         places: |_, _| Vec::new(),
-        differs: |a, b| a.outputs_queue != b.outputs_queue,
-        start: |_, identity, queue| syslog::start(identity, queue),
+        differs: |a, b| a.sensor.syslog != b.sensor.syslog || a.outputs_queue != b.outputs_queue,
+        check: |_| Ok(()),
+        start: syslog::start,
     },
     Kind {
         name: "program",
@@ -103,6 +111,7 @@ pub(super) const KINDS: &[Kind] = &[
         places: |_, _| Vec::new(),
         // Not for the length of the queue: after the lock-down the sensor starts no more processes.
         differs: |a, b| a.program_output != b.program_output,
+        check: program::check,
         start: program::start,
     },
 ];
@@ -131,4 +140,29 @@ fn duplicate_stdout() -> Result<OwnedFd, OutputError> {
         source: error.into(),
         hint: "open standard output, or set stdout_output.enabled to false",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_starts_again_where_another_form_of_lines_changes_more_than_the_lines() {
+        let mut text = Config::default();
+        for enabled in [
+            &mut text.stdout_output.enabled,
+            &mut text.file_output.enabled,
+            &mut text.http_output.enabled,
+            &mut text.syslog_output.enabled,
+            &mut text.program_output.enabled,
+        ] {
+            *enabled = true;
+        }
+        let json = Config {
+            json_output: !text.json_output,
+            ..text.clone()
+        };
+        let changed = KINDS.iter().filter(|kind| kind.changes(Some(&text), &json));
+        assert_eq!(changed.map(|kind| kind.name).collect::<Vec<_>>(), ["http"]);
+    }
 }

@@ -24,6 +24,20 @@ const PIPE: usize = 4096;
 /// How often the output tries a stalled pipe again.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Whether standard output is a pipe whose reader has ended, or a terminal that is gone.
+pub(super) fn is_unread() -> bool {
+    let out = std::io::stdout();
+    let mut poll = [PollFd::new(&out, PollFlags::empty())];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    rustix::event::poll(&mut poll, Some(&now)).is_ok_and(|ready| ready > 0)
+        && poll[0]
+            .revents()
+            .intersects(PollFlags::ERR | PollFlags::HUP)
+}
+
 /// Starts the thread of the standard output, or of another descriptor.
 pub(super) fn start(
     fd: OwnedFd,
@@ -91,8 +105,11 @@ impl Deliver for Stdout {
                 account.errors.fetch_add(1, Relaxed);
                 account.healthy.store(false, Relaxed);
                 self.closed = matches!(error, Errno::PIPE | Errno::BADF);
-                let for_good = if self.closed { "; it is given up" } else { "" };
-                error!("standard output cannot be written: {error}{for_good}");
+                // Of a closed pipe the owner of the outputs hears by `Control::is_unread`.
+                if error != Errno::PIPE {
+                    let for_good = if self.closed { "; it is given up" } else { "" };
+                    error!("standard output cannot be written: {error}{for_good}");
+                }
             }
         }
         account.give_up(DropCause::Closed, batch.count() - whole);

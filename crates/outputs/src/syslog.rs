@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use config::Config;
 use telemetry::Identity;
 use tracing::{error, info};
 
@@ -22,16 +23,22 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Starts the thread of the syslog output.
 pub(super) fn start(
+    config: &Config,
     identity: &Arc<Identity>,
     queue: &Arc<Queue>,
 ) -> Result<Vec<Worker>, OutputError> {
-    let path = SOCKET;
-    let mut syslog = Syslog::new(Path::new(path), identity.offset);
-    syslog
-        .connect()
-        .map_err(|source| OutputError::Syslog { path, source })?;
+    let ident = &config.sensor.syslog.ident;
+    let mut syslog = Syslog::new(Path::new(SOCKET), ident, identity.offset);
+    let has_reader = syslog.connect().is_ok();
+    if !has_reader {
+        // As in Falco, this is no reason not to start: a container has no system log.
+        info!(
+            "syslog_output: nobody listens at {SOCKET}: its lines are dropped and counted until somebody does"
+        );
+    }
     let lines = Lines {
         syslog,
+        has_reader,
         failing: false,
     };
     let (queue_, identity) = (Arc::clone(queue), Arc::clone(identity));
@@ -43,6 +50,8 @@ pub(super) fn start(
 
 struct Lines {
     syslog: Syslog,
+    /// Whether a log daemon has listened since the start.
+    has_reader: bool,
     failing: bool,
 }
 
@@ -61,11 +70,16 @@ impl Deliver for Lines {
                     account.bytes.fetch_add(bytes as u64, Relaxed);
                 }) else {
                     account.healthy.store(true, Relaxed);
+                    self.has_reader = true;
                     if std::mem::replace(&mut self.failing, false) {
                         info!("syslog_output: works again");
                     }
                     break;
                 };
+                if !self.has_reader {
+                    account.give_up(DropCause::Undelivered, one);
+                    break;
+                }
                 account.errors.fetch_add(1, Relaxed);
                 account.healthy.store(false, Relaxed);
                 if !std::mem::replace(&mut self.failing, true) {

@@ -21,17 +21,20 @@ const BUSY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Syslog {
     path: &'static Path,
+    ident: Box<str>,
     offset: UtcOffset,
     socket: Option<UnixDatagram>,
     message: Vec<u8>,
 }
 
 impl Syslog {
-    /// A connection to the socket at `path`; times have this offset from UTC.
+    /// A connection to the socket at `path`, for lines of this name; times have this offset from
+    /// UTC.
     #[must_use]
-    pub fn new(path: &'static Path, offset: UtcOffset) -> Self {
+    pub fn new(path: &'static Path, ident: &str, offset: UtcOffset) -> Self {
         Self {
             path,
+            ident: ident.into(),
             offset,
             socket: None,
             message: Vec::new(),
@@ -54,7 +57,8 @@ impl Syslog {
             .ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Makes the datagram of a line: `<14>Nov 21 05:01:46 sensor[42]: text`.
+    /// Makes the datagram of a line: `<14>Nov 21 05:01:46 falco: text`. As in Falco, the number of
+    /// the process is not in it.
     pub fn format(&mut self, line: &[u8], priority: Priority) {
         let t = OffsetDateTime::from(SystemTime::now()).to_offset(self.offset);
         let month = &t.month().to_string()[..3];
@@ -62,13 +66,13 @@ impl Syslog {
         // Writing to memory cannot fail.
         let _ = write!(
             self.message,
-            "<{}>{month} {:2} {:02}:{:02}:{:02} sensor[{}]: ",
+            "<{}>{month} {:2} {:02}:{:02}:{:02} {}: ",
             FACILITY * 8 + priority.number(),
             t.day(),
             t.hour(),
             t.minute(),
             t.second(),
-            std::process::id()
+            self.ident
         );
         self.message.extend_from_slice(line.trim_ascii_end());
     }
@@ -94,16 +98,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_datagram_has_facility_and_severity_time_name_and_process() {
+    fn a_datagram_has_facility_and_severity_time_and_name() {
         let offset = UtcOffset::from_hms(2, 0, 0).unwrap();
-        let mut syslog = Syslog::new(Path::new(SOCKET), offset);
+        let mut syslog = Syslog::new(Path::new(SOCKET), "falco", offset);
         syslog.format(b"rules loaded\n", Priority::Informational);
         let message = String::from_utf8(syslog.message).unwrap();
         let (head, text) = message.split_at("<14>Nov 21 05:01:46".len());
-        assert_eq!(
-            text,
-            format!(" sensor[{}]: rules loaded", std::process::id())
-        );
+        assert_eq!(text, " falco: rules loaded");
         assert_eq!(&head[..4], "<14>");
         let parts: Vec<usize> = head[4..].split([' ', ':']).map(str::len).collect();
         assert!(

@@ -6,7 +6,7 @@ use falco_rules::Priority;
 
 use super::Form;
 
-/// Whether standard output is a terminal that shows colours.
+/// Whether standard output is a terminal, and lines there are to be coloured.
 #[must_use]
 pub fn wants_colour() -> bool {
     std::io::stdout().is_terminal()
@@ -16,7 +16,7 @@ pub fn wants_colour() -> bool {
 
 /// The form of lines on standard output.
 pub(super) fn form() -> Form {
-    if wants_colour() {
+    if std::io::stdout().is_terminal() {
         Form::Terminal
     } else {
         Form::Configured

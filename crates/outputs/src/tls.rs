@@ -1,6 +1,7 @@
 //! TLS for the HTTP output and for the web server: rustls with ring.
 
 use std::{
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -45,7 +46,7 @@ pub fn acceptor(path: &Path) -> Result<TlsAcceptor, String> {
         .map_err(|error| error.to_string())?
         .with_no_client_auth()
         .with_single_cert(certificates(path)?, key(path)?)
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
@@ -93,41 +94,35 @@ impl System {
     }
 }
 
-/// The certificates to trust: the configured ones, else the system's, else Mozilla's.
+/// The certificates to trust: those of `ca_cert`, else those of `ca_bundle`, else those of
+/// `ca_path` and the system's, or Mozilla's where the system has none. As in libcurl, a directory
+/// is no restriction.
 fn roots(config: &HttpOutput, system: fn() -> System) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    let mut files: Vec<PathBuf> = Vec::new();
-    files.extend(config.ca_cert.clone());
-    files.extend(config.ca_bundle.clone());
+    if let Some(file) = config.ca_cert.as_ref().or(config.ca_bundle.as_ref()) {
+        add(&mut roots, file)?;
+        return Ok(roots);
+    }
     let directory = config.ca_path.as_deref();
-    let directory = directory.filter(|path| *path != Path::new(SYSTEM));
-    let is_configured = directory.is_some() || !files.is_empty();
-    if let Some(directory) = directory {
-        let entries = std::fs::read_dir(directory)
-            .map_err(|error| format!("{}: {error}", directory.display()))?;
-        files.extend(entries.flatten().map(|entry| entry.path()).filter(|path| {
-            path.extension()
-                .is_some_and(|ext| ext == "pem" || ext == "crt")
-        }));
-    }
-    for file in &files {
-        for certificate in certificates(file)? {
-            roots
-                .add(certificate)
-                .map_err(|error| format!("{}: {error}", file.display()))?;
+    if let Some(directory) = directory.filter(|path| *path != Path::new(SYSTEM)) {
+        match directory_files(directory) {
+            Ok(files) => files.iter().try_for_each(|file| add(&mut roots, file))?,
+            // Falco's chart names a directory that is there only with certificates of one's own.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                info!("http_output.ca_path: {}: {error}", directory.display());
+            }
+            Err(error) => return Err(format!("{}: {error}", directory.display())),
         }
     }
-    if !is_configured {
-        // The function skips unusable certificates of the system, as other programs do.
-        let system = system();
-        roots.add_parsable_certificates(system.certificates);
-        if roots.is_empty() && !system.named {
-            info!(
-                "http_output trusts the authorities that Mozilla trusts: the system has no certificates"
-            );
-            let built_in = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
-            roots.add_parsable_certificates(built_in.iter().cloned());
-        }
+    // The function skips unusable certificates of the system, as other programs do.
+    let system = system();
+    let (found, _) = roots.add_parsable_certificates(system.certificates);
+    if found == 0 && !system.named {
+        info!(
+            "http_output trusts the authorities that Mozilla trusts: the system has no certificates"
+        );
+        let built_in = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
+        roots.add_parsable_certificates(built_in.iter().cloned());
     }
     if roots.is_empty() {
         return Err(
@@ -135,6 +130,28 @@ fn roots(config: &HttpOutput, system: fn() -> System) -> Result<RootCertStore, S
         );
     }
     Ok(roots)
+}
+
+/// Adds the certificates of a file.
+fn add(roots: &mut RootCertStore, file: &Path) -> Result<(), String> {
+    for certificate in certificates(file)? {
+        roots
+            .add(certificate)
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// The files of certificates in a directory: `.pem`, `.crt`, and `.0` as OpenSSL names them by
+/// their hash.
+fn directory_files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(directory)?;
+    let paths = entries.flatten().map(|entry| entry.path());
+    let is_one = |path: &PathBuf| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        extension.is_some_and(|e| e == "pem" || e == "crt" || e.bytes().all(|b| b.is_ascii_digit()))
+    };
+    Ok(paths.filter(is_one).collect())
 }
 
 /// `insecure: true`: accepts any certificate.
@@ -208,11 +225,38 @@ mod tests {
     #[test]
     fn where_certificates_are_named_nobody_else_is_trusted() {
         roots(&HttpOutput::default(), || system(&[], true)).unwrap_err();
-        let empty = tempfile::tempdir().unwrap();
-        let config = HttpOutput {
-            ca_path: Some(empty.path().to_owned()),
+    }
+
+    #[test]
+    fn a_directory_adds_to_the_certificates_of_the_system_and_may_be_missing() {
+        let directory = tempfile::tempdir().unwrap();
+        let own = rcgen::generate_simple_self_signed(["h".to_owned()]).unwrap();
+        std::fs::write(directory.path().join("0a1b2c3d.0"), own.cert.pem()).unwrap();
+        let one = || system(&webpki_root_certs::TLS_SERVER_ROOT_CERTS[..1], false);
+        let trusted = |path: &Path| {
+            let config = HttpOutput {
+                ca_path: Some(path.to_owned()),
+                ..HttpOutput::default()
+            };
+            roots(&config, one).unwrap().len()
+        };
+        assert_eq!(trusted(directory.path()), 2);
+        assert_eq!(trusted(&directory.path().join("gone")), 1);
+    }
+
+    #[test]
+    fn a_file_of_an_authority_is_the_only_one_and_must_be_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ca.pem");
+        let own = rcgen::generate_simple_self_signed(["h".to_owned()]).unwrap();
+        std::fs::write(&file, own.cert.pem()).unwrap();
+        let config = |file: &Path| HttpOutput {
+            ca_cert: Some(file.to_owned()),
             ..HttpOutput::default()
         };
-        roots(&config, || system(&[], false)).unwrap_err();
+        let one = || system(&webpki_root_certs::TLS_SERVER_ROOT_CERTS[..1], false);
+        assert_eq!(roots(&config(&file), one).unwrap().len(), 1);
+        let error = roots(&config(Path::new("/nonexistent")), one).unwrap_err();
+        assert!(error.contains("/nonexistent"), "{error}");
     }
 }

@@ -59,10 +59,10 @@ catalog! {
     READY Gauge "sensor_ready" [] "1 if all readiness conditions hold.";
     CONDITION Gauge "sensor_condition" ["condition"] "1 if the readiness condition holds.";
     EVENTS_SEEN Counter "sensor_events_seen_total" ["kind"] "Events that the kernel side ran for. Seen = filtered + matched + unmatched + lost (+ in flight). Runs that the kernel skipped (`sensor_recursion_misses_total`) are not among them.";
-    EVENTS_FILTERED Counter "sensor_events_filtered_total" ["kind", "reason"] "Events that no rule wants; the kernel side drops them.";
+    EVENTS_FILTERED Counter "sensor_events_filtered_total" ["kind", "reason"] "Events that no rule wants: the kernel side drops them, and user space (`user_space`) the few that it sends all the same.";
     EVENTS_CAPTURED Counter "sensor_events_captured_total" ["kind"] "Events that entered the ring buffer.";
     EVENTS_MATCHED Counter "sensor_events_matched_total" ["kind"] "Events that a rule matched.";
-    EVENTS_UNMATCHED Counter "sensor_events_unmatched_total" ["kind"] "Events that no rule matched.";
+    EVENTS_UNMATCHED Counter "sensor_events_unmatched_total" ["kind"] "Events for which rules were evaluated, and that none matched.";
     EVENTS_LOST Counter "sensor_events_lost_total" ["kind", "cause"] "Events that are lost.";
     EVENTS_INCOMPLETE Counter "sensor_events_incomplete_total" ["kind", "what"] "Events with a part cut or missing.";
     RECURSION_MISSES Counter "sensor_recursion_misses_total" ["program"] "Runs of an eBPF program for an event that the kernel skipped, since the CPU was running a program already; the sensor did not see these events. From Linux 5.12 on.";

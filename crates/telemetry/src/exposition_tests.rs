@@ -151,7 +151,7 @@ fn rule(name: &str, tags: &[&str]) -> RuleLabel {
     RuleLabel {
         name: name.into(),
         state: "active",
-        source: "syscall",
+        source: "syscall".into(),
         priority: Priority::Notice,
         tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
     }

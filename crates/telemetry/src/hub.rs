@@ -7,7 +7,7 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Instant, UNIX_EPOCH},
 };
 
 use config::Metrics;
@@ -204,7 +204,6 @@ impl Telemetry {
         out.add(&c::FALCO_VERSION, &[id.version()], 1);
         out.add(&c::FALCO_KERNEL, &[&id.kernel], 1);
         out.add(&c::FALCO_HOSTNAME, &[&id.hostname], 1);
-        out.add(&c::FALCO_ENGINE, &["modern_bpf", "syscall"], 1);
         out.add(&c::FALCO_DURATION, &[], seconds.floor());
         out.add(&c::FALCO_RSS, &[], resources.rss);
         let cpu = (resources.user + resources.system) / seconds.max(0.001);
@@ -231,7 +230,8 @@ impl Telemetry {
                 out.add(metric, labels, count.events);
             }
             out.add(&c::EVENTS_MATCHED, &[name], kind.matched);
-            out.add(&c::EVENTS_UNMATCHED, &[name], kind.without_match());
+            out.add(&c::EVENTS_FILTERED, &[name, "user_space"], kind.passed_over);
+            out.add(&c::EVENTS_UNMATCHED, &[name], kind.unmatched);
             *full.entry(kind.kind.buffer).or_default() += kind.named(Meaning::Lost, "ring_full");
         }
         for (buffer, lost) in full {
@@ -262,7 +262,7 @@ impl Telemetry {
             let mut labels = vec![
                 ("priority", priority.as_str()),
                 ("rule_name", &rule.name),
-                ("source", rule.source),
+                ("source", &rule.source),
             ];
             labels.extend(tags.iter().map(|tag| (tag.as_str(), "true")));
             out.add_with(&c::FALCO_RULES, &labels, matches);
@@ -273,12 +273,6 @@ impl Telemetry {
     #[must_use]
     pub fn uptime(&self) -> f64 {
         self.since.elapsed().as_secs_f64()
-    }
-
-    /// When the sensor started.
-    #[must_use]
-    pub fn started(&self) -> SystemTime {
-        self.identity.started
     }
 }
 
@@ -300,7 +294,7 @@ mod tests {
         let rule = RuleLabel {
             name: "Log \"x\"".into(),
             state: "active",
-            source: "syscall",
+            source: "syscall".into(),
             priority: Priority::Notice,
             tags: vec!["a-b".into()],
         };

@@ -16,6 +16,23 @@ pub struct Loaded {
     pub rules: String,
     /// Digest of the configuration.
     pub config: String,
+    /// Whether lines are JSON instead of text.
+    pub json: bool,
+    /// Whether times in text are ISO 8601.
+    pub iso8601: bool,
+}
+
+impl Loaded {
+    /// What a configuration and rules say of records, with the digests of both.
+    #[must_use]
+    pub fn new(config: &Config, digest: &str, rules: &str) -> Self {
+        Self {
+            rules: rules.to_owned(),
+            config: digest.to_owned(),
+            json: config.json_output,
+            iso8601: config.time_format_iso_8601,
+        }
+    }
 }
 
 /// The identity of the sensor, shared by all threads that write records.
@@ -31,10 +48,6 @@ pub struct Identity {
     pub kernel: String,
     /// When the sensor started.
     pub started: SystemTime,
-    /// Whether lines are JSON instead of text.
-    pub json: bool,
-    /// Whether times in text are ISO 8601.
-    pub iso8601: bool,
     /// Offset of local time from UTC.
     pub offset: UtcOffset,
     loaded: Mutex<Arc<Loaded>>,
@@ -58,10 +71,8 @@ impl Identity {
             boot_id: boot_id.unwrap_or_default().trim().to_owned(),
             kernel: uname.release().to_string_lossy().into_owned(),
             started: SystemTime::now(),
-            json: config.json_output,
-            iso8601: config.time_format_iso_8601,
             offset: crate::local_offset(),
-            loaded: Mutex::default(),
+            loaded: Mutex::new(Arc::new(Loaded::new(config, "", ""))),
         }
     }
 
@@ -71,13 +82,13 @@ impl Identity {
         env!("CARGO_PKG_VERSION")
     }
 
-    /// The digests of what is loaded now.
+    /// What is loaded now.
     #[must_use]
     pub fn loaded(&self) -> Arc<Loaded> {
         Arc::clone(&self.loaded.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Sets the digests after a reload.
+    /// Sets what is loaded, at the start and after a reload.
     pub fn set_loaded(&self, loaded: Loaded) {
         *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
     }

@@ -57,7 +57,8 @@ pub struct Count {
     pub events: u64,
 }
 
-/// Reads the counts that a source keeps before its events reach the rules, for each kind.
+/// Reads the counts that a source keeps before its events reach the rules, for each kind: what it
+/// has seen last, so that no event is done that the source has not seen.
 pub type SourceCounts = Box<dyn Fn() -> Vec<Vec<Count>> + Send + Sync>;
 
 /// The counts of one source. Only the thread of the source writes them, without locks or
@@ -159,37 +160,45 @@ impl Ledger {
     /// All counts at this moment.
     #[must_use]
     pub fn totals(&self) -> SourceTotals {
-        // The source's own counts first: the events in them may be finished when the other counts
-        // are read, but not the other way round.
+        // The source's own counts last: an event that comes meanwhile may be in them and not in
+        // the others, but not the other way round.
+        let mut kinds: Vec<_> = self.kinds.iter().map(|kind| self.after(kind)).collect();
         let own = self.counts.get().map(|read| read());
-        let kinds = self.kinds.iter().enumerate().map(|(index, (kind, entry))| {
-            let received = entry.received.load(Relaxed);
-            let seen = |name| Count {
-                meaning: Meaning::Seen,
-                name,
-                events: received,
-            };
+        for (index, kind) in kinds.iter_mut().enumerate() {
             let own = own.as_ref().and_then(|kinds| kinds.get(index));
-            let own = own.map_or_else(|| vec![seen("seen")], Clone::clone);
-            let lost = self.causes.iter().zip(&entry.lost);
-            let lost = lost.map(|(name, events)| Count {
-                meaning: Meaning::Lost,
-                name,
-                events: events.load(Relaxed),
-            });
-            KindTotals {
-                kind: *kind,
-                counts: own.into_iter().chain(lost).collect(),
-                received,
-                passed_over: entry.passed_over.load(Relaxed),
-                unmatched: entry.unmatched.load(Relaxed),
-                matched: entry.matched.load(Relaxed),
-                lines: entry.lines.load(Relaxed),
-            }
-        });
+            let received = || {
+                vec![Count {
+                    meaning: Meaning::Seen,
+                    name: "seen",
+                    events: kind.received,
+                }]
+            };
+            let own = own.map_or_else(received, Clone::clone);
+            kind.counts.splice(0..0, own);
+        }
         SourceTotals {
             source: self.source,
-            kinds: kinds.collect(),
+            kinds,
+        }
+    }
+
+    /// The counts of a kind without the source's own ones.
+    fn after(&self, (kind, entry): &(Kind, Entry)) -> KindTotals {
+        let lost = self.causes.iter().zip(&entry.lost);
+        let lost = lost.map(|(name, events)| Count {
+            meaning: Meaning::Lost,
+            name,
+            events: events.load(Relaxed),
+        });
+        KindTotals {
+            kind: *kind,
+            counts: lost.collect(),
+            passed_over: entry.passed_over.load(Relaxed),
+            unmatched: entry.unmatched.load(Relaxed),
+            matched: entry.matched.load(Relaxed),
+            lines: entry.lines.load(Relaxed),
+            // Last, as the counts of a source.
+            received: entry.received.load(Relaxed),
         }
     }
 }
@@ -219,7 +228,7 @@ pub struct KindTotals {
     pub received: u64,
     /// Received events for which no rule was evaluated.
     pub passed_over: u64,
-    /// Received events that no rule matched.
+    /// Received events for which rules were evaluated, and that none matched.
     pub unmatched: u64,
     /// Received events that at least one rule matched.
     pub matched: u64,
@@ -264,10 +273,10 @@ impl KindTotals {
         self.of(Meaning::Seen)
     }
 
-    /// Events that the source left out because no rule wants them.
+    /// Events that no rule wants, whether the source left them out or no rule was evaluated.
     #[must_use]
     pub fn filtered(&self) -> u64 {
-        self.of(Meaning::Filtered)
+        self.of(Meaning::Filtered) + self.passed_over
     }
 
     /// Events that are lost, for any cause.
@@ -276,22 +285,19 @@ impl KindTotals {
         self.of(Meaning::Lost)
     }
 
-    /// Events that no rule matched, whether rules were evaluated or not.
-    #[must_use]
-    pub fn without_match(&self) -> u64 {
-        self.passed_over + self.unmatched
-    }
-
-    /// Events that are on their way: 0 at rest, and never negative.
+    /// Events that are on their way: 0 at rest. Never negative if the source reads what it has seen
+    /// after its other counts.
     #[must_use]
     pub fn in_flight(&self) -> i128 {
-        let done = self.filtered() + self.matched + self.without_match() + self.lost();
+        let done = self.filtered() + self.matched + self.unmatched + self.lost();
         i128::from(self.seen()) - i128::from(done)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     const A: Kind = Kind {
@@ -326,9 +332,27 @@ mod tests {
         let totals = ledger.totals();
         assert!(totals.is_balanced(), "{totals:?}");
         assert_eq!(totals.kinds[0].lost(), 4);
+        assert_eq!(totals.kinds[0].filtered(), 10);
+        assert_eq!(totals.kinds[0].unmatched, 1);
         assert_eq!(totals.kinds[0].lines, 10);
         ledger.evaluated(1, 1);
         assert_eq!(ledger.totals().kinds[1].in_flight(), -1);
+    }
+
+    #[test]
+    fn an_event_that_comes_while_the_counts_are_read_is_not_done_before_it_was_seen() {
+        let ledger = Arc::new(Ledger::new("s", [A], &[]));
+        let of_the_source = Arc::clone(&ledger);
+        ledger.set_counts(Box::new(move || {
+            let seen = Count {
+                meaning: Meaning::Seen,
+                name: "seen",
+                events: 0,
+            };
+            of_the_source.evaluated(0, 1);
+            vec![vec![seen]]
+        }));
+        assert_eq!(ledger.totals().kinds[0].in_flight(), 0);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub struct RuleLabel {
     /// Whether it can match: `active`, `partly`, `inactive`, or `off`.
     pub state: &'static str,
     /// The source whose events it is for.
-    pub source: &'static str,
+    pub source: Box<str>,
     /// Its priority.
     pub priority: Priority,
     /// Its tags.
@@ -85,7 +85,7 @@ mod tests {
         RuleLabel {
             name: name.into(),
             state: "active",
-            source: "a",
+            source: "a".into(),
             priority: Priority::Debug,
             tags: Vec::new(),
         }

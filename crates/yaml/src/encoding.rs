@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// The text of a file in UTF-8, UTF-16 or UTF-32, as yaml-cpp recognizes them: by a byte order
 /// mark, or by the zero bytes around the first character. The mark is removed; what is no character
-/// becomes U+FFFD, and [`crate::parse`] warns about that.
+/// becomes U+FFFD, and [`crate::parse()`] warns about that.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
     match bytes {

@@ -88,8 +88,7 @@ pub fn parse(source: &Source, limits: &Limits) -> Result<Parsed, Diagnostic> {
     let parsed = loader.parsed;
     result.map(|()| parsed).map_err(|failure| {
         let position = source.position(failure.offset);
-        let message = format!("not YAML: {}", failure.message);
-        let diagnostic = Diagnostic::error(source, position, message);
+        let diagnostic = Diagnostic::error(source, position, failure.message);
         match failure.hint {
             Some(hint) => diagnostic.hint(hint),
             None => diagnostic,
@@ -308,7 +307,7 @@ impl<'a> Loader<'a> {
 
     fn bound_depth(&self, offset: usize, levels: usize) -> Result<(), Failure> {
         if self.depth + levels > self.limits.depth {
-            return Err(Failure::new(offset, too_deep(self.limits)));
+            return Err(Failure::with(offset, too_deep(self.limits)));
         }
         Ok(())
     }
@@ -318,7 +317,7 @@ impl<'a> Loader<'a> {
         if self.nodes > self.limits.nodes {
             let message = format!("more than {} values", self.limits.nodes);
             return Err(
-                Failure::new(offset, message).hint("aliases count with all that they stand for")
+                Failure::with(offset, message).hint("aliases count with all that they stand for")
             );
         }
         Ok(())

@@ -5,6 +5,9 @@ use sensor_ebpf::{BackedUp, Counter, CpuCounts, Kind};
 
 use super::maps::{COUNTS, element, unknown};
 
+/// How many counters a CPU has.
+const LEN: usize = size_of::<CpuCounts>() / size_of::<u64>();
+
 /// Counts an event.
 #[inline(always)]
 pub fn count(kind: Kind, counter: Counter) {
@@ -23,7 +26,10 @@ fn add_one(index: usize) {
     let cpu = unsafe { bpf_get_smp_processor_id() };
     // By a mask and not by a comparison, behind which the program would be verified for each
     // outcome by itself. It changes no index.
-    let index = unknown(index) & (size_of::<CpuCounts>() / size_of::<u64>() - 1);
+    const {
+        assert!(LEN.is_power_of_two());
+    }
+    let index = unknown(index) & (LEN - 1);
     if let Some(counts) = element(&COUNTS, cpu) {
         // SAFETY: the index is in the map's value, of this CPU; programs that count the
         // same do not interrupt each other on a CPU, so a plain addition loses nothing.

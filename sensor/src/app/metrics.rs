@@ -7,7 +7,7 @@ use std::{
 };
 
 use events::ReleaseCounts;
-use falco_rules::Priority;
+use falco_rules::{Priority, Source as _};
 use metadata::Counters;
 use serde_json::Value;
 use telemetry::{Exposition, Ledger, Meaning, Telemetry, catalog};
@@ -17,6 +17,7 @@ use crate::{
     sources::syscall::{
         PendingFigures,
         capture::{KernelCounts, Programs, RingFill},
+        fields::Syscall,
         self_test::Marker,
     },
 };
@@ -84,6 +85,7 @@ pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
         }
     }));
     telemetry.collect(Box::new(move |out| {
+        out.add(&catalog::FALCO_ENGINE, &["modern_bpf", Syscall::NAME], 1);
         out.add(&catalog::RING_SIZE, &[], fill.size());
         if let Some(unread) = fill.unread() {
             out.add(&catalog::RING_FILL, &[], unread);

@@ -1,15 +1,21 @@
 //! The sensor's life: start everything, observe, drain, print a summary.
 
+mod derived;
 mod inspect;
 mod metrics;
 mod monitor;
-mod needs;
 mod observe;
 mod options;
+mod outcome;
+mod quiet;
+mod readiness;
 mod rights;
 mod rules;
 mod start;
 mod summary;
+mod support;
+mod tree;
 
 pub use inspect::inspect;
 pub use observe::run;
+pub use outcome::Outcome;

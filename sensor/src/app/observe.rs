@@ -1,6 +1,7 @@
 //! Observes the node, from the start to the summary.
 
 use std::{
+    io::IsTerminal as _,
     path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed, mpsc},
     time::{Duration, Instant},
@@ -11,25 +12,31 @@ use config::{Config, ConfigError, WantedEnv};
 use events::{Feed, Reload};
 use metadata::{MetadataTasks, Resolver};
 use outputs::Control;
-use telemetry::{Condition, Identity, Ledger, Loaded, Telemetry};
+use telemetry::{Identity, Ledger, Loaded, Telemetry};
 use tokio::runtime::Runtime;
 use tracing::{debug, error, info, warn};
 
 use super::{
+    Outcome,
+    inspect::refused,
     monitor::{Monitor, Observed},
     options,
-    rules::{self, Remarks},
+    quiet::Quiet,
+    readiness::{Readiness, judge_runtimes},
+    rights,
+    rules::{self, RuleLog},
     start::start,
-    summary,
+    summary::Summary,
+    tree,
 };
 use crate::{
     cli::{self, Args},
     lifecycle::{self, Instance, PidFile, Request, Signals, Watch},
-    logging,
-    reports::{self, OutputReport},
+    logging::{self, explain},
+    reports::OutputReport,
     sources::syscall::{
         self, Rules, SystemCalls,
-        capture::Programs,
+        capture::{Programs, Reach},
         fields::Needs,
         rules::{Code, Compilation, RuleSet},
         self_test::SelfTest,
@@ -39,35 +46,56 @@ use crate::{
 /// How often the main thread does its periodic work, between requests.
 const TICK: Duration = Duration::from_millis(500);
 
+/// How often it does so until the sensor is ready.
+const START_TICK: Duration = Duration::from_millis(10);
+
 /// How often the sensor gives freed memory back to the kernel.
 const GIVE_BACK: Duration = Duration::from_secs(10);
 
-/// Observes until a request stops the sensor or a part of it fails. Returns false after a failure.
+/// Observes until a request stops the sensor or a part of it fails.
 ///
 /// # Errors
 /// If the sensor cannot start.
-pub fn run(args: &Args) -> anyhow::Result<bool> {
+pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     lifecycle::keep_large_apart();
     let mut watch = Watch::default();
     let loaded = &configuration(args, &mut watch)?;
     let config = &loaded.config;
     logging::apply(config);
+    rights::check()?;
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
+    tree::check(config)?;
     let rules = Arc::new(rules_of(loaded)?);
-    let mut remarks = Remarks::default();
+    let mut remarks = RuleLog::default();
     remarks.say(&rules);
     let _instance = Instance::take(&config.sensor.instance)?;
     let _pid_file = match &args.pid_file {
-        Some(path) => Some(PidFile::create(path).with_context(|| path.display().to_string())?),
+        Some(path) => {
+            let file = PidFile::create(path);
+            Some(file.with_context(|| format!("cannot write the pid file {}", path.display()))?)
+        }
         None => None,
     };
     let mut started = start(loaded, rules)?;
-    info!("ready");
-    let asked = started.wait(args, loaded, watch, remarks);
+    let end = started.wait(args, loaded, watch, remarks);
+    if end.unread {
+        started.leave(&end.config);
+        return Ok(Outcome::Unread);
+    }
     info!("stopping");
-    started.stop(config, asked)
+    started.stop(&end.config, end.drops)
+}
+
+/// Why the sensor stops waiting.
+struct End {
+    /// The configuration in force.
+    config: Config,
+    /// The counts of the monitor, see [`Monitor::counts`].
+    drops: (u64, u64),
+    /// Whether nobody reads the lines any more.
+    unread: bool,
 }
 
 /// The running sensor.
@@ -81,6 +109,7 @@ pub(super) struct Running {
     pub(super) metadata: MetadataTasks,
     pub(super) resolver: Resolver,
     pub(super) self_test: Option<SelfTest>,
+    pub(super) reach: Reach,
     pub(super) programs: Programs,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) _signals: Signals,
@@ -88,26 +117,34 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Waits until the sensor has to stop. Returns the counts of the monitor, see
-    /// [`Monitor::counts`].
+    /// Waits until the sensor has to stop.
     fn wait(
         &mut self,
         args: &Args,
         loaded: &config::Loaded,
         mut watch: Watch,
-        mut remarks: Remarks,
-    ) -> (u64, u64) {
+        mut remarks: RuleLog,
+    ) -> End {
         let mut config = loaded.config.clone();
         let mut monitor = Monitor::new(&config, &self.telemetry, self.self_test.take());
+        let mut readiness = Readiness::new();
+        let mut quiet = Quiet::new(self.reach);
+        let (mut unread, mut said_unread) = (false, false);
         let mut looked = Instant::now();
         let mut given_back = Instant::now();
         let end = args
             .stop_after
-            .map(|seconds| Instant::now() + Duration::from_secs(seconds));
+            .filter(|seconds| *seconds > 0)
+            .and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
         loop {
             let mut reload = false;
-            let left = end.map_or(TICK, |end| end.saturating_duration_since(Instant::now()));
-            match self.requests.recv_timeout(left.min(TICK)) {
+            let mut tick = TICK;
+            if !readiness.is_settled() {
+                self.look_at_health(&mut readiness);
+                tick = START_TICK;
+            }
+            let left = end.map_or(tick, |end| end.saturating_duration_since(Instant::now()));
+            match self.requests.recv_timeout(left.min(tick)) {
                 Ok(Request::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
                 Ok(Request::Reload) => reload = true,
                 Ok(Request::Reopen) => self.control.reopen(),
@@ -116,10 +153,22 @@ impl Running {
             if self.feed.has_ended() || end.is_some_and(|end| Instant::now() >= end) {
                 break;
             }
+            if self.control.is_unread() {
+                if self.control.active().len() == 1 {
+                    unread = true;
+                    break;
+                }
+                if !std::mem::replace(&mut said_unread, true) {
+                    error!("nobody reads standard output any more; the other outputs go on");
+                }
+            }
             if looked.elapsed() >= Duration::from_secs(1) {
                 looked = Instant::now();
                 reload |= config.watch_config_files && watch.changed();
-                self.look_at_health();
+                self.look_at_health(&mut readiness);
+            }
+            if let Some(ready) = readiness.ready_since() {
+                quiet.look(Instant::now(), ready, || self.ledger.totals(), &config);
             }
             if given_back.elapsed() >= GIVE_BACK {
                 given_back = Instant::now();
@@ -139,20 +188,18 @@ impl Running {
                 break;
             }
         }
-        monitor.counts()
+        End {
+            config,
+            drops: monitor.counts(),
+            unread,
+        }
     }
 
-    fn look_at_health(&self) {
-        let health = &self.telemetry.health;
+    fn look_at_health(&self, readiness: &mut Readiness) {
         self.telemetry.probe();
-        if self.metadata.health().runtimes_ready() {
-            health.hold(Condition::ContainerdAnswered);
-        } else {
-            health.fail(
-                Condition::ContainerdAnswered,
-                "a container runtime does not answer",
-            );
-        }
+        let health = &self.telemetry.health;
+        judge_runtimes(&self.metadata.health(), health);
+        readiness.look(health, Instant::now());
     }
 
     /// Reads configuration and rules again. After any error the old configuration and rules stay in
@@ -161,7 +208,7 @@ impl Running {
         &self,
         args: &Args,
         watch: &mut Watch,
-        remarks: &mut Remarks,
+        remarks: &mut RuleLog,
     ) -> Option<config::Loaded> {
         let done = self.try_reload(args, watch, remarks);
         let telemetry = &self.telemetry;
@@ -174,7 +221,10 @@ impl Running {
             }
             Err(error) => {
                 telemetry.failed_reloads.fetch_add(1, Relaxed);
-                error!("not reloaded, the old configuration and rules stay: {error:#}");
+                error!(
+                    "not reloaded, the old configuration and rules stay: {}",
+                    explain(error.as_ref())
+                );
                 None
             }
         }
@@ -184,7 +234,7 @@ impl Running {
         &self,
         args: &Args,
         watch: &mut Watch,
-        remarks: &mut Remarks,
+        remarks: &mut RuleLog,
     ) -> anyhow::Result<config::Loaded> {
         let loaded = configuration(args, watch)?;
         for warning in &loaded.warnings {
@@ -210,45 +260,64 @@ impl Running {
         self.resolver.set(&domains, refresh)?;
         self.outputs.set_timeout(loaded.config.output_timeout.0);
         logging::apply(&loaded.config);
-        self.identity.set_loaded(Loaded {
-            rules: digest,
-            config: loaded.digest.clone(),
-        });
+        lifecycle::set_patience(loaded.config.sensor.stop_deadline.0);
+        let now = Loaded::new(&loaded.config, &loaded.digest, &digest);
+        self.identity.set_loaded(now);
         Ok(loaded)
     }
 
-    fn stop(self, config: &Config, drops: (u64, u64)) -> anyhow::Result<bool> {
+    /// Stops, and prints the summary.
+    fn stop(self, config: &Config, drops: (u64, u64)) -> anyhow::Result<Outcome> {
         let Ok(finished) = self.feed.stop() else {
             bail!("the capture thread panicked");
         };
-        let counts = finished.outputs.stop(config.sensor.stop_deadline.0);
-        eprint!(
-            "{}",
-            reports::drop_summary(&self.telemetry, &self.outputs, drops)
-        );
-        eprint!(
-            "{}",
-            summary::text(&self.ledger.totals(), &finished.figures, &counts)
-        );
-        eprint!("{}", summary::skipped(&self.programs.read()));
+        let summary = Summary {
+            outputs: finished.outputs.stop(config.sensor.stop_deadline.0),
+            telemetry: &self.telemetry,
+            totals: self.ledger.totals(),
+            waiting: finished.figures,
+            programs: self.programs.read(),
+            drops,
+        };
+        let text = if std::io::stderr().is_terminal() {
+            summary.for_people()
+        } else {
+            summary.for_programs()
+        };
+        eprint!("{text}");
         if let Some(error) = finished.error {
             error!("the capture thread ended: {error}");
-            return Ok(false);
+            return Ok(Outcome::Failed);
         }
-        Ok(!lifecycle::panicked())
+        Ok(if lifecycle::panicked() {
+            Outcome::Failed
+        } else {
+            Outcome::Done
+        })
+    }
+
+    /// Stops without a word, since nobody reads what the sensor writes.
+    fn leave(self, config: &Config) {
+        if let Ok(finished) = self.feed.stop() {
+            // Nobody is left who would hear of lines that are lost.
+            let _ = finished.outputs.stop(config.sensor.stop_deadline.0);
+        }
     }
 }
 
 /// Reads the configuration. `watch` reports any change of the configuration or its rules from here
 /// on, also a change made while this function reads them.
-fn configuration(args: &Args, watch: &mut Watch) -> Result<config::Loaded, ConfigError> {
+fn configuration(args: &Args, watch: &mut Watch) -> anyhow::Result<config::Loaded> {
     loop {
         // The next lines read whatever has changed until now.
         watch.changed();
         let read = cli::configuration(args);
         let new = match &read {
             Ok(loaded) => watch.add(watched(loaded)),
-            Err(error) => watch.add(error.files()),
+            Err(error) => match error.downcast_ref::<ConfigError>() {
+                Some(error) => watch.add(error.files()),
+                None => false,
+            },
         };
         // The configuration named a file that was not watched while it was read, so read everything
         // again.
@@ -270,11 +339,12 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
             report,
         }) => {
             for problem in report.problems() {
-                if problem.code == Code::Spelling {
-                    // Falco takes the spelling silently.
-                    debug!("{}", problem.diagnostic);
-                } else {
-                    warn!("{}", problem.diagnostic);
+                let told = &problem.diagnostic;
+                match problem.code {
+                    // Falco takes the spelling, and leaves out files that are not there, silently.
+                    Code::Spelling => debug!("{told}"),
+                    Code::FileRead => info!("{told}"),
+                    _ => warn!("{told}"),
                 }
             }
             let wants_env = set.requirements().needs.contains(Needs::ENV);
@@ -285,6 +355,6 @@ fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
             }
             Ok(set)
         }
-        Ok(Compilation { set: None, report }) | Err(report) => bail!("{}", report.text()),
+        Ok(Compilation { set: None, report }) | Err(report) => Err(refused(&report)),
     }
 }

@@ -6,16 +6,40 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::bail;
 use config::Config;
+use events::EventSource as _;
+use rustix::thread::CapabilitySet;
 use telemetry::Identity;
 use tracing::{info, warn};
 
-use crate::lifecycle::{self, Needs};
+use crate::{
+    lifecycle::{self, Rights},
+    sources::syscall::SystemCalls,
+};
+
+/// Checks that this process may load eBPF programs, before anything is tried.
+///
+/// # Errors
+/// If it may not.
+pub(super) fn check() -> anyhow::Result<()> {
+    let has = rustix::thread::capabilities(None)?.effective;
+    // Before CAP_BPF and CAP_PERFMON, CAP_SYS_ADMIN was the right; the kernel still takes it.
+    let enough = [
+        CapabilitySet::SYS_ADMIN,
+        CapabilitySet::BPF | CapabilitySet::PERFMON,
+    ];
+    if !enough.into_iter().any(|rights| has.contains(rights)) {
+        let rights = SystemCalls::RIGHTS.join(" and ");
+        bail!("needs root, or {rights}: sudo sensor");
+    }
+    Ok(())
+}
 
 /// Gives up the capabilities that the sensor no longer needs. If the kernel refuses, the sensor
 /// logs the error and goes on with more capabilities than it needs.
 pub(super) fn give_up(config: &Config, identity: &Identity) {
-    match lifecycle::lock_down(needs(config, identity)) {
+    match lifecycle::lock_down(rights(config, identity)) {
         Ok(()) => info!("rights given up"),
         Err(error) => warn!("not all rights could be given up: {error}"),
     }
@@ -23,7 +47,7 @@ pub(super) fn give_up(config: &Config, identity: &Identity) {
 
 /// The capabilities that the output files need beyond those that every sensor keeps. Call this
 /// after the outputs have started, when the log's directory exists.
-fn needs(config: &Config, identity: &Identity) -> Needs {
+fn rights(config: &Config, identity: &Identity) -> Rights {
     let own = rustix::process::geteuid().as_raw();
     let tuning = &config.sensor.file_output;
     let owner = tuning.owner;
@@ -52,7 +76,7 @@ fn needs(config: &Config, identity: &Identity) -> Needs {
     // after an error.
     let given_away = owner.and_then(|owner| owner.uid);
     let given_away = !paths.is_empty() && given_away.is_some_and(|uid| uid != own);
-    Needs {
+    Rights {
         chown: owner.is_some(),
         dac_override: foreign || given_away,
         sys_admin: false,
@@ -81,7 +105,7 @@ mod tests {
         config.file_output.enabled = true;
         config.file_output.filename = directory.join("{node}/falco.log");
         config.sensor.file_output.owner = owner.map(|owner| owner.parse().unwrap());
-        needs(&config, &Identity::new(&config)).dac_override
+        rights(&config, &Identity::new(&config)).dac_override
     }
 
     #[test]

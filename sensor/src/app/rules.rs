@@ -28,6 +28,12 @@ const BUILT_IN: &[(&str, &str)] = &[
     ),
 ];
 
+/// Rules that show every exec of the machine, for somebody who tries the sensor on a host.
+pub(super) const HOST: (&str, &str) = (
+    "built-in/host.yaml",
+    include_str!("../../../deploy/rules/development.yaml"),
+);
+
 /// The base files: macros and lists that rules rely on. A macro stands behind those that it uses.
 const BASE: &[(&str, &str)] = &[
     (
@@ -66,12 +72,12 @@ pub(super) fn compile(files: Vec<RuleFile>, config: &Config) -> Compilation {
 
 /// What the log has said about the rules that are loaded, so that it says the same once only.
 #[derive(Debug, Default)]
-pub(super) struct Remarks {
+pub(super) struct RuleLog {
     tally: String,
     said: BTreeSet<String>,
 }
 
-impl Remarks {
+impl RuleLog {
     /// Logs how many rules can match, and what is new about those that cannot.
     pub(super) fn say(&mut self, set: &RuleSet) {
         let (tally, new) = self.news(set);
@@ -108,25 +114,48 @@ pub(super) fn base() -> String {
 /// # Errors
 /// The report, if a file cannot be read or if the configured paths lead to no file at all.
 pub(super) fn load(config: &Config) -> Result<Compilation, Report> {
-    if config.rules_files.is_empty() {
-        let file = |(name, text): &(&str, &str)| RuleFile::new(*name, *text);
-        return Ok(compile(BUILT_IN.iter().map(file).collect(), config));
-    }
-    let optional = |path: &PathBuf| config.optional_rules_files.contains(path);
-    let (missing, paths): (Vec<_>, Vec<_>) = config
-        .rules_files
-        .iter()
-        .cloned()
-        .partition(|path| optional(path) && is_missing(path));
-    let files = read(&paths).map_err(Report::unreadable)?;
-    if files.is_empty() {
-        let problems = config.rules_files.iter().map(|path| nothing(path));
-        return Err(Report::unreadable(problems.collect()));
-    }
+    let (files, missing) = files(config)?;
     let mut compilation = compile(files, config);
     let reports = missing.iter().map(|path| left_out(path));
     compilation.report.files.splice(0..0, reports);
     Ok(compilation)
+}
+
+/// The configured rule files, or the built-in ones; and the configured paths that are left out
+/// because they are not there. The name of a built-in file, such as `built-in/host.yaml`, is a path
+/// that leads to it.
+///
+/// # Errors
+/// The report, if a file cannot be read or if the configured paths lead to no file at all.
+pub(super) fn files(config: &Config) -> Result<(Vec<RuleFile>, Vec<PathBuf>), Report> {
+    let built_in = |(name, text): &(&str, &str)| RuleFile::new(*name, *text);
+    if config.rules_files.is_empty() {
+        return Ok((BUILT_IN.iter().map(built_in).collect(), Vec::new()));
+    }
+    let optional = |path: &PathBuf| config.optional_rules_files.contains(path);
+    let (mut files, mut missing, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    for path in &config.rules_files {
+        let by_name = BUILT_IN.iter().chain([&HOST]);
+        let mut by_name = by_name.filter(|(name, _)| path == Path::new(name));
+        if let Some(file) = by_name.next() {
+            files.push(built_in(file));
+        } else if optional(path) && is_missing(path) {
+            missing.push(path.clone());
+        } else {
+            match read(std::slice::from_ref(path)) {
+                Ok(read) => files.extend(read),
+                Err(unreadable) => problems.extend(unreadable),
+            }
+        }
+    }
+    if problems.is_empty() && files.is_empty() {
+        problems.extend(config.rules_files.iter().map(|path| nothing(path)));
+    }
+    if problems.is_empty() {
+        Ok((files, missing))
+    } else {
+        Err(Report::unreadable(problems))
+    }
 }
 
 fn is_missing(path: &Path) -> bool {
@@ -251,6 +280,14 @@ mod tests {
     }
 
     #[test]
+    fn a_built_in_file_is_read_by_its_name() {
+        let (_directory, mut args) = scene(&[]);
+        args.rules = vec![HOST.0.into(), BUILT_IN[0].0.into()];
+        let set = load_with(&args).unwrap().set.unwrap();
+        assert_eq!(set.rules().len(), 2);
+    }
+
+    #[test]
     fn the_built_in_rules_apply_where_no_rules_are_configured() {
         let (_directory, args) = scene(&[]);
         let set = load_with(&args).unwrap().set.unwrap();
@@ -312,7 +349,7 @@ mod tests {
         };
         let set = |text: &str| rule_of(text, &[]).unwrap().set.unwrap();
         let both = set(&(rule("execs", "execve") + &rule("opens", "openat")));
-        let mut remarks = Remarks::default();
+        let mut remarks = RuleLog::default();
         let (tally, new) = remarks.news(&both);
         let expected = "2 rules from 1 file: 1 active, 1 inactive";
         assert_eq!(tally.as_deref(), Some(expected));

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering::Relaxed, mpsc};
 use anyhow::Context as _;
 use config::Config;
 use events::{EventSource as _, Feed, ReleaseCounts};
-use metadata::{Counters, Metadata, MetadataTasks, Notice, Resolver, Users};
+use metadata::{Counters, Domains, Metadata, MetadataTasks, Notice, Resolver, Users};
 use outputs::Outputs;
 use telemetry::{Condition, Identity, Loaded, Telemetry};
 use tokio::runtime::Runtime;
@@ -33,10 +33,7 @@ use crate::{
 pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running> {
     let config = &loaded.config;
     let identity = Arc::new(Identity::new(config));
-    identity.set_loaded(Loaded {
-        rules: rules.digest().to_owned(),
-        config: loaded.digest.clone(),
-    });
+    identity.set_loaded(Loaded::new(config, &loaded.digest, rules.digest()));
     let telemetry = Arc::new(Telemetry::new(Arc::clone(&identity)));
     let (sender, requests) = mpsc::channel();
     let signals = {
@@ -46,7 +43,8 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
     };
     {
         let telemetry = Arc::clone(&telemetry);
-        lifecycle::install_panic_hook(config.sensor.stop_deadline.0, move || {
+        lifecycle::set_patience(config.sensor.stop_deadline.0);
+        lifecycle::install_panic_hook(move || {
             telemetry.panics.fetch_add(1, Relaxed);
             // The thread that receives requests may be the one that panicked.
             let _ = sender.send(Request::Stop);
@@ -80,11 +78,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
     let namespaces = options::metadata(config).runtimes.namespaces;
     let cgroups = syscall::options::cgroups(config, place.as_ref(), namespaces);
     syscall::confine(&mut capture, &cgroups)?;
-    let lineage = Lineage::scan(
-        &config.sensor.proc_root,
-        rules.requirements().variables.clone(),
-        Arc::clone(&counters),
-    );
+    let lineage = lineage(config, &rules, &counters);
     let kernel = Arc::new(counts);
     let ledger = Arc::new(SystemCalls::ledger());
     let releases = Arc::<ReleaseCounts>::default();
@@ -98,11 +92,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         marker: Arc::clone(&marker),
     };
     metrics::connect(&telemetry, sources);
-    let (domains, resolver) =
-        Resolver::new(Arc::clone(&counters), Arc::new(|notice| announce(&notice)));
-    resolver
-        .set(&rules.requirements().domains, config.sensor.dns.refresh.0)
-        .context("cannot start the threads that resolve names")?;
+    let (domains, resolver) = start_resolver(config, &rules, &counters)?;
     let parts = PipelineParts {
         rules,
         alerts: options::alerts(config),
@@ -134,6 +124,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         metadata,
         resolver,
         self_test,
+        reach: request.reach,
         programs,
         requests,
         _signals: signals,
@@ -162,9 +153,33 @@ fn start_metadata(
     if !options.runtimes.sockets.is_empty() {
         telemetry.health.require(Condition::ContainerdAnswered);
     }
+    metadata::start(
+        options,
+        runtime.handle(),
+        counters,
+        Arc::new(|notice| announce(&notice)),
+    )
+    .context("cannot start the metadata tasks")
+}
+
+/// The programs that run now.
+fn lineage(config: &Config, rules: &RuleSet, counters: &Arc<Counters>) -> Lineage {
+    let variables = rules.requirements().variables.clone();
+    Lineage::scan(&config.sensor.proc_root, variables, Arc::clone(counters))
+}
+
+/// Starts to resolve the domain names that rules mention.
+fn start_resolver(
+    config: &Config,
+    rules: &RuleSet,
+    counters: &Arc<Counters>,
+) -> anyhow::Result<(Domains, Resolver)> {
     let notify = Arc::new(|notice| announce(&notice));
-    metadata::start(options, runtime.handle(), counters, notify)
-        .context("cannot start the metadata tasks")
+    let (domains, resolver) = Resolver::new(Arc::clone(counters), notify);
+    resolver
+        .set(&rules.requirements().domains, config.sensor.dns.refresh.0)
+        .context("cannot start the threads that resolve names")?;
+    Ok((domains, resolver))
 }
 
 /// Starts the web server if the configuration enables it.
@@ -219,12 +234,18 @@ fn start_self_test(
 
 fn announce(notice: &Notice) {
     match notice {
-        Notice::RuntimeUp { .. }
-        | Notice::KubeUp { .. }
-        | Notice::DomainResolved { .. }
-        | Notice::RuntimesAbsent {
+        Notice::RuntimeUp { .. } | Notice::KubeUp { .. } | Notice::DomainResolved { .. } => {
+            info!("{notice}");
+        }
+        // The configuration leaves open whether there is one; a pod runs in one.
+        Notice::RuntimesAbsent {
             is_required: false, ..
-        } => info!("{notice}"),
+        } if !is_in_a_pod() => info!("{notice}"),
         _ => warn!("{notice}"),
     }
+}
+
+/// Whether Kubernetes started this process: it gives each pod the address of its API server.
+fn is_in_a_pod() -> bool {
+    std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }

@@ -1,8 +1,10 @@
 //! The arguments of the command line.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, ValueEnum};
+
+use super::refused;
 
 /// Every exec and connect of a node, with its container and pod, as
 /// Falco-compatible JSON.
@@ -23,11 +25,11 @@ pub struct Args {
     /// Rules file or directory; repeatable; replaces the configured list
     #[arg(short = 'r', value_name = "FILE|DIR", action = ArgAction::Append)]
     pub rules: Vec<PathBuf>,
-    /// Set a key of the configuration: `key=value`, `list[]=value`, `list[0]=value`; repeatable
+    /// Set a key of the configuration: `key=value`, `list[]=value`, `list[0].key=value`; repeatable
     #[arg(short = 'o', long = "option", value_name = "KEY=VALUE", action = ArgAction::Append)]
     pub overrides: Vec<String>,
     /// Validate rules files and exit; repeatable
-    #[arg(short = 'V', long = "validate", value_name = "FILE", action = ArgAction::Append)]
+    #[arg(short = 'V', long = "validate", value_name = "FILE|DIR", action = ArgAction::Append)]
     pub validate: Vec<PathBuf>,
     /// List the rules, and why a rule is inactive
     #[arg(short = 'L')]
@@ -41,16 +43,47 @@ pub struct Args {
     /// With --list: names only
     #[arg(short = 'N')]
     pub names_only: bool,
-    /// Form of lists
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    /// Form of the lists of fields and of events
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        ignore_case = true,
+        conflicts_with = "markdown"
+    )]
     pub format: Option<ListFormat>,
-    /// List the kinds of events
+    /// The same as --format markdown (deprecated)
     #[arg(long)]
+    pub markdown: bool,
+    /// List the kinds of events
+    #[arg(long, alias = "list-syscall-events")]
     pub list_events: bool,
+    /// List the events that are left out unless the configuration asks for them
+    #[arg(short = 'i')]
+    pub ignored_events: bool,
+    /// List the loaded plugins: none
+    #[arg(long)]
+    pub list_plugins: bool,
+    /// Describe a plugin: there are none
+    #[arg(long, value_name = "PLUGIN")]
+    pub plugin_info: Option<String>,
+    /// Observe this source of events only: `syscall`
+    #[arg(long, value_name = "SOURCE", action = ArgAction::Append, conflicts_with = "disable_source")]
+    pub enable_source: Vec<String>,
+    /// Do not observe this source of events
+    #[arg(long, value_name = "SOURCE", action = ArgAction::Append)]
+    pub disable_source: Vec<String>,
+    /// Append to the output of each rule: FORMAT, or with `c` and `k` what Falco suggests of
+    /// containers and pods (deprecated: use -o append_output)
+    #[arg(short = 'p', long = "print", value_name = "FORMAT")]
+    pub print: Option<String>,
     /// Check the configuration and the rules, and exit
     #[arg(long)]
     pub dry_run: bool,
-    /// Stop after this number of seconds
+    /// With --dry-run: unknown keys of the configuration are errors
+    #[arg(long, requires = "dry_run")]
+    pub strict: bool,
+    /// Stop after this number of seconds; 0: never
     #[arg(short = 'M', value_name = "SECONDS")]
     pub stop_after: Option<u64>,
     /// Write each line at once, also under load
@@ -65,6 +98,18 @@ pub struct Args {
     /// Print the macros and lists that come before the first rules file
     #[arg(long)]
     pub print_base_rules: bool,
+    /// Print the JSON schema of the configuration
+    #[arg(long)]
+    pub config_schema: bool,
+    /// Print the JSON schema of rules files
+    #[arg(long)]
+    pub rule_schema: bool,
+    /// Print what a report of a defect needs, as JSON: versions, configuration, rules files
+    #[arg(long)]
+    pub support: bool,
+    /// Print the size of a page of memory
+    #[arg(long)]
+    pub page_size: bool,
     /// Log debug messages too
     #[arg(short = 'v')]
     pub verbose: bool,
@@ -92,99 +137,34 @@ pub enum ListFormat {
     Json,
 }
 
-/// What the command line asks the sensor to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Observe the node.
-    Run,
-    /// Check everything and stop.
-    DryRun,
-    /// Check these rule files.
-    Validate(Vec<PathBuf>),
-    /// List the rules.
-    ListRules,
-    /// Describe one rule.
-    DescribeRule(String),
-    /// List the fields.
-    ListFields {
-        /// Only the fields of this class.
-        class: Option<String>,
-        /// Only the names of the fields.
-        names_only: bool,
-        /// Form of the list.
-        format: ListFormat,
-    },
-    /// List the kinds of events.
-    ListEvents {
-        /// Form of the list.
-        format: ListFormat,
-    },
-    /// Print the configuration.
-    PrintConfig,
-    /// Print the macros and lists of the base files.
-    PrintBaseRules,
-    /// Print the version.
-    Version,
-}
-
 impl Args {
-    /// Parses the command line of this process. Prints an error (or the help, with exit code 0);
-    /// after an error the exit code is Falco's: 1.
+    /// Parses the command line of this process. Prints an error as one line (or the help, with
+    /// exit code 0); after an error the exit code is Falco's: 1.
     ///
     /// # Errors
     /// The exit code, if the process has nothing more to do.
     pub fn from_command_line() -> Result<Self, u8> {
         Self::try_parse().map_err(|error| {
-            let help = !error.use_stderr();
+            if error.use_stderr() {
+                eprintln!("Error: {}", refused::line(&error));
+                return 1;
+            }
             // If the help cannot be printed, no place is left to report the error.
             let _ = error.print();
-            u8::from(!help)
+            0
         })
     }
 
-    /// The action that the command line asks for; the first one if there are more.
+    /// Whether `-o` on the command line sets `json_output`, and to what. The default of the
+    /// configuration is for the lines of events; a list is in JSON on a terminal only if
+    /// somebody asks for it here.
     #[must_use]
-    pub fn action(&self) -> Action {
-        let format = self.format.unwrap_or_default();
-        if self.version {
-            return Action::Version;
-        }
-        if let Some(class) = &self.list {
-            return Action::ListFields {
-                class: (!class.is_empty() && class != "syscall").then(|| class.clone()),
-                names_only: self.names_only,
-                format,
-            };
-        }
-        if self.list_events {
-            return Action::ListEvents { format };
-        }
-        if !self.validate.is_empty() {
-            return Action::Validate(self.validate.clone());
-        }
-        if let Some(rule) = &self.describe_rule {
-            return Action::DescribeRule(rule.clone());
-        }
-        match self {
-            Self {
-                list_rules: true, ..
-            } => Action::ListRules,
-            Self {
-                print_config: true, ..
-            } => Action::PrintConfig,
-            Self {
-                print_base_rules: true,
-                ..
-            } => Action::PrintBaseRules,
-            Self { dry_run: true, .. } => Action::DryRun,
-            _ => Action::Run,
-        }
-    }
-
-    /// The time after which the sensor stops by itself.
-    #[must_use]
-    pub fn stop_after(&self) -> Option<Duration> {
-        self.stop_after.map(Duration::from_secs)
+    pub fn asks_for_json(&self) -> Option<bool> {
+        let mut values = self.overrides.iter().rev();
+        values.find_map(|text| match text.split_once('=') {
+            Some((key, value)) if key.trim() == "json_output" => Some(value.trim() == "true"),
+            _ => None,
+        })
     }
 }
 
@@ -205,26 +185,15 @@ mod tests {
 
     #[test]
     fn falcos_flags_are_understood() {
-        let args = parse("sensor -c f.yaml -r a -r b -o x=1 -o y[]=2 -M 10 -U -P pid");
+        let args = parse("sensor -c f.yaml -r a -r b -o x=1 -o y[]=2 -M 10 -U -P pid -pk");
         assert_eq!(args.rules, ["a", "b"].map(PathBuf::from));
         assert_eq!(args.overrides, ["x=1", "y[]=2"]);
-        assert_eq!(args.stop_after(), Some(Duration::from_secs(10)));
-        assert_eq!(args.action(), Action::Run);
-    }
-
-    #[test]
-    fn a_list_may_name_a_class() {
-        let fields = |class: Option<&str>, names_only| Action::ListFields {
-            class: class.map(str::to_owned),
-            names_only,
-            format: ListFormat::Text,
-        };
-        assert_eq!(parse("sensor --list").action(), fields(None, false));
+        assert_eq!(args.stop_after, Some(10));
+        assert_eq!(args.print.as_deref(), Some("k"));
         assert_eq!(
-            parse("sensor --list=proc -N").action(),
-            fields(Some("proc"), true)
+            parse("sensor --list --format JSON").format,
+            Some(ListFormat::Json)
         );
-        assert_eq!(parse("sensor --list=syscall").action(), fields(None, false));
     }
 
     #[test]
@@ -234,20 +203,13 @@ mod tests {
     }
 
     #[test]
-    fn each_listing_is_an_action() {
-        assert_eq!(parse("sensor -L").action(), Action::ListRules);
+    fn the_last_json_output_of_the_command_line_counts() {
+        let asks = |line| parse(line).asks_for_json();
+        assert_eq!(asks("sensor -L"), None);
+        assert_eq!(asks("sensor -L -o json_output=true"), Some(true));
         assert_eq!(
-            parse("sensor -l x").action(),
-            Action::DescribeRule("x".into())
+            asks("sensor -L -o json_output=true -o json_output=false -o priority=debug"),
+            Some(false)
         );
-        assert_eq!(
-            parse("sensor -V f").action(),
-            Action::Validate(vec!["f".into()])
-        );
-        assert_eq!(parse("sensor --dry-run").action(), Action::DryRun);
-        assert_eq!(parse("sensor --print-config").action(), Action::PrintConfig);
-        let base = parse("sensor --print-base-rules").action();
-        assert_eq!(base, Action::PrintBaseRules);
-        assert_eq!(parse("sensor --version").action(), Action::Version);
     }
 }

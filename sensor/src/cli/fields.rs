@@ -1,7 +1,11 @@
 //! `--list` and `--list-events`, from the registry.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+};
 
+use anyhow::bail;
 use serde_json::json;
 
 use super::ListFormat;
@@ -38,15 +42,38 @@ fn class_of(field: &Field) -> &'static str {
 }
 
 /// Lists the fields.
+///
+/// # Errors
+/// If no field is in the class, or if the output cannot be written.
 pub(super) fn list(
     out: &mut impl Write,
     class: Option<&str>,
     names_only: bool,
     format: ListFormat,
-) -> io::Result<()> {
+) -> anyhow::Result<()> {
     let fields: Vec<&Field> = all()
         .filter(|field| class.is_none_or(|class| class_of(field) == class))
         .collect();
+    if let Some(class) = class
+        && fields.is_empty()
+    {
+        let known: BTreeSet<_> = all().map(class_of).collect();
+        let known: Vec<_> = known.into_iter().collect();
+        bail!(
+            "no source and no class of fields is named '{class}'; there are {}",
+            known.join(", ")
+        );
+    }
+    write(out, &fields, names_only, format)?;
+    Ok(())
+}
+
+fn write(
+    out: &mut impl Write,
+    fields: &[&Field],
+    names_only: bool,
+    format: ListFormat,
+) -> io::Result<()> {
     if names_only && format == ListFormat::Text {
         return fields.iter().try_for_each(|f| writeln!(out, "{}", f.name));
     }

@@ -41,7 +41,7 @@ pub const KEPT: &[(&str, CapabilitySet, &str)] = &[
 
 /// The capabilities that the configuration needs beyond [`KEPT`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
+pub struct Rights {
     /// The sensor gives log files to another owner.
     pub chown: bool,
     /// Log files, or their directory, belong to another user.
@@ -64,7 +64,7 @@ pub enum LockDownError {
     Filter(String),
 }
 
-impl Needs {
+impl Rights {
     /// The capabilities to keep, if the process has them.
     #[must_use]
     pub fn capabilities(self) -> CapabilitySet {
@@ -91,8 +91,8 @@ impl Needs {
 ///
 /// # Errors
 /// If the kernel refuses a step. The caller decides whether to go on.
-pub fn lock_down(needs: Needs) -> Result<(), LockDownError> {
-    drop_capabilities(needs.capabilities())?;
+pub fn lock_down(rights: Rights) -> Result<(), LockDownError> {
+    drop_capabilities(rights.capabilities())?;
     let wrong = |error: &dyn std::fmt::Display| LockDownError::Filter(error.to_string());
     // The filter for `clone3` comes first: its error makes the C library use `clone`, whose flags a
     // filter can read.

@@ -9,9 +9,9 @@ mod signals;
 mod watch;
 
 pub use instance::{Instance, InstanceError};
-pub use lock_down::{KEPT, LockDownError, Needs, lock_down};
+pub use lock_down::{KEPT, LockDownError, Rights, lock_down};
 pub(crate) use memory::{give_back, keep_large_apart};
-pub use panics::{install as install_panic_hook, panicked};
+pub use panics::{install as install_panic_hook, panicked, set_patience};
 pub use pid_file::PidFile;
 pub use signals::{Request, Signals};
 pub use watch::Watch;

@@ -36,7 +36,6 @@ pub fn lines(priority: Priority) -> u64 {
 pub(super) struct Settings {
     /// The events that the log counts even if it does not print them, so that metrics show errors
     /// although the log is off.
-    /// the log is off.
     counted: Targets,
     printed: Targets,
     format: LogFormat,

@@ -5,6 +5,7 @@
 //!                                                                    └─▶ thread ──▶ system log
 //! ```
 
+mod explain;
 mod layer;
 mod level;
 mod line;
@@ -20,6 +21,7 @@ use arc_swap::ArcSwap;
 use tracing::warn;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+pub use explain::explain;
 pub use layer::lines;
 
 use config::Config;
@@ -58,8 +60,8 @@ pub fn apply(config: &Config) {
     };
     let (syslog, failed) = match settings.load().syslog.clone() {
         _ if !config.log_syslog => (None, None),
-        Some(syslog) => (Some(syslog), None),
-        None => match Syslog::start(Path::new(SOCKET)) {
+        Some(syslog) if syslog.ident() == config.sensor.syslog.ident => (Some(syslog), None),
+        _ => match Syslog::start(Path::new(SOCKET), &config.sensor.syslog.ident) {
             Ok(syslog) => (Some(syslog), None),
             Err(error) => (None, Some(error)),
         },

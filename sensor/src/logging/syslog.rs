@@ -4,7 +4,10 @@
 use std::{
     io,
     path::Path,
-    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -26,26 +29,37 @@ enum Order {
 
 /// The sending end of the thread's queue. The thread ends when the last one is dropped.
 #[derive(Clone, Debug)]
-pub(super) struct Syslog(SyncSender<Order>);
+pub(super) struct Syslog {
+    orders: SyncSender<Order>,
+    ident: Arc<str>,
+}
 
 impl Syslog {
-    /// Starts the thread, for the socket at a path.
+    /// Starts the thread, for the socket at a path and lines of this name.
     ///
     /// # Errors
     /// If the kernel refuses another thread.
-    pub(super) fn start(path: &'static Path) -> io::Result<Self> {
+    pub(super) fn start(path: &'static Path, ident: &str) -> io::Result<Self> {
         let (sender, orders) = sync_channel(WAITING);
-        let to = system_log::Syslog::new(path, telemetry::local_offset());
+        let to = system_log::Syslog::new(path, ident, telemetry::local_offset());
         thread::Builder::new()
             .name("log-syslog".into())
             .spawn(move || work(&orders, to))?;
-        Ok(Self(sender))
+        Ok(Self {
+            orders: sender,
+            ident: ident.into(),
+        })
+    }
+
+    /// The name of the lines.
+    pub(super) fn ident(&self) -> &str {
+        &self.ident
     }
 
     /// Puts a line into the queue; drops the line if the queue is full.
     pub(super) fn write(&self, priority: Priority, line: &str) {
         // If the system log takes no lines, no place is left to report the error.
-        let _ = self.0.try_send(Order::Line(priority, line.into()));
+        let _ = self.orders.try_send(Order::Line(priority, line.into()));
     }
 
     /// Waits until all lines are sent, but not for longer than `patience`.
@@ -53,7 +67,7 @@ impl Syslog {
         let until = Instant::now() + patience;
         let (answer, answered) = sync_channel(1);
         let mut order = Order::Answer(answer);
-        while let Err(TrySendError::Full(back)) = self.0.try_send(order) {
+        while let Err(TrySendError::Full(back)) = self.orders.try_send(order) {
             if Instant::now() >= until {
                 return;
             }
@@ -98,14 +112,14 @@ mod tests {
     fn each_line_is_a_datagram_with_its_severity() {
         let (_dir, path) = path();
         let system = UnixDatagram::bind(path).unwrap();
-        let log = Syslog::start(path).unwrap();
+        let log = Syslog::start(path, "falco").unwrap();
         log.write(Priority::Warning, "may be wrong");
         log.write(Priority::Informational, "{\"message\":\"two\\nlines\"}");
         log.flush(Duration::from_secs(10));
         system.set_nonblocking(true).unwrap();
         for (head, end) in [
-            ("<12>", "]: may be wrong"),
-            ("<14>", "]: {\"message\":\"two\\nlines\"}"),
+            ("<12>", " falco: may be wrong"),
+            ("<14>", " falco: {\"message\":\"two\\nlines\"}"),
         ] {
             let mut message = [0; 256];
             let length = system.recv(&mut message).unwrap();
@@ -118,7 +132,7 @@ mod tests {
     #[test]
     fn a_system_log_that_starts_later_gets_the_next_line() {
         let (_dir, path) = path();
-        let log = Syslog::start(path).unwrap();
+        let log = Syslog::start(path, "falco").unwrap();
         log.write(Priority::Error, "nobody listens");
         log.flush(Duration::from_secs(10));
         let system = UnixDatagram::bind(path).unwrap();
@@ -132,7 +146,7 @@ mod tests {
     #[test]
     fn a_system_log_that_starts_anew_gets_the_next_line() {
         let (_dir, path) = path();
-        let log = Syslog::start(path).unwrap();
+        let log = Syslog::start(path, "falco").unwrap();
         for line in ["before", "behind"] {
             let system = UnixDatagram::bind(path).unwrap();
             log.write(Priority::Error, line);
@@ -148,7 +162,7 @@ mod tests {
     fn logging_does_not_wait_for_a_system_log_that_is_stuck() {
         let (_dir, path) = path();
         let _system = UnixDatagram::bind(path).unwrap();
-        let log = Syslog::start(path).unwrap();
+        let log = Syslog::start(path, "falco").unwrap();
         let begin = Instant::now();
         for _ in 0..100_000 {
             log.write(Priority::Error, "one of many");

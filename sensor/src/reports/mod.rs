@@ -6,10 +6,11 @@ mod server;
 mod snapshot;
 mod snapshot_file;
 mod stalls;
+pub mod versions;
 
 pub use drops::{DropMonitor, Reaction};
 pub use outputs::OutputReport;
 pub use server::{Server, ServerError, serve_stream};
-pub use snapshot::{Snapshots, drop_summary, summary};
+pub use snapshot::{Snapshots, summary};
 pub use snapshot_file::SnapshotFile;
 pub use stalls::{OutputState, Stalls};

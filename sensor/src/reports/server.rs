@@ -28,6 +28,8 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
+use super::versions;
+
 /// Most connections at a time.
 const CONNECTIONS: usize = 64;
 /// How long a connection lives: from its handshake to the last byte of the answer.
@@ -47,11 +49,11 @@ pub enum ServerError {
         source: io::Error,
     },
     /// The certificate or key is missing or not valid.
-    #[error("webserver.ssl_certificate {}: {what}", path.display())]
+    #[error("webserver.ssl_certificate: {what}")]
     Certificate {
         /// The file.
         path: PathBuf,
-        /// What is wrong with the file.
+        /// What is wrong with the file; begins with its path.
         what: String,
     },
 }
@@ -232,14 +234,7 @@ impl Pages {
                 self.telemetry.render(),
             ),
             "/versions" => {
-                let version = self.telemetry.identity.version();
-                let body = json!({
-                    "falco_version": version,
-                    "engine_version": "62",
-                    "engine_version_semver": "0.62.0",
-                    "sensor_version": version,
-                    "plugin_versions": {},
-                });
+                let body = versions::object(self.telemetry.identity.version());
                 page(StatusCode::OK, JSON, body.to_string())
             }
             _ => page(StatusCode::NOT_FOUND, "text/plain", String::new()),

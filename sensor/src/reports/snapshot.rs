@@ -87,8 +87,13 @@ impl Snapshots {
         if config.rules_counters_enabled {
             let matches: u64 = rules().map(|(_, n)| n).sum();
             fields.insert("falco.rules.matches_total", matches.into());
+            // Rules of two sources may have one name.
+            let mut by_name = BTreeMap::<String, u64>::new();
             for (rule, matches) in rules() {
                 let name = rule.name.replace([' ', '.'], "_");
+                *by_name.entry(name).or_default() += matches;
+            }
+            for (name, matches) in by_name {
                 record = record.field(&format!("falco.rules.{name}"), matches);
             }
         }
@@ -130,7 +135,7 @@ fn severity(priority: Priority) -> String {
     }
 }
 
-/// The summary that Falco prints to standard output at its end.
+/// The summary of alerts that Falco prints at its end.
 #[must_use]
 pub fn summary(telemetry: &Telemetry) -> String {
     let tables = telemetry.rules.tables();
@@ -153,48 +158,6 @@ pub fn summary(telemetry: &Telemetry) -> String {
     out
 }
 
-/// The summary that Falco prints to standard error at its end, followed by the sensor's exact
-/// accounts.
-#[must_use]
-pub fn drop_summary(
-    telemetry: &Telemetry,
-    outputs: &OutputReport,
-    (occurrences, actions): (u64, u64),
-) -> String {
-    let mut out = format!(
-        "Syscall event drop monitoring:\n   - event drop detected: {occurrences} occurrences\n   - num times actions taken: {actions}\n"
-    );
-    for kind in telemetry.totals().iter().flat_map(|source| &source.kinds) {
-        if kind.seen() == 0 && kind.matched == 0 {
-            continue;
-        }
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            out,
-            "Events {}: {} seen = {} filtered + {} unmatched + {} matched + {} lost + {} in flight",
-            kind.kind.name,
-            kind.seen(),
-            kind.filtered(),
-            kind.without_match(),
-            kind.matched,
-            kind.lost(),
-            kind.in_flight(),
-        );
-    }
-    for (name, account) in outputs.control().accounts() {
-        let counts = account.counts();
-        let _ = writeln!(
-            out,
-            "Output {name}: {} offered = {} written + {} spooled + {} dropped",
-            counts.offered,
-            counts.written,
-            counts.spooled,
-            counts.dropped_total(),
-        );
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -209,7 +172,7 @@ mod tests {
         let rule = |name: &str, priority| RuleLabel {
             name: name.into(),
             state: "active",
-            source: "syscall",
+            source: "syscall".into(),
             priority,
             tags: Vec::new(),
         };
@@ -244,6 +207,21 @@ mod tests {
             !record.fields.contains_key("scap.n_drops"),
             "empty values are left out"
         );
+    }
+
+    #[test]
+    fn the_matches_of_rules_with_one_name_are_added() {
+        let telemetry = telemetry();
+        let rule = RuleLabel {
+            name: "C".into(),
+            state: "active",
+            source: "another".into(),
+            priority: Priority::Debug,
+            tags: Vec::new(),
+        };
+        telemetry.rules.load("another", vec![rule]).matched(0);
+        let record = record(&telemetry, &Metrics::default());
+        assert_eq!(record.fields["falco.rules.C"], 3);
     }
 
     #[test]

@@ -6,10 +6,7 @@
 
 use std::time::Duration;
 
-use crate::{
-    Counters, Seen, Sensor, Setup, connects, counters::has_preemptible_tracepoints,
-    sensor::wait_for,
-};
+use crate::{Counters, Seen, Sensor, Setup, connects, counters::may_be_skipped, sensor::wait_for};
 
 /// The shipped rules, and the harness's rules that write every exec and every connect.
 const RULES: [&str; 6] = [
@@ -159,13 +156,10 @@ fn losses(counters: &Counters) -> Vec<String> {
     let lost = lost
         .iter()
         .map(|(cause, events)| format!("the companion lost {events} events by {cause}"));
-    // From Linux 7.0 on the kernel skips a few runs on busy CPUs, see `deploy/support.md`.
-    let skipped = if has_preemptible_tracepoints() {
-        Vec::new()
-    } else {
-        counters.skipped()
-    };
-    let skipped = skipped.iter().map(|(program, runs)| {
+    // The kernel skips a few runs of programs that it preempts, see `deploy/support.md`.
+    let skipped = counters.skipped().into_iter();
+    let skipped = skipped.filter(|(program, _)| !may_be_skipped(program));
+    let skipped = skipped.map(|(program, runs)| {
         format!("the kernel skipped {runs} runs of the companion's program {program}")
     });
     lost.chain(skipped).collect()
@@ -176,7 +170,7 @@ mod tests {
     use super::CompanionReport;
     use crate::Seen;
 
-    const WORDS: &str = "kernel exec: seen=5 written=3 filtered_host=0 filtered_tree=2 filtered_other=0 ring_full=0 no_scratch=0 throttled=0
+    const WORDS: &str = "kernel exec: seen=5 written=3 filtered_host=0 filtered_tree=2 filtered_other=0 filtered_other_node=0 ring_full=0 no_scratch=0 throttled=0
 events: received=3 undecodable=0 filtered=0 unmatched=0 matched=3 held=0 lines=3
 output file: offered=3 written=3 spooled=0 dropped=0
 ";

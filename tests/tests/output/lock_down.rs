@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Barrier},
 };
 
-use sensor::lifecycle::{KEPT, Needs, lock_down};
+use sensor::lifecycle::{KEPT, Rights, lock_down};
 use tests::{Scene, Setup, programs, sensor::wait_for};
 
 /// Not a test: the process that gives up its rights.
@@ -30,7 +30,7 @@ fn locked_process() {
             .raw_os_error()
     });
     let mut other = Command::new("sleep").arg("60").spawn().unwrap();
-    lock_down(Needs::default()).unwrap();
+    lock_down(Rights::default()).unwrap();
     barrier.wait();
     let denied = Some(libc::EPERM);
     assert_eq!(older.join().unwrap(), denied, "an older thread");

@@ -128,3 +128,17 @@ fn an_image_without_the_program_is_an_error_that_says_so() {
         "{error}"
     );
 }
+
+#[test]
+fn a_command_line_with_a_pipe_is_read_by_a_shell() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let program = format!("cat | tr a-z A-Z >> '{}'", out.display());
+    for keep_alive in [true, false] {
+        let mut bench = Bench::start(&config(&program, keep_alive));
+        bench.lines(20);
+        assert_eq!(bench.stop().written, 20);
+    }
+    let text = fs::read_to_string(out).unwrap();
+    assert_eq!(text.matches("EVT.NUM").count(), 40);
+}

@@ -1,14 +1,13 @@
 //! The system log, at a `/dev/log` of a mount namespace of its own.
 
-use std::{os::unix::net::UnixDatagram, path::Path, sync::Arc, time::Duration};
+use std::{os::unix::net::UnixDatagram, path::Path, time::Duration};
 
 use config::Config;
-use outputs::{DropCause, Outputs};
+use outputs::DropCause;
 use rustix::{
     mount::{MountFlags, MountPropagationFlags, mount, mount_change},
     thread::{UnshareFlags, unshare_unsafe},
 };
-use telemetry::Identity;
 
 use super::support::Bench;
 
@@ -59,8 +58,7 @@ fn each_line_is_a_datagram_with_facility_severity_and_name() {
             let message = receive(&log);
             // Facility user (1), severity debug (7).
             assert!(message.starts_with("<15>"), "{message}");
-            let name = format!(" sensor[{}]: ", std::process::id());
-            let (_, line) = message.split_once(&name).unwrap();
+            let (_, line) = message.split_once(" falco: ").unwrap();
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
             assert_eq!(line["output_fields"]["evt.num"], number);
         }
@@ -106,11 +104,30 @@ fn a_line_that_no_datagram_holds_is_counted_and_the_next_one_goes_on() {
 }
 
 #[test]
-fn without_a_log_daemon_the_start_fails_and_names_the_socket() {
+fn without_a_log_daemon_lines_are_dropped_and_counted_until_there_is_one() {
     in_own_mounts(|| {
         assert!(!Path::new(SOCKET).exists());
-        let identity = Arc::new(Identity::new(&config()));
-        let error = Outputs::start(&config(), &identity).unwrap_err();
-        assert!(error.to_string().contains(SOCKET), "{error}");
+        let mut bench = Bench::start(&config());
+        bench.lines(1);
+        let counts = bench.settle("syslog");
+        assert_eq!(counts.dropped[DropCause::Undelivered as usize], 1);
+        let log = listen();
+        bench.lines(1);
+        assert!(receive(&log).contains("\"evt.num\":1"));
+        assert_eq!(bench.settle("syslog").written, 1);
+        bench.stop();
+    });
+}
+
+#[test]
+fn lines_have_the_name_that_is_configured() {
+    in_own_mounts(|| {
+        let log = listen();
+        let mut config = config();
+        config.sensor.syslog.ident = "other".into();
+        let mut bench = Bench::start(&config);
+        bench.lines(1);
+        assert!(receive(&log).contains(" other: {"));
+        bench.stop();
     });
 }

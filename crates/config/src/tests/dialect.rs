@@ -39,6 +39,16 @@ fn an_empty_value_is_the_default() {
 }
 
 #[test]
+fn an_empty_element_is_none() {
+    let config = read(
+        "rules_files:\n  - /a\n  -\n  - /b\nappend_output:\n  - match:\n    suggested_output:\n    \
+         extra_fields:\n    extra_output: x\n",
+    );
+    assert_eq!(config.rules_files, [PathBuf::from("/a"), "/b".into()]);
+    assert_eq!(config.append_output[0].extra_output.as_deref(), Some("x"));
+}
+
+#[test]
 fn an_empty_value_of_a_merged_file_takes_a_value_back() {
     let dir = tempfile::tempdir().unwrap();
     let (main, more) = (dir.path().join("falco.yaml"), dir.path().join("more.yaml"));

@@ -99,12 +99,16 @@ fn no_message_and_no_list_shows_a_password() {
     let config = read(&format!("http_output: {{url: '{url}'}}\n"));
     assert_eq!(config.http_output.url, url);
     assert!(print(&config).contains("url: \"http://***@h/x\"\n"));
+    let config = read(&format!(
+        "program_output: {{program: 'curl {url} -d @-'}}\n"
+    ));
+    assert!(print(&config).contains("program: \"curl http://***@h/x -d @-\"\n"));
     for text in [
-        format!("http_output: {{url: 'ftp://joe:s3cret@h'}}\n"),
+        "http_output: {url: 'ftp://joe:s3cret@h'}\n".to_owned(),
         format!("http_output: {{url: [{url}]}}\n"),
         format!("http_output:\n  url: {url}\n  url: 'joe:s3cret@h'\n   a: b\n"),
         format!("{url}: 1\npriority: {url}\n"),
-        format!("http_output: {{urll: 'joe:s3cret@h', enabled: true}}\n"),
+        "http_output: {urll: 'joe:s3cret@h', enabled: true}\n".to_owned(),
     ] {
         let (_dir, inputs) = inputs(&text);
         let told = load(&inputs).unwrap_err().to_string();

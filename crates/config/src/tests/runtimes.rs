@@ -136,7 +136,7 @@ fn the_sensors_own_keys_count_where_both_are_given() {
 #[test]
 fn other_plugins_have_no_effect_and_a_wrong_socket_is_an_error() {
     let (warnings, _) = runtimes("plugins:\n  - {name: json}\nload_plugins: [json]\n");
-    assert_eq!(warnings, 2);
+    assert_eq!(warnings, 1);
     let message = fails(&format!(
         "{PLUGIN}      engines: {{docker: {{sockets: [[1]]}}}}\n"
     ));

@@ -1,7 +1,7 @@
 //! Tokens of a condition, as Falco reads them: the position of a word decides its meaning.
 
 use super::{Modifier, Operator};
-use crate::fields::quoted;
+use crate::fields::{number_len, quoted};
 
 /// A position in a condition that moves forward.
 pub(super) struct Lexer<'a> {
@@ -106,6 +106,14 @@ impl<'a> Lexer<'a> {
         let (text, len) = quoted(self.rest())?;
         self.at += len;
         Some(text.into())
+    }
+
+    /// A number, which ends where its digits do.
+    pub(super) fn number(&mut self) -> Option<&'a str> {
+        let rest = self.rest();
+        let len = number_len(rest)?;
+        self.at += len;
+        Some(&rest[..len])
     }
 
     /// A word: anything but blanks, quotes, parentheses, commas and equals signs.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Source,
-    fields::{Operand, ParseError, Transformer, field_name, is_transformer},
+    fields::{Operand, ParseError, Transformer, bracketed, field_name, is_transformer, number_len},
 };
 
 /// Deepest nesting of parentheses.
@@ -272,9 +272,17 @@ impl<S: Source> Parser<'_, S> {
     }
 
     fn number(&mut self) -> Result<Word, ParseError> {
+        let at = self.lexer.at;
+        if let Some(number) = self.lexer.number() {
+            return Ok(Word {
+                text: number.into(),
+                quoted: false,
+                at,
+            });
+        }
         let word = self.word(None)?;
-        let digits = word.text.trim_start_matches(['+', '-']);
-        if digits.starts_with(|c: char| c.is_ascii_digit()) {
+        // Falco takes no number in quotes.
+        if word.quoted && number_len(&word.text) == Some(word.text.len()) {
             return Ok(word);
         }
         let message = format!("expected a number, found '{}'", word.text);
@@ -372,9 +380,10 @@ impl<S: Source> Parser<'_, S> {
 /// Length of a text that looks like a field with its argument.
 fn field_len(text: &str) -> Option<usize> {
     let len = field_name(text)?;
-    match text[len..].strip_prefix('[') {
-        None => Some(len),
-        Some(inner) => Some(len + inner.find(']')? + 2),
+    if text[len..].starts_with('[') {
+        Some(len + bracketed(&text[len..])?.1)
+    } else {
+        Some(len)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{FieldRef, Operand, ParseError, Transformer, field_name, quoted};
+use super::{FieldRef, Operand, ParseError, Transformer, field_name, number_len, quoted};
 use crate::Source;
 
 /// Deepest nesting of transformers.
@@ -115,6 +115,11 @@ impl<S: Source> Parser<'_, S> {
 
     fn argument(&mut self, depth: usize) -> Result<Operand<S>, ParseError> {
         let at = self.at;
+        if let Some(len) = number_len(self.rest()) {
+            let number = self.rest()[..len].into();
+            self.at += len;
+            return Ok(Operand::Text(number));
+        }
         match self.rest().chars().next() {
             Some('(') => {
                 if depth == DEPTH_MAX {
@@ -131,15 +136,6 @@ impl<S: Source> Parser<'_, S> {
                 }
                 None => Err(ParseError::new(at, "quote is not closed")),
             },
-            Some('0'..='9' | '+' | '-') => {
-                let len = self
-                    .rest()
-                    .find([',', ')', ' ', '\t', '\n'])
-                    .unwrap_or(self.rest().len());
-                let text = self.rest()[..len].into();
-                self.at += len;
-                Ok(Operand::Text(text))
-            }
             _ => self.operand(depth),
         }
     }

@@ -1,4 +1,4 @@
-//! Texts in quotes, and arguments in brackets.
+//! Texts in quotes, arguments in brackets, and numbers: where they end, and what they say.
 
 use std::borrow::Cow;
 
@@ -41,7 +41,7 @@ pub(crate) fn quoted(text: &str) -> Option<(String, usize)> {
 
 /// The argument in the brackets at the beginning of a text, and its length with the brackets: a
 /// text in quotes, or one without blanks, brackets and quotes.
-pub(super) fn bracketed(text: &str) -> Option<(Cow<'_, str>, usize)> {
+pub(crate) fn bracketed(text: &str) -> Option<(Cow<'_, str>, usize)> {
     let inner = text.strip_prefix('[')?;
     let (value, len) = match quoted(inner) {
         Some((value, len)) => (value.into(), len),
@@ -54,6 +54,31 @@ pub(super) fn bracketed(text: &str) -> Option<(Cow<'_, str>, usize)> {
 pub(super) fn bare(text: &str) -> usize {
     text.find(|c: char| matches!(c, '[' | ']' | '"' | '\'') || c.is_ascii_whitespace())
         .unwrap_or(text.len())
+}
+
+/// Length of the number at the beginning of a text: `0x1F`, `-5`, `1.5e+3`.
+pub(crate) fn number_len(text: &str) -> Option<usize> {
+    let digits = |from: usize, radix: u32| {
+        let rest = &text[from..];
+        let len = rest.find(|c: char| !c.is_digit(radix));
+        let len = len.unwrap_or(rest.len());
+        (len > 0).then_some(from + len)
+    };
+    if text.starts_with("0x") || text.starts_with("0X") {
+        return digits(2, 16).or(Some(1));
+    }
+    let mut end = digits(usize::from(text.starts_with(['+', '-'])), 10)?;
+    if text[end..].starts_with('.') {
+        end = digits(end + 1, 10).unwrap_or(end + 1);
+    }
+    let is_exponent =
+        text[end..].starts_with(['e', 'E']) && text[end + 1..].starts_with(['+', '-']);
+    Some(
+        is_exponent
+            .then(|| digits(end + 2, 10))
+            .flatten()
+            .unwrap_or(end),
+    )
 }
 
 #[cfg(test)]
@@ -96,6 +121,25 @@ mod tests {
             let got = bracketed(text);
             let got = got.as_ref().map(|(value, len)| (&**value, *len));
             assert_eq!(got, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_ends_where_its_digits_do() {
+        for (text, len) in [
+            ("0x1Fg", Some(4)),
+            ("0xg", Some(1)),
+            ("-5and", Some(2)),
+            ("+1.5.2", Some(4)),
+            ("1.x", Some(2)),
+            ("1e+5e", Some(4)),
+            ("1e5", Some(1)),
+            ("2e+x", Some(1)),
+            ("-", None),
+            (".5", None),
+            ("x", None),
+        ] {
+            assert_eq!(number_len(text), len, "{text}");
         }
     }
 }

@@ -52,10 +52,8 @@ impl RuleFile {
     /// The rule file of that name with these bytes, in any encoding of YAML.
     fn decoded(name: impl Into<Box<str>>, bytes: &[u8]) -> Self {
         Self {
-            name: name.into(),
             sha256: hexadecimal(&Sha256::digest(bytes)),
-            text: yaml::decode(bytes).into(),
-            base: false,
+            ..Self::new(name, yaml::decode(bytes))
         }
     }
 }

@@ -162,7 +162,7 @@ mod tests {
     fn the_schema_holds_for_rules_that_load_without_a_warning() {
         let all = "\
 - required_engine_version: 0.57.0
-- required_plugin_versions: [{name: container, version: 0.4.0, alternatives: [{name: c, version: 1}]}]
+- required_plugin_versions: [{name: json, version: 0.4.0, alternatives: [{name: c, version: 1}]}]
 - list: shells
   items: [sh, 'bash', 5]
 - list: shells

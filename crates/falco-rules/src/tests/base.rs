@@ -43,7 +43,7 @@ fn hits(text: &str) -> bool {
 fn rules_rely_on_a_base_file_and_what_they_do_not_use_is_no_problem() {
     let text = rule("r", "below_shell or shell");
     // `foreign` has an unknown field, and nobody uses it.
-    assert_eq!(problems(&text), [String::new(); 0]);
+    assert!(problems(&text).is_empty(), "{:?}", problems(&text));
     assert!(hits(&text));
 }
 
@@ -58,7 +58,7 @@ fn a_definition_takes_the_place_of_that_of_a_base_file() {
         ("- {list: shells, items: [bash]}\n", true),
     ] {
         for text in [format!("{change}{text}"), format!("{text}{change}")] {
-            assert_eq!(problems(&text), [String::new(); 0], "{text}");
+            assert!(problems(&text).is_empty(), "{text}");
             assert_eq!(hits(&text), hit, "{text}");
         }
     }
@@ -86,7 +86,7 @@ fn a_file_can_add_to_a_base_file() {
         ),
     ] {
         let text = format!("{change}{text}");
-        assert_eq!(problems(&text), [String::new(); 0], "{text}");
+        assert!(problems(&text).is_empty(), "{text}");
         assert_eq!(hits(&text), hit, "{text}");
     }
 }

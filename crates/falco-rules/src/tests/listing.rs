@@ -108,6 +108,16 @@ fn the_tally_and_the_remarks_say_what_cannot_match_and_what_is_never_printed() {
         ]
     );
     assert_eq!(rules("[]").tally().to_string(), "0 rules from 1 file");
+    let set = rules(&rule(
+        "r",
+        "evt.type in (execve, execveat) and fd.sip = 10.0.0.1",
+    ));
+    assert_eq!(
+        set.remarks().collect::<Vec<_>>(),
+        [
+            "rule 'r' is inactive: field fd.sip never has a value in events of types execve, execveat"
+        ]
+    );
     let set = rules(&rule("r", "evt.type = execve"));
     assert_eq!(set.tally().to_string(), "1 rule from 1 file: 1 active");
     assert_eq!(set.remarks().count(), 0);

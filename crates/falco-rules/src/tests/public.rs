@@ -132,7 +132,9 @@ impl Side {
     fn each_of(&self, tree: &Condition<Anything>, each: &mut dyn FnMut(Found<'_>)) {
         match tree {
             Condition::And(parts) | Condition::Or(parts) => {
-                parts.iter().for_each(|part| self.each_of(part, each));
+                for part in parts {
+                    self.each_of(part, each);
+                }
             }
             Condition::Not(inner) => self.each_of(inner, each),
             Condition::Macro(name) => each(Found::Macro(&name.text)),

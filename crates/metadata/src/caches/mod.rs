@@ -402,7 +402,7 @@ fn newest_sandbox(entry: &Entry) -> Option<&Container> {
     containers.find(|container| container.kind == ContainerKind::Sandbox)
 }
 
-/// Takes labels and namespaces that a container shares with its sandbox from the sandbox.
+/// Takes from the sandbox which namespaces of the host a container shares with it.
 fn inherit(container: &mut Container, sandbox: &Container) {
     inherit_flags(
         container,

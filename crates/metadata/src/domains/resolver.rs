@@ -87,7 +87,7 @@ impl Resolver {
 }
 
 /// Longest wait of a thread before it looks whether the resolver is still there.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 
 impl Shared {
     fn schedule(&self) -> MutexGuard<'_, (Schedule, mpsc::Sender<Names>)> {

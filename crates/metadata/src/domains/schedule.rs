@@ -10,12 +10,12 @@ use super::Names;
 
 /// How long the last addresses of a name are used while the resolver does not know it any more, or
 /// does not answer.
-pub(super) const KEEP: Duration = Duration::from_secs(600);
+pub(super) const KEEP: Duration = Duration::from_mins(10);
 /// Pause after the first failure; it doubles with each further one.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Longest time between two look-ups of a name.
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 /// What the log should say about a name.
 #[derive(Debug, PartialEq, Eq)]

@@ -39,21 +39,7 @@ pub(super) fn start(
 ) -> Result<Vec<Worker>, OutputError> {
     let wrong = |what: String, hint| OutputError::Program { what, hint };
     let text = &config.program_output.program;
-    let argv = words::split(text).map_err(|what| {
-        wrong(
-            what,
-            "write a program and its arguments; for more, a script that is the program",
-        )
-    })?;
-    let name = argv
-        .first()
-        .ok_or_else(|| wrong("no program".into(), "set program_output.program"))?;
-    if find(name).is_none() {
-        return Err(wrong(
-            format!("there is no program '{name}'"),
-            "install it in the image, or choose another output: http_output, file_output",
-        ));
-    }
+    argv(text)?;
     let command = HELPER.get_or_init(|| vec!["/proc/self/exe".into(), HELPER_FLAG.into()]);
     let Some((exe, arguments)) = command.split_first() else {
         return Err(wrong("no helper".into(), "set its command"));
@@ -93,6 +79,46 @@ pub(super) fn start(
     Ok(vec![worker])
 }
 
+/// Whether the output can work as it is configured.
+///
+/// # Errors
+/// If it cannot.
+pub(super) fn check(config: &Config) -> Result<(), OutputError> {
+    argv(&config.program_output.program).map(drop)
+}
+
+/// The shell that reads what only a shell interprets, as Falco's `popen` does.
+const SHELL: &str = "/bin/sh";
+
+/// The words of a command line: the shell's, if it has to read the text.
+///
+/// # Errors
+/// If the text is no command line, or its program is not there.
+fn argv(text: &str) -> Result<Vec<String>, OutputError> {
+    let wrong = |what: String, hint| OutputError::Program { what, hint };
+    let words = words::split(text).or_else(|what| {
+        find(SHELL)
+            .map(|_| [SHELL, "-c", text].map(str::to_owned).to_vec())
+            .ok_or_else(|| {
+                let what = format!("{what}: there is no {SHELL} here");
+                wrong(
+                    what,
+                    "install one in the image, or name a program that needs none",
+                )
+            })
+    })?;
+    let name = words
+        .first()
+        .ok_or_else(|| wrong("no program".into(), "set program_output.program"))?;
+    if find(name).is_none() {
+        return Err(wrong(
+            format!("there is no program '{name}'"),
+            "install it in the image, or choose another output: http_output, file_output",
+        ));
+    }
+    Ok(words)
+}
+
 /// Runs the helper in the process that was started with [`HELPER_FLAG`]; `main` must call this
 /// before anything else.
 ///
@@ -101,10 +127,7 @@ pub(super) fn start(
 pub fn run_helper() -> io::Result<()> {
     let text = std::env::var("SENSOR_PROGRAM").map_err(io::Error::other)?;
     let keep = std::env::var("SENSOR_PROGRAM_MODE").is_ok_and(|mode| mode == "keep");
-    let argv = words::split(&text).map_err(io::Error::other)?;
-    if argv.is_empty() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
+    let argv = argv(&text).map_err(io::Error::other)?;
     // The program shares standard error with the sensor, and not the pipe of answers.
     let answers = rustix::io::fcntl_dupfd_cloexec(io::stdout(), 3)?;
     rustix::stdio::dup2_stdout(io::stderr())?;

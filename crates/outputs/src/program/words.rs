@@ -27,7 +27,7 @@ pub(super) fn split(text: &str) -> Result<Vec<String>, String> {
                 None => return Err("a backslash stands at the end".into()),
             },
             '|' | '&' | ';' | '<' | '>' | '$' | '`' | '(' | ')' => {
-                return Err(format!("'{c}' needs a shell, and none reads this"));
+                return Err(format!("'{c}' needs a shell"));
             }
             c => word.get_or_insert_default().push(c),
         }

@@ -83,7 +83,7 @@ impl<'a> Loader<'a> {
         self.repeated = self.repeated.saturating_add(size.bytes);
         if self.repeated > self.limits.bytes {
             let message = format!("aliases repeat more than {} bytes", self.limits.bytes);
-            return Err(Failure::new(offset, message));
+            return Err(Failure::with(offset, message));
         }
         self.count(offset, size.nodes)
     }

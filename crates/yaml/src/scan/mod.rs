@@ -119,7 +119,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A failure at the place of the cursor.
-    fn fail(&self, message: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
+    fn fail(&self, message: impl std::fmt::Display) -> Failure {
         Failure::new(self.cursor.offset, message)
     }
 
@@ -232,11 +232,12 @@ impl<'a> Scanner<'a> {
     fn bound(&self) -> Result<(), Failure> {
         // A possible mapping is one level more than there are.
         if self.brackets.len() + self.indents.len() > self.limits.depth + 1 {
-            return Err(self.fail(too_deep(&self.limits)));
+            return Err(Failure::with(self.cursor.offset, too_deep(&self.limits)));
         }
         // A key and its value are two values of five tokens.
         if self.queue.len() / 4 > self.limits.nodes {
-            return Err(self.fail(format!("more than {} values", self.limits.nodes)));
+            let message = format!("more than {} values", self.limits.nodes);
+            return Err(Failure::with(self.cursor.offset, message));
         }
         Ok(())
     }

@@ -196,7 +196,7 @@ impl<'a> Scanner<'a> {
             if self.cursor.byte().is_none() {
                 // yaml-cpp takes the end of the text for the quote, if a line begins there.
                 self.warnings
-                    .push(Failure::new(start, "this quote is not closed"));
+                    .push(Failure::with(start, "this quote is not closed"));
                 chomp(&mut text, fixed, Chomping::Clip);
                 return Ok(Cow::Owned(text));
             }

@@ -78,7 +78,7 @@ impl What<'_> {
     }
 }
 
-/// Why a text is no YAML.
+/// Why a text is not read.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) offset: usize,
@@ -87,7 +87,13 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(offset: usize, message: impl Into<Cow<'static, str>>) -> Self {
+    /// The failure that the text is no YAML.
+    pub(crate) fn new(offset: usize, message: impl std::fmt::Display) -> Self {
+        Self::with(offset, format!("not YAML: {message}"))
+    }
+
+    /// A failure, or a warning, with the whole message.
+    pub(crate) fn with(offset: usize, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             offset,
             message: message.into(),

@@ -37,13 +37,80 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
+{{- /* The image. Falco's own, which whole values files of its chart name, does not hold the sensor. */ -}}
 {{- define "sensor.image" -}}
-{{- $tag := default .Chart.AppVersion .Values.image.tag -}}
-{{- if .Values.image.registry -}}
-{{- printf "%s/%s:%s" .Values.image.registry .Values.image.repository $tag -}}
+{{- if contains "falcosecurity/" (toString .Values.image.repository) -}}
+localhost/sensor:{{ .Chart.AppVersion }}
 {{- else -}}
-{{- printf "%s:%s" .Values.image.repository $tag -}}
+{{- $tag := default .Chart.AppVersion .Values.image.tag -}}
+{{- $repository := default "sensor" .Values.image.repository -}}
+{{- if .Values.image.registry -}}
+{{- printf "%s/%s:%v" .Values.image.registry $repository $tag -}}
+{{- else -}}
+{{- printf "%s:%v" $repository $tag -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Keys of falco.yaml that many values files have at their top, where Falco's chart ignores them; they are taken. */ -}}
+{{- define "sensor.misplaced" -}}
+{{- $keys := list "append_output" "base_syscalls" "buffer_format_base64" "buffered_outputs" "config_files" "engine" "falco_libs" "file_output" "http_output" "json_include_message_property" "json_include_output_fields_property" "json_include_output_property" "json_include_tags_property" "json_output" "libs_logger" "load_plugins" "log_level" "log_stderr" "log_syslog" "output_timeout" "outputs_queue" "plugins" "priority" "program_output" "rule_matching" "rules" "rules_file" "rules_files" "static_fields" "stdout_output" "syscall_event_drops" "syscall_event_timeouts" "syslog_output" "time_format_iso_8601" "watch_config_files" "webserver" -}}
+{{- $found := list -}}
+{{- range $keys -}}{{- if hasKey $.Values . -}}{{- $found = append $found . -}}{{- end -}}{{- end -}}
+{{- toJson $found -}}
+{{- end -}}
+
+{{- /* The environment: a list, or names with values as in examples of older versions of Falco's chart. */ -}}
+{{- define "sensor.env" -}}
+{{- $own := list -}}
+{{- if kindIs "map" .Values.extra.env -}}
+{{- range $name, $value := .Values.extra.env -}}{{- $own = append $own (dict "name" $name "value" (toString $value)) -}}{{- end -}}
+{{- else -}}
+{{- range .Values.extra.env -}}{{- $own = append $own . -}}{{- end -}}
+{{- end -}}
+{{- $names := list -}}
+{{- range $own -}}{{- $names = append $names .name -}}{{- end -}}
+{{- $env := list -}}
+{{- range list (dict "name" "NODE_NAME" "valueFrom" (dict "fieldRef" (dict "fieldPath" "spec.nodeName"))) (dict "name" "HOST_ROOT" "value" "/host") -}}
+{{- if not (has .name $names) -}}{{- $env = append $env . -}}{{- end -}}
+{{- end -}}
+{{- tpl (toYaml (concat $env $own)) . -}}
+{{- end -}}
+
+{{- /* Secrets with certificates, where Falco's chart mounts them: of one's own, or made of `certs`. */ -}}
+{{- define "sensor.certs" -}}
+{{- $certs := default (dict) .Values.certs -}}
+{{- $ca := dig "ca" "crt" "" $certs -}}
+{{- $found := list -}}
+{{- range $part := list (dict "of" "server" "secret" "existingSecret" "name" "certs" "path" "/etc/falco/certs") (dict "of" "client" "secret" "existingClientSecret" "name" "client-certs" "path" "/etc/falco/certs/client") -}}
+{{- $key := dig $part.of "key" "" $certs -}}
+{{- $crt := dig $part.of "crt" "" $certs -}}
+{{- $given := get $certs $part.secret -}}
+{{- if or $given (and $key $crt $ca) -}}
+{{- $secret := default (printf "%s-%s" (include "sensor.fullname" $) $part.name) $given -}}
+{{- $data := dict (printf "%s.key" $part.of) $key (printf "%s.crt" $part.of) $crt "falco.pem" (print $key $crt) "ca.crt" $ca -}}
+{{- $found = append $found (dict "name" $part.name "path" $part.path "secret" $secret "data" (ternary dict $data (not (empty $given)))) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end -}}
+
+{{- /* Directories of files that the configuration names and that no volume holds: each gets an empty one. */ -}}
+{{- define "sensor.directories" -}}
+{{- $config := include "sensor.config" . | fromYaml -}}
+{{- $mounted := list .Values.logs.path -}}
+{{- range .Values.mounts.volumeMounts -}}{{- $mounted = append $mounted .mountPath -}}{{- end -}}
+{{- $files := list -}}
+{{- if dig "enabled" false (default (dict) $config.file_output) -}}{{- $files = append $files (dig "filename" "" $config.file_output) -}}{{- end -}}
+{{- if dig "enabled" false (default (dict) $config.metrics) -}}{{- $files = append $files (dig "output_file" "" $config.metrics) -}}{{- end -}}
+{{- $directories := list -}}
+{{- range $file := $files -}}
+{{- $directory := dir (toString $file) -}}
+{{- $is := or (not (hasPrefix "/" $directory)) (eq $directory "/") -}}
+{{- range $mounted -}}{{- if hasPrefix (printf "%s/" (trimSuffix "/" .)) (printf "%s/" $directory) -}}{{- $is = true -}}{{- end -}}{{- end -}}
+{{- if not $is -}}{{- $directories = append $directories $directory -}}{{- end -}}
+{{- end -}}
+{{- toJson (uniq $directories) -}}
 {{- end -}}
 
 {{- /*
@@ -94,9 +161,8 @@ what lacks is made: the pod would wait for it.
 
 {{- /* The configuration file, from `falco`, `sensor`, and the chart's own shorthands. */ -}}
 {{- define "sensor.config" -}}
-{{- $config := omit (deepCopy .Values.falco) "podHostname" -}}
-{{- range $key := (list "json_output" "priority" "rule_matching" "file_output" "stdout_output" "http_output") -}}
-{{- if hasKey $.Values $key -}}
+{{- $config := omit (deepCopy (default (dict) .Values.falco)) "podHostname" -}}
+{{- range $key := include "sensor.misplaced" . | fromJsonArray -}}
 {{- $value := get $.Values $key -}}
 {{- if kindIs "map" $value -}}
 {{- $_ := set $config $key (mergeOverwrite (deepCopy (default (dict) (get $config $key))) $value) -}}
@@ -104,7 +170,14 @@ what lacks is made: the pod would wait for it.
 {{- $_ := set $config $key $value -}}
 {{- end -}}
 {{- end -}}
+{{- /* The key's former name, which charts had until 4.5; a text is a list of one. */ -}}
+{{- range $key := list "rules_files" "rules_file" -}}
+{{- if and (hasKey $config $key) (kindIs "string" (get $config $key)) -}}{{- $_ := set $config $key (list (get $config $key)) -}}{{- end -}}
 {{- end -}}
+{{- if $config.rules_file -}}
+{{- $_ := set $config "rules_files" (concat $config.rules_file (default (list) $config.rules_files)) -}}
+{{- end -}}
+{{- $_ := unset $config "rules_file" -}}
 {{- /* Rules of one's own must load, whatever list was brought along; to leave out the shipped ones, name the second directory alone. */ -}}
 {{- $files := default (list) $config.rules_files -}}
 {{- if not (has "/etc/sensor/custom.d" $files) -}}
@@ -155,9 +228,14 @@ what lacks is made: the pod would wait for it.
 {{- toJson $web -}}
 {{- end -}}
 
+{{- /* "yes" where capabilities take the place of `privileged`; the block had another name in 3.x. */ -}}
+{{- define "sensor.leastPrivileged" -}}
+{{- if or .Values.driver.modernEbpf.leastPrivileged (dig "modern_bpf" "leastPrivileged" false .Values.driver) -}}yes{{- end -}}
+{{- end -}}
+
 {{- /* How AppArmor is told to leave the container alone: Kubernetes has a field for it since 1.30. */ -}}
 {{- define "sensor.appArmor" -}}
-{{- if and .Values.driver.modernEbpf.leastPrivileged (not .Values.containerSecurityContext) -}}
+{{- if and (include "sensor.leastPrivileged" .) (not .Values.containerSecurityContext) -}}
 {{- ternary "field" "annotation" (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) -}}
 {{- end -}}
 {{- end -}}
@@ -180,7 +258,7 @@ what lacks is made: the pod would wait for it.
 {{- define "sensor.securityContext" -}}
 {{- if .Values.containerSecurityContext -}}
 {{- toYaml .Values.containerSecurityContext -}}
-{{- else if .Values.driver.modernEbpf.leastPrivileged -}}
+{{- else if include "sensor.leastPrivileged" . -}}
 privileged: false
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true

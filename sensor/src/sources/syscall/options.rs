@@ -71,7 +71,11 @@ pub fn capture_request(config: &Config, requirements: &Requirements) -> CaptureR
         reach,
         connects: requirements.connects.clone(),
         argv_limit: limit(capture.argv_limit),
-        env_limit: if env { limit(capture.env_limit) } else { 0 },
+        env_limit: if env {
+            limit(capture.env_limit).max(1)
+        } else {
+            0
+        },
         figures: requirements.needs.contains(Needs::FIGURES),
         ancestors: requirements.ancestors.max(1),
         budget: budget(config),

@@ -223,8 +223,13 @@ pub fn confine(capture: &mut Capture, cgroups: &Cgroups) -> Result<(), CaptureEr
 
 /// Logs the attached programs, and a warning if the hook mode costs more than necessary.
 pub fn say_attached(capture: &Capture) {
-    let mut attached: Vec<_> = capture.attached().collect();
-    attached.dedup(); // a program on two hooks
+    let mut attached: Vec<&str> = Vec::new();
+    for program in capture.attached() {
+        // A program may have several hooks.
+        if !attached.contains(&program) {
+            attached.push(program);
+        }
+    }
     info!("programs attached: {}", attached.join(", "));
     for (mode, refused) in capture.refused() {
         let mode = mode.name();

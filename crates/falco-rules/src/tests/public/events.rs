@@ -114,7 +114,7 @@ impl Source for Anything {
     type Event<'e> = Event;
     type Needs = ();
 
-    fn arena<'e>(event: &'e Event) -> &'e Bump {
+    fn arena(event: &Event) -> &Bump {
         &event.arena
     }
 

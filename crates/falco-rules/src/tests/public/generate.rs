@@ -139,7 +139,7 @@ impl Generator {
             }
             Type::Number | Type::Time => {
                 let number: i64 = text.parse().unwrap_or_default();
-                Given::Number(number + if near { 1 } else { 0 })
+                Given::Number(number + i64::from(near))
             }
             Type::String if self.below(20) == 0 => Given::Text(
                 texts

@@ -43,13 +43,20 @@ impl Capture {
         self.set(request)?;
         let needed: Vec<_> = self.needed(request, self.mode).collect();
         self.attach_all(&needed)?;
-        let needed = |attached: &Hook| needed.iter().any(|hook| hook.is(attached));
-        self.links.retain(|(hook, _)| needed(hook));
+        self.detach_where(|attached| !needed.iter().any(|hook| hook.is(attached)));
+        Ok(())
+    }
+
+    /// Detaches the hooks for which `goes` is true: the backups first, since a backup without its
+    /// program counts a skipped run for each event.
+    pub(super) fn detach_where(&mut self, goes: impl Fn(&Hook) -> bool) {
+        self.links
+            .retain(|(hook, _)| !(hook.is_backup && goes(hook)));
+        self.links.retain(|(hook, _)| !goes(hook));
         let attached = |hook: &Hook| self.links.iter().any(|(attached, _)| attached.is(hook));
         // A program on a function is loaded for this one hook.
         self.programs
-            .retain(|hook| !matches!(hook.point, Point::Fexit(_)) || attached(hook));
-        Ok(())
+            .retain(|hook| !hook.is_on_function() || attached(hook));
     }
 
     /// The hooks that `request` needs in a mode.
@@ -67,13 +74,30 @@ impl Capture {
     /// Attaches those of these hooks that are not attached yet.
     fn attach_all(&mut self, hooks: &[&'static Hook]) -> Result<(), CaptureError> {
         self.load_all(hooks)?;
-        for hook in hooks {
-            let mut links = self.links.iter();
-            if !links.any(|(attached, _)| attached.is(hook)) {
-                self.attach(hook)?;
-            }
+        let attached = |hook: &Hook| self.links.iter().any(|(attached, _)| attached.is(hook));
+        let missing = hooks.iter().copied().filter(|hook| !attached(hook));
+        let missing: Vec<_> = missing.collect();
+        for copies in missing.chunk_by(|a, b| (a.number, a.point) == (b.number, b.point)) {
+            self.attach_copies(copies)?;
         }
         Ok(())
+    }
+
+    /// Attaches a program and its backup to their hook. Both are loaded before either is attached,
+    /// so that the backup of a program on a function, which comes first, is soon not alone; what
+    /// it did alone is no skipped run.
+    fn attach_copies(&mut self, copies: &[&'static Hook]) -> Result<(), CaptureError> {
+        for hook in copies.iter().filter(|hook| hook.is_on_function()) {
+            self.load_on_function(hook)?;
+        }
+        let [hook, ..] = copies else { return Ok(()) };
+        let before = self.programs.balance(hook);
+        let attached = copies.iter().try_for_each(|hook| self.attach(hook));
+        if attached.is_err() {
+            self.detach_where(|attached| copies.iter().any(|hook| hook.is(attached)));
+        }
+        self.programs.keep_balance(hook, before);
+        attached
     }
 
     /// Has the kernel verify the programs that are not loaded yet, several at a time: verification
@@ -81,8 +105,7 @@ impl Capture {
     /// loads such a program for one function.
     fn load_all(&mut self, hooks: &[&'static Hook]) -> Result<(), CaptureError> {
         let hook_of = |name: &str| {
-            let of_program =
-                |hook: &&&Hook| hook.program == name && !matches!(hook.point, Point::Fexit(_));
+            let of_program = |hook: &&&Hook| hook.program == name && !hook.is_on_function();
             hooks.iter().find(of_program).copied()
         };
         let programs: Vec<(&'static Hook, &mut Program)> = self
@@ -103,34 +126,30 @@ impl Capture {
     }
 
     fn fd(&self, hook: &Hook) -> Result<&ProgramFd, CaptureError> {
-        let missing = CaptureError::Missing {
-            what: "program",
-            name: hook.program,
-        };
         let program = self.bpf.program(hook.program);
-        program.and_then(|program| program.fd().ok()).ok_or(missing)
+        program
+            .and_then(|program| program.fd().ok())
+            .ok_or(missing(hook))
+    }
+
+    /// Loads a program for the function of this hook.
+    fn load_on_function(&mut self, hook: &'static Hook) -> Result<(), CaptureError> {
+        let Self { bpf, btf, .. } = self;
+        let program = bpf.program_mut(hook.program).ok_or(missing(hook))?;
+        load(program, hook, btf).map_err(|source| refused(hook, "load", source))?;
+        if let Ok(fd) = program.fd() {
+            let _ = self.programs.add(hook, fd); // as in `load_all`
+        }
+        Ok(())
     }
 
     /// Attaches a loaded program.
     fn attach(&mut self, hook: &'static Hook) -> Result<(), CaptureError> {
-        let program = self
-            .bpf
-            .program_mut(hook.program)
-            .ok_or(CaptureError::Missing {
-                what: "program",
-                name: hook.program,
-            })?;
+        let program = self.bpf.program_mut(hook.program).ok_or(missing(hook))?;
         let link = match hook.point {
             Point::Btf(_) => attach_btf(program),
             Point::Perf(name) => attach_perf(program, name),
-            Point::Fexit(function) => {
-                load_fexit(program, function, &self.btf)
-                    .map_err(|source| refused(hook, "load", source))?;
-                if let Ok(fd) = program.fd() {
-                    let _ = self.programs.add(hook, fd); // as in `load_all`
-                }
-                attach_fexit(program)
-            }
+            Point::Fexit(_) => attach_fexit(program),
         };
         let link = link.map_err(|source| refused(hook, "attach", source))?;
         self.links.push((hook, link));
@@ -213,6 +232,13 @@ fn attach_fexit(program: &mut Program) -> Result<Link, ProgramError> {
     let program: &mut FExit = program.try_into()?;
     let id = program.attach()?;
     program.take_link(id).map(Link::Fexit)
+}
+
+fn missing(hook: &Hook) -> CaptureError {
+    CaptureError::Missing {
+        what: "program",
+        name: hook.program,
+    }
 }
 
 fn refused(hook: &Hook, action: &'static str, source: ProgramError) -> CaptureError {

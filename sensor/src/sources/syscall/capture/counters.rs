@@ -86,7 +86,10 @@ fn counts(read: impl Fn(usize) -> u64) -> Vec<Vec<Count>> {
                 events: read(counter.index(kind)),
             }
         };
-        Counter::ALL.into_iter().map(count).collect()
+        // `Seen` is the first: read last, the number has each event of the others.
+        let mut counts: Vec<_> = Counter::ALL.into_iter().rev().map(count).collect();
+        counts.reverse();
+        counts
     };
     Kind::ALL.into_iter().map(of_kind).collect()
 }

@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use crate::logging::explain;
+
 /// Why the kernel side cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
@@ -34,7 +36,7 @@ pub enum CaptureError {
         member: String,
     },
     /// The kernel refuses the eBPF object.
-    #[error("cannot load the eBPF object: {0}{hint}", hint = permission_hint(.0))]
+    #[error("cannot load the eBPF object: {}", refusal(.0))]
     Load(#[source] Box<aya::EbpfError>),
     /// The object has no program or map of that name.
     #[error("the eBPF object has no {what} `{name}`: it was built from other sources")]
@@ -45,7 +47,7 @@ pub enum CaptureError {
         name: &'static str,
     },
     /// The kernel refuses to load or attach a program.
-    #[error("cannot {action} the eBPF program `{program}` ({hook}): {source}{hint}", hint = permission_hint(.source))]
+    #[error("cannot {action} the eBPF program `{program}` ({hook}): {}", refusal(.source))]
     Program {
         /// "load" or "attach".
         action: &'static str,
@@ -109,19 +111,21 @@ pub enum CaptureError {
     Wait(#[source] io::Error),
 }
 
-/// Advice about a refused permission, wherever in the chain of causes it is.
-fn permission_hint(error: &(dyn std::error::Error + 'static)) -> &'static str {
+/// The text of an error with its causes; of a refused permission, wherever in the chain of causes
+/// it is, only that and what the kernel asks for.
+fn refusal(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if error
-            .downcast_ref::<io::Error>()
-            .is_some_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
+        if let Some(io) = error.downcast_ref::<io::Error>()
+            && io.kind() == io::ErrorKind::PermissionDenied
         {
-            return "; run as root, or with CAP_BPF and CAP_PERFMON (before Linux 5.11 also CAP_SYS_RESOURCE)";
+            return format!(
+                "{io}; the kernel asks for root outside of user namespaces, or for CAP_BPF and CAP_PERFMON (before Linux 5.11 also CAP_SYS_RESOURCE)"
+            );
         }
         cause = error.source();
     }
-    ""
+    explain(error)
 }
 
 #[cfg(test)]
@@ -140,19 +144,15 @@ mod tests {
 
     #[test]
     fn the_error_of_a_refused_permission_names_the_capabilities() {
-        assert!(
-            load(libc::EPERM).contains("CAP_BPF"),
-            "{}",
-            load(libc::EPERM)
-        );
+        let text = load(libc::EPERM);
+        assert!(text.contains("CAP_BPF"), "{text}");
+        assert_eq!(text.matches("not permitted").count(), 1, "{text}");
     }
 
     #[test]
     fn other_errors_name_no_capabilities() {
-        assert!(
-            !load(libc::ENOMEM).contains("CAP_"),
-            "{}",
-            load(libc::ENOMEM)
-        );
+        let text = load(libc::ENOMEM);
+        assert!(!text.contains("CAP_"), "{text}");
+        assert_eq!(text.matches("EVENTS").count(), 1, "{text}");
     }
 }

@@ -3,13 +3,12 @@
 //! A process that may write to BPF maps (root, with bpftool) could blind the sensor: by other
 //! settings, or by classifying a container as the host. The sensor freezes the maps that only
 //! programs write (`freeze`); this module guards the others. No other process can detach a link:
-//! the links of tracepoints have no `detach` (`bpf_raw_tp_link_lops` and `bpf_perf_link_lops` of
-//! `kernel/bpf/syscall.c` and `kernel/trace/bpf_trace.c`).
+//! the links of tracepoints and of functions have no `detach` (`bpf_raw_tp_link_lops`,
+//! `bpf_perf_link_lops` and `bpf_tracing_link_lops` of `kernel/bpf/syscall.c`).
 
 use std::collections::BTreeSet;
 
-use rustc_hash::FxHashMap;
-use sensor_ebpf::{CgroupClass, CgroupKey};
+use metadata::BoundedCache;
 
 use super::{Capture, CaptureError, loader::SettingsWords};
 
@@ -33,30 +32,32 @@ impl Tampering {
     }
 }
 
-/// The classes of cgroups that the sensor has written, which the kernel's map should still have.
-#[derive(Debug, Default)]
-pub(super) struct IntendedState {
-    classes: FxHashMap<[u64; 2], u32>,
-    /// Whether the sensor has written more classes than it has recorded here.
-    forgot: bool,
+/// The classes of cgroups that the sensor has written, which the kernel's map should still have, by
+/// the keys of that map.
+#[derive(Debug)]
+pub(super) struct IntendedState(BoundedCache<[u64; 2], u32>);
+
+impl Default for IntendedState {
+    fn default() -> Self {
+        Self(BoundedCache::new(CGROUPS_MAX))
+    }
 }
 
 impl IntendedState {
-    /// Records a class that the sensor has written.
-    pub(super) fn insert(&mut self, key: CgroupKey, class: CgroupClass) {
-        if self.classes.len() >= CGROUPS_MAX {
-            self.classes.clear();
-            self.forgot = true;
-        }
-        self.classes.insert([key.node, key.id], class as u32);
+    /// Records a class that the sensor has written. Returns the key that made room, which the
+    /// kernel's map must no longer have: an unknown key there is always wrong.
+    pub(super) fn insert(&mut self, key: [u64; 2], class: u32) -> Option<[u64; 2]> {
+        let makes_room = self.0.is_full() && self.0.peek(&key).is_none();
+        let oldest = self.0.iter().next().map(|(key, _)| *key);
+        self.0.insert(key, class);
+        oldest.filter(|_| makes_room)
     }
 
     /// The correction that an entry of the kernel's map needs: another class, or its removal.
     fn correct(&self, key: [u64; 2], has: u32) -> Option<Correction> {
-        match self.classes.get(&key) {
+        match self.0.peek(&key) {
             Some(class) if *class == has => None,
             Some(class) => Some(Correction::Class(*class)),
-            None if self.forgot => None,
             None => Some(Correction::Remove),
         }
     }
@@ -145,37 +146,39 @@ impl Capture {
 
 #[cfg(test)]
 mod tests {
+    use sensor_ebpf::CgroupClass;
+
     use super::*;
 
-    fn key(id: u64) -> CgroupKey {
-        CgroupKey { node: 1, id }
-    }
+    const HOST: u32 = CgroupClass::Host as u32;
+    const CONTAINER: u32 = CgroupClass::Container as u32;
 
     #[test]
     fn a_changed_class_is_restored_and_an_unknown_cgroup_removed() {
         let mut intended = IntendedState::default();
-        intended.insert(key(1), CgroupClass::Container);
+        intended.insert([1, 1], CONTAINER);
+        assert_eq!(intended.correct([1, 1], CONTAINER), None);
         assert_eq!(
-            intended.correct([1, 1], CgroupClass::Container as u32),
-            None
+            intended.correct([1, 1], HOST),
+            Some(Correction::Class(CONTAINER))
         );
-        assert_eq!(
-            intended.correct([1, 1], CgroupClass::Host as u32),
-            Some(Correction::Class(CgroupClass::Container as u32))
-        );
-        assert_eq!(intended.correct([1, 2], 1), Some(Correction::Remove));
+        assert_eq!(intended.correct([1, 2], HOST), Some(Correction::Remove));
     }
 
     #[test]
-    fn no_cgroup_is_unknown_after_the_record_of_classes_overflowed() {
+    fn of_more_cgroups_than_the_map_has_room_for_the_oldest_makes_room_and_is_unknown() {
         let mut intended = IntendedState::default();
-        for id in 0..=CGROUPS_MAX as u64 {
-            intended.insert(key(id), CgroupClass::Host);
+        for id in 0..CGROUPS_MAX as u64 {
+            assert_eq!(intended.insert([1, id], HOST), None);
         }
-        assert_eq!(intended.correct([1, 0], 1), None);
+        assert_eq!(intended.insert([1, 7], HOST), None, "it is there already");
+        let last = [1, CGROUPS_MAX as u64];
+        assert_eq!(intended.insert(last, HOST), Some([1, 0]));
+        assert_eq!(intended.correct([1, 0], HOST), Some(Correction::Remove));
+        assert_eq!(intended.correct([1, 1], HOST), None);
         assert_eq!(
-            intended.correct([1, CGROUPS_MAX as u64], 2),
-            Some(Correction::Class(1))
+            intended.correct(last, CONTAINER),
+            Some(Correction::Class(HOST))
         );
     }
 }

@@ -93,6 +93,11 @@ impl Hook {
         (self.program, self.point) == (other.program, other.point)
     }
 
+    /// Whether the program runs at the exit of a function.
+    pub(super) fn is_on_function(&self) -> bool {
+        matches!(self.point, Point::Fexit(_))
+    }
+
     /// Whether `request` needs this hook in a mode ([`HookMode::Auto`] is already resolved), on a
     /// kernel where the programs on some hooks have backups (bits of
     /// [`sensor_ebpf::preempted`]).

@@ -6,6 +6,7 @@ use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::{Array, HashMap, Map, MapData, RingBuf},
 };
+use rustix::thread::{MembarrierCommand, membarrier};
 use sensor_ebpf::{
     ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, DONE_MAX, Settings, preempted, want,
 };
@@ -98,19 +99,19 @@ impl Capture {
         let typed = options.typed && layout.regs_on_stack == 0;
         match Self::load(options, request, &layout, typed) {
             // Such a verifier does not follow one of the types, or knows no such functions.
-            Err(CaptureError::Program {
-                action: "load",
-                program,
-                ..
-            }) if typed => {
+            Err(refused @ CaptureError::Program { action: "load", .. }) if typed => {
                 warn!(
-                    "the kernel refuses {program} with typed pointers: its structures are read by calls, which takes longer, and it may be preempted"
+                    "{refused}; the sensor tries again without typed pointers: programs then read the kernel's structures by calls, which takes longer, and may be preempted"
                 );
                 let plain = Layout {
                     preempt: None,
                     ..layout
                 };
-                Self::load(options, request, &plain, false)
+                match Self::load(options, request, &plain, false) {
+                    // Only the second try forbids this mode.
+                    Err(CaptureError::Preempted) => Err(refused),
+                    done => done,
+                }
             }
             done => done,
         }
@@ -263,8 +264,7 @@ impl Capture {
         }
         let mut refused = Vec::new();
         for mode in HookMode::TRIED {
-            self.mode = mode;
-            match self.attach_in_mode(request) {
+            match self.try_mode(mode, request) {
                 Ok(()) => {
                     self.refused = refused;
                     return Ok(());
@@ -277,10 +277,19 @@ impl Capture {
         refused.pop().map_or(Ok(()), |(_, error)| Err(error))
     }
 
-    /// The request in force.
-    #[must_use]
-    pub fn request(&self) -> &CaptureRequest {
-        &self.request
+    /// Attaches the hooks that `request` needs in this mode. If the kernel refuses one, none of the
+    /// mode stays: with the hooks of the next mode they would make two events of one.
+    pub(super) fn try_mode(
+        &mut self,
+        mode: HookMode,
+        request: &CaptureRequest,
+    ) -> Result<(), CaptureError> {
+        self.mode = mode;
+        let attached = self.attach_in_mode(request);
+        if attached.is_err() {
+            self.detach_where(|hook| hook.mode == Some(mode));
+        }
+        attached
     }
 
     /// The hook modes that the kernel refused, and why.
@@ -303,9 +312,16 @@ impl Capture {
         self.log.take_over();
     }
 
-    /// Detaches all programs. Records in the ring buffer stay there, to be read.
+    /// Detaches all programs, and waits for those that other CPUs are running. Records in the ring
+    /// buffer stay there, to be read; no further one comes.
     pub fn detach(&mut self) {
-        self.links.clear();
+        if self.links.is_empty() {
+            return;
+        }
+        self.detach_where(|_| true);
+        // The kernel runs a program in an RCU read section, and this call waits for the end of
+        // each (`kernel/sched/membarrier.c`). A kernel with `nohz_full` CPUs refuses the call.
+        let _ = membarrier(MembarrierCommand::Global);
     }
 
     /// Writes the class of a cgroup for the kernel side.
@@ -313,13 +329,17 @@ impl Capture {
     /// # Errors
     /// If the kernel refuses to write the map.
     pub fn classify(&mut self, key: CgroupKey, class: CgroupClass) -> Result<(), CaptureError> {
+        let (key, class) = ([key.node, key.id], class as u32);
         self.cgroups
-            .insert([key.node, key.id], class as u32, 0)
+            .insert(key, class, 0)
             .map_err(|source| CaptureError::Map {
                 map: "CGROUPS",
                 source,
             })?;
-        self.intended.insert(key, class);
+        if let Some(left) = self.intended.insert(key, class) {
+            // If the kernel has evicted the entry meanwhile, nothing is left to remove.
+            let _ = self.cgroups.remove(&left);
+        }
         Ok(())
     }
 

@@ -11,7 +11,10 @@ use std::{
 use rustix::thread::gettid;
 use sensor_ebpf::{Counter, Kind, Kinds};
 
-use super::{Budget, Capture, CaptureRequest, HookMode, Options, Reach, Started, TreeMode};
+use super::{
+    BPF_OBJECT, Budget, Capture, CaptureError, CaptureRequest, HookMode, Options, Reach, Started,
+    TreeMode,
+};
 use crate::sources::syscall::event::Event;
 
 #[test]
@@ -252,6 +255,43 @@ fn each_event_of_threads_with_similar_ids_arrives_once() {
         }
     });
     assert_eq!(seen, [EACH; 2]);
+}
+
+#[test]
+fn a_mode_that_is_refused_half_way_leaves_no_hook() {
+    // An object without the program for connects, which the sensor attaches after that for execs.
+    let (name, other) = (b"exit_connect\0", b"exit_xonnect\0");
+    let mut object = BPF_OBJECT.to_vec();
+    for at in memchr::memmem::find_iter(BPF_OBJECT, name) {
+        object[at..at + name.len()].copy_from_slice(other);
+    }
+    let options = Options {
+        tree: TreeMode::Only(std::process::id()),
+        object: Box::leak(object.into_boxed_slice()),
+        ..Options::default()
+    };
+    let started = Capture::start(&options, &CaptureRequest::default());
+    let mut started = started.expect("the programs run");
+    let capture = &mut started.capture;
+    let request = CaptureRequest {
+        reach: Reach::everywhere(Kinds::ALL),
+        ..CaptureRequest::default()
+    };
+    let hooks_of = |capture: &Capture, mode| {
+        let links = capture.links.iter();
+        links.filter(|(hook, _)| hook.mode == mode).count()
+    };
+    let before = hooks_of(capture, None);
+    let tried = capture.try_mode(HookMode::Perf, &request);
+    assert!(
+        matches!(tried, Err(CaptureError::Missing { .. })),
+        "{tried:?}"
+    );
+    assert_eq!(hooks_of(capture, Some(HookMode::Perf)), 0);
+    assert!(hooks_of(capture, None) >= before);
+    let next = capture.try_mode(HookMode::Raw, &request);
+    next.expect("this mode has its programs");
+    assert!(hooks_of(capture, Some(HookMode::Raw)) > 0);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::{
 };
 
 use aya::programs::ProgramFd;
+use sensor_ebpf::BackedUp;
 
 use super::{Hook, KernelCounts};
 
@@ -33,18 +34,82 @@ pub struct Programs(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    loaded: Mutex<Vec<(&'static Hook, ProgramFd)>>,
+    state: Mutex<State>,
     counts: KernelCounts,
     /// The hooks on which tasks preempt programs, so that each program has a backup; bits of
     /// [`sensor_ebpf::preempted`].
     backups: u32,
 }
 
+#[derive(Debug, Default)]
+struct State {
+    loaded: Vec<(&'static Hook, ProgramFd)>,
+    /// The last figures of programs that the sensor has forgotten: the counts of a program that
+    /// the sensor loads again begin at 0, those of its backup go on.
+    forgotten: Sums,
+    /// Runs of a backup while its program was not attached: the kernel had skipped nothing.
+    alone: Vec<(BackedUp, u64)>,
+}
+
+/// The kernel's figures by program, with a hook of each.
+#[derive(Clone, Debug, Default)]
+struct Sums(Vec<(&'static Hook, ProgramFigures)>);
+
+impl Sums {
+    /// Adds figures. The kernel has a program on functions once for each function.
+    fn add(&mut self, hook: &'static Hook, figures: ProgramFigures) {
+        let mut sums = self.0.iter_mut();
+        match sums.find(|(of, _)| of.program == hook.program) {
+            Some((_, sum)) => sum.add(&figures),
+            None => self.0.push((hook, figures)),
+        }
+    }
+}
+
+impl State {
+    /// The figures since the start of the programs for which `of` is true.
+    fn sums(&self, of: impl Fn(&Hook) -> bool) -> Sums {
+        let mut sums = self.forgotten.clone();
+        sums.0.retain(|(hook, _)| of(hook));
+        for (hook, fd) in self.loaded.iter().filter(|(hook, _)| of(hook)) {
+            if let Some(figures) = figures(fd) {
+                sums.add(hook, figures);
+            }
+        }
+        sums
+    }
+
+    /// Forgets the programs for whose hooks `keep` is false, but not their figures.
+    fn retain(&mut self, keep: impl Fn(&Hook) -> bool) {
+        let Self {
+            loaded, forgotten, ..
+        } = self;
+        for (hook, fd) in loaded.extract_if(.., |(hook, _)| !keep(hook)) {
+            if let Some(figures) = figures(&fd) {
+                forgotten.add(hook, figures);
+            }
+        }
+    }
+
+    /// How often the backup ran without its program.
+    fn alone(&self, program: BackedUp) -> u64 {
+        let mut alone = self.alone.iter().filter(|(of, _)| *of == program);
+        alone.next().map_or(0, |(_, runs)| *runs)
+    }
+
+    fn add_alone(&mut self, program: BackedUp, runs: u64) {
+        match self.alone.iter_mut().find(|(of, _)| *of == program) {
+            Some((_, sum)) => *sum += runs,
+            None => self.alone.push((program, runs)),
+        }
+    }
+}
+
 impl Programs {
     /// No programs yet.
     pub(super) fn new(counts: KernelCounts, backups: u32) -> Self {
         Self(Arc::new(Inner {
-            loaded: Mutex::default(),
+            state: Mutex::default(),
             counts,
             backups,
         }))
@@ -53,40 +118,58 @@ impl Programs {
     /// Adds a program that the sensor has just loaded.
     pub(super) fn add(&self, hook: &'static Hook, fd: &ProgramFd) -> io::Result<()> {
         let fd = fd.try_clone()?;
-        self.loaded().push((hook, fd));
+        self.state().loaded.push((hook, fd));
         Ok(())
     }
 
-    /// Forgets the programs for whose hooks `keep` is false.
+    /// Forgets the programs for whose hooks `keep` is false, but not their figures.
     pub(super) fn retain(&self, keep: impl Fn(&Hook) -> bool) {
-        self.loaded().retain(|(hook, _)| keep(hook));
+        self.state().retain(keep);
     }
 
-    /// The figures of each program, without those that the kernel does not report.
+    /// By how much the runs of the backup of this hook's program exceed the skipped runs of the
+    /// program: only runs without the program make the number grow.
+    pub(super) fn balance(&self, hook: &Hook) -> i128 {
+        let of_program = |of: &Hook| of.number == hook.number && !of.is_backup;
+        let sums = self.state().sums(of_program);
+        let skipped: u64 = sums.0.iter().filter_map(|(_, sum)| sum.skipped).sum();
+        i128::from(self.0.counts.backed_up(hook.number)) - i128::from(skipped)
+    }
+
+    /// Records how often a backup ran alone since [`Self::balance`] was `before`.
+    pub(super) fn keep_balance(&self, hook: &Hook, before: i128) {
+        let alone = u64::try_from(self.balance(hook) - before).unwrap_or(0);
+        self.state().add_alone(hook.number, alone);
+    }
+
+    /// By how much the runs of the backups exceed the skipped runs of their programs, without those
+    /// in which a backup was alone: 0, or less if the kernel skipped both copies. Only tests ask.
+    #[must_use]
+    pub fn unexplained(&self) -> i128 {
+        let hooks = self.state().sums(|hook| !hook.is_backup).0;
+        let alone = |hook: &Hook| i128::from(self.state().alone(hook.number));
+        let hooks = hooks.iter().map(|(hook, _)| *hook);
+        hooks.map(|hook| self.balance(hook) - alone(hook)).sum()
+    }
+
+    /// The figures of each program since the start, without those that the kernel does not report.
     #[must_use]
     pub fn read(&self) -> Vec<ProgramFigures> {
-        let mut sums: Vec<(&'static Hook, ProgramFigures)> = Vec::new();
-        for (hook, fd) in self.loaded().iter() {
-            let fd = fd.as_fd().as_raw_fd();
-            let Ok(text) = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")) else {
-                continue;
-            };
-            let figures = parse(&text);
-            // The kernel has a program on functions once for each function.
-            match sums.iter_mut().find(|(of, _)| of.program == hook.program) {
-                Some((_, sum)) => sum.add(&figures),
-                None => sums.push((hook, figures)),
-            }
-        }
-        let figures = sums.into_iter().map(|(hook, sum)| ProgramFigures {
+        let state = self.state();
+        let backed_up = |number| {
+            let runs = self.0.counts.backed_up(number);
+            runs.saturating_sub(state.alone(number))
+        };
+        let figures = state.sums(|_| true).0.into_iter();
+        let figures = figures.map(|(hook, sum)| ProgramFigures {
             program: hook.program,
-            ..sum.of_events(hook, self.0.backups, self.0.counts.backed_up(hook.number))
+            ..sum.of_events(hook, self.0.backups, backed_up(hook.number))
         });
         figures.collect()
     }
 
-    fn loaded(&self) -> MutexGuard<'_, Vec<(&'static Hook, ProgramFd)>> {
-        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,6 +189,13 @@ impl ProgramFigures {
             ..self
         }
     }
+}
+
+/// The kernel's figures of a loaded program.
+fn figures(fd: &ProgramFd) -> Option<ProgramFigures> {
+    let fd = fd.as_fd().as_raw_fd();
+    let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}"));
+    text.ok().map(|text| parse(&text))
 }
 
 fn parse(text: &str) -> ProgramFigures {

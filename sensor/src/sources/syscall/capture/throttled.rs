@@ -17,7 +17,7 @@ impl Throttled {
 
     /// Whether the map has no room for more than this number of entries.
     #[must_use]
-    pub fn is_full(&self, entries: usize) -> bool {
+    pub fn is_full(entries: usize) -> bool {
         entries >= THROTTLED_MAX as usize
     }
 

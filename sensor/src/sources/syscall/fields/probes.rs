@@ -1,6 +1,7 @@
 //! The commands by which Kubernetes asks a container how it is: they are in the pod's specification,
 //! which the API server has.
 
+use bumpalo::collections::String;
 use metadata::{ContainerState, Probe, ProbeKind};
 
 use super::{Context, Field, Needs, Type, Value, container::known, registry::Getter};
@@ -54,39 +55,43 @@ pub(super) static FIELDS: &[Field] = &[
     ),
 ];
 
-/// The probe of a kind of the event's container; the outer option is none if the sensor has no
-/// description of the pod from the API server.
-fn probe<'a>(c: &Context<'a>, kind: ProbeKind) -> Option<Option<&'a Probe>> {
+/// The probes of the event's container that execute a command; none if the sensor has no description
+/// of the pod from the API server.
+fn probes<'a>(c: &Context<'a>) -> Option<impl Iterator<Item = &'a Probe> + use<'a>> {
     let container = known(c)?;
     let probes = container.pod.as_ref()?.probes.as_ref()?;
     let name = container.name.as_deref()?;
-    let is = |probe: &&Probe| probe.kind == kind && *probe.container == *name;
-    Some(probes.iter().find(is))
+    let probes = probes.iter();
+    Some(probes.filter(move |probe| *probe.container == *name))
 }
 
 fn command<'a>(c: &Context<'a>, kind: ProbeKind) -> Value<'a> {
-    match probe(c, kind) {
-        Some(Some(probe)) => {
-            let words = probe.command.iter().map(|word| c.text(word.as_bytes()));
-            let words = bumpalo::collections::Vec::from_iter_in(words, c.arena);
-            Value::Str(c.arena.alloc_str(&words.join(" ")))
+    let probe = probes(c).and_then(|mut probes| probes.find(|probe| probe.kind == kind));
+    let Some(probe) = probe else {
+        return Value::Absent;
+    };
+    let mut text = String::new_in(c.arena);
+    for (n, word) in probe.command.iter().enumerate() {
+        if n > 0 {
+            text.push(' ');
         }
-        Some(None) | None => Value::Absent,
+        text.push_str(c.text(word.as_bytes()));
     }
+    Value::Str(text.into_bump_str())
 }
 
 fn is(c: &Context<'_>, kind: ProbeKind) -> Value<'static> {
     if matches!(c.container, ContainerState::Host) {
         return Value::Bool(false);
     }
-    let (Some(probe), Some(program)) = (probe(c, kind), c.program()) else {
+    let (Some(mut probes), Some(program)) = (probes(c), c.program()) else {
         return Value::Absent;
     };
-    let is = probe.is_some_and(|probe| {
+    let is = probes.any(|probe| {
         let words = probe.command.iter().map(|word| word.as_bytes());
-        program.argv.iter().eq(words) && is_from_outside(c)
+        probe.kind == kind && program.argv.iter().eq(words)
     });
-    Value::Bool(is)
+    Value::Bool(is && is_from_outside(c))
 }
 
 /// Whether the parent is in the initial pid namespace, as a runtime is: a process of the container
@@ -134,7 +139,11 @@ mod tests {
         }
     }
 
-    fn text(record: &RecordBuilder, container: ContainerState<'_>, field: &str) -> String {
+    fn text(
+        record: &RecordBuilder,
+        container: ContainerState<'_>,
+        field: &str,
+    ) -> std::string::String {
         let bytes = record.build();
         let event = Event::decode(&bytes).unwrap();
         let mut out = Vec::new();
@@ -157,7 +166,7 @@ mod tests {
             .unwrap()
             .get(&context)
             .write_text(&mut out);
-        String::from_utf8(out).unwrap()
+        std::string::String::from_utf8(out).unwrap()
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub(super) static FIELDS: &[Field] = &[
     ),
 ];
 
-/// Controllers of cgroups (include/linux/cgroup_subsys.h).
+/// Controllers of cgroups (`include/linux/cgroup_subsys.h`).
 const CONTROLLERS: [&str; 15] = [
     "cpuset",
     "cpu",

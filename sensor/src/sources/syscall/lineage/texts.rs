@@ -4,7 +4,6 @@
 //! has no room, the texts in use move together to the front. So no exec allocates memory, no text
 //! takes more room than it needs, and the buffer is at most two thirds larger than the texts in
 //! use.
-//! is needed of it.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -182,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_buffer_is_at_most_half_as_large_again_as_its_texts() {
+    fn the_buffer_is_at_most_two_thirds_larger_than_its_texts() {
         let mut recorded = Recorded::default();
         for n in 1..50_000 {
             recorded.push(n, &text(n));

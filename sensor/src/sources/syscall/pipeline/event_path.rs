@@ -258,9 +258,6 @@ impl Pipeline {
         }
         self.evaluator.lineage.observe(&event);
         let (owner, new) = self.cgroups.owner(&event);
-        if let Some(owner) = owner.filter(|_| new) {
-            self.classes.push(class(&event, owner));
-        }
         let reach = self.requirements.reach;
         let wanted = match owner {
             Some(CgroupOwner::Host) => reach.host,
@@ -269,7 +266,16 @@ impl Pipeline {
             // rules about containers.
             Some(CgroupOwner::Container(_)) | None => reach.container,
         };
-        if !wanted.contains(event.kind) {
+        let wanted = wanted.contains(event.kind);
+        // The kernel side does not know the class of a new cgroup, nor of one whose events are not
+        // wanted and come all the same: its map has dropped the class.
+        if let Some(owner) = owner.filter(|_| new || !wanted) {
+            let class = class(&event, owner);
+            if !self.classes.contains(&class) {
+                self.classes.push(class);
+            }
+        }
+        if !wanted {
             return self.filter(event.kind);
         }
         let of_itself = self.requirements.programs.kinds().contains(event.kind);

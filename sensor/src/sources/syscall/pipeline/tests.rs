@@ -21,7 +21,11 @@ const RULE: &str = include_str!("../../../../../deploy/rules/execve.yaml");
 
 /// A pipeline that knows no container and has no runtime to query.
 fn pipeline(telemetry: &Arc<Telemetry>) -> Pipeline {
-    let rules = compile(&[RuleFile::new("r.yaml", RULE)], &Options::default());
+    with_rules(telemetry, RULE)
+}
+
+fn with_rules(telemetry: &Arc<Telemetry>, rules: &str) -> Pipeline {
+    let rules = compile(&[RuleFile::new("r.yaml", rules)], &Options::default());
     let counters = Arc::new(Counters::default());
     let nowhere = tempfile::tempdir().unwrap();
     let users = UsersOptions {
@@ -110,4 +114,29 @@ fn events_from_the_time_of_a_hand_over_on_are_left_to_the_other_process_and_coun
     let execs = &totals.kinds[0];
     assert_eq!((execs.matched, execs.passed_over), (1, 2));
     assert!(totals.is_balanced());
+}
+
+#[test]
+fn an_unwanted_event_gives_the_class_of_its_cgroup_to_the_kernel_side_again() {
+    let telemetry = Arc::new(Telemetry::new(Arc::new(Identity::new(&Config::default()))));
+    let mut pipeline = pipeline(&telemetry);
+    let record = RecordBuilder::exec("/usr/bin/true", &["true"]);
+    let record = record.in_cgroup("/system.slice/a.service").build();
+    let mut lines = BytesMut::new();
+    for _ in 0..2 {
+        (0..3).for_each(|_| pipeline.process(&record, &mut lines));
+        assert_eq!(pipeline.take_classes().count(), 1);
+    }
+    assert!(lines.is_empty());
+}
+
+#[test]
+fn a_rule_has_the_label_of_its_own_source() {
+    let telemetry = Arc::new(Telemetry::new(Arc::new(Identity::new(&Config::default()))));
+    let of_another = "- {rule: A, desc: a, condition: ka.verb = get, output: a, priority: DEBUG, source: k8s_audit}";
+    let _pipeline = with_rules(&telemetry, &format!("{RULE}\n{of_another}\n"));
+    let tables = telemetry.rules.tables();
+    let mut labels = tables.iter().flat_map(|table| table.iter());
+    let (label, _) = labels.find(|(label, _)| label.name == "A").unwrap();
+    assert_eq!(&*label.source, "k8s_audit");
 }

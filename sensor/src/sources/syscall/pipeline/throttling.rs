@@ -14,7 +14,7 @@ use sensor_ebpf::{CgroupKey, KINDS, Kind};
 use tracing::warn;
 
 use super::cgroups::CgroupOwner;
-use crate::sources::syscall::capture::Throttled;
+use crate::sources::syscall::capture::{CaptureError, Throttled};
 
 /// How often the sensor reads the counters.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -96,9 +96,14 @@ struct Open {
     refused: Refused,
 }
 
+/// The counts of the kernel's map of cgroups.
+type Counts = Vec<(CgroupKey, Refused)>;
+
 /// All throttlings, from the counters of the kernel side.
 #[derive(Debug, Default)]
 struct Ledger {
+    /// Throttled events of all cgroups, at the last check.
+    total: Refused,
     /// The owner of each cgroup, and its throttled events at the last check.
     known: FxHashMap<CgroupKey, (BudgetOwner, Refused)>,
     /// Throttled events, at the last check, of cgroups without an entry of their own.
@@ -109,6 +114,32 @@ struct Ledger {
 }
 
 impl Ledger {
+    /// Returns the records of throttlings that began or ended. `total` are all events throttled
+    /// since the start; `read` reads the map of cgroups. The ledger calls `read` only if `total` has
+    /// grown since the last check that could read the map, or while a throttling goes on.
+    fn look<E>(
+        &mut self,
+        now: Instant,
+        total: Refused,
+        read: impl FnOnce() -> Result<Counts, E>,
+        owner_of: impl Fn(&CgroupKey) -> Option<CgroupOwner>,
+    ) -> Result<Vec<Record>, E> {
+        if total == self.total && self.open.is_empty() {
+            return Ok(Vec::new());
+        }
+        let counts = read()?;
+        self.total = total;
+        let mut others = self.others;
+        if Throttled::is_full(counts.len()) {
+            let mut known = self.forgotten;
+            for (_, refused) in &counts {
+                add(&mut known, refused);
+            }
+            others = difference(&total, &known);
+        }
+        Ok(self.update(now, &counts, others, owner_of))
+    }
+
     /// Takes new counts: those of cgroups, and those of all events beyond these. Returns the
     /// records of throttlings that began or ended.
     fn update(
@@ -194,9 +225,7 @@ pub(crate) struct Throttlings {
     source: Throttled,
     ledger: Ledger,
     looked: Instant,
-    /// Throttled events of all cgroups, at the last check.
-    total: Refused,
-    /// Whether the log already has the error that the map removes no entries.
+    /// Whether the log already has the error that the map cannot be read or removes no entries.
     refused: bool,
 }
 
@@ -206,7 +235,6 @@ impl Throttlings {
             source,
             ledger: Ledger::default(),
             looked: Instant::now(),
-            total: Refused::default(),
             refused: false,
         }
     }
@@ -217,30 +245,21 @@ impl Throttlings {
     }
 
     /// Returns the records of throttlings that began or ended. `total` are all events throttled
-    /// since the start; the map of cgroups is read only if their number has grown, or while a
-    /// throttling goes on.
+    /// since the start. If the map of cgroups cannot be read, the next check reads it again.
     pub(crate) fn look(
         &mut self,
         total: Refused,
         owner_of: impl Fn(&CgroupKey) -> Option<CgroupOwner>,
     ) -> Vec<Record> {
+        let Self { source, ledger, .. } = self;
         self.looked = Instant::now();
-        if total == self.total && self.ledger.open.is_empty() {
-            return Vec::new();
-        }
-        self.total = total;
-        // The first read succeeded, so this one does.
-        let counts = self.source.read().unwrap_or_default();
-        let mut others = self.ledger.others;
-        if self.source.is_full(counts.len()) {
-            let mut known = self.ledger.forgotten;
-            for (_, refused) in &counts {
-                add(&mut known, refused);
-            }
-            others = difference(&total, &known);
-        }
-        let records = self.ledger.update(self.looked, &counts, others, owner_of);
-        self.forget();
+        let looked = ledger.look(self.looked, total, || source.read(), owner_of);
+        let (records, done) = match looked {
+            // As long as the map is not full, a cgroup that stays there loses nothing.
+            Ok(records) => (records, ledger.forget(|key| source.remove(key))),
+            Err(error) => (Vec::new(), Err(error)),
+        };
+        self.log_once(done);
         records
     }
 
@@ -249,16 +268,11 @@ impl Throttlings {
         self.ledger.close(|_| true)
     }
 
-    /// Makes room in the kernel's map. Logs a failure once: as long as the map is not full, a
-    /// failure loses nothing.
-    fn forget(&mut self) {
-        let removed = self.ledger.forget(|key| self.source.remove(key));
-        let Err(error) = removed else {
-            self.refused = false;
-            return;
-        };
-        if !std::mem::replace(&mut self.refused, true) {
-            warn!("cgroups that are within their budget cannot be forgotten: {error}");
+    /// Logs the first of several failures.
+    fn log_once(&mut self, done: Result<(), CaptureError>) {
+        let former = std::mem::replace(&mut self.refused, done.is_err());
+        if let (Err(error), false) = (done, former) {
+            warn!("throttled cgroups cannot be read or forgotten: {error}");
         }
     }
 }
@@ -360,6 +374,20 @@ mod tests {
         let records = ledger.update(Instant::now(), &[], refused(Kind::Connect, 3), |_| None);
         assert_eq!(records[0].fields["sensor.throttled.events"], 3);
         assert!(records[0].message.contains("other containers"));
+    }
+
+    #[test]
+    fn after_a_read_that_failed_the_next_check_reads_the_counts_again() {
+        let (mut ledger, now) = (Ledger::default(), Instant::now());
+        let total = refused(Kind::Exec, 3);
+        let failed = ledger.look(now, total, || Err("no right"), |_| None);
+        assert_eq!(failed, Err("no right"));
+        let read = || Ok::<_, ()>(vec![(key(1), total)]);
+        let records = ledger.look(now, total, read, |_| None).unwrap();
+        assert_eq!(records[0].fields["sensor.throttled.events"], 3);
+        ledger.close(|_| true);
+        let again = ledger.look(now, total, || Err("read again"), |_| None);
+        assert_eq!(again, Ok(Vec::new()), "nothing has changed");
     }
 
     /// So many cgroups that the ledger forgets some, each with one throttled event.

@@ -380,3 +380,30 @@ fn rules_of_other_sources_are_inactive() {
         Activity::Inactive(Box::new([reason.into()]))
     );
 }
+
+#[test]
+fn the_names_with_which_conditions_compare_addresses_are_those_to_resolve() {
+    let names = |condition: &str| {
+        let set = rules(&rule("r", condition));
+        let names = &set.requirements().domains;
+        names.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let connect = "evt.type = connect and fd.typechar in (4, 6) and container.id != host";
+    let api = format!("{connect} and fd.sip.name = \"kubernetes.default.svc.cluster.local\"");
+    assert_eq!(activity(&api), Activity::Active);
+    assert_eq!(names(&api), ["kubernetes.default.svc.cluster.local"]);
+    for (condition, expected) in [
+        (
+            "evt.type = connect and fd.rip.name in (b, a)",
+            &["a", "b"][..],
+        ),
+        ("evt.type = connect and not fd.cip.name in (a)", &["a"]),
+        ("evt.type = connect and fd.lip.name != a", &["a"]),
+        ("evt.type = connect and proc.name in (a)", &[]),
+        ("evt.type = connect and fd.sip.name exists", &[]),
+        // No exec has an address.
+        ("evt.type = execve and fd.sip.name = a", &[]),
+    ] {
+        assert_eq!(names(condition), expected, "{condition}");
+    }
+}

@@ -1,33 +1,27 @@
 //! An HTTP server that gets one POST for each line, as falcosidekick expects.
 
+mod connect;
+mod proxy;
+mod target;
+mod url;
+
 use std::{
-    error::Error as _,
     io,
-    sync::{Arc, OnceLock, atomic::Ordering::Relaxed},
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use config::{Config, HttpOutput, HttpTuning};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::{
-    Request, StatusCode, Uri,
-    client::conn::http1::{SendRequest, handshake},
-    header::{CONTENT_TYPE, HOST, USER_AGENT},
-};
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
+use config::{Config, HttpTuning, hide_user_info};
+use http_body_util::{BodyExt, Limited};
+use hyper::StatusCode;
 use telemetry::Identity;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    runtime::Runtime,
-};
-use tokio_rustls::TlsConnector;
+use tokio::runtime::Runtime;
 use tracing::{error, info};
 
+use self::{connect::Connection, target::Target};
 use super::{
-    Account, Batch, DropCause, OutputError, Queue, tls,
+    Account, Batch, DropCause, OutputError, Queue,
     worker::{Deliver, Delivered, Worker, expired, run},
 };
 
@@ -50,22 +44,23 @@ pub(super) fn start(
     Ok(vec![worker])
 }
 
+/// Whether the output can work as it is configured.
+///
+/// # Errors
+/// If it cannot.
+pub(super) fn check(config: &Config) -> Result<(), OutputError> {
+    Target::new(config).map(drop)
+}
+
 struct Http {
     runtime: Runtime,
     target: Target,
-    config: HttpOutput,
+    /// The URL for messages.
+    shown: String,
+    echo: bool,
     tuning: HttpTuning,
-    content_type: &'static str,
     connection: Option<Connection>,
     failing: bool,
-}
-
-/// The server and the path of the requests.
-struct Target {
-    uri: Uri,
-    host: String,
-    port: u16,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
 }
 
 /// The result of a request.
@@ -76,87 +71,6 @@ enum Answer {
     Refused(StatusCode),
     /// A status after which a retry can succeed.
     Later(StatusCode),
-}
-
-impl Target {
-    fn new(config: &HttpOutput) -> Result<Self, OutputError> {
-        let wrong = |what: String, hint| OutputError::Http { what, hint };
-        let url = &config.url;
-        let hint = "set http_output.url to something like http://falcosidekick:2801/";
-        let uri: Uri = url
-            .parse()
-            .map_err(|error| wrong(format!("'{url}': {error}"), hint))?;
-        let host = uri
-            .host()
-            .ok_or_else(|| wrong(format!("'{url}' names no server"), hint))?
-            .trim_matches(['[', ']'])
-            .to_owned();
-        let secure = uri.scheme_str() == Some("https");
-        let tls = if secure {
-            let client = tls::client(config).map_err(|what| {
-                wrong(
-                    what,
-                    "check ca_cert, ca_bundle, ca_path, client_cert and client_key",
-                )
-            })?;
-            let name = ServerName::try_from(host.clone())
-                .map_err(|error| wrong(format!("'{host}': {error}"), hint))?;
-            Some((TlsConnector::from(Arc::new(client)), name))
-        } else {
-            None
-        };
-        Ok(Self {
-            port: uri.port_u16().unwrap_or(if secure { 443 } else { 80 }),
-            uri,
-            host,
-            tls,
-        })
-    }
-
-    async fn connect(&self) -> io::Result<Connection> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
-        stream.set_nodelay(true)?;
-        match &self.tls {
-            None => shake(stream).await,
-            Some((tls, name)) => shake(tls.connect(name.clone(), stream).await?).await,
-        }
-    }
-}
-
-/// A connection to the server.
-struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    /// Why the connection broke: a server that demands another certificate says so only here.
-    broken: Arc<OnceLock<String>>,
-}
-
-impl Connection {
-    /// The text for a request that failed.
-    fn reason(&self, error: io::Error) -> io::Error {
-        match self.broken.get() {
-            Some(reason) => io::Error::other(reason.clone()),
-            None => error,
-        }
-    }
-}
-
-async fn shake<S>(stream: S) -> io::Result<Connection>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (sender, connection) = handshake(TokioIo::new(stream))
-        .await
-        .map_err(io::Error::other)?;
-    let broken = Arc::<OnceLock<String>>::default();
-    let failure = Arc::clone(&broken);
-    // The sender notices when the connection has ended.
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            let cause = error.source().map(|cause| format!(": {cause}"));
-            let _ = failure.set(format!("{error}{}", cause.unwrap_or_default()));
-        }
-    });
-    Ok(Connection { sender, broken })
 }
 
 impl Http {
@@ -170,14 +84,10 @@ impl Http {
             })?;
         Ok(Self {
             runtime,
-            target: Target::new(&config.http_output)?,
-            config: config.http_output.clone(),
+            target: Target::new(config)?,
+            shown: hide_user_info(&config.http_output.url),
+            echo: config.http_output.echo,
             tuning: config.sensor.http_output.clone(),
-            content_type: if config.json_output {
-                "application/json"
-            } else {
-                "text/plain"
-            },
             connection: None,
             failing: false,
         })
@@ -189,28 +99,27 @@ impl Http {
         let Self {
             runtime,
             target,
-            config,
-            content_type,
+            echo,
             connection,
             ..
         } = self;
         let attempt = async {
-            let reused = connection.as_ref().is_some_and(|c| !c.sender.is_closed());
+            let reused = connection.as_ref().is_some_and(|c| !c.is_closed());
             let mut own = match connection.take() {
                 Some(own) if reused => own,
                 _ => target.connect().await?,
             };
-            let outcome = send(&mut own.sender, target, config, content_type, body.clone()).await;
+            let outcome = send(&mut own, target, *echo, body.clone()).await;
             let outcome = match outcome {
                 // The server has closed an idle connection.
                 Err(_) if reused => {
                     own = target.connect().await?;
-                    send(&mut own.sender, target, config, content_type, body).await
+                    send(&mut own, target, *echo, body).await
                 }
                 outcome => outcome,
             };
             let outcome = outcome.map_err(|error| own.reason(error));
-            if config.keep_alive && outcome.is_ok() {
+            if outcome.is_ok() {
                 *connection = Some(own);
             }
             outcome
@@ -243,7 +152,7 @@ impl Http {
                     account.healthy.store(true, Relaxed);
                     account.bytes.fetch_add(line.len() as u64, Relaxed);
                     if std::mem::replace(&mut self.failing, false) {
-                        info!("http_output: {} takes lines again", self.config.url);
+                        info!("http_output: {} takes lines again", self.shown);
                     }
                     return Some(Ok(()));
                 }
@@ -272,41 +181,25 @@ impl Http {
         account.errors.fetch_add(1, Relaxed);
         account.healthy.store(false, Relaxed);
         if !std::mem::replace(&mut self.failing, true) {
-            error!("http_output: {}: {problem}", self.config.url);
+            error!("http_output: {}: {problem}", self.shown);
         }
     }
 }
 
 async fn send(
-    sender: &mut SendRequest<Full<Bytes>>,
+    connection: &mut Connection,
     target: &Target,
-    config: &HttpOutput,
-    content_type: &str,
+    echo: bool,
     body: Bytes,
 ) -> io::Result<Answer> {
-    let authority = target.uri.authority().map_or("", |a| a.as_str());
-    let authority = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
-    let path = target.uri.path_and_query().map_or("/", |p| p.as_str());
-    let request = Request::post(path)
-        .header(HOST, authority)
-        .header(USER_AGENT, &config.user_agent)
-        .header(CONTENT_TYPE, content_type)
-        .body(Full::new(body))
-        .map_err(io::Error::other)?;
-    sender.ready().await.map_err(io::Error::other)?;
-    let response = sender
-        .send_request(request)
-        .await
-        .map_err(io::Error::other)?;
+    let response = connection.send(target.request(body)?).await?;
     let status = response.status();
     let answer = Limited::new(response.into_body(), ANSWER)
         .collect()
         .await
         .map_err(io::Error::other)?
         .to_bytes();
-    if config.echo {
+    if echo {
         let text: String = String::from_utf8_lossy(&answer)
             .chars()
             .take(200)
@@ -343,3 +236,8 @@ impl Deliver for Http {
         Delivered(delivered)
     }
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tunnel_tests;
