@@ -12,10 +12,7 @@ use tests::{
 
 fn options(socket: &Path) -> MetadataOptions {
     MetadataOptions {
-        runtimes: RuntimeOptions {
-            sockets: vec![RuntimeSocket::required(Engine::Cri, socket)],
-            ..RuntimeOptions::default()
-        },
+        runtimes: RuntimeOptions::at([RuntimeSocket::required(Engine::Cri, socket)]),
         kube: KubeOptions {
             enabled: false,
             ..KubeOptions::default()
