@@ -25,7 +25,7 @@ SCHEMA = {
  'CtrMeta': {1:('name','s'),2:('attempt','v')},
  'ImageSpec': {1:('image','s')},
  'KV': {1:('key','s'),2:('value','s')},
- 'Mount': {1:('container_path','s'),2:('host_path','s'),3:('readonly','v')},
+ 'Mount': {1:('container_path','s'),2:('host_path','s'),3:('readonly','v'),5:('propagation','v')},
  'Int64': {1:('value','v')},
  'CtrSec': {2:('privileged','v'),3:('namespace_options','M:NsOpt'),5:('run_as_user','M:Int64')},
  'LinuxCtr': {2:('security_context','M:CtrSec')},

@@ -20,10 +20,7 @@ use tests::{
 
 fn options(socket: &Path) -> MetadataOptions {
     MetadataOptions {
-        runtimes: RuntimeOptions {
-            sockets: vec![RuntimeSocket::required(Engine::Containerd, socket)],
-            ..RuntimeOptions::default()
-        },
+        runtimes: RuntimeOptions::at([RuntimeSocket::required(Engine::Containerd, socket)]),
         kube: KubeOptions {
             enabled: false,
             ..KubeOptions::default()

@@ -54,10 +54,7 @@ fn bed_with(prepare: impl FnOnce(&ApiServer), change: impl FnOnce(&mut KubeOptio
     let mut kube = kube(&server, &dir);
     change(&mut kube);
     let options = MetadataOptions {
-        runtimes: RuntimeOptions {
-            sockets: Vec::new(),
-            ..RuntimeOptions::default()
-        },
+        runtimes: RuntimeOptions::at([]),
         kube,
         cache: CacheOptions {
             deleted: Duration::from_secs(2),
@@ -383,13 +380,10 @@ fn a_real_containers_pod_has_what_only_the_server_knows_also_when_it_changes() {
     ]);
     server.apply(of.clone());
     let options = MetadataOptions {
-        runtimes: RuntimeOptions {
-            sockets: vec![RuntimeSocket::required(
-                Engine::Containerd,
-                containerd.socket(),
-            )],
-            ..RuntimeOptions::default()
-        },
+        runtimes: RuntimeOptions::at([RuntimeSocket::required(
+            Engine::Containerd,
+            containerd.socket(),
+        )]),
         kube: kube(&server, &dir),
         ..MetadataOptions::default()
     };

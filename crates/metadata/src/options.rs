@@ -24,6 +24,17 @@ pub struct RuntimeOptions {
     pub backoff_max: Duration,
 }
 
+impl RuntimeOptions {
+    /// The default with these sockets alone.
+    #[must_use]
+    pub fn at(sockets: impl Into<Vec<RuntimeSocket>>) -> Self {
+        Self {
+            sockets: sockets.into(),
+            ..Self::default()
+        }
+    }
+}
+
 /// A socket of a runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuntimeSocket {

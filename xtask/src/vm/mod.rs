@@ -60,11 +60,12 @@ fn oldest_and_newest() -> Vec<String> {
 }
 
 /// Beginnings of the names of test programs that run in a guest.
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 8] = [
     "backups",
     "call_",
     "connect_",
     "exec_",
+    "node",
     "reload",
     "sabotage_",
     "verifier_",
@@ -85,7 +86,7 @@ const PACKAGES: [&str; 5] = ["bpftool", "iproute2", "runc", "libc6", "libgcc-s1"
 
 /// The tests that `cargo xtask test` runs on the oldest and the newest kernel: minutes in
 /// emulation.
-const SHORT: [&str; 9] = [
+const SHORT: [&str; 10] = [
     "backups",
     "call_setns",
     "connect_32bit",
@@ -93,6 +94,7 @@ const SHORT: [&str; 9] = [
     "exec_argv",
     "exec_capabilities",
     "exec_failed",
+    "node",
     "sabotage_guest",
     "verifier_budget",
 ];

@@ -1,9 +1,23 @@
 //! Questions to the sources, and the containers that wait for the answers.
 
-use super::{Metadata, ROUND, entry::Question};
-use crate::{ContainerId, counters::count};
+use super::{
+    Metadata, ROUND,
+    entry::{Candidate, Question},
+};
+use crate::{Container, ContainerId, counters::count};
 
 impl Metadata {
+    /// The best description there is now of the container that had this id when the event happened,
+    /// also if a better one can still come.
+    #[must_use]
+    pub fn best(&self, id: &ContainerId, happened: u64) -> Option<&Container> {
+        let entry = self.entries.peek(id)?;
+        match entry.at(happened) {
+            Candidate::One(at) => Some(&entry.generations[at].container),
+            Candidate::None | Candidate::Ambiguous => None,
+        }
+    }
+
     /// Asks all sources for a container; returns whether an answer can come.
     pub(super) fn ask(&mut self, id: &ContainerId) -> bool {
         let now = self.now;

@@ -20,7 +20,7 @@ use containerd_client::tonic::{
     Code, Request, Status, Streaming, client::Grpc, codegen::http::uri::PathAndQuery,
     transport::Channel,
 };
-use futures::future::BoxFuture;
+use futures::{StreamExt as _, future::BoxFuture, stream};
 use prost::Message;
 use rustc_hash::FxHashSet;
 use tokio::time::timeout;
@@ -38,11 +38,14 @@ use crate::{
     Container, ContainerId,
     caches::{Detail, Origin, Update},
     clock::{boot_at, boot_now},
+    counters::count,
     runtime::{Api, Done, Error, Task},
 };
 
 /// Largest message: a container's status with its OCI specification is tens of kilobytes.
 const MESSAGE_MAX: usize = 16 << 20;
+/// Most containers of a list that are asked for at a time.
+const CONCURRENT: usize = 16;
 /// How often the sensor lists all containers.
 const RELIST: Duration = Duration::from_secs(15);
 /// `CONTAINER_DELETED_EVENT` of `ContainerEventType`.
@@ -95,10 +98,10 @@ impl<'a> Session<'a> {
             version: "v1".to_owned(),
         };
         let version: Option<VersionResponse> = session.call("Version", request).await?;
-        let name = version.map(|version| version.runtime_name);
-        let row = RUNTIMES
-            .iter()
-            .find(|(theirs, _)| Some(*theirs) == name.as_deref());
+        let Some(VersionResponse { runtime_name }) = version else {
+            return Err(Error::Connect("no CRI (v1) at this socket".to_owned()));
+        };
+        let row = RUNTIMES.iter().find(|(theirs, _)| *theirs == runtime_name);
         session.runtime = row.map_or(ANY, |(_, ours)| ours);
         Ok(session)
     }
@@ -120,7 +123,16 @@ impl<'a> Session<'a> {
             Err(_) => Err(Error::Timeout(method)),
             Ok(Ok(response)) => Ok(Some(response.into_inner())),
             Ok(Err(status)) if is_missing(&status) => Ok(None),
-            Ok(Err(status)) => Err(Error::rpc(method)(status)),
+            Ok(Err(status)) => match status.code() {
+                Code::Unavailable | Code::Cancelled | Code::Unknown | Code::Internal => {
+                    Err(Error::rpc(method)(status))
+                }
+                // Of this question alone.
+                _ => {
+                    count(&self.task.counters.runtime_lookup_failures_total);
+                    Ok(None)
+                }
+            },
         }
     }
 
@@ -302,8 +314,10 @@ impl Api for Session<'_> {
         let ids = known;
         let update = Update::Listed { origin, epoch, ids };
         self.task.updates.send(update).await;
-        for id in new {
-            self.look_up(id, epoch).await?;
+        let answers = new.into_iter().map(|id| self.look_up(id, epoch));
+        let mut answers = stream::iter(answers).buffer_unordered(CONCURRENT);
+        while let Some(answer) = answers.next().await {
+            answer?;
         }
         Ok(containers)
     }

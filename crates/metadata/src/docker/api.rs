@@ -43,7 +43,8 @@ impl Client {
         Self { socket, timeout }
     }
 
-    /// Reads an object; none if the runtime does not have it.
+    /// Reads an object; none if the runtime does not have it. A refusal concerns this object alone,
+    /// any other error the connection.
     pub(super) async fn get<T: DeserializeOwned>(
         &self,
         what: &'static str,
@@ -61,18 +62,22 @@ impl Client {
                     bytes.extend_from_slice(data);
                 }
                 if bytes.len() > ANSWER_MAX {
-                    return Err(Error::Call {
+                    return Err(Error::Refused {
                         what,
-                        message: "answer is too long".to_owned(),
+                        message: "the answer is too long".to_owned(),
                     });
                 }
             }
             if !answer.status.is_success() {
                 return Err(refusal(what, answer.status, &bytes));
             }
-            serde_json::from_slice(&bytes)
-                .map(Some)
-                .map_err(|error| Error::call(what, &error))
+            match serde_json::from_slice(&bytes) {
+                Ok(object) => Ok(Some(object)),
+                Err(error) => Err(Error::Refused {
+                    what,
+                    message: error.to_string(),
+                }),
+            }
         };
         timeout(self.timeout, whole)
             .await
@@ -136,7 +141,7 @@ fn refusal(what: &'static str, status: StatusCode, body: &[u8]) -> Error {
         message: String,
     }
     let message = serde_json::from_slice::<Refusal>(body).map(|refusal| refusal.message);
-    Error::Call {
+    Error::Refused {
         what,
         message: match message {
             Ok(message) => format!("{status}: {message}"),

@@ -7,10 +7,14 @@
 mod api;
 mod describe;
 
-use std::sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering};
+use std::{
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering},
+};
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::{StreamExt as _, future::BoxFuture, stream};
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use self::{
@@ -22,11 +26,13 @@ use crate::{
     caches::{Detail, Origin, Update},
     clock::{boot_at, boot_now},
     counters::count,
-    runtime::{Api, Done, Error, Socket, Task},
+    runtime::{Api, Done, Error, Socket, Task, below},
 };
 
 /// Most images whose names a connection keeps.
 const IMAGES_MAX: usize = 512;
+/// Most containers of a list that are asked for at a time.
+const CONCURRENT: usize = 16;
 /// How long a connection keeps the names of an image: a tag can move to another image.
 const IMAGE_AGE: std::time::Duration = std::time::Duration::from_mins(1);
 /// The events of containers that the sensor asks for: `{"type":["container"],"event":["create",
@@ -79,21 +85,22 @@ impl<'a> Session<'a> {
     }
 
     /// Asks for a container and sends it; returns whether there is one.
-    async fn look_up(&self, id: &str, epoch: u32) -> Result<bool, Error> {
-        let path = format!("/containers/{id}/json");
-        let Some(object) = self
-            .client
-            .get::<ContainerObject>("a container", &path)
-            .await?
-        else {
+    async fn look_up(&self, id: ContainerId, epoch: u32) -> Result<bool, Error> {
+        let path = format!("/containers/{}/json", id.full());
+        let Some(object) = self.object::<ContainerObject>("a container", &path).await? else {
             return Ok(false);
         };
         let image = self.image(object.image_id()).await?;
-        let Some(container) = object.describe(self.task.engine.name(), image, &self.task.counters)
+        let Some(mut container) =
+            object.describe(self.task.engine.name(), image, &self.task.counters)
         else {
             count(&self.task.counters.runtime_invalid_total);
             return Ok(false);
         };
+        if let Some(rootfs) = container.rootfs.take() {
+            let rootfs = below(self.task.options.host_root.as_deref(), Path::new(&*rootfs));
+            container.rootfs = rootfs.to_str().map(Into::into);
+        }
         let created = container.created.map_or_else(boot_now, boot_at);
         let update = Update::Container {
             origin: self.origin(),
@@ -104,6 +111,21 @@ impl<'a> Session<'a> {
         };
         self.task.updates.send(update).await;
         Ok(true)
+    }
+
+    /// Reads one object; none if the runtime does not have it, or refuses this one.
+    async fn object<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        path: &str,
+    ) -> Result<Option<T>, Error> {
+        match self.client.get(what, path).await {
+            Err(Error::Refused { .. }) => {
+                count(&self.task.counters.runtime_lookup_failures_total);
+                Ok(None)
+            }
+            answer => answer,
+        }
     }
 
     /// The names of an image.
@@ -117,7 +139,7 @@ impl<'a> Session<'a> {
             return Ok(Some(known.names.clone()));
         }
         let path = format!("/images/{id}/json");
-        let found: Option<ImageObject> = self.client.get("an image", &path).await?;
+        let found: Option<ImageObject> = self.object("an image", &path).await?;
         if let Some(names) = &found {
             let known = KnownImage {
                 names: names.clone(),
@@ -180,7 +202,7 @@ impl Api for Session<'_> {
             self.task.updates.send(update).await;
         }
         Some(Box::pin(async move {
-            Done::Announced(self.look_up(id.full(), self.epoch()).await.map(|_| ()))
+            Done::Announced(self.look_up(id, self.epoch()).await.map(|_| ()))
         }))
     }
 
@@ -193,9 +215,12 @@ impl Api for Session<'_> {
         let origin = self.origin();
         let listed = Update::Listed { origin, epoch, ids };
         self.task.updates.send(listed).await;
+        let ids = all.iter().filter_map(ListedContainer::id);
+        let answers = ids.map(|id| self.look_up(id, epoch));
+        let mut answers = stream::iter(answers).buffer_unordered(CONCURRENT);
         let mut containers = 0;
-        for id in all.iter().filter_map(ListedContainer::id) {
-            match self.look_up(id.full(), epoch).await {
+        while let Some(answer) = answers.next().await {
+            match answer {
                 Ok(found) => containers += usize::from(found),
                 // One container can be busy for long.
                 Err(Error::Timeout(_)) => {
@@ -210,7 +235,7 @@ impl Api for Session<'_> {
     async fn find(&self, id: ContainerId) -> Result<bool, Error> {
         // Docker finds containers by names and by the beginning of their ids too.
         if id.is_hexadecimal() {
-            self.look_up(id.full(), self.epoch()).await
+            self.look_up(id, self.epoch()).await
         } else {
             Ok(false)
         }

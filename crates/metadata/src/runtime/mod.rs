@@ -72,6 +72,8 @@ pub(crate) enum Error {
     Connect(String),
     #[error("{what} failed: {message}")]
     Call { what: &'static str, message: String },
+    #[error("{what} was refused: {message}")]
+    Refused { what: &'static str, message: String },
     #[error("no answer to {0} in time")]
     Timeout(&'static str),
     #[error("event stream ended")]

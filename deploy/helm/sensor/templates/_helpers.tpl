@@ -223,8 +223,10 @@ what lacks is made: the pod would wait for it.
 {{- $_ := set $config "json_output" true -}}
 {{- $_ := set $config "json_include_output_property" true -}}
 {{- end -}}
-{{- $sockets := (include "sensor.containerd" . | fromJson).sockets -}}
-{{- $containerd := ternary (dict "sockets" $sockets) (dict "enabled" false) (gt (len $sockets) 0) -}}
+{{- $runtime := include "sensor.containerd" . | fromJson -}}
+{{- /* A socket of one's own must answer; of those in a list a node may have none. */ -}}
+{{- $wanted := ternary (dict "enabled" true) (dict) (eq $runtime.type "Directory") -}}
+{{- $containerd := ternary (set $wanted "sockets" $runtime.sockets) (dict "enabled" false) (gt (len $runtime.sockets) 0) -}}
 {{- $_ := set $config "sensor" (mergeOverwrite (dict "containerd" $containerd) (deepCopy .Values.sensor)) -}}
 {{- toYaml $config -}}
 {{- end -}}

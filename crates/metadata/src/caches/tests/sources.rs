@@ -84,6 +84,12 @@ fn a_container_that_ends_before_its_runtime_answers_has_what_the_event_of_its_cr
     bed.apply(1, [Update::SourceUp { source: 0 }]);
     bed.apply(10, [described(0, Detail::Names)]);
     assert_eq!(bed.look(HEX, 100), "?");
+    let best = bed.metadata.best(&id(HEX), 100).expect("the event's");
+    assert_eq!(
+        best.image.as_deref(),
+        Some("Names of 0"),
+        "if the time is up"
+    );
     assert_eq!(bed.apply(20, [missing(0)]), [HEX]);
     assert_eq!(bed.look(HEX, 100), "Names of 0");
     bed.apply(

@@ -15,6 +15,7 @@ mod hooks;
 mod loader;
 #[cfg(test)]
 mod loader_tests;
+mod machine;
 mod mapped;
 mod offsets;
 mod options;

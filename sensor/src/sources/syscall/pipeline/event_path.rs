@@ -371,9 +371,10 @@ impl Pipeline {
                 continue;
             };
             event.header.number = record.number;
-            let container = match self.metadata.lookup(&released.key, event.header.time) {
-                Lookup::Known(container) => ContainerState::Known(container),
-                Lookup::Pending | Lookup::Unknown => ContainerState::Unknown(released.key),
+            // If the time is up, a description that lacks something is better than none.
+            let container = match self.metadata.best(&released.key, event.header.time) {
+                Some(container) => ContainerState::Known(container),
+                None => ContainerState::Unknown(released.key),
             };
             let lines = self.evaluator.evaluate(&event, container, lines);
             self.count(&event, lines);

@@ -20,7 +20,9 @@ const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 pub enum SelfTestError {
     /// The helper has another process id in the kernel, because the sensor is not in the first pid
     /// namespace.
-    #[error("the sensor is in a pid namespace of its own: give it the host's (hostPID: true)")]
+    #[error(
+        "the sensor is in a pid namespace of its own: give it the host's (hostPID: true); where the node is a container (kind, k3d), there is none to give"
+    )]
     PidNamespace,
     /// The helper cannot start.
     #[error("the helper process cannot be started: {0}")]
