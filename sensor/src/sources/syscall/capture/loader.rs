@@ -1,6 +1,6 @@
 //! Loads the eBPF programs, attaches them, and gives them their settings.
 
-use std::{collections::BTreeSet, fs};
+use std::collections::BTreeSet;
 
 use aya::{
     Btf, Ebpf, EbpfLoader,
