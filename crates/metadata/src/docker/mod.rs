@@ -10,6 +10,7 @@ mod describe;
 use std::{
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -34,7 +35,9 @@ const IMAGES_MAX: usize = 512;
 /// Most containers of a list that are asked for at a time.
 const CONCURRENT: usize = 16;
 /// How long a connection keeps the names of an image: a tag can move to another image.
-const IMAGE_AGE: std::time::Duration = std::time::Duration::from_mins(1);
+const IMAGE_AGE: Duration = Duration::from_mins(1);
+/// Events from so long before a connection count too.
+const EVENTS_BEFORE: Duration = Duration::from_secs(10);
 /// The events of containers that the sensor asks for: `{"type":["container"],"event":["create",
 /// "start","destroy","remove"]}`, percent-encoded. Podman says `remove`, Docker `destroy`.
 const EVENTS: &str = "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22create%22%2C%22start%22%2C%22destroy%22%2C%22remove%22%5D%7D";
@@ -168,7 +171,13 @@ impl Api for Session<'_> {
     }
 
     async fn subscribe(&self) -> Result<Lines, Error> {
-        self.client.lines("the events", EVENTS).await
+        // Also those of the last seconds: a container can have come and gone while the runtime's
+        // service restarted.
+        let before = SystemTime::now().checked_sub(EVENTS_BEFORE);
+        let since = before.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let since = since.unwrap_or_default().as_secs();
+        let path = format!("{EVENTS}&since={since}");
+        self.client.lines("the events", &path).await
     }
 
     async fn next(stream: &mut Lines) -> Result<Bytes, Error> {
