@@ -82,7 +82,7 @@ fn the_pod_of_every_version_s_values_starts() {
         let done = programs::alone(|| command.args(["-M", "1"]).output()).unwrap();
         let error = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "{name}: {error}");
-        assert!(error.contains("ready"), "{name}: {error}");
+        assert!(error.contains("rights given up"), "{name}: {error}");
         assert!(!error.contains("secret"), "{name}: {error}");
     }
 }

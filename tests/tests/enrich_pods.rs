@@ -175,7 +175,7 @@ const SHARED_MEMORY: &str = "
 - rule: Execution from /dev/shm
   desc: A shell runs what lies in shared memory.
   condition: spawned_process and container and shell_procs and proc.args startswith '-c /dev/shm'
-  output: 'Run from shared memory | process=%proc.name'
+  output: 'Run from shared memory | process=%proc.name command=%proc.cmdline'
   priority: WARNING
 ";
 

