@@ -233,7 +233,7 @@ fn what_new_rules_want_of_the_kernel_is_taken_back_where_an_output_is_refused() 
 fn a_configuration_with_a_mistake_is_reported_with_its_position_and_leaves_the_old_one_in_force() {
     assert_stays(
         |sensor| sensor.append_to_configuration("  stop_deadline: soon\n"),
-        &["sensor.yaml:12:", "sensor.stop_deadline"],
+        &["sensor.yaml:15:18", "sensor.stop_deadline"],
     );
 }
 
