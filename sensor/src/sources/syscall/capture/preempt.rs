@@ -40,8 +40,7 @@ pub(super) struct PreemptFunctions {
     pub(super) enable: u32,
 }
 
-/// The hooks on which a kernel of that version can preempt programs, bits of
-/// [`preempted`](sensor_ebpf::preempted).
+/// The hooks on which a kernel of that version can preempt programs, bits of [`sensor_ebpf::preempted`].
 pub(super) fn preempted(version: (u32, u32)) -> u32 {
     let mut hooks = 0;
     if version >= TRACEPOINTS {

@@ -55,7 +55,7 @@ const fn domain(name: &'static str, doc: &'static str, get: Getter, printed: Get
     }
 }
 
-/// The names of [`domain`] fields.
+/// The names of `domain` fields.
 pub const DOMAINS: [&str; 4] = ["fd.cip.name", "fd.sip.name", "fd.lip.name", "fd.rip.name"];
 
 /// Rows of the registry.
