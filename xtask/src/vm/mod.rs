@@ -86,14 +86,13 @@ const PACKAGES: [&str; 5] = ["bpftool", "iproute2", "runc", "libc6", "libgcc-s1"
 
 /// The tests that `cargo xtask test` runs on the oldest and the newest kernel: minutes in
 /// emulation.
-const SHORT: [&str; 9] = [
+const SHORT: [&str; 8] = [
     "call_setns",
     "connect_32bit",
     "connect_filter",
     "exec_argv",
     "exec_capabilities",
     "exec_failed",
-    "node",
     "sabotage_guest",
     "verifier_budget",
 ];
