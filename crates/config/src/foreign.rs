@@ -56,8 +56,8 @@ fn other_plugins(node: &Node) -> bool {
     !node.as_sequence().unwrap_or_default().iter().all(name)
 }
 
-/// Keys of falco.yaml that have no effect here, with the reason. The sensor warns of those whose
-/// value asks for something.
+/// Keys of falco.yaml that have no effect here, with the reason. The sensor warns of such a
+/// key if the key's value asks for something that the sensor does not do.
 pub const NOT_APPLICABLE: &[Foreign] = &[
     row(
         "base_syscalls",

@@ -156,7 +156,7 @@ pub enum ProbeKind {
 pub struct Probe {
     /// Name of the container in its pod's specification.
     pub container: Box<str>,
-    /// What it asks.
+    /// Whether kubelet asks if the container lives or if it is ready.
     pub kind: ProbeKind,
     /// The program and its arguments.
     pub command: Box<[Box<str>]>,

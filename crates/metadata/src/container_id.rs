@@ -55,7 +55,8 @@ impl ContainerId {
         })
     }
 
-    /// Whether it is one of those of 64 hexadecimal digits, of which no two are the same.
+    /// Whether the id has 64 hexadecimal digits. The runtime draws such an id at random, so no two
+    /// containers have the same one.
     #[must_use]
     pub fn is_hexadecimal(&self) -> bool {
         is_id(self.full().as_bytes())

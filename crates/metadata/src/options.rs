@@ -64,7 +64,7 @@ impl RuntimeSocket {
         plain(&self.path) == plain(path)
     }
 
-    /// The known sockets of a runtime, of which the node may have none.
+    /// The known sockets of a runtime. A node may have none of these sockets.
     pub fn known(engine: Engine, host_root: Option<&Path>) -> impl Iterator<Item = Self> {
         let sockets = engine.known_sockets(host_root).into_iter();
         sockets.map(move |path| Self {

@@ -158,8 +158,8 @@ impl Family {
     }
 }
 
-/// A name in the characters that Prometheus allows (`[a-zA-Z_][a-zA-Z0-9_]*`), and none of those
-/// that it keeps for itself (`__…`).
+/// A text as the name of a label: only characters that Prometheus allows
+/// (`[a-zA-Z_][a-zA-Z0-9_]*`), and no name that Prometheus reserves for itself (`__…`).
 fn label_name(text: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
     let name: String = text.chars().map(allowed).collect();

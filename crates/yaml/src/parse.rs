@@ -300,7 +300,7 @@ impl<'a> Loader<'a> {
         })
     }
 
-    /// A value of which nothing is written.
+    /// The null of a key or an element behind which the text has no value.
     fn null(&mut self) -> Result<Node, Failure> {
         self.scalar("".into(), Style::Plain, self.end)
     }

@@ -257,7 +257,10 @@ impl Running {
         result.recv().context("the capture thread has ended")??;
         remarks.say(&rules);
         let refresh = loaded.config.sensor.dns.refresh.0;
-        self.resolver.set(&domains, refresh)?;
+        // The new rules are in force by now, so a refused thread must not read as a refused reload.
+        if let Err(error) = self.resolver.set(&domains, refresh) {
+            warn!("the domain names of the new rules are not resolved: {error}");
+        }
         self.outputs.set_timeout(loaded.config.output_timeout.0);
         logging::apply(&loaded.config);
         lifecycle::set_patience(loaded.config.sensor.stop_deadline.0);

@@ -9,7 +9,10 @@ use std::{
 use rustix::event::{EventfdFlags, eventfd};
 use tokio::sync::mpsc;
 
-use crate::{Container, ContainerId, Pod};
+use crate::{
+    Container, ContainerId, Pod,
+    clock::{boot_at, boot_now},
+};
 
 /// The source (a runtime or the API server), and the namespace of containerd, that reported a
 /// container.
@@ -76,6 +79,19 @@ pub(crate) enum Update {
     Pod { key: Box<str>, pod: Box<Pod> },
     /// A pod was deleted from the API server.
     PodGone { key: Box<str> },
+}
+
+impl Update {
+    /// The whole description of a container, in snapshot `epoch`.
+    pub(crate) fn whole(origin: Origin, epoch: u32, container: Container) -> Self {
+        Self::Container {
+            origin,
+            detail: Detail::Whole,
+            epoch,
+            created: container.created.map_or_else(boot_now, boot_at),
+            container: Box::new(container),
+        }
+    }
 }
 
 /// Most updates that wait for the capture thread; above this number, senders wait.

@@ -36,8 +36,8 @@ use self::{
 };
 use crate::{
     Container, ContainerId,
-    caches::{Detail, Origin, Update},
-    clock::{boot_at, boot_now},
+    caches::{Origin, Update},
+    clock::boot_now,
     counters::count,
     runtime::{Api, Done, Error, Task},
 };
@@ -212,14 +212,7 @@ impl<'a> Session<'a> {
 
     async fn send(&self, container: Container, epoch: u32) {
         self.known().insert(container.id);
-        let created = container.created.map_or_else(boot_now, boot_at);
-        let update = Update::Container {
-            origin: self.origin(),
-            detail: Detail::Whole,
-            epoch,
-            created,
-            container: Box::new(container),
-        };
+        let update = Update::whole(self.origin(), epoch, container);
         self.task.updates.send(update).await;
     }
 

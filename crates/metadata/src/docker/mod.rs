@@ -25,7 +25,7 @@ use self::{
 use crate::{
     BoundedCache, Container, ContainerId, Counters, Engine,
     caches::{Detail, Origin, Update},
-    clock::{boot_at, boot_now},
+    clock::boot_at,
     counters::count,
     runtime::{Api, Done, Error, Socket, Task, below},
 };
@@ -104,14 +104,7 @@ impl<'a> Session<'a> {
             let rootfs = below(self.task.options.host_root.as_deref(), Path::new(&*rootfs));
             container.rootfs = rootfs.to_str().map(Into::into);
         }
-        let created = container.created.map_or_else(boot_now, boot_at);
-        let update = Update::Container {
-            origin: self.origin(),
-            detail: Detail::Whole,
-            epoch,
-            created,
-            container: Box::new(container),
-        };
+        let update = Update::whole(self.origin(), epoch, container);
         self.task.updates.send(update).await;
         Ok(true)
     }

@@ -118,7 +118,8 @@ pub(crate) async fn run(task: Task, mut questions: mpsc::Receiver<ContainerId>) 
     // Questions without an answer stay for the next connection.
     let mut outstanding = FxHashSet::default();
     let source = task.source;
-    // Whether the socket was absent when the caches were told that the runtime does not answer.
+    // The task tells the caches that the runtime does not answer: whether the socket was absent at
+    // that moment.
     let mut was_absent = None;
     while !task.updates.is_closed() {
         let (error, was_ready) = connect(&task, &mut questions, &mut outstanding).await;
