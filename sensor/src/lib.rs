@@ -2,6 +2,7 @@
 //! container and pod, as Falco-compatible JSON.
 
 pub mod app;
+pub mod cases;
 pub mod cli;
 pub mod lifecycle;
 pub mod logging;

@@ -6,9 +6,10 @@ use crate::{
     Activity, Classes, Code, Fact, Facts, ItemKind, Options, Problem, Report, Rule, RuleFile,
     RuleInfo, RuleSet, Source, Value,
     assemble::assemble,
-    compile::{Compiler, Diagnostics, Graph, Known, NodeId, Verdicts},
+    compile::{Compiler, Diagnostics, Known, NodeId, Verdicts},
     fields::ParseError,
     load::{self, Definition, Definitions, Located, Problems, Provided, RuleDefinition},
+    outline::{Outline, Outliner},
     output,
     source::types,
     used::Used,
@@ -78,6 +79,17 @@ pub(super) struct Built<S: Source> {
     pub(super) info: RuleInfo,
 }
 
+/// A compiled condition.
+#[derive(Default)]
+struct Compiled {
+    node: NodeId,
+    /// Numbers of the macros in the condition.
+    macros: Vec<usize>,
+    /// Numbers of the lists in the condition.
+    lists: Vec<usize>,
+    outline: Option<Outline>,
+}
+
 struct Builder<'d, 'o, S: Source> {
     compiler: Compiler<'d, S>,
     definitions: &'d Definitions,
@@ -99,9 +111,8 @@ impl<S: Source> Builder<'_, '_, S> {
                 enabled = selection.enable;
             }
         }
-        let (node, macros, lists, activity) = if &*rule.source == S::NAME {
-            let (node, macros, lists) = self.condition(definition)?;
-            (node, macros, lists, None)
+        let (compiled, activity) = if &*rule.source == S::NAME {
+            (self.condition(definition)?, None)
         } else {
             let message = format!("unknown event source '{}'", rule.source);
             let mut hint = "the rule is loaded and never matches".to_owned();
@@ -114,7 +125,7 @@ impl<S: Source> Builder<'_, '_, S> {
             self.push(definition, Code::UnknownSource, diagnostic);
             let reason = format!("no event source '{}'", rule.source);
             let inactive = Activity::Inactive(Box::new([reason.into()]));
-            (Graph::FALSE, Vec::new(), Vec::new(), Some(inactive))
+            (Compiled::default(), Some(inactive))
         };
         let foreign = activity.is_some();
         let (output, extra) =
@@ -162,10 +173,15 @@ impl<S: Source> Builder<'_, '_, S> {
                 enabled,
                 activity: activity.unwrap_or(Activity::Active),
                 condition: rule.condition.text.trim().into(),
-                node,
+                node: compiled.node,
+                outline: compiled.outline,
                 exceptions: rule.exceptions.iter().map(|e| e.name.clone()).collect(),
-                macros: names(macros, &|n| self.definitions.macros.all()[n].name.clone()),
-                lists: names(lists, &|n| self.definitions.lists.all()[n].name.clone()),
+                macros: names(compiled.macros, &|n| {
+                    self.definitions.macros.all()[n].name.clone()
+                }),
+                lists: names(compiled.lists, &|n| {
+                    self.definitions.lists.all()[n].name.clone()
+                }),
                 classes: Classes::NONE,
                 output: rule.output.text.clone().into(),
             },
@@ -173,10 +189,7 @@ impl<S: Source> Builder<'_, '_, S> {
     }
 
     /// The node of a rule's condition with its exceptions; reports the errors.
-    fn condition(
-        &mut self,
-        definition: &Definition<RuleDefinition>,
-    ) -> Option<(NodeId, Vec<usize>, Vec<usize>)> {
+    fn condition(&mut self, definition: &Definition<RuleDefinition>) -> Option<Compiled> {
         let rule = &definition.value;
         let (node, mut diagnostics) = self.compiler.condition(&rule.condition.text);
         let errors = std::mem::take(&mut diagnostics.errors);
@@ -209,6 +222,12 @@ impl<S: Source> Builder<'_, '_, S> {
             return None;
         }
         self.diagnostics(definition, &diagnostics);
+        let outline = if self.options.outlines {
+            Outliner::outline(&mut self.compiler, &rule.condition.text, &exceptions)
+        } else {
+            None
+        };
+        let exceptions = exceptions.into_iter().map(|(_, node)| node);
         let exceptions = self.compiler.graph.or(exceptions);
         let exceptions = self.compiler.graph.negate(exceptions);
         let node = self.compiler.graph.and([node, exceptions]);
@@ -238,7 +257,12 @@ impl<S: Source> Builder<'_, '_, S> {
             }
             at += 1;
         }
-        Some((node, macros, lists))
+        Some(Compiled {
+            node,
+            macros,
+            lists,
+            outline,
+        })
     }
 
     /// Whether a condition can be true for an event of a type that no condition names.

@@ -6,7 +6,7 @@
 use bumpalo::collections::Vec as BumpVec;
 
 use crate::{
-    Matching, Rule, RuleSet, Source, Value,
+    Leaf, Matching, Outline, Rule, RuleSet, Source, Value,
     compile::{
         CheckId, Dispatch, Expr, NodeId, OperandId, OperandInfo, Quantifier, Test, is_ordered,
         number_of,
@@ -114,6 +114,32 @@ impl<S: Source> RuleSet<S> {
                 }
             }
         }
+    }
+}
+
+impl<S: Source> RuleSet<S> {
+    /// The verdict of each leaf of an outline for an event, and the value that the leaf looks at.
+    pub fn verdicts<'e>(
+        &self,
+        scratch: &mut Scratch,
+        outline: &Outline,
+        event: &'e S::Event<'e>,
+    ) -> Vec<(bool, Value<'e>)> {
+        scratch.begin(self.graph.len(), self.checks.operands.len());
+        let mut run = Run {
+            set: self,
+            event,
+            slots: BumpVec::new_in(S::arena(event)),
+            scratch,
+        };
+        let verdict = |leaf: &Leaf| {
+            let value = match self.graph.get(leaf.node) {
+                Expr::Check(check) => run.value(self.checks.get(*check).operand),
+                _ => Value::Absent,
+            };
+            (run.node(leaf.node), value)
+        };
+        outline.leaves().iter().map(verdict).collect()
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) fn build<S: Source>(
     compiler: &mut Compiler<'_, S>,
     rule: &RuleDefinition,
     to: &mut Diagnostics,
-) -> Result<Vec<NodeId>, Vec<Diagnostic>> {
+) -> Result<Vec<(Box<str>, NodeId)>, Vec<Diagnostic>> {
     let mut nodes = Vec::new();
     let mut problems = Vec::new();
     for exception in &rule.exceptions {
@@ -26,7 +26,15 @@ pub(super) fn build<S: Source>(
         };
         match builder.operands() {
             Err(problem) => problems.push(*problem),
-            Ok(operands) => builder.values(&operands, &mut nodes, &mut problems),
+            Ok(operands) => {
+                let mut of_one = Vec::new();
+                builder.values(&operands, &mut of_one, &mut problems);
+                nodes.extend(
+                    of_one
+                        .into_iter()
+                        .map(|node| (exception.name.clone(), node)),
+                );
+            }
         }
     }
     if problems.is_empty() {

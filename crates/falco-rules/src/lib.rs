@@ -75,6 +75,7 @@ mod fields;
 mod listing;
 mod load;
 mod options;
+mod outline;
 mod output;
 mod priority;
 mod problem;
@@ -85,6 +86,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod used;
+mod written;
 
 pub use activity::Tally;
 pub use build::{Compilation, compile};
@@ -97,10 +99,12 @@ pub use fields::{
 };
 pub use load::{ENGINE_VERSION, RuleFile, read, schema};
 pub use options::{AppendOutput, Matching, Options, Select, Selection};
+pub use outline::{Change, Leaf, Outline, Part};
 pub use priority::Priority;
 pub use problem::{Code, ItemKind, Problem};
 pub use report::{FileReport, Report};
 pub use rule::{ExtraField, Rule};
 pub use set::{Activity, RuleInfo, RuleSet};
 pub use source::{Help, Obsolete, Source, Timed};
+pub use written::{Fields, FieldsError, Table, Writable, Written, WrittenEvent};
 pub use yaml;

@@ -23,6 +23,8 @@ pub struct Options {
     pub selection: Vec<Selection>,
     /// `append_output`, applied in order.
     pub append_output: Vec<AppendOutput>,
+    /// Whether the set keeps an [`Outline`](crate::Outline) of each condition, for explanations.
+    pub outlines: bool,
 }
 
 impl Default for Options {
@@ -32,6 +34,7 @@ impl Default for Options {
             priority: Priority::Debug,
             selection: Vec::new(),
             append_output: Vec::new(),
+            outlines: false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Classes, ExtraField, Facts, Matching, Rule, Source,
+    Classes, ExtraField, Facts, Matching, Outline, Rule, Source,
     compile::{Checks, Dispatch, Graph, Known, NodeId, OperandId, Test, Verdicts, constants},
     fields::{FieldRef, Operand},
 };
@@ -55,6 +55,7 @@ pub struct RuleInfo {
     /// Its condition as the file has it, without its exceptions.
     pub condition: Box<str>,
     pub(super) node: NodeId,
+    pub(super) outline: Option<Outline>,
     pub(super) exceptions: Box<[Box<str>]>,
     pub(super) macros: Box<[Box<str>]>,
     pub(super) lists: Box<[Box<str>]>,
@@ -92,6 +93,13 @@ impl<S: Source> RuleSet<S> {
     #[must_use]
     pub fn info(&self) -> &[RuleInfo] {
         &self.info
+    }
+
+    /// The outline of a rule's condition, if the set keeps outlines and the condition is not too
+    /// large for one.
+    #[must_use]
+    pub fn outline(&self, rule: usize) -> Option<&Outline> {
+        self.info.get(rule)?.outline.as_ref()
     }
 
     /// Whether an event of a class can match an enabled rule.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bumpalo::Bump;
 
-use crate::{Classes, Fact, Facts, Field, Value};
+use crate::{Argument, Classes, Fact, Facts, Field, Value};
 
 /// A kind of events that rules are written for; a rule names it by `source:`.
 ///
@@ -54,6 +54,36 @@ pub trait Source: Copy + fmt::Debug + Send + Sync + 'static {
     #[must_use]
     fn facts(_class: usize) -> Facts {
         Facts::default()
+    }
+
+    /// The value of a field of an event: by default what the field's accessor gets. A source whose
+    /// events carry their fields by name looks up the name instead.
+    #[must_use]
+    #[inline]
+    fn value<'e>(
+        field: &'static Field<Self>,
+        argument: &Argument,
+        event: &'e Self::Event<'e>,
+    ) -> Value<'e> {
+        (field.get)(event, argument)
+    }
+
+    /// The value of a field in an output, where the source prints another value than rules compare.
+    #[must_use]
+    #[inline]
+    fn printed<'e>(
+        field: &'static Field<Self>,
+        argument: &Argument,
+        event: &'e Self::Event<'e>,
+    ) -> Value<'e> {
+        (field.printed.unwrap_or(field.get))(event, argument)
+    }
+
+    /// The parts of a field of an event as a list, for a field that has parts (`Field::parts`).
+    #[must_use]
+    #[inline]
+    fn parts<'e>(field: &'static Field<Self>, event: &'e Self::Event<'e>) -> Option<Value<'e>> {
+        field.parts.map(|parts| parts(event, &Argument::None))
     }
 
     /// The fields. A field that no class has never has a value: a rule that uses such a field is

@@ -9,9 +9,9 @@ use anyhow::bail;
 use config::{Config, Loaded};
 use outputs::{Outputs, tls};
 
-use super::{Outcome, derived, rules, support};
+use super::{Outcome, cases, derived, explain, rules, support};
 use crate::{
-    cli::{self, Action, Args, fit, screen_width},
+    cli::{self, Action, Args, Command, fit, screen_width},
     sources::syscall::{
         self,
         rules::{Code, Compilation, Report, RuleFile, RuleSet, read},
@@ -127,6 +127,15 @@ fn act(action: &Action, args: &Args, out: &mut Printer) -> anyhow::Result<bool> 
             let (files, _) = rules::files(config).map_err(|report| refused(&report))?;
             let object = support::object(config, &files);
             writeln!(out.out, "{object}")?;
+            Ok(true)
+        }
+        Action::Command(Command::Test {
+            paths,
+            coverage,
+            junit,
+        }) => cases::test(paths, config, *coverage, junit.as_deref(), &mut out.out),
+        Action::Command(Command::Explain { rule, file }) => {
+            explain::explain(config, rule, file.as_deref(), &mut out.out)?;
             Ok(true)
         }
         _ => Ok(true),

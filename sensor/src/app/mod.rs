@@ -1,6 +1,8 @@
 //! The sensor's life: start everything, observe, drain, print a summary.
 
+mod cases;
 mod derived;
+mod explain;
 mod inspect;
 mod metrics;
 mod monitor;

@@ -64,10 +64,14 @@ const BASE: &[(&str, &str)] = &[
 
 /// Compiles rule files behind the base files, if the configuration wants these.
 pub(super) fn compile(files: Vec<RuleFile>, config: &Config) -> Compilation {
+    rules::compile(&with_base(files, config), &options::rules(config))
+}
+
+/// Rule files behind the base files, if the configuration wants these.
+pub(super) fn with_base(files: Vec<RuleFile>, config: &Config) -> Vec<RuleFile> {
     let base = BASE.iter().filter(|_| config.sensor.rules.base);
     let base = base.map(|(name, text)| RuleFile::base(*name, *text));
-    let files: Vec<_> = base.chain(files).collect();
-    rules::compile(&files, &options::rules(config))
+    base.chain(files).collect()
 }
 
 /// What the log has said about the rules that are loaded, so that it says the same once only.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Args, ListFormat};
+use super::{Args, Command, ListFormat};
 
 /// What the command line asks the sensor to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub enum Action {
     PageSize,
     /// Print the version.
     Version,
+    /// Do what a command says.
+    Command(Command),
 }
 
 impl Action {
@@ -69,6 +71,7 @@ impl Action {
         };
         let files = Some(&args.validate).filter(|files| !files.is_empty());
         let asked = [
+            args.command.clone().map(Self::Command),
             args.config_schema.then_some(Self::ConfigSchema),
             args.rule_schema.then_some(Self::RuleSchema),
             args.ignored_events.then_some(Self::IgnoredEvents),

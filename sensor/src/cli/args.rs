@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
-use super::refused;
+use super::{Command, refused};
 
 /// Every exec and connect of a node, with its container and pod, as
 /// Falco-compatible JSON.
@@ -16,17 +16,22 @@ use super::refused;
 #[command(
     name = "sensor",
     disable_version_flag = true,
-    args_override_self = true
+    args_override_self = true,
+    disable_help_subcommand = true,
+    subcommand_negates_reqs = true
 )]
 pub struct Args {
+    /// A command of its own, instead of observing the node
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Configuration file
-    #[arg(short = 'c', value_name = "FILE")]
+    #[arg(short = 'c', value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Rules file or directory; repeatable; replaces the configured list
-    #[arg(short = 'r', value_name = "FILE|DIR", action = ArgAction::Append)]
+    #[arg(short = 'r', value_name = "FILE|DIR", action = ArgAction::Append, global = true)]
     pub rules: Vec<PathBuf>,
     /// Set a key of the configuration: `key=value`, `list[]=value`, `list[0].key=value`; repeatable
-    #[arg(short = 'o', long = "option", value_name = "KEY=VALUE", action = ArgAction::Append)]
+    #[arg(short = 'o', long = "option", value_name = "KEY=VALUE", action = ArgAction::Append, global = true)]
     pub overrides: Vec<String>,
     /// Validate rules files and exit; repeatable
     #[arg(short = 'V', long = "validate", value_name = "FILE|DIR", action = ArgAction::Append)]

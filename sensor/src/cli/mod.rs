@@ -2,6 +2,7 @@
 
 mod action;
 mod args;
+mod commands;
 mod fields;
 mod refused;
 mod text;
@@ -19,6 +20,7 @@ use crate::{
 
 pub use action::Action;
 pub use args::{Args, ListFormat};
+pub use commands::Command;
 pub use refused::REMOVED;
 pub use text::{fit, screen_width};
 
@@ -136,7 +138,8 @@ pub fn run(
         | Action::Validate(_)
         | Action::Support
         | Action::ListRules
-        | Action::DescribeRule(_) => return Ok(false),
+        | Action::DescribeRule(_)
+        | Action::Command(_) => return Ok(false),
     }
     Ok(true)
 }

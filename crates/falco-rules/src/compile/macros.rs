@@ -68,6 +68,11 @@ impl<'d, S: Source> Compiler<'d, S> {
         this
     }
 
+    /// The definitions of all macros and lists.
+    pub(crate) fn definitions(&self) -> &'d Definitions {
+        self.definitions
+    }
+
     /// The node of a rule's condition. A rule sees all macros and lists, including those that are
     /// defined after it.
     pub(crate) fn condition(&mut self, text: &str) -> (NodeId, Diagnostics) {

@@ -112,13 +112,12 @@ impl<S: Source> Operand<S> {
                 let lists = matches!(transformer, Transformer::Join | Transformer::GetOpt);
                 values.extend(arguments.iter().map(|argument| {
                     let parts = match argument {
-                        Self::Field(field) if lists => field.parts(),
+                        Self::Field(field) if lists && field.has_parts() => {
+                            S::parts(field.field, event)
+                        }
                         _ => None,
                     };
-                    match parts {
-                        Some(parts) => parts(event, &Argument::None),
-                        None => argument.get(event),
-                    }
+                    parts.unwrap_or_else(|| argument.get(event))
                 }));
                 transformer.apply(&values, *selector, arena)
             }
@@ -160,8 +159,7 @@ impl<S: Source> Operand<S> {
         }
         let types: std::vec::Vec<_> = arguments.iter().map(Self::ty).collect();
         let is_list = |index: usize| {
-            types[index].1
-                || matches!(&arguments[index], Self::Field(field) if field.parts().is_some())
+            types[index].1 || matches!(&arguments[index], Self::Field(field) if field.has_parts())
         };
         let wrong = match transformer {
             Transformer::Len if types[0].0 == Type::String || types[0].1 => None,

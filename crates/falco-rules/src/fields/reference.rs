@@ -2,8 +2,11 @@
 
 use bumpalo::{Bump, collections::String};
 
-use super::{ArgumentKind, Field, Getter, Type, Value, bare, bracketed};
+use super::{ArgumentKind, Field, Type, Value, bare, bracketed};
 use crate::Source;
+
+/// [`Source::value`] or [`Source::printed`].
+type Accessor<'e, S> = fn(&'static Field<S>, &Argument, &'e <S as Source>::Event<'e>) -> Value<'e>;
 
 /// What stands in brackets after a field's name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -148,12 +151,12 @@ impl<S: Source> FieldRef<S> {
     /// Its value for an event.
     #[must_use]
     pub fn get<'e>(&self, event: &'e S::Event<'e>) -> Value<'e> {
-        self.get_by(self.field.get, event)
+        self.get_by(S::value, event)
     }
 
-    fn get_by<'e>(&self, get: Getter<S>, event: &'e S::Event<'e>) -> Value<'e> {
+    fn get_by<'e>(&self, get: Accessor<'e, S>, event: &'e S::Event<'e>) -> Value<'e> {
         if self.field.classes.contains(S::class(event)) {
-            get(event, &self.argument)
+            get(self.field, &self.argument, event)
         } else {
             Value::Absent
         }
@@ -173,17 +176,17 @@ impl<S: Source> FieldRef<S> {
             && self.argument == Argument::None
             && self.field.classes.contains(S::class(event))
         {
-            return (self.field.get)(event, &Argument::Index(0));
+            return S::value(self.field, &Argument::Index(0), event);
         }
-        match self.get_by(self.field.printed.unwrap_or(self.field.get), event) {
+        match self.get_by(S::printed, event) {
             Value::List(values) if kind != ArgumentKind::None => joined(values, S::arena(event)),
             value => value,
         }
     }
 
-    /// The accessor for its parts as a list.
-    pub(crate) fn parts(&self) -> Option<Getter<S>> {
-        self.field.parts.filter(|_| self.argument == Argument::None)
+    /// Whether it has its parts as a list.
+    pub(crate) fn has_parts(&self) -> bool {
+        self.field.parts.is_some() && self.argument == Argument::None
     }
 }
 

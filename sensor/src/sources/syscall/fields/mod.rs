@@ -30,6 +30,7 @@ mod source;
 mod template_tests;
 mod thread;
 mod user;
+mod written;
 
 pub use ancestors::ANCESTORS_MAX;
 #[cfg(test)]

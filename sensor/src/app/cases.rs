@@ -1,0 +1,103 @@
+//! `sensor test`: tries files of cases, and says what failed.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use config::Config;
+
+use super::rules;
+use crate::{
+    cases::{CaseFile, Coverage, Outcome, files, junit, run},
+    sources::syscall::fields::Syscall,
+};
+
+/// Tries the cases of these files and folders. Returns false if a case fails, or a file has
+/// mistakes.
+///
+/// # Errors
+/// If a path cannot be read or has no case, or if the outcomes cannot be written.
+pub(super) fn test(
+    paths: &[PathBuf],
+    config: &Config,
+    coverage: bool,
+    junit_file: Option<&Path>,
+    out: &mut impl Write,
+) -> anyhow::Result<bool> {
+    let mut tried: Vec<(PathBuf, Vec<Outcome>)> = Vec::new();
+    let mut broken = 0;
+    for path in all(paths)? {
+        let file = match CaseFile::read::<Syscall>(&path) {
+            Ok(file) => file,
+            Err(mistakes) => {
+                broken += 1;
+                mistakes
+                    .iter()
+                    .try_for_each(|mistake| writeln!(out, "{mistake}"))?;
+                continue;
+            }
+        };
+        match run::<Syscall>(&file, |files| rules::with_base(files, config)) {
+            Ok(outcome) => {
+                if coverage {
+                    writeln!(out, "{}:", path.display())?;
+                    write!(out, "{}", Coverage::of(&outcome.rules, &file.cases).text())?;
+                }
+                say(&path, &outcome.outcomes, out)?;
+                tried.push((path, outcome.outcomes));
+            }
+            Err(rules) => {
+                broken += 1;
+                writeln!(out, "{}: the rules are not valid\n{rules}", path.display())?;
+            }
+        }
+    }
+    if let Some(junit_file) = junit_file {
+        let files = tried
+            .iter()
+            .map(|(path, outcomes)| (path.as_path(), outcomes.as_slice()));
+        let text = junit(files);
+        fs::write(junit_file, text)
+            .with_context(|| format!("cannot write the outcomes to {}", junit_file.display()))?;
+    }
+    let outcomes = || tried.iter().flat_map(|(_, outcomes)| outcomes);
+    let failed = outcomes()
+        .filter(|outcome| !outcome.failures.is_empty())
+        .count();
+    let all = outcomes().count();
+    write!(out, "{} cases passed, {failed} failed", all - failed)?;
+    if broken > 0 {
+        write!(out, ", {broken} files could not be tried")?;
+    }
+    writeln!(out)?;
+    Ok(failed == 0 && broken == 0)
+}
+
+/// The files of cases that paths mean.
+fn all(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for path in paths {
+        let found = files(path).with_context(|| format!("cannot read {}", path.display()))?;
+        if found.is_empty() {
+            bail!("{} has no file of cases (*.test.yaml)", path.display());
+        }
+        all.extend(found);
+    }
+    Ok(all)
+}
+
+fn say(path: &Path, outcomes: &[Outcome], out: &mut impl Write) -> std::io::Result<()> {
+    for outcome in outcomes
+        .iter()
+        .filter(|outcome| !outcome.failures.is_empty())
+    {
+        writeln!(out, "{}:{}: {}", path.display(), outcome.line, outcome.name)?;
+        for failure in &outcome.failures {
+            writeln!(out, "  {}", failure.replace('\n', "\n  "))?;
+        }
+    }
+    Ok(())
+}
