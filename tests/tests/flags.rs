@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use tests::programs;
 
 use flags::{
-    rows::{ROWS, RULES, WRONG_RULES},
+    rows::{CASES, FAILING, LINES, ROWS, RULES, WRONG_RULES},
     table::{Has, Row, Try},
 };
 
@@ -53,8 +53,13 @@ impl Files {
             ("wrong.yaml", WRONG_RULES),
             ("empty.yaml", ""),
             ("sensor.yaml", &config),
+            ("lines.json", LINES),
+            ("cases/shell.test.yaml", CASES),
+            ("failing/shell.test.yaml", FAILING),
         ] {
-            fs::write(files.path(name), text).unwrap();
+            let path = files.path(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
         }
         fs::create_dir(files.path("none")).unwrap();
         files
@@ -144,7 +149,7 @@ fn each_flag_that_falco_has_removed_is_answered_with_one_line() {
 
 /// The words of a text that look like flags.
 fn flags(text: &str) -> BTreeSet<String> {
-    let words = text.split(|c: char| c.is_whitespace() || ",[=".contains(c));
+    let words = text.split(|c: char| c.is_whitespace() || ",[]=".contains(c));
     let words = words.filter(|word| word.starts_with('-'));
     let words = words.filter(|word| {
         word.trim_start_matches('-')
@@ -153,20 +158,44 @@ fn flags(text: &str) -> BTreeSet<String> {
     words.map(str::to_owned).collect()
 }
 
+fn help(line: &str) -> String {
+    String::from_utf8(Files::new().ask(line).stdout).unwrap()
+}
+
+/// The flags that a help lists.
+fn listed(help: &str) -> BTreeSet<String> {
+    let lines = help.lines().map(str::trim_start);
+    let lines = lines.filter(|line| line.starts_with('-'));
+    lines
+        .flat_map(|line| flags(line.split("  ").next().unwrap_or(line)))
+        .collect()
+}
+
+/// The commands that a help lists.
+fn commands(help: &str) -> Vec<String> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let lines = lines.take_while(|line| !line.is_empty());
+    let words = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    words
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
 #[test]
 fn the_table_has_each_flag_of_falco_and_each_flag_of_the_help() {
     let rows: BTreeSet<String> = ROWS.iter().flat_map(|row| flags(row.flag)).collect();
     let falco = flags(FALCO);
     let missing: Vec<_> = falco.difference(&rows).collect();
     assert!(missing.is_empty(), "of Falco: {missing:?}");
-    let help = String::from_utf8(Files::new().ask("--help").stdout).unwrap();
-    let listed = help
-        .lines()
-        .map(str::trim_start)
-        .filter(|line| line.starts_with('-'));
-    let own: BTreeSet<String> = listed
-        .flat_map(|line| flags(line.split("  ").next().unwrap_or(line)))
-        .collect();
+    let help = help("--help");
+    let mut own = listed(&help);
+    for command in commands(&help) {
+        let mut rows = ROWS.iter().map(|row| row.flag);
+        let has_row = rows.any(|flag| flag.split(' ').next() == Some(&*command));
+        assert!(has_row, "no row for the command {command}");
+        own.extend(listed(&self::help(&format!("{command} --help"))));
+    }
     assert!(own.len() > 30, "{own:?}");
     let missing: Vec<_> = own.difference(&rows).collect();
     assert!(missing.is_empty(), "of the help: {missing:?}");

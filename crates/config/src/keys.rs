@@ -153,6 +153,7 @@ keys! {
     sensor.syslog.ident: "Name (ident) in front of each line of the system log, of alerts and of the sensor's own log.";
     sensor.log_format: "How the log's lines look: `text`, or `json`: an object a line, with `time`, `level`, `target` (the module), `message` and, where there are any, `fields`.";
     sensor.rules.base: "Load macros and lists before the first rules file: those that the rule files of the Falco project define (`spawned_process`, `container`, `shell_binaries`, …), with the same meaning. A definition in a rules file takes the place of the one here. `sensor --print-base-rules` prints them.";
+    sensor.rules.profile: "Measure how often each rule's condition is evaluated and how long the evaluations take: in metrics, and in the summary at the end. *Costs two readings of the clock for each evaluation.*";
     sensor.capture.argv_limit: "Most bytes of argv to capture, 1KiB to 256KiB. A reload cannot raise the limit above 32KiB; a restart can.";
     sensor.capture.env: "Environment variables that rules may see: all, none, or those named. Captured only if a rule looks at them. *They often hold secrets.*";
     sensor.capture.env_limit: "Most bytes of the environment that an output prints, up to 32KiB. Conditions and `proc.env[NAME]` see all of it; what is beyond this limit takes room in the ring buffer for a moment.";

@@ -108,11 +108,16 @@ impl Default for Syslog {
 pub struct SensorRules {
     /// Whether rules find the macros and lists of the base files.
     pub base: bool,
+    /// Whether the sensor measures what each rule costs.
+    pub profile: bool,
 }
 
 impl Default for SensorRules {
     fn default() -> Self {
-        Self { base: true }
+        Self {
+            base: true,
+            profile: false,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use falco_rules::{RuleSet, Scratch, Timed};
+use falco_rules::{Rule, RuleSet, Scratch, Timed};
 use outputs::{AlertFormat, AlertOptions, AlertScratch, Form};
 use telemetry::{RuleLabel, RuleTable, Telemetry};
 
@@ -70,7 +70,7 @@ impl<S: Timed> Evaluator<S> {
             ..
         } = self;
         let mut made = 0;
-        rules.evaluate(evaluation, event, &mut |rule| {
+        let mut each = |rule: &Rule<S>| {
             let Some(formats) = formats.get(rule.index) else {
                 return;
             };
@@ -79,7 +79,12 @@ impl<S: Timed> Evaluator<S> {
             });
             matches.matched(rule.index);
             made += 1;
-        });
+        };
+        if matches.is_profiled {
+            rules.evaluate_metered(evaluation, event, &mut &**matches, &mut each);
+        } else {
+            rules.evaluate(evaluation, event, &mut each);
+        }
         made
     }
 }

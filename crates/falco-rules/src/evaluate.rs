@@ -76,12 +76,48 @@ impl Scratch {
     }
 }
 
+/// Measures what each rule costs.
+pub trait Meter {
+    /// A moment.
+    type Moment: Copy;
+
+    /// The current moment.
+    fn now(&self) -> Self::Moment;
+
+    /// The engine has evaluated the condition of the rule with that number, from `since` on. What
+    /// rules share counts for the rule that needs the value first.
+    fn evaluated(&mut self, rule: usize, since: Self::Moment);
+}
+
+/// Measures nothing.
+impl Meter for () {
+    type Moment = ();
+
+    #[inline]
+    fn now(&self) {}
+
+    #[inline]
+    fn evaluated(&mut self, _rule: usize, _since: ()) {}
+}
+
 impl<S: Source> RuleSet<S> {
     /// Calls `each` with the rules that an event matches, in order: the first one, or all of them.
+    #[inline]
     pub fn evaluate<'e>(
         &self,
         scratch: &mut Scratch,
         event: &'e S::Event<'e>,
+        each: &mut dyn FnMut(&Rule<S>),
+    ) {
+        self.evaluate_metered(scratch, event, &mut (), each);
+    }
+
+    /// As [`Self::evaluate`], and measures what each rule costs.
+    pub fn evaluate_metered<'e>(
+        &self,
+        scratch: &mut Scratch,
+        event: &'e S::Event<'e>,
+        meter: &mut impl Meter,
         each: &mut dyn FnMut(&Rule<S>),
     ) {
         let program = match self.programs.get(S::class(event)) {
@@ -104,7 +140,10 @@ impl<S: Source> RuleSet<S> {
                 let Some(&(rule, node)) = program.rules.get(index) else {
                     continue;
                 };
-                if run.node(node) {
+                let began = meter.now();
+                let matches = run.node(node);
+                meter.evaluated(rule as usize, began);
+                if matches {
                     if let Some(rule) = self.rules.get(rule as usize) {
                         each(rule);
                     }

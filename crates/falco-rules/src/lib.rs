@@ -91,7 +91,7 @@ mod written;
 pub use activity::Tally;
 pub use build::{Compilation, compile};
 pub use classes::Classes;
-pub use evaluate::Scratch;
+pub use evaluate::{Meter, Scratch};
 pub use facts::{Fact, Facts};
 pub use fields::{
     Argument, ArgumentKind, Buffer, Field, FieldError, FieldRef, Getter, ParseError, Template,

@@ -1,17 +1,17 @@
-//! Conditions as people wrote them: macros by name, and each comparison as a leaf with a verdict of
-//! its own. The engine evaluates a graph in which each comparison is once; an outline shows why a
-//! rule matches or does not, and which comparison decides.
+//! Conditions as people wrote them: macros by name, and each check as a leaf with a verdict of
+//! its own. The engine evaluates a graph in which each check is once; an outline shows why a
+//! rule matches or does not, and which check decides.
 
 use crate::{
     Source,
-    compile::{Compiler, Diagnostics, Expr, NodeId},
+    compile::{Compiler, Diagnostics, Expr, NodeId, OperandId, Test},
     condition::{Condition, parse},
 };
 
-/// Most leaves of an outline: macros in macros can stand for more comparisons than anybody reads.
+/// Most leaves of an outline: macros in macros can stand for more checks than anybody reads.
 const LEAVES_MAX: usize = 100_000;
 
-/// A condition with its macros and exceptions, as a tree whose leaves are comparisons.
+/// A condition with its macros and exceptions, as a tree whose leaves are checks.
 #[derive(Clone, Debug)]
 pub struct Outline {
     root: Part,
@@ -31,15 +31,17 @@ pub enum Part {
     Macro(Box<str>, Box<Part>),
     /// The values of an exception.
     Exception(Box<str>, Box<Part>),
-    /// A comparison, by its number among [`Outline::leaves`].
+    /// A check, by its number among [`Outline::leaves`].
     Leaf(usize),
 }
 
-/// A comparison of a condition.
+/// A check of a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaf {
-    /// The comparison, lists expanded.
+    /// The check, lists expanded.
     pub text: Box<str>,
+    /// The fields of the check, each with its argument.
+    pub fields: Box<[Box<str>]>,
     pub(crate) node: NodeId,
 }
 
@@ -59,7 +61,7 @@ impl Outline {
         &self.root
     }
 
-    /// The comparisons, in the order of the text.
+    /// The checks, in the order of the text.
     #[must_use]
     pub fn leaves(&self) -> &[Leaf] {
         &self.leaves
@@ -212,11 +214,22 @@ impl<'c, 'd, S: Source> Outliner<'c, 'd, S> {
             Expr::Or(parts) => self.of_nodes(&parts).map(Part::Any),
             Expr::Not(inner) => Some(Part::Not(Box::new(self.of_node(inner)?))),
             Expr::Check(check) => {
-                let text = self.compiler.checks.get(check).text.clone();
-                self.leaf(text, node)
+                let checks = &self.compiler.checks;
+                let check = checks.get(check);
+                let mut fields = Vec::new();
+                let mut add = |operand: OperandId| {
+                    let operand = &checks.operands[operand as usize].operand;
+                    operand.fields(&mut |field| fields.push(field.key.clone()));
+                };
+                add(check.operand);
+                if let Test::Operand(_, right) = &check.test {
+                    add(*right);
+                }
+                let text = check.text.clone();
+                self.leaf(text, fields, node)
             }
-            Expr::True => self.leaf("true".into(), node),
-            Expr::False => self.leaf("false".into(), node),
+            Expr::True => self.leaf("true".into(), Vec::new(), node),
+            Expr::False => self.leaf("false".into(), Vec::new(), node),
         }
     }
 
@@ -224,9 +237,10 @@ impl<'c, 'd, S: Source> Outliner<'c, 'd, S> {
         nodes.iter().map(|node| self.of_node(*node)).collect()
     }
 
-    fn leaf(&mut self, text: Box<str>, node: NodeId) -> Option<Part> {
+    fn leaf(&mut self, text: Box<str>, fields: Vec<Box<str>>, node: NodeId) -> Option<Part> {
         (self.leaves.len() < LEAVES_MAX).then_some(())?;
-        self.leaves.push(Leaf { text, node });
+        let fields = fields.into();
+        self.leaves.push(Leaf { text, fields, node });
         Some(Part::Leaf(self.leaves.len() - 1))
     }
 }

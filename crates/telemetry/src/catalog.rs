@@ -85,6 +85,8 @@ catalog! {
     RULES Gauge "sensor_rules" ["state"] "Loaded rules: that can match in all cases for which they are written (`active`), in some (`partly`), never (`inactive`), or that are disabled (`off`).";
     RULE_NOT_ACTIVE Gauge "sensor_rule_not_active" ["rule", "state"] "1 for each loaded rule that is `partly` or `inactive`; `sensor -L` says why.";
     RULE_MATCHES Counter "sensor_rule_matches_total" ["rule"] "Matches of a rule.";
+    RULE_EVALUATIONS Counter "sensor_rule_evaluations_total" ["rule"] "Evaluations of a rule's condition, where `sensor.rules.profile` is on.";
+    RULE_TIME Counter "sensor_rule_seconds_total" ["rule"] "Time that the evaluations of a rule's condition took, where `sensor.rules.profile` is on. What rules share counts for the rule that needs the value first.";
     THROTTLINGS Counter "sensor_throttlings_total" [] "Times that a container used up its budget; `sensor_events_lost_total` counts the events beyond the budget.";
     OUTPUT_OFFERED Counter "sensor_output_lines_offered_total" ["output"] "Lines handed to an output. Offered = written + spooled + dropped.";
     OUTPUT_WRITTEN Counter "sensor_output_lines_written_total" ["output"] "Lines that left through an output.";

@@ -255,6 +255,10 @@ impl Telemetry {
         for (rule, _) in rules().filter(|(rule, _)| matches!(rule.state, "partly" | "inactive")) {
             out.add(&c::RULE_NOT_ACTIVE, &[&rule.name, rule.state], 1);
         }
+        for (rule, cost) in tables.iter().flat_map(|table| table.costs()) {
+            out.add(&c::RULE_EVALUATIONS, &[&rule.name], cost.evaluations);
+            out.add(&c::RULE_TIME, &[&rule.name], cost.time.as_secs_f64());
+        }
         for (rule, matches) in rules().filter(|(_, matches)| *matches > 0) {
             out.add(&c::RULE_MATCHES, &[&rule.name], matches);
             let priority = (rule.priority as u8).to_string();

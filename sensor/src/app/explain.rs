@@ -53,96 +53,166 @@ pub(super) fn explain(
     let Some(outline) = set.outline(rule.index) else {
         bail!("the condition of '{name}' is too large to be explained");
     };
-    match file {
-        Some(file) => events(&set, rule, outline, file, out),
-        None => {
-            alone(&set, rule, outline, out)?;
-            let selection = |enable, name: &str| Selection {
-                enable,
-                select: Select::Name(name.into()),
-            };
-            let mut of_one = options::rules(config);
-            of_one.rules.selection = vec![selection(false, "*"), selection(true, name)];
-            if let Some(set) = syscall_rules::compile(&files, &of_one).set {
-                let request = syscall::options::capture_request(config, set.requirements());
-                write!(out, "{}", derived::text(&request, set.requirements()))?;
-            }
-            Ok(())
+    let explanation = Explanation {
+        set: &set,
+        rule,
+        outline,
+    };
+    if let Some(file) = file {
+        explanation.events(file, out)
+    } else {
+        explanation.alone(out)?;
+        let selection = |enable, name: &str| Selection {
+            enable,
+            select: Select::Name(name.into()),
+        };
+        let mut of_one = options::rules(config);
+        of_one.rules.selection = vec![selection(false, "*"), selection(true, name)];
+        if let Some(set) = syscall_rules::compile(&files, &of_one).set {
+            let request = syscall::options::capture_request(config, set.requirements());
+            write!(out, "{}", derived::text(&request, set.requirements()))?;
         }
+        Ok(())
     }
 }
 
-/// Explains a rule without events.
-fn alone(
-    set: &RuleSet<Written<Syscall>>,
-    rule: &Rule<Written<Syscall>>,
-    outline: &Outline,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let info = &set.info()[rule.index];
-    let (state, reasons): (_, &[Box<str>]) = match &info.activity {
-        _ if !info.enabled => ("not enabled", &[]),
-        Activity::Active => ("active", &[]),
-        Activity::Partly(reasons) => ("partly active", reasons),
-        Activity::Inactive(reasons) => ("inactive", reasons),
-    };
-    writeln!(out, "rule '{}' is {state}", rule.name)?;
-    reasons
-        .iter()
-        .try_for_each(|reason| writeln!(out, "  {reason}"))?;
-    writeln!(out, "\ncondition")?;
-    tree(outline.root(), outline, None, 1, out)?;
-    writeln!(out)
+/// A rule to explain.
+struct Explanation<'r> {
+    set: &'r RuleSet<Written<Syscall>>,
+    rule: &'r Rule<Written<Syscall>>,
+    outline: &'r Outline,
 }
 
-/// Explains the verdict on each event of a file.
-fn events(
-    set: &RuleSet<Written<Syscall>>,
-    rule: &Rule<Written<Syscall>>,
-    outline: &Outline,
-    file: &Path,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
-    let lines: Box<dyn BufRead> = if file == Path::new("-") {
-        Box::new(io::stdin().lock())
-    } else {
-        let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-        Box::new(BufReader::new(opened))
-    };
-    let mut scratch = Scratch::default();
-    for (number, line) in (1..).zip(lines.lines()) {
-        let line = line.with_context(|| format!("cannot read {}", file.display()))?;
-        if line.trim().is_empty() {
-            continue;
+/// What an event makes of a rule's condition.
+struct Judged<'e> {
+    fields: &'e Fields,
+    /// By check: whether it is true, and the value that it looks at.
+    verdicts: &'e [(bool, Value<'e>)],
+    /// By check: whether it is true.
+    truths: &'e [bool],
+}
+
+impl Explanation<'_> {
+    /// Explains the rule without events.
+    fn alone(&self, out: &mut impl Write) -> io::Result<()> {
+        let info = &self.set.info()[self.rule.index];
+        let (state, reasons): (_, &[Box<str>]) = match &info.activity {
+            _ if !info.enabled => ("not enabled", &[]),
+            Activity::Active => ("active", &[]),
+            Activity::Partly(reasons) => ("partly active", reasons),
+            Activity::Inactive(reasons) => ("inactive", reasons),
+        };
+        writeln!(out, "rule '{}' is {state}", self.rule.name)?;
+        for reason in reasons {
+            writeln!(out, "  {reason}")?;
         }
-        let fields = match fields_of(&line) {
-            Ok(fields) => fields,
-            Err(reason) => {
-                writeln!(out, "line {number}: {reason}")?;
+        writeln!(out, "\ncondition")?;
+        self.tree(self.outline.root(), None, 1, out)
+    }
+
+    /// Explains the verdict on each event of a file.
+    fn events(&self, file: &Path, out: &mut impl Write) -> anyhow::Result<()> {
+        let context = || format!("cannot read {}", file.display());
+        let lines: Box<dyn BufRead> = if file == Path::new("-") {
+            Box::new(io::stdin().lock())
+        } else {
+            Box::new(BufReader::new(File::open(file).with_context(context)?))
+        };
+        let mut scratch = Scratch::default();
+        for (number, line) in (1..).zip(lines.lines()) {
+            let line = line.with_context(context)?;
+            if line.trim().is_empty() {
                 continue;
             }
-        };
+            match fields_of(&line) {
+                Ok(fields) => self.event(number, &fields, &mut scratch, out)?,
+                Err(reason) => writeln!(out, "line {number}: {reason}")?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Explains the verdict on one event.
+    fn event(
+        &self,
+        number: u64,
+        fields: &Fields,
+        scratch: &mut Scratch,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         let arena = Bump::new();
-        let event = WrittenEvent::new(&fields, &arena);
-        let verdicts = set.verdicts(&mut scratch, outline, &event);
+        let event = WrittenEvent::new(fields, &arena);
+        let verdicts = self.set.verdicts(scratch, self.outline, &event);
         let truths: Vec<bool> = verdicts.iter().map(|(is, _)| *is).collect();
-        let does = if outline.is_true(&truths) {
+        let judged = Judged {
+            fields,
+            verdicts: &verdicts,
+            truths: &truths,
+        };
+        let does = if self.outline.is_true(&truths) {
             "matches"
         } else {
             "does not match"
         };
-        write!(out, "line {number}: rule '{}' {does}", rule.name)?;
-        match outline.decisive(&truths) {
-            Some(leaf) => {
-                let (is, value) = &verdicts[leaf];
-                let text = &outline.leaves()[leaf].text;
-                writeln!(out, ": '{text}' is {is}, the value is {}", shown(value))?;
-            }
-            None => writeln!(out)?,
+        write!(out, "line {number}: rule '{}' {does}", self.rule.name)?;
+        if let Some(leaf) = self.outline.decisive(&truths) {
+            let text = &self.outline.leaves()[leaf].text;
+            let value = self.value(leaf, &judged);
+            write!(out, ": '{text}' is {}, {value}", truths[leaf])?;
         }
-        tree(outline.root(), outline, Some(&verdicts), 1, out)?;
+        writeln!(out)?;
+        self.tree(self.outline.root(), Some(&judged), 1, out)
     }
-    Ok(())
+
+    /// The value that a check looks at.
+    fn value(&self, leaf: usize, judged: &Judged<'_>) -> String {
+        let fields = &self.outline.leaves()[leaf].fields;
+        let mut missing = fields.iter().filter(|field| !judged.fields.mentions(field));
+        match (&judged.verdicts[leaf].1, missing.next()) {
+            (Value::Absent, Some(field)) => format!("the line has no {field}"),
+            (value, _) => format!("the value is {}", shown(value)),
+        }
+    }
+
+    /// Writes a part of the condition, with the verdict and the value of each check if there is
+    /// an event.
+    fn tree(
+        &self,
+        part: &Part,
+        judged: Option<&Judged<'_>>,
+        depth: usize,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let mark = judged.map_or("", |judged| {
+            if Outline::is_part_true(part, judged.truths) {
+                "+ "
+            } else {
+                "- "
+            }
+        });
+        let indent = "  ".repeat(depth);
+        let mut below = |name: &str, parts: &[Part]| {
+            writeln!(out, "{indent}{mark}{name}")?;
+            let mut parts = parts.iter();
+            parts.try_for_each(|part| self.tree(part, judged, depth + 1, out))
+        };
+        match part {
+            Part::All(parts) => below("all of", parts),
+            Part::Any(parts) => below("any of", parts),
+            Part::Not(inner) => below("not", std::slice::from_ref(inner)),
+            Part::Macro(name, inner) => {
+                below(&format!("macro {name}"), std::slice::from_ref(inner))
+            }
+            Part::Exception(name, inner) => {
+                below(&format!("exception {name}"), std::slice::from_ref(inner))
+            }
+            Part::Leaf(leaf) => {
+                let text = &self.outline.leaves()[*leaf].text;
+                let value = judged.map(|judged| format!("   [{}]", self.value(*leaf, judged)));
+                writeln!(out, "{indent}{mark}{text}{}", value.unwrap_or_default())
+            }
+        }
+    }
 }
 
 /// The fields of a line of JSON: those of `output_fields`, or of the object itself.
@@ -156,52 +226,4 @@ fn fields_of(line: &str) -> Result<Fields, String> {
         _ => object,
     };
     Fields::new::<Syscall>(&fields, true).map_err(|error| error.to_string())
-}
-
-/// Writes a part of a condition, with the verdict and the value of each comparison if an event gave
-/// them.
-fn tree(
-    part: &Part,
-    outline: &Outline,
-    verdicts: Option<&[(bool, Value<'_>)]>,
-    depth: usize,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let truths: Vec<bool> = verdicts
-        .unwrap_or_default()
-        .iter()
-        .map(|(is, _)| *is)
-        .collect();
-    let mark = verdicts.map_or("", |_| match Outline::is_part_true(part, &truths) {
-        true => "+ ",
-        false => "- ",
-    });
-    let indent = "  ".repeat(depth);
-    let mut below = |name: &str, parts: &[Part]| {
-        writeln!(out, "{indent}{mark}{name}")?;
-        let mut parts = parts.iter();
-        parts.try_for_each(|part| tree(part, outline, verdicts, depth + 1, out))
-    };
-    match part {
-        Part::All(parts) => below("all of", parts),
-        Part::Any(parts) => below("any of", parts),
-        Part::Not(inner) => below("not", std::slice::from_ref(inner)),
-        Part::Macro(name, inner) => below(&format!("macro {name}"), std::slice::from_ref(inner)),
-        Part::Exception(name, inner) => {
-            below(&format!("exception {name}"), std::slice::from_ref(inner))
-        }
-        Part::Leaf(leaf) => {
-            let text = &outline.leaves()[*leaf].text;
-            match verdicts {
-                None => writeln!(out, "{indent}{text}"),
-                Some(verdicts) => {
-                    writeln!(
-                        out,
-                        "{indent}{mark}{text}   [{}]",
-                        shown(&verdicts[*leaf].1)
-                    )
-                }
-            }
-        }
-    }
 }

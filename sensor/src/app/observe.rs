@@ -245,6 +245,8 @@ impl Running {
         let outputs = self.control.prepare(&loaded.config, &self.identity)?;
         let domains = rules.requirements().domains.clone();
         let (done, result) = mpsc::channel();
+        let profile = loaded.config.sensor.rules.profile;
+        self.telemetry.rules.set_profiling(profile);
         self.feed.reload(Reload {
             demand: syscall::options::capture_request(&loaded.config, rules.requirements()),
             rules: Rules {

@@ -35,6 +35,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
     let identity = Arc::new(Identity::new(config));
     identity.set_loaded(Loaded::new(config, &loaded.digest, rules.digest()));
     let telemetry = Arc::new(Telemetry::new(Arc::clone(&identity)));
+    telemetry.rules.set_profiling(config.sensor.rules.profile);
     let (signals, requests) = listen(config, &telemetry)?;
     let outputs = Outputs::start(config, &identity)?;
     let control = outputs.control();

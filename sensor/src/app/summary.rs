@@ -56,7 +56,7 @@ impl Summary<'_> {
                 counts.dropped_total(),
             );
         }
-        out + &self.skipped()
+        out + &reports::rule_costs(self.telemetry) + &self.skipped()
     }
 
     /// The summary for programs: Falco's lines on losses, and the sensor's exact counts as
@@ -111,7 +111,7 @@ impl Summary<'_> {
                 counts.dropped_total(),
             );
         }
-        out + &self.skipped()
+        out + &reports::rule_costs(self.telemetry) + &self.skipped()
     }
 
     /// Runs of programs that the kernel skipped, if there are any: the sensor has not seen the

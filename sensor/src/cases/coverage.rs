@@ -1,4 +1,6 @@
-//! Which comparisons of which rules the cases decide.
+//! Which checks of which rules the cases decide.
+
+use std::fmt::Write as _;
 
 use falco_rules::{Change, RuleSet, Writable, Written};
 
@@ -16,9 +18,9 @@ pub struct Coverage {
 pub struct RuleCoverage {
     /// The rule.
     pub rule: Box<str>,
-    /// How many comparisons its condition has.
+    /// How many checks its condition has.
     pub leaves: usize,
-    /// The comparisons that no case decides: whatever they said, each case would have the same
+    /// The checks that no case decides: whatever they said, each case would have the same
     /// result.
     pub undecided: Vec<Box<str>>,
     /// How many cases say that the rule matches.
@@ -62,18 +64,20 @@ impl Coverage {
         this
     }
 
-    /// The coverage as text: a line for each rule, and one for each comparison that no case decides.
+    /// The coverage as text: a line for each rule, and one for each check that no case decides.
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = String::new();
+        // Writing to a string cannot fail.
         for rule in &self.rules {
             let decided = rule.leaves - rule.undecided.len();
-            out.push_str(&format!(
-                "{}: {decided} of {} comparisons decided by {} cases that match and {} that do not\n",
+            let _ = writeln!(
+                out,
+                "{}: {decided} of {} checks decided by {} cases that match and {} that do not",
                 rule.rule, rule.leaves, rule.positive, rule.negative
-            ));
+            );
             for leaf in &rule.undecided {
-                out.push_str(&format!("  undecided: {leaf}\n"));
+                let _ = writeln!(out, "  undecided: {leaf}");
             }
         }
         out

@@ -1,10 +1,10 @@
-//! Outcomes in JUnit's form, which hosts of CI read.
+//! Outcomes in `JUnit`'s form, which hosts of CI read.
 
 use std::{fmt::Write as _, path::Path};
 
 use super::Outcome;
 
-/// The outcomes of files of cases as a JUnit document.
+/// The outcomes of files of cases as a `JUnit` document.
 #[must_use]
 pub fn junit<'o>(files: impl IntoIterator<Item = (&'o Path, &'o [Outcome])>) -> String {
     let mut out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n".to_owned();

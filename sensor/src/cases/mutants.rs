@@ -1,5 +1,5 @@
-//! Mutants of rules: a condition of which one comparison says the contrary, or is left out. Cases
-//! that no mutant passes hold each comparison of a rule.
+//! Mutants of rules: a condition of which one check says the contrary, or is left out. Cases
+//! that no mutant passes hold each check of a rule.
 
 use bumpalo::Bump;
 use falco_rules::{Change, Rule, RuleSet, Scratch, Writable, Written, WrittenEvent};
@@ -13,7 +13,7 @@ pub struct Mutant {
     pub rule: Box<str>,
     /// The change.
     pub change: Change,
-    /// The comparison.
+    /// The check.
     pub leaf: Box<str>,
     /// Whether a case fails with the changed rule.
     pub noticed: bool,
@@ -53,12 +53,12 @@ fn of_rule<S: Writable>(
         .collect();
     let leaves = outline.leaves().iter().enumerate();
     let changes = leaves.flat_map(|(number, leaf)| {
-        [Change::Negate(number), Change::Remove(number)].map(|change| (change, &leaf.text))
+        [Change::Negate(number), Change::Remove(number)].map(|change| (change, &*leaf.text))
     });
-    let mutant = |(change, leaf): (Change, &Box<str>)| Mutant {
+    let mutant = |(change, leaf): (Change, &str)| Mutant {
         rule: rule.name.clone(),
         change,
-        leaf: leaf.clone(),
+        leaf: leaf.into(),
         noticed: judged
             .iter()
             .any(|(expected, verdicts)| outline.is_true_with(change, verdicts) != *expected),

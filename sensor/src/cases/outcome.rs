@@ -125,7 +125,7 @@ fn evaluate<'e, S: Writable>(
     });
 }
 
-/// The first comparison that keeps a rule from matching, as the end of a sentence.
+/// The first check that keeps a rule from matching, as the end of a sentence.
 fn reason<'e, S: Writable>(
     rules: &RuleSet<Written<S>>,
     scratch: &mut Scratch,

@@ -162,12 +162,14 @@ impl<'s, S: Writable> Reader<'s, S> {
                 .map(|(rule, out)| (text(rule), text(out)))
                 .collect();
         }
-        match (matches, output.as_str()) {
-            ([rule], Some(text)) => vec![(rule.clone(), text.into())],
-            _ => {
-                self.error(output, "'output' is the text of the one rule that matches, or a mapping of rules to texts");
-                Vec::new()
-            }
+        if let ([rule], Some(text)) = (matches, output.as_str()) {
+            vec![(rule.clone(), text.into())]
+        } else {
+            self.error(
+                output,
+                "'output' is the text of the one rule that matches, or a mapping of rules to texts",
+            );
+            Vec::new()
         }
     }
 

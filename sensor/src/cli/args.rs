@@ -94,6 +94,9 @@ pub struct Args {
     /// Write each line at once, also under load
     #[arg(short = 'U', long = "unbuffered")]
     pub unbuffered: bool,
+    /// Measure what each rule costs, see sensor.rules.profile
+    #[arg(long)]
+    pub profile_rules: bool,
     /// Write the process id to this file
     #[arg(short = 'P', long = "pidfile", value_name = "FILE")]
     pub pid_file: Option<PathBuf>,

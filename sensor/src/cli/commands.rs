@@ -12,10 +12,10 @@ pub enum Command {
         /// Files of cases (*.test.yaml), or folders with such files
         #[arg(value_name = "FILE|DIR", required = true)]
         paths: Vec<PathBuf>,
-        /// Say which comparisons of which rules no case decides
+        /// Say which checks of which rules no case decides
         #[arg(long)]
         coverage: bool,
-        /// Write the outcomes to this file in JUnit's form
+        /// Write the outcomes to this file in `JUnit`'s form
         #[arg(long, value_name = "FILE")]
         junit: Option<PathBuf>,
     },

@@ -38,6 +38,9 @@ pub fn configuration(args: &Args) -> anyhow::Result<Loaded> {
     if args.unbuffered {
         inputs.overrides.push("buffered_outputs=false".into());
     }
+    if args.profile_rules {
+        inputs.overrides.push("sensor.rules.profile=true".into());
+    }
     if args.strict {
         inputs.overrides.push("sensor.strict_config=true".into());
     }

@@ -11,6 +11,6 @@ pub mod versions;
 pub use drops::{DropMonitor, Reaction};
 pub use outputs::OutputReport;
 pub use server::{Server, ServerError, serve_stream};
-pub use snapshot::{Snapshots, summary};
+pub use snapshot::{Snapshots, rule_costs, summary};
 pub use snapshot_file::SnapshotFile;
 pub use stalls::{OutputState, Stalls};

@@ -158,6 +158,29 @@ pub fn summary(telemetry: &Telemetry) -> String {
     out
 }
 
+/// What each rule's condition has cost, the most expensive first; nothing unless the configuration
+/// asks for it.
+#[must_use]
+pub fn rule_costs(telemetry: &Telemetry) -> String {
+    let tables = telemetry.rules.tables();
+    let costs = tables.iter().flat_map(|table| table.costs());
+    let mut costs: Vec<_> = costs.filter(|(_, cost)| cost.evaluations > 0).collect();
+    costs.sort_by_key(|(_, cost)| std::cmp::Reverse(cost.time));
+    let mut out = String::new();
+    for (rule, cost) in costs {
+        let each = cost.time.as_nanos() / u128::from(cost.evaluations);
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            out,
+            "rule {:?}: evaluations={} seconds={:.6} mean_ns={each}",
+            rule.name,
+            cost.evaluations,
+            cost.time.as_secs_f64()
+        );
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

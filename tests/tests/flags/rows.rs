@@ -24,6 +24,39 @@ pub(crate) const WRONG_RULES: &str = "\
   priority: NOTICE
 ";
 
+/// Cases of the rules, which pass.
+pub(crate) const CASES: &str = "\
+rules: ../rules.yaml
+cases:
+  - name: sh
+    event: {evt.type: execve, proc.name: sh}
+    match: Shell
+    output: a shell
+  - name: cat
+    like: sh
+    event: {proc.name: cat}
+    no_match: Shell
+  - name: a connection
+    like: sh
+    event: {evt.type: connect}
+    no_match: Shell
+";
+
+/// A case of the rules that fails.
+pub(crate) const FAILING: &str = "\
+rules: ../rules.yaml
+cases:
+  - name: cat
+    event: {evt.type: execve, proc.name: cat}
+    match: Shell
+";
+
+/// Lines that a sensor wrote, and one that nobody wrote.
+pub(crate) const LINES: &str = "\
+{\"rule\":\"x\",\"output_fields\":{\"evt.type\":\"execve\",\"proc.name\":\"cat\"}}
+{
+";
+
 pub(crate) const ROWS: &[Row] = &[
     Row {
         flag: "-h, --help",
@@ -103,6 +136,17 @@ pub(crate) const ROWS: &[Row] = &[
             says(
                 "-U -o buffered_outputs=true --print-config",
                 Text(&["\nbuffered_outputs: false\n"]),
+            ),
+        ],
+    },
+    Row {
+        flag: "--profile-rules",
+        does: "Measures what each rule costs ([rule-tests.md](rule-tests.md#what-rules-cost)). (Falco has no such flag.)",
+        tries: &[
+            runs("-c {sensor.yaml} --profile-rules -M 1", &["ready"]),
+            says(
+                "--profile-rules --print-config",
+                Text(&["\n    profile: true\n"]),
             ),
         ],
     },
@@ -387,6 +431,51 @@ pub(crate) const ROWS: &[Row] = &[
                     "/sensor_version",
                 ]),
             ),
+        ],
+    },
+    Row {
+        flag: "test FILE|DIR… [--coverage] [--junit FILE]",
+        does: "A command: tries cases of rules ([rule-tests.md](rule-tests.md)). (Falco has no commands.)",
+        tries: &[
+            says("test {cases}", Text(&["3 cases passed, 0 failed\n"])),
+            says(
+                "test --coverage {cases/shell.test.yaml}",
+                Text(&["Shell: 2 of 2 checks decided"]),
+            ),
+            Try {
+                line: "test {failing}",
+                out: Text(&[
+                    "shell.test.yaml:3: cat",
+                    "rule 'Shell' does not match: 'proc.name = sh' is false, the value is \"cat\"",
+                    "0 cases passed, 1 failed\n",
+                ]),
+                error: Nothing,
+                code: 1,
+            },
+            fails("test {none}", "has no file of cases"),
+            fails("test", "<FILE|DIR>..."),
+        ],
+    },
+    Row {
+        flag: "explain RULE [FILE|-]",
+        does: "A command: says why a rule matches the events of a file, or does not; without a file what the rule needs ([rule-tests.md](rule-tests.md#explanations)). (Falco has no commands.)",
+        tries: &[
+            says(
+                "explain Shell -r {rules.yaml}",
+                Text(&["rule 'Shell' is active\n", "proc.name = sh\n", "Execs of"]),
+            ),
+            says(
+                "explain Shell {lines.json} -r {rules.yaml}",
+                Text(&[
+                    "line 1: rule 'Shell' does not match: 'proc.name = sh' is false, the value is \"cat\"\n",
+                    "line 2: no JSON",
+                ]),
+            ),
+            fails(
+                "explain Shel -r {rules.yaml}",
+                "no rule is named 'Shel'; did you mean 'Shell'?",
+            ),
+            fails("explain Shell {gone.json} -r {rules.yaml}", "cannot read /"),
         ],
     },
 ];

@@ -6,6 +6,7 @@ mod classes;
 mod condition_messages;
 mod dialect;
 mod dispatch;
+mod explained;
 mod listing;
 mod messages;
 mod outputs;

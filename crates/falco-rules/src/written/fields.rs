@@ -57,7 +57,8 @@ impl Fields {
     /// source does not know and values of another type are left out, as in lines of other programs.
     ///
     /// # Errors
-    /// If a field is unknown, a value is of another type, or no event of the source is so.
+    /// If a field is unknown, a value is of another type, the event has no type, or no event of the
+    /// source is so.
     pub fn new<S: Writable>(
         object: &serde_json::Map<String, serde_json::Value>,
         known_only: bool,
@@ -82,21 +83,18 @@ impl Fields {
                 }
             }
         }
+        S::complete(&mut this, known_only);
         let ty = this.values.get(S::TYPE_FIELD);
         let Some(ty) = ty.map(Owned::to_string) else {
             return Err(FieldsError::NoType(S::TYPE_FIELD));
         };
-        for (name, value) in S::defaults(&this) {
-            if !this.values.contains_key(name) {
-                this.values.insert(name.into(), Owned::copy(value));
-            }
-        }
         let facts = &table::<S>().facts;
         let agrees = |facts: &Facts| facts.iter().all(|(name, fact)| this.agrees(name, fact));
         let Some(class) = facts.iter().position(agrees) else {
-            let text = match facts.iter().any(|facts| this.agrees_in_type::<S>(facts)) {
-                false => format!("the type '{ty}'"),
-                true => format!("the type '{ty}' together with the other values"),
+            let text = if facts.iter().any(|facts| this.agrees_in_type::<S>(facts)) {
+                format!("the type '{ty}' together with the other values")
+            } else {
+                format!("the type '{ty}'")
             };
             return Err(FieldsError::NoClass(text));
         };
@@ -111,10 +109,56 @@ impl Fields {
         Ok(this)
     }
 
+    /// Gives a field a value, unless the event says one.
+    pub fn add(&mut self, name: &str, value: Value<'_>) {
+        if !self.has(name) {
+            self.values.insert(name.into(), Owned::copy(value));
+        }
+    }
+
+    /// Gives a field the values of other fields, as far as the event has these; unless the event
+    /// says a value.
+    pub fn add_from(&mut self, name: &str, others: &[&str]) {
+        let values = others.iter().filter_map(|other| self.values.get(*other));
+        let mut values: Vec<_> = values.cloned().collect();
+        if !self.has(name)
+            && let Some(last) = values.pop()
+        {
+            let value = if values.is_empty() {
+                last
+            } else {
+                values.push(last);
+                Owned::List(values)
+            };
+            self.values.insert(name.into(), value);
+        }
+    }
+
+    /// The value of a field that is a text.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.values.get(name)? {
+            Owned::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether the event says anything about a field.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
+    }
+
+    /// Whether the event says anything about a field, or about one of its numbered values.
+    #[must_use]
+    pub fn mentions(&self, name: &str) -> bool {
+        let numbered = || {
+            self.names().any(|own| {
+                own.strip_prefix(name)
+                    .is_some_and(|rest| rest.starts_with('['))
+            })
+        };
+        self.has(name) || numbered()
     }
 
     /// The names of all fields that the event has, with their arguments.

@@ -29,11 +29,9 @@ pub trait Writable: Source {
     /// The field with the time of an event, nanoseconds since the epoch.
     const TIME_FIELD: &'static str = "evt.time";
 
-    /// Values that fields have where a written event does not say otherwise.
-    #[must_use]
-    fn defaults(_fields: &Fields) -> Vec<(&'static str, Value<'static>)> {
-        Vec::new()
-    }
+    /// Adds what follows from the fields of a written event. `is_line` says that a program wrote the
+    /// event as a line, which has what an output names and perhaps not the type of the event.
+    fn complete(_fields: &mut Fields, _is_line: bool) {}
 }
 
 /// The fields of a source for written events.

@@ -14,6 +14,16 @@ pub(super) fn name<'a>(result: i64, success: &'static str, arena: &'a Bump) -> &
     }
 }
 
+/// The result of a system call, from its name: that of an errno, or `SUCCESS`.
+pub(super) fn number(name: &str) -> Option<i64> {
+    if name == "SUCCESS" {
+        return Some(0);
+    }
+    let mut names = NAMES.iter();
+    let (number, _) = names.find(|(_, known)| *known == name)?;
+    Some(-i64::from(*number))
+}
+
 macro_rules! names {
     ($($name:ident)*) => { &[$((libc::$name, stringify!($name))),*] };
 }
@@ -46,5 +56,12 @@ mod tests {
         assert_eq!(name(-2, "SUCCESS", &arena), "ENOENT");
         assert_eq!(name(-115, "0", &arena), "EINPROGRESS");
         assert_eq!(name(-9999, "0", &arena), "-9999");
+    }
+
+    #[test]
+    fn names_are_results() {
+        assert_eq!(number("SUCCESS"), Some(0));
+        assert_eq!(number("ENOENT"), Some(-2));
+        assert_eq!(number("ENOSUCH"), None);
     }
 }
