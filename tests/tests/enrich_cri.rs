@@ -52,7 +52,11 @@ fn pods_are_complete(theirs: &str, ours: &str, knows_privileges: bool) {
                 c.sandbox.map(|id| id.full().to_owned()),
                 Some(pod.sandbox.clone())
             );
-            assert_eq!(c.host_network, Some(true), "the bed's pods have the host's");
+            assert_eq!(
+                c.host_network,
+                Some(true),
+                "{name}: the bed's pods have the host's"
+            );
             let of = c.pod.expect("a pod");
             assert_eq!(
                 (&*of.name, &*of.namespace, &*of.uid),
@@ -74,13 +78,11 @@ fn pods_are_complete(theirs: &str, ours: &str, knows_privileges: bool) {
 }
 
 #[test]
-#[ignore = "open: container.host_network, which the sandbox has, is null"]
 fn pods_of_crio_are_complete() {
     pods_are_complete("cri-o", "cri-o", true);
 }
 
 #[test]
-#[ignore = "open: container.host_network, which the sandbox has, is null"]
 fn pods_of_cri_dockerd_are_complete_but_for_what_only_docker_knows() {
     pods_are_complete("docker", "docker", false);
 }

@@ -102,7 +102,12 @@ impl Metadata {
             None => self.new_name(sandbox),
         };
         let is_asked = matches!(entry.question, Question::Asked { .. });
-        let is_new = entry.generations.is_empty() && entry.question == Question::None;
+        let is_new = entry.generations.is_empty() && !is_asked;
+        if is_new {
+            // A container names the sandbox, so an answer from before, that nobody knows the
+            // sandbox, is out of date.
+            entry.question = Question::None;
+        }
         if is_asked || is_new && self.ask(&sandbox) {
             if let Some(entry) = self.entries.peek_mut(&sandbox)
                 && !entry.waiters.contains(&id)

@@ -63,6 +63,23 @@ fn a_container_without_its_sandbox_is_given_what_is_known() {
 }
 
 #[test]
+fn a_sandbox_that_nobody_knew_at_first_is_asked_for_again_by_its_container() {
+    let mut bed = bed();
+    bed.apply(1, [Update::SourceUp { source: 0 }]);
+    assert_eq!(bed.look("s", 50), "?");
+    let missing = Update::Missing {
+        source: 0,
+        id: id("s"),
+    };
+    assert_eq!(bed.apply(60, [missing]), ["s"]);
+    assert_eq!(bed.look("c", 200), "?");
+    bed.apply(201, [seen(K8S, 1, workload("c", "s", "u", 100))]);
+    assert_eq!(bed.asked(), ["s", "c", "s"]);
+    bed.apply(202, [seen(K8S, 1, sandbox("s", "u", 40))]);
+    assert_eq!(bed.known("c", 200).host_network, Some(true));
+}
+
+#[test]
 fn the_api_servers_labels_replace_the_sandboxs_and_change_while_it_runs() {
     let mut bed = bed();
     bed.apply(
