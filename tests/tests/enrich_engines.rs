@@ -215,7 +215,6 @@ fn containers_are_named_while_docker_restarts() {
 }
 
 #[test]
-#[ignore = "open: a container that ends before the sensor has found the service again has no name"]
 fn containers_are_named_while_podmans_service_restarts() {
     containers_are_named_while_the_runtime_restarts(Kind::Podman);
 }

@@ -16,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use futures::{StreamExt as _, future::BoxFuture, stream};
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use self::{
     api::{Client, Lines},
@@ -41,6 +41,9 @@ const EVENTS_BEFORE: Duration = Duration::from_secs(10);
 /// The events of containers that the sensor asks for: `{"type":["container"],"event":["create",
 /// "start","destroy","remove"]}`, percent-encoded. Podman says `remove`, Docker `destroy`.
 const EVENTS: &str = "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22create%22%2C%22start%22%2C%22destroy%22%2C%22remove%22%5D%7D";
+
+/// A container that is gone can have been created so long before somebody asks.
+const CREATED_BEFORE: Duration = Duration::from_mins(10);
 
 /// The names of an image, and when the runtime gave them.
 struct KnownImage {
@@ -107,6 +110,59 @@ impl<'a> Session<'a> {
         let update = Update::whole(self.origin(), epoch, container);
         self.task.updates.send(update).await;
         Ok(true)
+    }
+
+    /// Looks for the creation of a container that is gone among the runtime's past events, and sends
+    /// what the event says; returns whether there is one. The container can have come and gone while
+    /// nobody listened.
+    async fn look_back(&self, id: ContainerId, epoch: u32) -> Result<bool, Error> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let until = now.unwrap_or_default();
+        let since = until.saturating_sub(CREATED_BEFORE).as_secs();
+        let path = format!(
+            "/events?filters=%7B%22container%22%3A%5B%22{}%22%5D%2C%22event%22%3A%5B%22create%22%5D%7D&since={since}&until={}.{:09}",
+            id.full(),
+            until.as_secs(),
+            until.subsec_nanos(),
+        );
+        let events = async {
+            let mut lines = match self.client.lines("past events", &path).await {
+                Err(Error::Refused { .. }) => return Ok(None),
+                opened => opened?,
+            };
+            loop {
+                let line = match lines.next().await {
+                    Err(Error::StreamEnded) => return Ok(None),
+                    line => line?,
+                };
+                let event = serde_json::from_slice::<EventObject>(&line);
+                if let Ok(event) = event
+                    && event.is_creation()
+                    && event.id() == id.full()
+                {
+                    return Ok(Some(event));
+                }
+            }
+        };
+        let found = timeout(self.task.options.timeout, events);
+        let Some(event) = found.await.unwrap_or(Err(Error::Timeout("past events")))? else {
+            return Ok(false);
+        };
+        self.announce(&event, id, epoch).await;
+        Ok(true)
+    }
+
+    /// Sends what the event of a container's creation says.
+    async fn announce(&self, event: &EventObject, id: ContainerId, epoch: u32) {
+        let container = event.describe(id, self.task.engine.name(), &self.task.counters);
+        let update = Update::Container {
+            origin: self.origin(),
+            detail: Detail::Names,
+            epoch,
+            created: boot_at(event.time()),
+            container: Box::new(container),
+        };
+        self.task.updates.send(update).await;
     }
 
     /// Reads one object; none if the runtime does not have it, or refuses this one.
@@ -193,15 +249,7 @@ impl Api for Session<'_> {
             return None;
         }
         if event.is_creation() {
-            let container = event.describe(id, self.task.engine.name(), &self.task.counters);
-            let update = Update::Container {
-                origin: self.origin(),
-                detail: Detail::Names,
-                epoch: self.epoch(),
-                created: at,
-                container: Box::new(container),
-            };
-            self.task.updates.send(update).await;
+            self.announce(&event, id, self.epoch()).await;
         }
         Some(Box::pin(async move {
             Done::Announced(self.look_up(id, self.epoch()).await.map(|_| ()))
@@ -236,10 +284,10 @@ impl Api for Session<'_> {
 
     async fn find(&self, id: ContainerId) -> Result<bool, Error> {
         // Docker finds containers by names and by the beginning of their ids too.
-        if id.is_hexadecimal() {
-            self.look_up(id, self.epoch()).await
-        } else {
-            Ok(false)
+        if !id.is_hexadecimal() {
+            return Ok(false);
         }
+        let epoch = self.epoch();
+        Ok(self.look_up(id, epoch).await? || self.look_back(id, epoch).await?)
     }
 }
