@@ -74,6 +74,9 @@ pub struct Container {
     pub host_ipc: Option<bool>,
     /// What was mounted into it from the host.
     pub mounts: Box<[Mount]>,
+    /// Command line of its health check, if it has one; empty if it is switched off. Of Docker and
+    /// Podman.
+    pub healthcheck: Option<Box<[Box<str>]>>,
     /// When it was created, nanoseconds since the epoch.
     pub created: Option<u64>,
     /// Its labels, sorted by key.
@@ -111,6 +114,7 @@ impl Container {
             host_pid: None,
             host_ipc: None,
             mounts: Box::default(),
+            healthcheck: None,
             created: None,
             labels: Box::default(),
             uid_map: Box::default(),

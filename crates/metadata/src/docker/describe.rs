@@ -69,6 +69,35 @@ struct State {
 struct Config {
     image: Option<String>,
     labels: Option<Labels>,
+    healthcheck: Option<Healthcheck>,
+    /// The shell of health checks that are a text; none stands for `/bin/sh -c`.
+    shell: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Healthcheck {
+    /// `NONE`, `CMD` and the words, or `CMD-SHELL` and a text.
+    test: Option<Vec<String>>,
+}
+
+impl Config {
+    /// The command line of the health check, see [`Container::healthcheck`].
+    fn healthcheck(&self) -> Option<Box<[Box<str>]>> {
+        let shell = || match self.shell.as_deref() {
+            None | Some([]) => ["/bin/sh", "-c"].map(str::to_owned).to_vec(),
+            Some(shell) => shell.to_vec(),
+        };
+        let test = self.healthcheck.as_ref()?.test.as_deref()?;
+        let words = match test.split_first()? {
+            (kind, _) if kind == "NONE" => Vec::new(),
+            (kind, words) if kind == "CMD" => words.to_vec(),
+            (kind, words) if kind == "CMD-SHELL" => [&shell()[..], words].concat(),
+            _ => return None,
+        };
+        let is_short = words.iter().map(String::len).sum::<usize>() <= PATH_MAX;
+        is_short.then(|| words.into_iter().map(String::into_boxed_str).collect())
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -138,6 +167,7 @@ impl ContainerObject {
     ) -> Option<Container> {
         let id = ContainerId::new(self.id.as_bytes())?;
         let config = self.config.unwrap_or_default();
+        let healthcheck = config.healthcheck();
         let mut container = named(
             id,
             runtime,
@@ -146,6 +176,7 @@ impl ContainerObject {
             &config.labels.unwrap_or_default(),
             counters,
         );
+        container.healthcheck = healthcheck;
         container.created = OffsetDateTime::parse(&self.created, &Rfc3339)
             .ok()
             .and_then(|time| u64::try_from(time.unix_timestamp_nanos()).ok());

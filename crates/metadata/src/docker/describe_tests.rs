@@ -76,6 +76,35 @@ fn a_real_container_of_podman_is_read() {
 }
 
 #[test]
+fn a_health_check_is_a_command_line() {
+    let check = |config: &str| {
+        let id = "0123456789ab".repeat(6)[..64].to_owned();
+        let json = format!(r#"{{"Id":"{id}","Config":{config}}}"#);
+        read(&json, "docker", "{}")
+            .healthcheck
+            .map(|words| words.join("|"))
+    };
+    assert_eq!(check("{}"), None);
+    assert_eq!(check(r#"{"Healthcheck":{"Test":[]}}"#), None);
+    assert_eq!(
+        check(r#"{"Healthcheck":{"Test":["NONE"]}}"#).as_deref(),
+        Some("")
+    );
+    assert_eq!(
+        check(r#"{"Healthcheck":{"Test":["CMD","curl","-f","http://localhost"]}}"#).as_deref(),
+        Some("curl|-f|http://localhost")
+    );
+    assert_eq!(
+        check(r#"{"Healthcheck":{"Test":["CMD-SHELL","a && b"]}}"#).as_deref(),
+        Some("/bin/sh|-c|a && b")
+    );
+    assert_eq!(
+        check(r#"{"Shell":["bash","-ec"],"Healthcheck":{"Test":["CMD-SHELL","a"]}}"#).as_deref(),
+        Some("bash|-ec|a")
+    );
+}
+
+#[test]
 fn the_first_repository_of_an_image_has_the_tag_and_the_digest() {
     let image =
         r#"{"RepoTags":["a/x:9","b/y:2","b/y:3"],"RepoDigests":["b/y@sha256:1","a/x@sha256:2"]}"#;

@@ -1,5 +1,5 @@
-//! The commands by which Kubernetes asks a container how it is: they are in the pod's specification,
-//! which the API server has.
+//! The commands that ask a container how it is: probes of Kubernetes, which are in the pod's
+//! specification that the API server has, and health checks of Docker and Podman.
 
 use bumpalo::collections::String;
 use metadata::{ContainerState, Probe, ProbeKind};
@@ -39,18 +39,35 @@ pub(super) static FIELDS: &[Field] = &[
         |c, _| is(c, ProbeKind::Readiness),
     ),
     Field::new(
+        "container.healthcheck",
+        Type::String,
+        Needs::CONTAINER,
+        "Command line of the container's health check, `NONE` if the check is switched off; null if the container has none. Of Docker and Podman.",
+        |c, _| match known(c).and_then(|container| container.healthcheck.as_deref()) {
+            Some([]) => Value::Str("NONE"),
+            Some(words) => line(c, words),
+            None => Value::Absent,
+        },
+    ),
+    Field::new(
         "proc.is_container_healthcheck",
         Type::Bool,
-        Needs::CONTAINER,
-        "Whether it is the container's health check: false outside of containers and where the runtime has no health checks, null in containers of Docker and Podman.",
+        Needs::CONTAINER.union(Needs::PROGRAM),
+        "Whether the runtime started the process as the container's health check; false outside of containers.",
         |c, _| match c.container {
             ContainerState::Host => Value::Bool(false),
-            ContainerState::Known(container)
-                if !matches!(container.runtime, "docker" | "podman") =>
-            {
-                Value::Bool(false)
-            }
-            _ => Value::Absent,
+            ContainerState::Unknown(_) => Value::Absent,
+            ContainerState::Known(container) => match (&container.healthcheck, c.program()) {
+                (None, _) => Value::Bool(false),
+                (Some(_), None) => Value::Absent,
+                (Some(words), Some(program)) => {
+                    let is = program
+                        .argv
+                        .iter()
+                        .eq(words.iter().map(|word| word.as_bytes()));
+                    Value::Bool(is && is_from_outside(c))
+                }
+            },
         },
     ),
 ];
@@ -67,11 +84,13 @@ fn probes<'a>(c: &Context<'a>) -> Option<impl Iterator<Item = &'a Probe> + use<'
 
 fn command<'a>(c: &Context<'a>, kind: ProbeKind) -> Value<'a> {
     let probe = probes(c).and_then(|mut probes| probes.find(|probe| probe.kind == kind));
-    let Some(probe) = probe else {
-        return Value::Absent;
-    };
+    probe.map_or(Value::Absent, |probe| line(c, &probe.command))
+}
+
+/// A command line as one text.
+fn line<'a>(c: &Context<'a>, words: &'a [Box<str>]) -> Value<'a> {
     let mut text = String::new_in(c.arena);
-    for (n, word) in probe.command.iter().enumerate() {
+    for (n, word) in words.iter().enumerate() {
         if n > 0 {
             text.push(' ');
         }
@@ -195,6 +214,34 @@ mod tests {
             "false",
             "its parent is in the container"
         );
+    }
+
+    #[test]
+    fn a_process_that_the_runtime_starts_with_the_command_of_the_health_check_is_the_check() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).into()).collect();
+        let with = |healthcheck| Container {
+            healthcheck,
+            ..container(false)
+        };
+        let known = with(Some(words(&["/bin/sh", "-c", "test -e /up"])));
+        let is = |record: &RecordBuilder, known: &Container, field: &str| {
+            text(record, ContainerState::Known(known), field)
+        };
+        let check = "proc.is_container_healthcheck";
+        let process = RecordBuilder::exec("/bin/sh", &["/bin/sh", "-c", "test -e /up"]);
+        assert_eq!(is(&process, &known, check), "true");
+        let field = "container.healthcheck";
+        assert_eq!(is(&process, &known, field), "/bin/sh -c test -e /up");
+        let other = RecordBuilder::exec("/bin/sh", &["/bin/sh", "-c", "test"]);
+        assert_eq!(is(&other, &known, check), "false");
+        let mut imitated = process.clone();
+        imitated.ancestors[0].vtgid = 7;
+        assert_eq!(is(&imitated, &known, check), "false", "of the container");
+        assert_eq!(is(&process, &with(None), check), "false");
+        assert_eq!(is(&process, &with(None), field), "<NA>");
+        let off = with(Some(words(&[])));
+        assert_eq!(is(&process, &off, check), "false");
+        assert_eq!(is(&process, &off, field), "NONE");
     }
 
     #[test]
