@@ -20,10 +20,10 @@ USERS = yaml.safe_load((HERE / "users-values.yaml").read_text())
 # A file of values for each major version of Falco's chart, and what the notes name of them.
 MAJORS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((HERE / "versions").glob("*.yaml"))}
 NAMED = {
-    "2": "driver.kind driver.ebpf driver.loader collectors.docker collectors.crio collectors.kubernetes gvisor mounts.enforceProcMount tty image.repository falco.plugins",
+    "2": "driver.kind driver.ebpf driver.loader collectors.kubernetes gvisor mounts.enforceProcMount tty image.repository falco.plugins",
     "3": "driver.kind driver.modern_bpf falcoctl scc json_include_output_property log_level",
     "4": "driver.kind driver.ebpf driver.gvisor driver.modernEbpf.cpusForEachBuffer collectors.kubernetes metrics.service.ports serviceMonitor grafana falcotalon",
-    "5": "collectors.containerEngine.pluginRef collectors.containerEngine.labelMaxLen collectors.containerEngine.engines.podman collectors.containerEngine.engines.cri.sockets",
+    "5": "collectors.containerEngine.pluginRef collectors.containerEngine.labelMaxLen",
     "6": "responseActions falco-talon k8s-metacollector metrics.service.ports falcoctl controller.kind controller.deployment",
     "7": "driver.kind driver.sysfsMountPath driver.ebpf driver.modernEbpf.sysfsMount metrics.pluginsMetricsEnabled metrics.jemallocStatsEnabled falcoctl",
     "8": "falcoHostnameEnv collectors.kubernetes",
@@ -188,9 +188,9 @@ class Chart(unittest.TestCase):
     def test_what_does_not_apply_is_accepted_with_a_warning(self):
         self.assertIn("falcoctl: rules and plugins are not downloaded", notes(USERS))
         self.assertIn("json_output: taken, but it belongs under falco", notes(USERS))
-        more = {"falcosidekick": {"webui": {"enabled": True}}, "driver": {"kind": "modern_ebpf"}, "collectors": {"docker": {"enabled": False}}, "tty": True,
+        more = {"falcosidekick": {"webui": {"enabled": True}}, "driver": {"kind": "modern_ebpf"}, "collectors": {"kubernetes": {"enabled": False}}, "tty": True,
                 "falco": {"plugins": [{"name": "k8saudit"}]}, "controller": {"kind": "deployment"}, "image": {"repository": "falcosecurity/falco"}}
-        for wanted in ("image.repository:", "falcosidekick.webui:", "driver.kind:", "collectors.docker:", "tty:", "falco.plugins:", "controller.kind:"):
+        for wanted in ("image.repository:", "falcosidekick.webui:", "driver.kind:", "collectors.kubernetes:", "tty:", "falco.plugins:", "controller.kind:"):
             self.assertIn(wanted, notes(more))
 
     def test_the_default_warns_of_nothing(self):
@@ -227,6 +227,9 @@ class Chart(unittest.TestCase):
         self.assertEqual([c["name"] for c in one(items, "DaemonSet")["spec"]["template"]["spec"]["initContainers"]], ["first"])
         used = """collectors.enabled collectors.containerEngine.enabled collectors.containerEngine.engines.containerd.enabled
             collectors.containerEngine.engines.containerd.sockets collectors.containerEngine.engines.cri.enabled
+            collectors.containerEngine.engines.cri.sockets collectors.containerEngine.engines.docker.enabled
+            collectors.containerEngine.engines.docker.sockets collectors.containerEngine.engines.podman.enabled
+            collectors.containerEngine.engines.podman.sockets
             driver.modernEbpf.leastPrivileged driver.modernEbpf.bufSizePreset driver.modernEbpf.dropFailedExit
             metrics.enabled metrics.interval metrics.outputRule metrics.rulesCountersEnabled metrics.resourceUtilizationEnabled
             metrics.stateCountersEnabled metrics.kernelEventCountersEnabled metrics.libbpfStatsEnabled metrics.convertMemoryToMB
@@ -244,7 +247,6 @@ class Chart(unittest.TestCase):
                 check(value, here + ".")
 
         check(FALCO, "")
-        self.assertIn("/run/crio/crio.sock", notes(FALCO))
 
     def test_collectors_that_are_off_ask_no_containerd(self):
         for collectors in ({"enabled": False}, {"containerd": {"enabled": False}}, {"containerEngine": {"enabled": False}},
@@ -296,6 +298,24 @@ class Chart(unittest.TestCase):
         items = objects(values)
         self.assertEqual(config(items)["sensor"]["containerd"]["sockets"], ["/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"])
         self.assertIn("containerd-1", volumes(items))
+
+    def test_sockets_of_other_runtimes_are_mounted_if_the_values_ask_for_them(self):
+        docker, crio, podman = "/run/docker.sock", "/run/crio/crio.sock", "/run/podman/podman.sock"
+        for collectors, wanted in (({}, {}), ({"docker": {"enabled": False}}, {}), ({"enabled": False, "docker": {"enabled": True}}, {}),
+                                   ({"docker": {"enabled": True, "socket": "/var/run/docker.sock"}}, {"docker": [docker]}),
+                                   ({"docker": {"enabled": True}, "crio": {"enabled": True}}, {"docker": [docker], "cri": [crio]}),
+                                   ({"containerEngine": {"engines": {"docker": {"enabled": True}, "podman": {"sockets": ["unix://" + podman]}}}}, {"docker": [docker], "podman": [podman]}),
+                                   ({"containerEngine": {"engines": {"cri": {"sockets": [crio, "/run/containerd/containerd.sock", crio]}}}}, {"cri": [crio]}),
+                                   ({"containerEngine": {"enabled": False, "engines": {"docker": {"enabled": True}}}}, {})):
+            with self.subTest(str(collectors)):
+                items = objects({"collectors": collectors})
+                runtimes = {key: value["sockets"] for key, value in config(items)["sensor"].items() if key in ("docker", "podman", "cri")}
+                self.assertEqual(runtimes, wanted)
+                directories = {str(pathlib.PurePath(socket).parent) for sockets in wanted.values() for socket in sockets}
+                mounted = {m["mountPath"]: m for m in container(items)["volumeMounts"] if m["name"].startswith("runtime-")}
+                self.assertEqual(set(mounted), {"/host" + directory for directory in directories})
+                self.assertTrue(all(mount["readOnly"] for mount in mounted.values()))
+                self.assertEqual({v["hostPath"]["path"] for name, v in volumes(items).items() if name.startswith("runtime-")}, directories)
 
     def test_least_privilege_is_the_overlay_s(self):
         values = {"driver": {"modernEbpf": {"leastPrivileged": True}}}

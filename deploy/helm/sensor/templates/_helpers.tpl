@@ -163,6 +163,59 @@ what lacks is made: the pod would wait for it.
 {{- dict "sockets" (uniq $sockets) "directories" (uniq $directories) "type" (ternary "DirectoryOrCreate" "Directory" (gt (len $listed) 0)) | toJson -}}
 {{- end -}}
 
+{{- /*
+The sockets of the other runtimes that the values ask for, by the sensor's name of the runtime. Falco's
+chart had `collectors.docker` and `collectors.crio` until 7.0, and has lists in
+`collectors.containerEngine`: CRI-O is in that of `cri`. `/var/run` is a link to `/run`.
+*/ -}}
+{{- define "sensor.runtimes" -}}
+{{- $usual := dict "docker" "/run/docker.sock" "podman" "/run/podman/podman.sock" "cri" "/run/crio/crio.sock" -}}
+{{- $sockets := dict "docker" (list) "podman" (list) "cri" (list) -}}
+{{- $collectors := .Values.collectors -}}
+{{- if dig "enabled" true $collectors -}}
+{{- range $key, $runtime := dict "docker" "docker" "crio" "cri" -}}
+{{- $one := default (dict) (get $collectors $key) -}}
+{{- if dig "enabled" false $one -}}
+{{- $_ := set $sockets $runtime (list (default (get $usual $runtime) (get $one "socket"))) -}}
+{{- end -}}
+{{- end -}}
+{{- $many := default (dict) $collectors.containerEngine -}}
+{{- if dig "enabled" true $many -}}
+{{- range $runtime := list "docker" "podman" "cri" -}}
+{{- $one := default (dict) (get (default (dict) $many.engines) $runtime) -}}
+{{- if dig "enabled" (hasKey $one "sockets") $one -}}
+{{- $listed := default (list) (get $one "sockets") -}}
+{{- if and (not $listed) (ne $runtime "cri") -}}{{- $listed = list (get $usual $runtime) -}}{{- end -}}
+{{- range $listed -}}
+{{- if not (contains "containerd" (base .)) -}}
+{{- $_ := set $sockets $runtime (append (get $sockets $runtime) .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $found := dict -}}
+{{- range $runtime, $all := $sockets -}}
+{{- $paths := list -}}
+{{- range $all -}}{{- $paths = append $paths (regexReplaceAll "^/var/run/" (trimPrefix "unix://" .) "/run/") -}}{{- end -}}
+{{- if $paths -}}{{- $_ := set $found $runtime (uniq $paths) -}}{{- end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end -}}
+
+{{- /* The directories of those sockets, but for those of containerd. */ -}}
+{{- define "sensor.runtimeDirectories" -}}
+{{- $containerd := (include "sensor.containerd" . | fromJson).directories -}}
+{{- $directories := list -}}
+{{- range $sockets := include "sensor.runtimes" . | fromJson -}}
+{{- range $sockets -}}
+{{- if not (has (dir .) $containerd) -}}{{- $directories = append $directories (dir .) -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- uniq $directories | sortAlpha | toJson -}}
+{{- end -}}
+
 {{- /* "yes" if the user mounts something at the log directory. */ -}}
 {{- define "sensor.ownLogs" -}}
 {{- range .Values.mounts.volumeMounts -}}
@@ -227,7 +280,9 @@ what lacks is made: the pod would wait for it.
 {{- /* A socket of one's own must answer; of those in a list a node may have none. */ -}}
 {{- $wanted := ternary (dict "enabled" true) (dict) (eq $runtime.type "Directory") -}}
 {{- $containerd := ternary (set $wanted "sockets" $runtime.sockets) (dict "enabled" false) (gt (len $runtime.sockets) 0) -}}
-{{- $_ := set $config "sensor" (mergeOverwrite (dict "containerd" $containerd) (deepCopy .Values.sensor)) -}}
+{{- $runtimes := dict "containerd" $containerd -}}
+{{- range $runtime, $sockets := include "sensor.runtimes" . | fromJson -}}{{- $_ := set $runtimes $runtime (dict "sockets" $sockets) -}}{{- end -}}
+{{- $_ := set $config "sensor" (mergeOverwrite $runtimes (deepCopy .Values.sensor)) -}}
 {{- toYaml $config -}}
 {{- end -}}
 
