@@ -62,8 +62,9 @@ pub struct Settings {
     pub env_limit: u32,
     /// Ancestors to report.
     pub ancestors: u32,
-    /// The process id of the self-test's helper (0: none). The kernel side reports the execs of
-    /// this process whatever else user space wants.
+    /// The process whose children's execs the kernel side reports whatever else user space wants: the
+    /// sensor, where it has a helper for the self-test (0: none). The number is that of the first pid
+    /// namespace.
     pub marker: u32,
     /// The cost of an event in a cgroup's budget, nanoseconds (0: there are no budgets).
     pub budget_interval: u64,

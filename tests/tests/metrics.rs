@@ -135,6 +135,7 @@ fn every_metric_of_the_catalog_is_fed_and_promtool_finds_no_fault() {
         .option("webserver.listen_port", 0)
         .option("webserver.listen_address", "127.0.0.1")
         .option("sensor.self_test.enabled", true)
+        .option("sensor.rules.profile", true)
         .option("sensor.containerd.enabled", true)
         .option("sensor.containerd.sockets[]", proxy.path().display())
         .start();

@@ -1,9 +1,11 @@
 //! Somebody with bpftool tries to blind the sensor; and the self-test, which proves that it sees.
 
-use std::{fs, thread, time::Duration};
+use std::{fs, process::Command, thread, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tests::{Act, Bpftool, Cgroup, Event, Scene, Sensor, Setup, container, sensor::wait_for};
+use tests::{
+    Act, Bpftool, Cgroup, Event, Scene, Sensor, Setup, container, programs, sensor::wait_for,
+};
 
 const TAMPERING: &str = "Sensor internal: tampering";
 const NOT_PERMITTED: &str = "Error: update failed: Operation not permitted";
@@ -229,4 +231,31 @@ fn the_sensor_is_not_ready_after_somebody_killed_its_helper() {
         sensor.stderr()
     );
     drop(sensor.stop());
+}
+
+#[test]
+fn the_self_test_works_in_a_pid_namespace_of_its_own() {
+    let name = format!("sensor.instance=nested-{}", std::process::id());
+    let output = Command::new("unshare")
+        .args(["--pid", "--fork", "--mount-proc"])
+        .arg(programs::sensor())
+        .args(["-r", "built-in/execve.yaml", "-M", "3", "-o", &name])
+        .args([
+            "-o",
+            "webserver.enabled=false",
+            "-o",
+            "sensor.kube.enabled=false",
+        ])
+        .args([
+            "-o",
+            "sensor.self_test.enabled=true",
+            "-o",
+            "log_syslog=false",
+        ])
+        .output()
+        .expect("unshare runs");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains(": ready"), "{log}");
+    assert!(!log.contains("self-test"), "{log}");
 }

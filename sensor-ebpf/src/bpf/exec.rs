@@ -36,6 +36,17 @@ program! {
     }
 }
 
+/// Whether the process is a child of the sensor, as the helper of the self-test is.
+#[inline(always)]
+fn is_of_self_test(task: u64, settings: &Settings) -> bool {
+    if settings.marker == 0 {
+        return false;
+    }
+    let parent: u64 = load(task + off!(task_real_parent));
+    let parent: u32 = load(parent + off!(task_tgid));
+    parent == settings.marker
+}
+
 #[inline(always)]
 fn exec(task: u64, bprm: u64) {
     count(Kind::Exec, Counter::Seen);
@@ -57,7 +68,7 @@ fn exec(task: u64, bprm: u64) {
 
     let node = cgroup::node_of(task);
     let key = cgroup::key_of(node);
-    if tgid != settings.marker && !wanted(settings, &image, &key) {
+    if !is_of_self_test(task, settings) && !wanted(settings, &image, &key) {
         #[cfg(feature = "log")]
         super::log::exec_unwanted(tgid);
         return;

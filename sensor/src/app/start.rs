@@ -56,12 +56,14 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         throttled,
         fill,
         programs,
+        own,
         place,
     } = start_capture(
-        &syscall::options::capture(config, &marker),
+        &syscall::options::capture(config, self_test.is_some()),
         &request,
         &telemetry,
     )?;
+    marker.set_parent(own);
     let namespaces = options::metadata(config).runtimes.namespaces;
     let cgroups = syscall::options::cgroups(config, place.as_ref(), namespaces);
     syscall::confine(&mut capture, &cgroups)?;

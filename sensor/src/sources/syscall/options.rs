@@ -9,12 +9,11 @@ use crate::sources::syscall::{
     fields::Needs,
     pipeline::Cgroups,
     rules::Requirements,
-    self_test::Marker,
 };
 
 /// The options of the kernel side, which stay the same from the start on.
 #[must_use]
-pub fn capture(config: &Config, marker: &Marker) -> capture::Options {
+pub fn capture(config: &Config, has_self_test: bool) -> capture::Options {
     let tree = &config.sensor.capture.tree;
     let root = tree.root.unwrap_or_else(std::process::id);
     capture::Options {
@@ -34,7 +33,7 @@ pub fn capture(config: &Config, marker: &Marker) -> capture::Options {
             Hooks::Perf => HookMode::Perf,
             Hooks::Raw => HookMode::Raw,
         },
-        marker: marker.pid(),
+        marker: has_self_test,
     }
 }
 

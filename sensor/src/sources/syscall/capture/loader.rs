@@ -48,6 +48,8 @@ pub struct Started {
     pub fill: RingFill,
     /// The kernel's own figures of the programs.
     pub programs: Programs,
+    /// The sensor's own process id in the first pid namespace.
+    pub own: u32,
     /// Where the sensor runs, if the kernel says so.
     pub place: Option<OwnPlace>,
 }
@@ -163,6 +165,8 @@ impl Capture {
             warn!("the kernel does not say where the sensor runs: {error}");
             None
         });
+        let own = place.as_ref().map(|place| place.sensor.tgid);
+        let own = own.unwrap_or_else(std::process::id);
         let counts_map = take(&mut bpf, "COUNTS")?;
         let counts = KernelCounts::new(&counts_map, cpus)?;
         let programs = Programs::new(KernelCounts::new(&counts_map, cpus)?, backups);
@@ -186,7 +190,7 @@ impl Capture {
             applied: SettingsWords::default(),
             cgroups,
             intended: IntendedState::default(),
-            marker: options.marker.unwrap_or_default(),
+            marker: if options.marker { own } else { 0 },
             confined: false,
             names,
             tree: options.tree,
@@ -206,8 +210,11 @@ impl Capture {
         // Lineage follows forks before the sensor marks the existing tree, so that either lineage
         // or the marking finds a process that forks meanwhile.
         capture.attach_lineage()?;
-        let own = place.as_ref().map(|place| place.sensor.tgid);
-        mark(&mut capture.bpf, options.tree, own)?;
+        mark(
+            &mut capture.bpf,
+            options.tree,
+            place.as_ref().map(|place| place.sensor.tgid),
+        )?;
         freeze(&capture.bpf, OF_PROGRAMS_LATER)?;
         capture.attach_needed(request)?;
         Ok(Started {
@@ -217,6 +224,7 @@ impl Capture {
             ring,
             counts,
             throttled,
+            own,
             place,
         })
     }

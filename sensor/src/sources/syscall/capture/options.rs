@@ -66,8 +66,8 @@ pub struct Options {
     /// The hooks whose programs have backups, bits of [`sensor_ebpf::preempted`]; none: the kernel
     /// decides.
     pub backups: Option<u32>,
-    /// The process id of the self-test's helper, if there is a self-test.
-    pub marker: Option<u32>,
+    /// Whether the execs of the sensor's own children come whatever the rules want, for the self-test.
+    pub marker: bool,
 }
 
 impl Default for Options {
@@ -80,7 +80,7 @@ impl Default for Options {
             tree: TreeMode::ExcludeSelf,
             hooks: HookMode::Auto,
             backups: None,
-            marker: None,
+            marker: false,
         }
     }
 }

@@ -8,8 +8,9 @@ use crate::sources::syscall::event::Event;
 /// The number of the running test, and the results of earlier tests.
 #[derive(Debug, Default)]
 pub struct Marker {
-    /// Process id of the helper (0: there is none).
-    pid: AtomicU64,
+    /// The sensor's own process id in the first pid namespace (0: it is not known yet). The helper is
+    /// a child of the sensor; nobody tells the sensor the helper's own id there.
+    parent: AtomicU64,
     /// The number that the running test awaits (0: none). Only the helper knows this number.
     awaited: AtomicU64,
     /// Tests whose exec came back in time.
@@ -19,16 +20,9 @@ pub struct Marker {
 }
 
 impl Marker {
-    /// The helper's process id, if there is a helper.
-    #[must_use]
-    pub fn pid(&self) -> Option<u32> {
-        u32::try_from(self.pid.load(Relaxed))
-            .ok()
-            .filter(|pid| *pid != 0)
-    }
-
-    pub(super) fn set_pid(&self, pid: u32) {
-        self.pid.store(pid.into(), Relaxed);
+    /// Sets the sensor's own process id in the first pid namespace.
+    pub fn set_parent(&self, pid: u32) {
+        self.parent.store(pid.into(), Relaxed);
     }
 
     pub(super) fn expect(&self, number: u64) {
@@ -40,9 +34,9 @@ impl Marker {
     }
 
     /// Whether an event is the awaited exec; if so, the marker awaits it no longer. Any other exec,
-    /// even of a process with the helper's id, is an ordinary event.
+    /// even of another child of the sensor, is an ordinary event.
     pub fn take(&self, event: &Event<'_>) -> bool {
-        if u64::from(event.task.tgid) != self.pid.load(Relaxed) {
+        if u64::from(event.task.ppid) != self.parent.load(Relaxed) {
             return false;
         }
         let number = event.exec().and_then(|exec| exec.argv.iter().nth(2));
@@ -75,7 +69,7 @@ mod tests {
         let record = exec(&digits(7));
         let event = Event::decode(&record).unwrap();
         assert!(!marker.take(&event), "nothing is waited for");
-        marker.set_pid(event.task.tgid);
+        marker.set_parent(event.task.ppid);
         marker.expect(8);
         assert!(!marker.take(&event), "another number");
         marker.expect(7);
@@ -89,7 +83,7 @@ mod tests {
         let marker = Marker::default();
         let record = exec(&digits(7));
         let event = Event::decode(&record).unwrap();
-        marker.set_pid(event.task.tgid + 1);
+        marker.set_parent(event.task.ppid + 1);
         marker.expect(7);
         assert!(!marker.take(&event));
     }
