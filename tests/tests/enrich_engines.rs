@@ -86,8 +86,10 @@ fn run_short(engine: &Engine, names: &[String]) {
     });
 }
 
-fn names(of: &str, count: usize) -> Vec<String> {
-    (0..count).map(|n| format!("{of}-{n}")).collect()
+/// Names of containers. Each runtime has names of its own, since each sensor sees the whole machine.
+fn names(kind: Kind, of: &str, count: usize) -> Vec<String> {
+    let name = |n| format!("{}-{of}-{n}", kind.name());
+    (0..count).map(name).collect()
 }
 
 fn short_containers_are_all_named(kind: Kind) {
@@ -95,7 +97,7 @@ fn short_containers_are_all_named(kind: Kind) {
         return;
     };
     let sensor = sensor(&engine, kind);
-    let names = names("short", containers());
+    let names = names(kind, "short", containers());
     run_short(&engine, &names);
     let seen = sensor.stop();
     seen.counters().assert_complete();
@@ -119,11 +121,13 @@ fn what_the_runtime_knows_is_in_the_fields(kind: Kind) {
     let Some(engine) = Engine::start(kind) else {
         return;
     };
+    let name = |of: &str| format!("{}-{of}", kind.name());
+    let (before_name, strong) = (name("before"), name("strong"));
     let before = [
         "run",
         "-d",
         "--name",
-        "before",
+        &before_name,
         "--network=none",
         "--label",
         "of=test",
@@ -133,36 +137,36 @@ fn what_the_runtime_knows_is_in_the_fields(kind: Kind) {
     let sensor = sensor(&engine, kind);
     engine.run(&[
         "exec",
-        "before",
+        &before_name,
         "/bin/sh",
         "-c",
         "/bin/true",
         "sh",
-        "before",
+        &before_name,
     ]);
     // Docker gives a privileged container all capabilities, which not every test machine has.
     let privileged = match kind {
         Kind::Docker => "--privileged=false",
         Kind::Podman => "--privileged",
     };
-    let options = ["run", "--rm", "--name", "strong", privileged, "--pid=host"];
-    let command = [IMAGE, "/bin/sh", "-c", "/bin/true", "sh", "strong"];
+    let options = ["run", "--rm", "--name", &strong, privileged, "--pid=host"];
+    let command = [IMAGE, "/bin/sh", "-c", "/bin/true", "sh", &strong];
     engine.run(&[&options[..], &["--network=host"], &command].concat());
     let seen = sensor.stop();
-    assert_named(&seen, kind, "before");
+    assert_named(&seen, kind, &before_name);
     let (mode, propagation) = match kind {
         Kind::Docker => ("ro", "rslave"),
         Kind::Podman => ("", "rprivate"),
     };
-    first(&seen, "before").assert_fields(&json!({
+    first(&seen, &before_name).assert_fields(&json!({
         "container.privileged": false,
         "container.host_pid": false,
         "container.label[of]": "test",
         "container.mounts": format!("/tmp:/data:{mode}:false:{propagation}"),
         "user.name": "root",
     }));
-    assert_named(&seen, kind, "strong");
-    first(&seen, "strong").assert_fields(&json!({
+    assert_named(&seen, kind, &strong);
+    first(&seen, &strong).assert_fields(&json!({
         "container.privileged": kind == Kind::Podman,
         "container.host_pid": true,
         "container.host_network": true,
@@ -191,13 +195,13 @@ fn containers_are_named_while_the_runtime_restarts(kind: Kind) {
     for round in 1..=3 {
         engine.stop();
         engine.start_again();
-        run_short(&engine, &names(&format!("round{round}"), 4));
+        run_short(&engine, &names(kind, &format!("round{round}"), 4));
         connected(&sensor, kind, 1 + round);
     }
     let seen = sensor.stop();
     seen.counters().assert_complete();
     for round in 1..=3 {
-        for name in names(&format!("round{round}"), 4) {
+        for name in names(kind, &format!("round{round}"), 4) {
             assert_named(&seen, kind, &name);
         }
     }
