@@ -22,6 +22,7 @@ use sensor::sources::syscall::{
     event::{Event, Header, Task, builder::RecordBuilder},
     lineage::Lineage,
     pipeline::{Cgroups, Node, Pending, Pipeline, PipelineParts},
+    recording::Taps,
     rules::{Options, RuleFile, compile},
 };
 use telemetry::{Identity, Telemetry};
@@ -135,6 +136,8 @@ fn pipeline(rules: &str) -> Pipeline {
         ledger: Arc::new(SystemCalls::ledger()),
         telemetry: Arc::new(Telemetry::new(identity)),
         marker: Arc::default(),
+        wider: None,
+        taps: Taps::default(),
     })
 }
 

@@ -1,5 +1,7 @@
 //! Keys of falco.yaml about capture and rules.
 
+use std::path::PathBuf;
+
 /// Which of the rules that match an event write a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RuleMatching {
@@ -43,8 +45,37 @@ pub struct RuleSwitch {
 /// `engine.*`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Engine {
-    /// Keys of the only engine that this sensor has.
+    /// Where events come from.
+    pub kind: EngineKind,
+    /// Keys of the only engine for live events that this sensor has.
     pub modern_ebpf: ModernEbpf,
+    /// Keys of recordings.
+    pub replay: Replay,
+}
+
+/// Falco's engines. All but [`Self::Replay`] stand for the live events of this machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EngineKind {
+    /// eBPF programs.
+    #[default]
+    ModernEbpf,
+    /// Falco's kernel module.
+    Kmod,
+    /// Falco's former eBPF programs.
+    Ebpf,
+    /// gVisor.
+    Gvisor,
+    /// No engine but plugins.
+    Nodriver,
+    /// A recording.
+    Replay,
+}
+
+/// `engine.replay.*`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// The recording.
+    pub capture_file: Option<PathBuf>,
 }
 
 /// `engine.modern_ebpf.*`

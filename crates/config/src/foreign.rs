@@ -45,11 +45,6 @@ fn is_off(node: &Node) -> bool {
     }
 }
 
-/// Whether an engine is no way to capture the node's system calls.
-fn other_engine(node: &Node) -> bool {
-    matches!(node.as_str(), Some("gvisor" | "nodriver" | "replay"))
-}
-
 /// Whether a list of plugins, or of their names, has others than the one that is built in.
 fn other_plugins(node: &Node) -> bool {
     let name = |item: &Node| item.get("name").unwrap_or(item).as_str() == Some("container");
@@ -69,16 +64,11 @@ pub const NOT_APPLICABLE: &[Foreign] = &[
         "buffers of reads and writes are not captured",
         ON,
     ),
-    row("capture", "writing .scap files is not supported", ENABLED),
+    row("capture", "`sensor record` records events", ENABLED),
     row("collectors", "see sensor.containerd and sensor.kube", ON),
     row("container_engines", "see sensor.containerd", NEVER),
     row("engine.ebpf", "there is one engine, modern_ebpf", NEVER),
     row("engine.gvisor", "there is one engine, modern_ebpf", NEVER),
-    row(
-        "engine.kind",
-        "there is one engine, modern_ebpf",
-        Some(other_engine),
-    ),
     row("engine.kmod", "there is one engine, modern_ebpf", NEVER),
     row(
         "engine.modern_ebpf.cpus_for_each_buffer",
@@ -91,11 +81,6 @@ pub const NOT_APPLICABLE: &[Foreign] = &[
         NEVER,
     ),
     row("engine.nodriver", "there is one engine, modern_ebpf", NEVER),
-    row(
-        "engine.replay",
-        "reading .scap files is not supported",
-        NEVER,
-    ),
     row(
         "falco_libs",
         "caches are sized by themselves, within bounds",
@@ -173,7 +158,7 @@ pub const NOT_APPLICABLE: &[Foreign] = &[
         "Falco does not read it either; see rules_files",
         ON,
     ),
-    row("scap_files", "reading .scap files is not supported", ON),
+    row("scap_files", "Falco has removed it; see engine.replay", ON),
     row("static_fields", "add fields by append_output", ON),
     row(
         "syscall_event_timeouts",

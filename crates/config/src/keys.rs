@@ -137,6 +137,8 @@ keys! {
     metrics.libbpf_stats_enabled: "Include run times of the BPF programs, where the kernel measures them anyway.";
     metrics.include_empty_values: "Include what is zero.";
     metrics.convert_memory_to_mb: "Memory in MB instead of bytes.";
+    engine.kind: "Where events come from: `replay` plays `engine.replay.capture_file`, any other engine of Falco stands for the live events of this machine.";
+    engine.replay.capture_file: "A recording that `sensor record` made, for `engine.kind: replay`. *Not a .scap file.*";
     engine.modern_ebpf.buf_size_preset: "Size of the ring buffer: 1 to 10 for 1, 2, 4, … 512 MiB. *Raise it when `sensor_events_lost_total{cause=\"ring_full\"}` grows.*";
     engine.modern_ebpf.drop_failed_exit: "Leave out failed execs (other failed calls are there if a rule wants the call). *Set to false if rules need them. In the hook modes `perf` and `raw` their hook costs every system call of the node.*";
     log_stderr: "Log to standard error.";

@@ -31,7 +31,7 @@ mod values;
 
 pub use config_file::{ConfigFile, Strategy};
 
-pub use engine::{AppendOutput, Engine, ModernEbpf, RuleMatching, RuleSwitch};
+pub use engine::{AppendOutput, Engine, EngineKind, ModernEbpf, Replay, RuleMatching, RuleSwitch};
 pub use foreign::{Foreign, NOT_APPLICABLE};
 pub use keys::{Key, all as keys};
 pub use load::{Inputs, load};

@@ -6,8 +6,8 @@ use falco_rules::Priority;
 use yaml::Node;
 
 use super::{
-    AppendOutput, ByteSize, DropAction, Headers, Hooks, LogFormat, LogLevel, Mode, Owner,
-    RuleMatching, RuleSwitch, Span, Strategy, Toggle, TreeMode, WantedEnv,
+    AppendOutput, ByteSize, DropAction, EngineKind, Headers, Hooks, LogFormat, LogLevel, Mode,
+    Owner, RuleMatching, RuleSwitch, Span, Strategy, Toggle, TreeMode, WantedEnv,
 };
 
 /// A type of value that a key can have.
@@ -186,6 +186,10 @@ macro_rules! named {
 }
 
 named! {
+    EngineKind: "modern_ebpf, kmod, ebpf, gvisor, nodriver or replay" {
+        "modern_ebpf" => Self::ModernEbpf, "kmod" => Self::Kmod, "ebpf" => Self::Ebpf,
+        "gvisor" => Self::Gvisor, "nodriver" => Self::Nodriver, "replay" => Self::Replay
+    }
     RuleMatching: "first or all" { "first" => Self::First, "all" => Self::All }
     DropAction: "ignore, log, alert or exit" {
         "ignore" => Self::Ignore, "log" => Self::Log, "alert" => Self::Alert, "exit" => Self::Exit

@@ -33,8 +33,8 @@ pub struct Reload<S: EventSource> {
     pub rules: S::Rules,
     /// The requirements of the rules.
     pub demand: S::Demand,
-    /// Other outputs, which have started already.
-    pub outputs: Change,
+    /// Other outputs, which have started already; none: the outputs stay.
+    pub outputs: Option<Change>,
     /// Receives the result. The former rules stay where the source cannot fulfil the requirements
     /// of the new ones.
     pub done: Sender<Result<(), S::Error>>,
@@ -237,7 +237,9 @@ impl<S: EventSource> Driver<S> {
                         done,
                     } = *reload;
                     let applied = self.source.reload(rules, demand);
-                    if applied.is_ok() {
+                    if applied.is_ok()
+                        && let Some(outputs) = outputs
+                    {
                         self.outputs.apply(outputs);
                     }
                     // The receiver may have ended meanwhile.

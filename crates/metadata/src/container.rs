@@ -5,10 +5,18 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize, de};
+
 use crate::ContainerId;
 
+/// Falco's name of a runtime. (An alias, since serde takes a reference for text of its input.)
+type RuntimeName = &'static str;
+
+/// All values of [`Container::runtime`].
+const RUNTIMES: [&str; 5] = ["docker", "podman", "containerd", "cri-o", "cri"];
+
 /// What a container is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ContainerKind {
     /// A workload's container.
     Container,
@@ -17,7 +25,7 @@ pub enum ContainerKind {
 }
 
 /// A mount of a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     /// Path on the host.
     pub source: Box<str>,
@@ -33,7 +41,7 @@ pub struct Mount {
 
 /// Ids of a user namespace: `container..container + size` is `host..host + size`
 /// outside of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdMap {
     /// First id in the container.
     pub container: u32,
@@ -44,14 +52,15 @@ pub struct IdMap {
 }
 
 /// A container, as its runtime describes it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Container {
     /// Its id.
     pub id: ContainerId,
     /// Workload or sandbox.
     pub kind: ContainerKind,
     /// Falco's `container.type`: `containerd`, `cri-o`, `docker`, `podman`, …
-    pub runtime: &'static str,
+    #[serde(deserialize_with = "runtime")]
+    pub runtime: RuntimeName,
     /// Its name: as the pod's specification has it, `POD` of a sandbox, else the id given to the runtime.
     pub name: Option<Box<str>>,
     /// The image as the pod's author wrote it, with tag and digest.
@@ -95,6 +104,13 @@ pub struct Container {
     pub pod: Option<Arc<Pod>>,
 }
 
+/// Reads one of [`RUNTIMES`].
+fn runtime<'de, D: Deserializer<'de>>(from: D) -> Result<&'static str, D::Error> {
+    let name = String::deserialize(from)?;
+    let known = RUNTIMES.into_iter().find(|known| *known == name);
+    known.ok_or_else(|| de::Error::custom(format!("no runtime is named {name:?}")))
+}
+
 impl Container {
     /// A container of which only the id is known.
     #[must_use]
@@ -136,7 +152,7 @@ impl Container {
 }
 
 /// The owner of a pod: the object that created it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// `Deployment`, `DaemonSet`, `Job`, …
     pub kind: Box<str>,
@@ -147,7 +163,7 @@ pub struct Owner {
 }
 
 /// What a command asks a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProbeKind {
     /// Whether it still works.
     Liveness,
@@ -156,7 +172,7 @@ pub enum ProbeKind {
 }
 
 /// A command by which Kubernetes asks a container how it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     /// Name of the container in its pod's specification.
     pub container: Box<str>,
@@ -167,7 +183,7 @@ pub struct Probe {
 }
 
 /// A pod, as its sandbox and the API server describe it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pod {
     /// Its name.
     pub name: Box<str>,

@@ -4,6 +4,8 @@
 //! merely has a long name, belongs to the host. The outermost match decides, so a container cannot
 //! get the id of another container by cgroups that it makes inside its own.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 use super::Names;
 
 /// Most bytes of a container id.
@@ -85,6 +87,20 @@ impl std::fmt::Debug for ContainerId {
 impl std::fmt::Display for ContainerId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.full())
+    }
+}
+
+impl Serialize for ContainerId {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.full())
+    }
+}
+
+impl<'de> Deserialize<'de> for ContainerId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let id = String::deserialize(from)?;
+        let new = Self::new(id.as_bytes());
+        new.ok_or_else(|| de::Error::custom(format!("{id:?} is no id of a container")))
     }
 }
 

@@ -9,7 +9,7 @@ use anyhow::bail;
 use config::{Config, Loaded};
 use outputs::{Outputs, tls};
 
-use super::{Outcome, cases, derived, explain, rules, support};
+use super::{Outcome, cases, derived, explain, replay, rules, support};
 use crate::{
     cli::{self, Action, Args, Command, fit, screen_width},
     sources::syscall::{
@@ -134,6 +134,7 @@ fn act(action: &Action, args: &Args, out: &mut Printer) -> anyhow::Result<bool> 
             coverage,
             junit,
         }) => cases::test(paths, config, *coverage, junit.as_deref(), &mut out.out),
+        Action::Command(Command::Replay { files }) => replay::replay(config, files),
         Action::Command(Command::Explain { rule, file }) => {
             explain::explain(config, rule, file.as_deref(), &mut out.out)?;
             Ok(true)

@@ -3,7 +3,9 @@
 mod cases;
 mod derived;
 mod explain;
+mod hunt;
 mod inspect;
+mod json_lines;
 mod metrics;
 mod monitor;
 mod observe;
@@ -11,6 +13,8 @@ mod options;
 mod outcome;
 mod quiet;
 mod readiness;
+mod record;
+mod replay;
 mod rights;
 mod rules;
 mod start;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use config::{Config, ConfigError, WantedEnv};
+use config::{Config, ConfigError, EngineKind, WantedEnv};
 use events::{Feed, Reload};
 use metadata::{MetadataTasks, Resolver};
 use outputs::Control;
@@ -23,7 +23,8 @@ use super::{
     options,
     quiet::Quiet,
     readiness::{Readiness, judge_runtimes},
-    rights,
+    record::{self, RecordTo, Recording},
+    replay, rights,
     rules::{self, RuleLog},
     start::start,
     summary::Summary,
@@ -38,7 +39,7 @@ use crate::{
         self, Rules, SystemCalls,
         capture::{Programs, Reach},
         fields::Needs,
-        rules::{Code, Compilation, RuleSet},
+        rules::{Code, Compilation, Requirements, RuleSet},
         self_test::SelfTest,
     },
 };
@@ -62,12 +63,15 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let loaded = &configuration(args, &mut watch)?;
     let config = &loaded.config;
     logging::apply(config);
+    if config.engine.kind == EngineKind::Replay && args.recording().is_none() {
+        return replay::configured(config);
+    }
     rights::check()?;
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
     tree::check(config)?;
-    let rules = Arc::new(rules_of(loaded)?);
+    let rules = Arc::new(rules_of(args, loaded)?);
     let mut remarks = RuleLog::default();
     remarks.say(&rules);
     let _instance = Instance::take(&config.sensor.instance)?;
@@ -78,7 +82,12 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         }
         None => None,
     };
-    let mut started = start(loaded, rules)?;
+    let recording = args.recording().map(|(path, writes_lines)| RecordTo {
+        path,
+        writes_lines,
+        everything: args.rules.is_empty(),
+    });
+    let mut started = start(loaded, rules, recording)?;
     let end = started.wait(args, loaded, watch, remarks);
     if end.unread {
         started.leave(&end.config);
@@ -111,6 +120,9 @@ pub(super) struct Running {
     pub(super) self_test: Option<SelfTest>,
     pub(super) reach: Reach,
     pub(super) programs: Programs,
+    /// What recorders need beyond the rules.
+    pub(super) wider: Option<Requirements>,
+    pub(super) recording: Option<Recording>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) _signals: Signals,
     pub(super) _runtime: Runtime,
@@ -150,7 +162,9 @@ impl Running {
                 Ok(Request::Reopen) => self.control.reopen(),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
             }
-            if self.feed.has_ended() || end.is_some_and(|end| Instant::now() >= end) {
+            let has_recorded = self.recording.as_ref().is_some_and(Recording::has_ended);
+            if has_recorded || self.feed.has_ended() || end.is_some_and(|end| Instant::now() >= end)
+            {
                 break;
             }
             if self.control.is_unread() {
@@ -240,7 +254,7 @@ impl Running {
         for warning in &loaded.warnings {
             warn!("{warning}");
         }
-        let rules = Arc::new(rules_of(&loaded)?);
+        let rules = Arc::new(rules_of(args, &loaded)?);
         let digest = rules.digest().to_owned();
         let outputs = self.control.prepare(&loaded.config, &self.identity)?;
         let domains = rules.requirements().domains.clone();
@@ -248,12 +262,16 @@ impl Running {
         let profile = loaded.config.sensor.rules.profile;
         self.telemetry.rules.set_profiling(profile);
         self.feed.reload(Reload {
-            demand: syscall::options::capture_request(&loaded.config, rules.requirements()),
+            demand: syscall::options::capture_request(
+                &loaded.config,
+                &rules.requirements_with(self.wider.as_ref()),
+            ),
             rules: Rules {
                 set: Arc::clone(&rules),
                 alerts: options::alerts(&loaded.config),
+                wider: self.wider.clone(),
             },
-            outputs,
+            outputs: Some(outputs),
             done,
         });
         result.recv().context("the capture thread has ended")??;
@@ -276,6 +294,7 @@ impl Running {
         let Ok(finished) = self.feed.stop() else {
             bail!("the capture thread panicked");
         };
+        let recorded = self.recording.map(Recording::finish).transpose()?;
         let summary = Summary {
             outputs: finished.outputs.stop(config.sensor.stop_deadline.0),
             telemetry: &self.telemetry,
@@ -289,7 +308,7 @@ impl Running {
         } else {
             summary.for_programs()
         };
-        eprint!("{text}");
+        eprint!("{}", recorded.unwrap_or(text));
         if let Some(error) = finished.error {
             error!("the capture thread ended: {error}");
             return Ok(Outcome::Failed);
@@ -316,7 +335,10 @@ fn configuration(args: &Args, watch: &mut Watch) -> anyhow::Result<config::Loade
     loop {
         // The next lines read whatever has changed until now.
         watch.changed();
-        let read = cli::configuration(args);
+        let mut read = cli::configuration(args);
+        if let (Some((_, writes_lines)), Ok(loaded)) = (args.recording(), &mut read) {
+            record::apart(&mut loaded.config, writes_lines);
+        }
         let new = match &read {
             Ok(loaded) => watch.add(watched(loaded)),
             Err(error) => match error.downcast_ref::<ConfigError>() {
@@ -337,8 +359,14 @@ fn watched(loaded: &config::Loaded) -> impl Iterator<Item = &PathBuf> {
     loaded.files.iter().chain(&loaded.config.rules_files)
 }
 
-fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
-    match rules::load(&loaded.config) {
+fn rules_of(args: &Args, loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
+    let records_everything = args.recording().is_some() && args.rules.is_empty();
+    let compiled = if records_everything {
+        Ok(rules::compile(Vec::new(), &loaded.config))
+    } else {
+        rules::load(&loaded.config)
+    };
+    match compiled {
         Ok(Compilation {
             set: Some(set),
             report,

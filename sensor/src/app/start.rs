@@ -11,7 +11,7 @@ use telemetry::{Condition, Identity, Loaded, Telemetry};
 use tokio::runtime::Runtime;
 use tracing::{info, warn};
 
-use super::{metrics, observe::Running, options, rights};
+use super::{metrics, observe::Running, options, record::RecordTo, rights};
 use crate::{
     lifecycle::{self, Request, Signals},
     reports::{OutputReport, Server},
@@ -20,6 +20,7 @@ use crate::{
         capture::{self, Capture},
         lineage::Lineage,
         pipeline::{Node, Pending, PipelineParts},
+        recording::Taps,
         rules::RuleSet,
         say_attached,
         self_test::{Marker, SelfTest},
@@ -30,23 +31,36 @@ use crate::{
 ///
 /// # Errors
 /// If a part cannot start.
-pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running> {
+pub(super) fn start(
+    loaded: &config::Loaded,
+    rules: Arc<RuleSet>,
+    record: Option<RecordTo<'_>>,
+) -> anyhow::Result<Running> {
     let config = &loaded.config;
     let identity = Arc::new(Identity::new(config));
     identity.set_loaded(Loaded::new(config, &loaded.digest, rules.digest()));
     let telemetry = Arc::new(Telemetry::new(Arc::clone(&identity)));
     telemetry.rules.set_profiling(config.sensor.rules.profile);
     let (signals, requests) = listen(config, &telemetry)?;
-    let outputs = Outputs::start(config, &identity)?;
+    let outputs = match &record {
+        Some(record) if !record.writes_lines => Outputs::default(),
+        _ => Outputs::start(config, &identity)?,
+    };
     let control = outputs.control();
     let report = OutputReport::new(control.clone());
     report.connect(&telemetry);
     report.set_timeout(config.output_timeout.0);
     telemetry.health.require(Condition::OutputsWritable);
+    let ledger = Arc::new(SystemCalls::ledger());
+    let (taps, incoming) = mpsc::channel();
+    let wider = record.as_ref().map(|record| record.requirements(&rules));
+    let recording = record.map(|record| record.start(&identity, &ledger, &taps));
+    let recording = recording.transpose()?;
     let runtime = runtime()?;
     let counters = Arc::new(Counters::default());
     let (caches, metadata) = start_metadata(config, &runtime, &counters, &telemetry)?;
-    let request = syscall::options::capture_request(config, rules.requirements());
+    let requirements = rules.requirements_with(wider.as_ref());
+    let request = syscall::options::capture_request(config, &requirements);
     let marker = Arc::<Marker>::default();
     let self_test = start_self_test(config, &telemetry, &marker);
     let capture::Started {
@@ -69,7 +83,6 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
     syscall::confine(&mut capture, &cgroups)?;
     let lineage = lineage(config, &rules, &counters);
     let kernel = Arc::new(counts);
-    let ledger = Arc::new(SystemCalls::ledger());
     let releases = Arc::<ReleaseCounts>::default();
     let sources = metrics::Sources {
         ledger: Arc::clone(&ledger),
@@ -95,6 +108,8 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         ledger: Arc::clone(&ledger),
         telemetry: Arc::clone(&telemetry),
         marker,
+        wider: wider.clone(),
+        taps: Taps::new(incoming),
     };
     start_server(config, &runtime, &telemetry)?;
     let source = SystemCalls::new(capture, ring, kernel, throttled, parts);
@@ -115,6 +130,8 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         self_test,
         reach: request.reach,
         programs,
+        wider,
+        recording,
         requests,
         _signals: signals,
         _runtime: runtime,

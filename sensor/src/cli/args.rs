@@ -1,6 +1,6 @@
 //! The arguments of the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Parser, ValueEnum};
 
@@ -89,7 +89,7 @@ pub struct Args {
     #[arg(long, requires = "dry_run")]
     pub strict: bool,
     /// Stop after this number of seconds; 0: never
-    #[arg(short = 'M', value_name = "SECONDS")]
+    #[arg(short = 'M', value_name = "SECONDS", global = true)]
     pub stop_after: Option<u64>,
     /// Write each line at once, also under load
     #[arg(short = 'U', long = "unbuffered")]
@@ -146,6 +146,15 @@ pub enum ListFormat {
 }
 
 impl Args {
+    /// The recording that the command line asks for: its file, and whether lines are written too.
+    #[must_use]
+    pub fn recording(&self) -> Option<(&Path, bool)> {
+        match &self.command {
+            Some(Command::Record { file, lines }) => Some((file, *lines)),
+            _ => None,
+        }
+    }
+
     /// Parses the command line of this process. Prints an error as one line (or the help, with
     /// exit code 0); after an error the exit code is Falco's: 1.
     ///

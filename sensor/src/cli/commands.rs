@@ -19,6 +19,21 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         junit: Option<PathBuf>,
     },
+    /// Record events to a file, for `replay`
+    Record {
+        /// The file, which must not exist
+        file: PathBuf,
+        /// Write the lines of the rules too, as the configuration says
+        #[arg(long)]
+        lines: bool,
+    },
+    /// Evaluate rules for recorded events, or for lines that a sensor or Falco wrote
+    Replay {
+        /// A recording, or lines of JSON: files (also .gz), folders with such files, `-` for standard
+        /// input
+        #[arg(value_name = "FILE|DIR|-", required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Explain a rule; with lines of JSON: why the rule matches each event, or does not
     Explain {
         /// Name of the rule

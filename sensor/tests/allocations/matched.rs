@@ -15,6 +15,7 @@ use sensor::sources::syscall::{
     event::builder::RecordBuilder,
     lineage::Lineage,
     pipeline::{Cgroups, Node, Pending, Pipeline, PipelineParts},
+    recording::Taps,
     rules::{Options, RuleFile, compile},
 };
 use sensor_ebpf::Connect;
@@ -58,6 +59,8 @@ fn pipeline() -> Pipeline {
     };
     let identity = Arc::new(Identity::new(&Config::default()));
     Pipeline::new(PipelineParts {
+        wider: None,
+        taps: Taps::default(),
         rules: Arc::new(compiled.set.unwrap()),
         alerts: AlertOptions::default(),
         node: Node::new("node", "7d21bbb7-8b53-4e6f-8d2c-3a77a1f5b8f4"),

@@ -14,6 +14,7 @@ use sensor::sources::syscall::{
     event::{Ancestor, Connect, builder::RecordBuilder},
     lineage::Lineage,
     pipeline::{Cgroups, Node, Pending, Pipeline, PipelineParts},
+    recording::Taps,
     rules::{Options, RuleFile, compile},
 };
 use telemetry::{Identity, Telemetry};
@@ -116,6 +117,8 @@ fn pipeline(root: &Path) -> Pipeline {
         ..UsersOptions::default()
     };
     Pipeline::new(PipelineParts {
+        wider: None,
+        taps: Taps::default(),
         rules: Arc::new(compiled.set.expect("the rules are good")),
         alerts: AlertOptions::default(),
         node: Node::new("node", "7d21bbb7-8b53-4e6f-8d2c-3a77a1f5b8f4"),

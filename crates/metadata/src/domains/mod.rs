@@ -42,6 +42,11 @@ impl Domains {
         }
     }
 
+    /// Sets the names of an address.
+    pub fn set(&mut self, address: IpAddr, names: Box<[Box<str>]>) {
+        self.names.insert(address, names);
+    }
+
     /// Takes over what the resolver has found.
     pub fn update(&mut self) {
         if let Some(latest) = self

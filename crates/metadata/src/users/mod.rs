@@ -41,6 +41,8 @@ const RETRY: u64 = 100 * MILLISECOND;
 const STALLED: u64 = 60 * SECOND;
 /// Most containers whose names are in the cache.
 const CONTAINERS_MAX: usize = 2048;
+/// Most containers of a recording whose names are known at a time.
+const RECORDED_MAX: usize = 1 << 20;
 
 /// Where names are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,6 +135,47 @@ impl Users {
         };
         users.prepare(ContainerState::Host, 0, 0);
         users
+    }
+
+    /// Names that come from a recording alone, by [`Self::set_user`] and [`Self::set_group`].
+    #[must_use]
+    pub fn recorded() -> Self {
+        Self {
+            containers: BoundedCache::new(RECORDED_MAX),
+            ..Self::default()
+        }
+    }
+
+    /// Sets what is known of a user by its number in the initial user namespace: name, home directory
+    /// and login shell; nothing if the user has no name.
+    pub fn set_user(&mut self, container: Option<ContainerId>, uid: u32, texts: Option<[&str; 3]>) {
+        self.recorded_names(container).users.set(uid, texts);
+    }
+
+    /// Sets the name of a group by its number in the initial user namespace.
+    pub fn set_group(&mut self, container: Option<ContainerId>, gid: u32, name: Option<&str>) {
+        let texts = name.map(|name| [name, "", ""]);
+        self.recorded_names(container).groups.set(gid, texts);
+    }
+
+    fn recorded_names(&mut self, container: Option<ContainerId>) -> &mut Names {
+        match container {
+            None => &mut self.host,
+            Some(id) => self.containers.touch_or_insert_with(id, Names::default),
+        }
+    }
+
+    /// What is known of a user, see [`Self::set_user`].
+    #[must_use]
+    pub fn known_user(&self, container: Option<&ContainerId>, uid: u32) -> Option<[&str; 3]> {
+        let user = self.user(container, uid)?;
+        Some([&user.name, &user.home, &user.shell])
+    }
+
+    /// What is known of a group, see [`Self::set_group`].
+    #[must_use]
+    pub fn known_group(&self, container: Option<&ContainerId>, gid: u32) -> Option<&str> {
+        Some(&self.group(container, gid)?.name)
     }
 
     /// The number of containers whose names are in the cache, and the look-ups.
@@ -287,9 +330,13 @@ impl Users {
         if gid == 0 {
             return ROOT;
         }
-        self.names(container)
-            .and_then(|names| names.groups.get(inside(&names.gid_map, gid)?))
+        self.group(container, gid)
             .map_or(UNKNOWN, |group| &group.name)
+    }
+
+    fn group(&self, container: Option<&ContainerId>, gid: u32) -> Option<&Entry> {
+        let names = self.names(container)?;
+        names.groups.get(inside(&names.gid_map, gid)?)
     }
 }
 

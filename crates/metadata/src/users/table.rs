@@ -41,6 +41,23 @@ impl Table {
         }
     }
 
+    /// Sets the entry of a number; nothing if that number has no name any more.
+    pub(crate) fn set(&mut self, number: u32, texts: Option<[&str; 3]>) {
+        let mut entries = std::mem::take(&mut self.entries).into_vec();
+        entries.retain(|entry| entry.number != number);
+        if let Some([name, home, shell]) = texts {
+            let at = entries.partition_point(|entry| entry.number < number);
+            let entry = Entry {
+                number,
+                name: name.into(),
+                home: home.into(),
+                shell: shell.into(),
+            };
+            entries.insert(at, entry);
+        }
+        self.entries = entries.into();
+    }
+
     /// The entry of a number.
     pub(crate) fn get(&self, number: u32) -> Option<&Entry> {
         let entries = &self.entries;

@@ -12,6 +12,7 @@ pub mod fields;
 pub mod lineage;
 pub mod options;
 pub mod pipeline;
+pub mod recording;
 pub mod rules;
 pub mod self_test;
 mod source;

@@ -21,7 +21,7 @@ use super::{
     },
     fields::Syscall,
     pipeline::{BEGUN, Cgroups, Guard, Pipeline, PipelineParts, Throttlings},
-    rules::RuleSet,
+    rules::{Requirements, RuleSet},
 };
 
 /// The figures of the events in the hold.
@@ -41,6 +41,8 @@ pub struct Rules {
     pub set: Arc<RuleSet>,
     /// The form of their alerts.
     pub alerts: AlertOptions,
+    /// What recorders need beyond the rules.
+    pub wider: Option<Requirements>,
 }
 
 /// The kernel side, and the pipeline that makes lines from its records.
@@ -176,7 +178,8 @@ impl EventSource for SystemCalls {
     fn reload(&mut self, rules: Rules, demand: CaptureRequest) -> Result<(), CaptureError> {
         self.capture.apply(&demand)?;
         say_attached(&self.capture);
-        self.pipeline.set_rules(rules.set, rules.alerts);
+        let wider = rules.wider.as_ref();
+        self.pipeline.set_rules(rules.set, rules.alerts, wider);
         Ok(())
     }
 

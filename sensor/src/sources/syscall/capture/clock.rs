@@ -27,6 +27,11 @@ impl Clock {
         }
     }
 
+    /// Sets the offset to that of a recording.
+    pub fn set(&mut self, boot_to_utc: i64) {
+        self.offset = boot_to_utc;
+    }
+
     /// Samples the offset again if the last sample is old or the clock was set. The capture thread
     /// calls this once for each batch.
     pub fn refresh(&mut self) {

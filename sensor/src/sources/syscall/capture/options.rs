@@ -113,6 +113,15 @@ impl Reach {
         self.container.union(self.host)
     }
 
+    /// The kinds of either, place by place.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self {
+            container: self.container.union(other.container),
+            host: self.host.union(other.host),
+        }
+    }
+
     /// With a kind, in the places where `wanted` has any of these kinds.
     #[must_use]
     pub fn with_where(self, kind: Kind, wanted: Self) -> Self {
@@ -161,6 +170,19 @@ impl Connects {
         other_families: true,
         names: None,
     };
+
+    /// The connects of either.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let names = self.names.as_ref().zip(other.names.as_ref());
+        Self {
+            unix: self.unix || other.unix,
+            inet: self.inet || other.inet,
+            loopback: self.loopback || other.loopback,
+            other_families: self.other_families || other.other_families,
+            names: names.map(|(own, others)| own.union(others).copied().collect()),
+        }
+    }
 }
 
 /// What the loaded rules request of the kernel side. A reload may change the request.

@@ -81,6 +81,11 @@ pub(super) fn local(connect: Connect) -> Option<IpAddr> {
     ip(connect.family, connect.local).filter(|ip| connect.result >= 0 || !ip.is_unspecified())
 }
 
+/// The addresses of both endpoints that are known.
+pub fn endpoints_of(connect: Connect) -> impl Iterator<Item = IpAddr> {
+    [local(connect), remote(connect)].into_iter().flatten()
+}
+
 /// The remote port; none without an address.
 pub(super) fn remote_port(connect: Connect) -> Option<u16> {
     remote(connect)?;

@@ -37,6 +37,7 @@ pub use ancestors::ANCESTORS_MAX;
 pub(crate) use class::HOST;
 pub use class::{class, of_kind};
 pub use context::{Context, Environment, Memo};
+pub use endpoints::endpoints_of;
 pub use falco_rules::{
     Argument, ArgumentKind, Classes, FieldError, ParseError, TimeForm, Type, Value, sanitize,
     write_time,

@@ -40,6 +40,15 @@ impl Needs {
     /// Threads, memory and descriptors of the process.
     pub const FIGURES: Self = Self(1 << 7);
 
+    /// All there is.
+    pub const ALL: Self = Self((1 << 8) - 1);
+
+    /// These needs without the others.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// The needs of both.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {

@@ -10,6 +10,7 @@
 
 mod program;
 mod reader;
+mod recorded;
 mod texts;
 mod variables;
 
@@ -35,7 +36,7 @@ pub const STRINGS_MAX: usize = 8192;
 /// Names one exec: see `Image` of the wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
-struct Key {
+pub struct Key {
     /// When the exec happened, nanoseconds since boot. For a program that ran before the sensor,
     /// whose time of exec is not known: [`Self::BEFORE`] and the start of the process in ticks
     /// (`/proc` is not more exact).

@@ -36,18 +36,34 @@ pub(super) struct Text {
 }
 
 /// The texts.
-#[derive(Default)]
 pub(super) struct Texts {
     buffer: Vec<u8>,
+    /// Most bytes of the buffer.
+    most: usize,
     /// Bytes of the texts in use and of their headers.
     needed: usize,
 }
 
+impl Default for Texts {
+    fn default() -> Self {
+        Self::new(BUFFER_MAX)
+    }
+}
+
 impl Texts {
+    /// No text yet, in a buffer of at most that many bytes.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            buffer: Vec::new(),
+            most,
+            needed: 0,
+        }
+    }
+
     /// Whether a text of `len` bytes fits. At most three quarters of the buffer may be in use, so
     /// that making room moves at most three times as many bytes as it frees.
     pub(super) fn fits(&self, len: u16) -> bool {
-        self.needed + HEADER + usize::from(len) <= BUFFER_MAX / 4 * 3
+        self.needed + HEADER + usize::from(len) <= self.most / 4 * 3
     }
 
     /// Adds a text that [fits](Self::fits), given in parts. Other texts may move: then `moved` gets
@@ -114,7 +130,7 @@ impl Texts {
         self.buffer.truncate(to);
         let needed = (to + size) / 3 * 4;
         if needed > self.buffer.capacity() {
-            let larger = (needed + needed / 4).clamp(BUFFER_MIN, BUFFER_MAX);
+            let larger = (needed + needed / 4).clamp(BUFFER_MIN, self.most);
             self.buffer.reserve_exact(larger - to);
         }
     }

@@ -28,6 +28,15 @@ impl Variables {
         }
     }
 
+    /// The variables of either.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self {
+            all: self.all || other.all,
+            names: self.names.union(&other.names).cloned().collect(),
+        }
+    }
+
     fn has(&self, variable: &[u8]) -> bool {
         self.names.iter().any(|name| {
             let rest = variable.strip_prefix(name.as_bytes());

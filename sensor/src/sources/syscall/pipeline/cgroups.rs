@@ -2,7 +2,7 @@
 //! for each event.
 
 use metadata::{BoundedCache, CgroupPlace, ContainerId, Node};
-use sensor_ebpf::{CgroupKey, task_flag};
+use sensor_ebpf::{CgroupClass, CgroupKey, task_flag};
 use telemetry::Lookups;
 
 use crate::sources::syscall::event::Event;
@@ -19,6 +19,22 @@ pub enum CgroupOwner {
     Container(ContainerId),
     /// To another node on the same kernel.
     OtherNode,
+}
+
+impl CgroupOwner {
+    /// The class of an event's cgroup, which belongs to this owner, for the kernel side.
+    pub(super) fn class_of(self, event: &Event<'_>) -> (CgroupKey, CgroupClass) {
+        let key = CgroupKey {
+            node: event.task.cgroup_node,
+            id: event.task.cgroup_id,
+        };
+        let class = match self {
+            Self::Host => CgroupClass::Host,
+            Self::Container(_) => CgroupClass::Container,
+            Self::OtherNode => CgroupClass::OtherNode,
+        };
+        (key, class)
+    }
 }
 
 /// The owners of cgroups, by the kernel's key.

@@ -15,6 +15,7 @@ use crate::sources::syscall::{
     event::Event,
     fields::{Context, Memo, Syscall},
     lineage::Lineage,
+    recording::Taps,
     rules::RuleSet,
 };
 
@@ -41,23 +42,23 @@ impl Node {
 }
 
 /// Collects what fields may read, and evaluates the rules.
-pub(super) struct Evaluator {
+pub(in crate::sources::syscall) struct Evaluator {
     rules: Arc<RuleSet>,
     engine: events::Evaluator<Syscall>,
     node: Node,
     arena: Bump,
     /// The programs of processes.
-    pub(super) lineage: Lineage,
+    pub(in crate::sources::syscall) lineage: Lineage,
     /// Names of users and groups.
-    pub(super) users: Users,
+    pub(in crate::sources::syscall) users: Users,
     /// Names of addresses.
-    pub(super) domains: Domains,
+    pub(in crate::sources::syscall) domains: Domains,
     /// Converts time since boot to UTC.
-    pub(super) clock: Clock,
+    pub(in crate::sources::syscall) clock: Clock,
 }
 
 impl Evaluator {
-    pub(super) fn new(
+    pub(in crate::sources::syscall) fn new(
         rules: Arc<RuleSet>,
         alerts: AlertOptions,
         node: Node,
@@ -83,13 +84,35 @@ impl Evaluator {
         self.rules = rules;
     }
 
-    /// Passes the lines of an event to `lines`, and returns their number.
+    /// Passes the lines of an event to `lines`, and returns their number; none if no rule wants events
+    /// of that kind in that place.
     pub(super) fn evaluate(
         &mut self,
         event: &Event<'_>,
         container: ContainerState<'_>,
+        taps: &mut Taps,
         lines: &mut impl Lines,
-    ) -> u64 {
+    ) -> Option<u64> {
+        let reach = self.rules.requirements().reach;
+        let kinds = match container {
+            ContainerState::Host => reach.host,
+            ContainerState::Unknown(_) | ContainerState::Known(_) => reach.container,
+        };
+        let is_wanted = kinds.contains(event.kind);
+        self.with(event, container, |engine, context| {
+            let made = is_wanted.then(|| engine.evaluate(context, lines));
+            taps.record(context);
+            made
+        })
+    }
+
+    /// Calls a function with all that is known of an event.
+    pub(in crate::sources::syscall) fn with<T>(
+        &mut self,
+        event: &Event<'_>,
+        container: ContainerState<'_>,
+        each: impl for<'c> FnOnce(&mut events::Evaluator<Syscall>, &'c Context<'c>) -> T,
+    ) -> T {
         let Self {
             rules,
             engine,
@@ -118,6 +141,6 @@ impl Evaluator {
             domains,
             memo: Memo::default(),
         };
-        engine.evaluate(&context, lines)
+        each(engine, &context)
     }
 }

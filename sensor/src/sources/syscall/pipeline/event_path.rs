@@ -15,6 +15,7 @@ use crate::sources::syscall::{
     event::{Event, Kind},
     fields::Needs,
     lineage::Lineage,
+    recording::Taps,
     rules::{Requirements, RuleSet},
     self_test::Marker,
 };
@@ -45,6 +46,10 @@ pub struct PipelineParts {
     pub telemetry: Arc<Telemetry>,
     /// Recognizes the execs of the self-test.
     pub marker: Arc<Marker>,
+    /// What recorders need beyond the rules.
+    pub wider: Option<Requirements>,
+    /// Where recorders come from.
+    pub taps: Taps,
 }
 
 /// A record that waits for its container, as it came from the ring buffer.
@@ -66,6 +71,8 @@ pub struct Pipeline {
     cgroups: Cgroups,
     /// Environments of which parts have come.
     environments: Environments,
+    taps: Taps,
+    /// The requirements of rules and recorders.
     requirements: Requirements,
     /// Number of the last event.
     number: u64,
@@ -98,9 +105,12 @@ impl Pipeline {
             ledger,
             telemetry,
             marker,
+            wider,
+            taps,
         } = parts;
         Self {
-            requirements: rules.requirements().clone(),
+            requirements: rules.requirements_with(wider.as_ref()),
+            taps,
             evaluator: Evaluator::new(rules, alerts, node, lineage, (users, domains), &telemetry),
             metadata,
             pending,
@@ -146,9 +156,14 @@ impl Pipeline {
         self.pending.deadline()
     }
 
-    /// Takes over other rules, from the next event on.
-    pub fn set_rules(&mut self, rules: Arc<RuleSet>, alerts: AlertOptions) {
-        self.requirements = rules.requirements().clone();
+    /// Takes over other rules and the requirements of other recorders, from the next event on.
+    pub fn set_rules(
+        &mut self,
+        rules: Arc<RuleSet>,
+        alerts: AlertOptions,
+        wider: Option<&Requirements>,
+    ) {
+        self.requirements = rules.requirements_with(wider);
         let variables = self.requirements.variables.clone();
         self.evaluator.lineage.set_variables(variables);
         self.evaluator.set_rules(rules, alerts);
@@ -162,6 +177,7 @@ impl Pipeline {
     /// Records how long the lines made so far took to the outputs' queues. Call this when the
     /// queues have the lines.
     pub fn flushed(&mut self) {
+        self.taps.flush();
         if self.unflushed.is_empty() {
             return;
         }
@@ -200,6 +216,7 @@ impl Pipeline {
     /// Call this before each batch: takes over metadata that has arrived, and releases the events
     /// in the hold whose container is known or whose time is up.
     pub fn begin_batch(&mut self, lines: &mut impl Lines) {
+        self.taps.update();
         self.evaluator.clock.refresh();
         self.evaluator.domains.update();
         let now = boot_now();
@@ -216,6 +233,7 @@ impl Pipeline {
     pub fn finish(&mut self, lines: &mut impl Lines) {
         self.pending.drain(boot_now());
         self.release(lines);
+        self.taps.finish();
     }
 
     /// Processes one record, and passes its lines to `lines`.
@@ -270,7 +288,7 @@ impl Pipeline {
         // The kernel side does not know the class of a new cgroup, nor of one whose events are not
         // wanted and come all the same: its map has dropped the class.
         if let Some(owner) = owner.filter(|_| new || !wanted) {
-            let class = class(&event, owner);
+            let class = owner.class_of(&event);
             if !self.classes.contains(&class) {
                 self.classes.push(class);
             }
@@ -303,9 +321,9 @@ impl Pipeline {
                 if new {
                     self.telemetry.enrichment.record(Duration::ZERO);
                 }
-                let lines =
-                    self.evaluator
-                        .evaluate(&event, ContainerState::Known(container), lines);
+                let known = ContainerState::Known(container);
+                let taps = &mut self.taps;
+                let lines = self.evaluator.evaluate(&event, known, taps, lines);
                 self.count(&event, lines);
             }
             Lookup::Pending | Lookup::Unknown => {
@@ -333,11 +351,16 @@ impl Pipeline {
         container: ContainerState<'_>,
         lines: &mut impl Lines,
     ) {
-        let lines = self.evaluator.evaluate(event, container, lines);
+        let taps = &mut self.taps;
+        let lines = self.evaluator.evaluate(event, container, taps, lines);
         self.count(event, lines);
     }
 
-    fn count(&mut self, event: &Event<'_>, lines: u64) {
+    /// Counts an event with its lines; none if only recorders wanted the event.
+    fn count(&mut self, event: &Event<'_>, lines: Option<u64>) {
+        let Some(lines) = lines else {
+            return self.filter(event.kind);
+        };
         self.ledger.evaluated(event.kind as usize, lines);
         if lines > 0 {
             self.unflushed.push(event.header.time);
@@ -376,7 +399,8 @@ impl Pipeline {
                 Some(container) => ContainerState::Known(container),
                 None => ContainerState::Unknown(released.key),
             };
-            let lines = self.evaluator.evaluate(&event, container, lines);
+            let taps = &mut self.taps;
+            let lines = self.evaluator.evaluate(&event, container, taps, lines);
             self.count(&event, lines);
         }
     }
@@ -393,17 +417,4 @@ fn claimed_kind(record: &[u8]) -> Kind {
         .and_then(|rest| rest.first_chunk())
         .and_then(|raw| Kind::from_raw(u16::from_ne_bytes(*raw)))
         .unwrap_or(Kind::Exec)
-}
-
-fn class(event: &Event<'_>, owner: CgroupOwner) -> (CgroupKey, CgroupClass) {
-    let key = CgroupKey {
-        node: event.task.cgroup_node,
-        id: event.task.cgroup_id,
-    };
-    let class = match owner {
-        CgroupOwner::Host => CgroupClass::Host,
-        CgroupOwner::Container(_) => CgroupClass::Container,
-        CgroupOwner::OtherNode => CgroupClass::OtherNode,
-    };
-    (key, class)
 }

@@ -15,6 +15,7 @@ mod tests;
 mod throttling;
 
 pub use cgroups::Cgroups;
+pub(super) use evaluator::Evaluator;
 pub use evaluator::Node;
 pub use event_path::{Pending, PendingRecord, Pipeline, PipelineParts};
 pub(crate) use guard::Guard;

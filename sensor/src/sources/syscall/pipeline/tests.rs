@@ -14,6 +14,7 @@ use super::{super::SystemCalls, Cgroups, Node, Pending, Pipeline, PipelineParts}
 use crate::sources::syscall::{
     event::builder::RecordBuilder,
     lineage::Lineage,
+    recording::Taps,
     rules::{Options, RuleFile, compile},
 };
 
@@ -35,6 +36,8 @@ fn with_rules(telemetry: &Arc<Telemetry>, rules: &str) -> Pipeline {
     };
     Pipeline::new(PipelineParts {
         marker: Arc::default(),
+        wider: None,
+        taps: Taps::default(),
         rules: Arc::new(rules.set.unwrap()),
         alerts: AlertOptions::default(),
         node: Node::new("node", "boot"),

@@ -36,6 +36,45 @@ pub struct Requirements {
 }
 
 impl Requirements {
+    /// All that events of this machine can have, without the environments of processes.
+    #[must_use]
+    pub fn everything() -> Self {
+        let reach = Reach::everywhere(Kinds::ALL);
+        Self {
+            reach,
+            programs: reach,
+            connects: Connects::ALL,
+            needs: Needs::ALL.without(Needs::ENV),
+            variables: None,
+            domains: BTreeSet::new(),
+            ancestors: ANCESTORS_MAX,
+            ancestor_programs: ANCESTORS_MAX,
+        }
+    }
+
+    /// The requirements of both.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let variables = match (&self.variables, &other.variables) {
+            (Some(own), Some(others)) => Some(own.union(others)),
+            (own, others) => own.as_ref().or(others.as_ref()).cloned(),
+        };
+        Self {
+            reach: self.reach.union(other.reach),
+            programs: self.programs.union(other.programs),
+            connects: match [self, other].map(|of| of.reach.kinds().contains(Kind::Connect)) {
+                [true, true] => self.connects.union(&other.connects),
+                [false, true] => other.connects.clone(),
+                [_, false] => self.connects.clone(),
+            },
+            needs: self.needs.union(other.needs),
+            variables,
+            domains: self.domains.union(&other.domains).cloned().collect(),
+            ancestors: self.ancestors.max(other.ancestors),
+            ancestor_programs: self.ancestor_programs.max(other.ancestor_programs),
+        }
+    }
+
     /// The requirements of the active rules.
     pub(super) fn of(rules: &falco_rules::RuleSet<Syscall>) -> Self {
         let in_place = |host| {

@@ -69,6 +69,13 @@ impl RuleSet {
         &self.requirements
     }
 
+    /// The requirements of these rules and of recorders.
+    #[must_use]
+    pub fn requirements_with(&self, wider: Option<&Requirements>) -> Requirements {
+        let own = &self.requirements;
+        wider.map_or_else(|| own.clone(), |wider| own.union(wider))
+    }
+
     /// What the rules may see of environments.
     #[must_use]
     pub fn env(&self) -> &Environment {

@@ -1,0 +1,168 @@
+//! Lines of JSON that a sensor or Falco wrote: files, compressed or not, folders, standard input.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use falco_rules::Fields;
+use flate2::read::MultiGzDecoder;
+use serde_json::{Map, Value};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::sources::syscall::{fields::Syscall, recording::MAGIC};
+
+/// The first bytes of a file that gzip has compressed, and of one that zstd has.
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// Longest line.
+const LINE_MAX: u64 = 16 << 20;
+
+/// What a file has.
+pub(super) enum Contents {
+    /// A recording.
+    Recording(Box<dyn Read>),
+    /// Lines of JSON.
+    Lines(Box<dyn BufRead>),
+}
+
+/// An event of a line.
+pub(super) struct LineEvent {
+    /// Its fields.
+    pub(super) fields: Fields,
+    /// `hostname` of the line.
+    pub(super) hostname: String,
+}
+
+/// The files that a path means: itself, or the files of a folder in the order of their names.
+pub(super) fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let context = || format!("cannot read {}", path.display());
+    if path == Path::new("-") || !fs::metadata(path).with_context(context)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = fs::read_dir(path).with_context(context)?;
+    let entries: Vec<_> = entries.collect::<io::Result<_>>().with_context(context)?;
+    let files = entries.iter().map(fs::DirEntry::path);
+    let mut files: Vec<_> = files.filter(|path| path.is_file()).collect();
+    if files.is_empty() {
+        bail!("{} has no file", path.display());
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Opens a file; `-` is standard input.
+pub(super) fn open(path: &Path) -> anyhow::Result<Contents> {
+    let context = || format!("cannot read {}", path.display());
+    let mut file: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(path).with_context(context)?)
+    };
+    let mut first = Vec::new();
+    let most = MAGIC.len() as u64;
+    file.by_ref()
+        .take(most)
+        .read_to_end(&mut first)
+        .with_context(context)?;
+    let begins = |magic: &[u8]| first.starts_with(magic);
+    let (is_recording, is_gzip) = (begins(&MAGIC[..14]), begins(GZIP));
+    if begins(ZSTD) {
+        bail!(
+            "{}: zstd is not read: unpack the file with `zstd -dc FILE | sensor …`",
+            path.display()
+        );
+    }
+    let whole: Box<dyn Read> = Box::new(io::Cursor::new(first).chain(file));
+    Ok(if is_recording {
+        Contents::Recording(whole)
+    } else if is_gzip {
+        Contents::Lines(Box::new(BufReader::new(MultiGzDecoder::new(whole))))
+    } else {
+        Contents::Lines(Box::new(BufReader::new(whole)))
+    })
+}
+
+/// Reads the next line without its end; none at the end of the file.
+pub(super) fn next_line(file: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    let read = file.take(LINE_MAX).read_until(b'\n', line)?;
+    Ok(read > 0)
+}
+
+/// The event of a line; an error says why the line has none.
+pub(super) fn event(line: &[u8]) -> Result<LineEvent, String> {
+    let parsed = serde_json::from_slice(line).map_err(|error| format!("no JSON: {error}"))?;
+    let Value::Object(mut object) = parsed else {
+        return Err("no JSON object".to_owned());
+    };
+    let text = |object: &Map<String, Value>, key: &str| {
+        let text = object.get(key).and_then(Value::as_str);
+        text.map(str::to_owned)
+    };
+    let (hostname, time) = (text(&object, "hostname"), text(&object, "time"));
+    let mut fields = match object.remove("output_fields") {
+        Some(Value::Object(fields)) => fields,
+        _ => object,
+    };
+    let time = time.and_then(|time| OffsetDateTime::parse(&time, &Rfc3339).ok());
+    if let Some(time) = time {
+        let nanoseconds = u64::try_from(time.unix_timestamp_nanos()).unwrap_or_default();
+        fields.entry("evt.time").or_insert(nanoseconds.into());
+    }
+    let fields = Fields::new::<Syscall>(&fields, true).map_err(|error| error.to_string())?;
+    Ok(LineEvent {
+        fields,
+        hostname: hostname.unwrap_or_default(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    #[test]
+    fn a_line_has_the_time_and_the_host_of_its_event() {
+        let line = br#"{"hostname":"n1","time":"2026-11-21T18:10:12.5Z","output_fields":{"proc.name":"sh"}}"#;
+        let event = event(line).unwrap();
+        assert_eq!(event.hostname, "n1");
+        assert!(event.fields.has("evt.time"));
+        assert_eq!(event.fields.text("proc.name"), Some("sh"));
+    }
+
+    #[test]
+    fn what_is_no_event_says_why() {
+        let problem = |line: &str| event(line.as_bytes()).err().unwrap();
+        assert!(problem("{").starts_with("no JSON: "));
+        assert_eq!(problem("[1]"), "no JSON object");
+    }
+
+    #[test]
+    fn compressed_files_and_folders_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("b.json"), "{}\n").unwrap();
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(b"first\nsecond").unwrap();
+        fs::write(dir.path().join("a.json.1.gz"), gzip.finish().unwrap()).unwrap();
+        let files = files(dir.path()).unwrap();
+        assert_eq!(files.len(), 2);
+        let Ok(Contents::Lines(mut file)) = open(&files[0]) else {
+            panic!("no lines");
+        };
+        let mut line = Vec::new();
+        let mut lines = Vec::new();
+        while next_line(&mut *file, &mut line).unwrap() {
+            lines.push(String::from_utf8(line.clone()).unwrap());
+        }
+        assert_eq!(lines, ["first\n", "second"]);
+        fs::write(dir.path().join("z"), ZSTD).unwrap();
+        let error = open(&dir.path().join("z")).err().unwrap();
+        assert!(error.to_string().contains("zstd"), "{error}");
+    }
+}

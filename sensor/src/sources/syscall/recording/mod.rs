@@ -1,0 +1,24 @@
+//! Recordings: events with all that was known about them, in a form of the sensor's own.
+//!
+//! ```text
+//! capture thread ──Recorder──▶ frames ──Writer──▶ file ──Reader──▶ frames ──Player──▶ lines
+//!                                 └──────────────── socket ───────────▶┘
+//! ```
+//!
+//! A recording has what rules could look at, and not what some rules did look at: other rules than
+//! those of the recording run see the same events. [docs/recordings.md](../../../../../docs/recordings.md)
+//! has the form.
+
+mod file;
+mod frame;
+mod player;
+mod recorder;
+mod taps;
+#[cfg(test)]
+mod tests;
+
+pub use file::{MAGIC, ReadError, Reader, Writer, append_block};
+pub use frame::{EventFrame, Frame, FrameError, Header, KindCounts, OwnerFrame, Place};
+pub use player::{PlayError, Played, Player};
+pub use recorder::{Pace, Recorded, Recorder};
+pub use taps::Taps;

@@ -1,0 +1,356 @@
+//! What the capture thread tells a reader: events, and before each event what the reader does not know
+//! yet of its program, container, users and addresses.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{SyncSender, TrySendError},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use metadata::{Container, ContainerId, ContainerState};
+use rustc_hash::FxHashMap;
+use sensor_ebpf::{Kind, WIRE_VERSION};
+use telemetry::{Identity, Ledger};
+
+use super::frame::{EventFrame, Frame, Header, KindCounts, OwnerFrame, Place};
+use crate::sources::syscall::{
+    capture::Reach,
+    fields::{Context, endpoints_of},
+    lineage::Key,
+};
+
+/// Most entries of each table of what the reader knows; a full table makes the reader forget all.
+const KNOWN_MAX: usize = 1 << 18;
+/// How often the counts of events are recorded.
+const COUNTS: Duration = Duration::from_secs(1);
+
+/// When a recorder passes its frames on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// After each batch of events: somebody watches.
+    Live,
+    /// When enough frames for a block have come, or a second has passed.
+    Blocks,
+}
+
+/// Bytes of frames that make a block.
+const BLOCK: usize = 256 << 10;
+/// Longest time that frames wait for a block to become full.
+const BLOCK_AGE: Duration = Duration::from_secs(1);
+
+/// What became of the events of a recording.
+#[derive(Debug, Default)]
+pub struct Recorded {
+    /// Events that were passed on.
+    pub events: AtomicU64,
+    /// Events that are lost for the reader, since it was too slow.
+    pub lost: AtomicU64,
+}
+
+/// Records events.
+pub struct Recorder {
+    chunks: SyncSender<Vec<u8>>,
+    pace: Pace,
+    reach: Option<Reach>,
+    ledger: Arc<Ledger>,
+    recorded: Arc<Recorded>,
+    known: Known,
+    /// The first frame, until the reader has it.
+    header: Option<Vec<u8>>,
+    chunk: Vec<u8>,
+    /// Events in the chunk.
+    events: u64,
+    /// Events that the reader lacks, and of which no frame says so.
+    gap: u64,
+    /// Events that the reader lacks by the frames of the chunk.
+    gap_in_chunk: u64,
+    /// Whether the reader lacks frames.
+    must_forget: bool,
+    since: Instant,
+    counted: Option<Instant>,
+    is_closed: bool,
+}
+
+/// What is known of a user or a group.
+type Texts = Option<[Box<str>; 3]>;
+
+/// What the reader knows.
+#[derive(Default)]
+struct Known {
+    /// Programs, and whether their environments are not whole.
+    programs: FxHashMap<Key, bool>,
+    /// Containers with their numbers.
+    containers: FxHashMap<ContainerId, (u32, Container)>,
+    /// By container, number and whether it is a group: name, home directory and login shell.
+    owners: FxHashMap<(Option<ContainerId>, u32, bool), Texts>,
+    domains: FxHashMap<IpAddr, Box<[Box<str>]>>,
+}
+
+impl Known {
+    fn is_full(&self) -> bool {
+        let sizes = [
+            self.programs.len(),
+            self.containers.len(),
+            self.owners.len(),
+            self.domains.len(),
+        ];
+        sizes.into_iter().any(|size| size > KNOWN_MAX)
+    }
+}
+
+impl Recorder {
+    /// A recorder that passes chunks of whole frames on. `reach` has the events to record; none: all
+    /// that come.
+    #[must_use]
+    pub fn new(
+        chunks: SyncSender<Vec<u8>>,
+        pace: Pace,
+        reach: Option<Reach>,
+        identity: &Identity,
+        ledger: Arc<Ledger>,
+    ) -> Self {
+        let began = SystemTime::now().duration_since(UNIX_EPOCH);
+        let began = began.unwrap_or_default().as_nanos();
+        let header = Header {
+            sensor: env!("CARGO_PKG_VERSION").to_owned(),
+            wire: WIRE_VERSION,
+            arch: std::env::consts::ARCH.to_owned(),
+            hostname: identity.hostname.clone(),
+            boot_id: identity.boot_id.clone(),
+            began: u64::try_from(began).unwrap_or(u64::MAX),
+        };
+        let mut first = Vec::new();
+        Frame::Header(header).write(&mut first);
+        Self {
+            chunks,
+            pace,
+            reach,
+            ledger,
+            recorded: Arc::default(),
+            known: Known::default(),
+            header: Some(first),
+            chunk: Vec::new(),
+            events: 0,
+            gap: 0,
+            gap_in_chunk: 0,
+            must_forget: false,
+            since: Instant::now(),
+            counted: None,
+            is_closed: false,
+        }
+    }
+
+    /// Counts what becomes of the events.
+    #[must_use]
+    pub fn recorded(&self) -> Arc<Recorded> {
+        Arc::clone(&self.recorded)
+    }
+
+    /// Whether nobody reads any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Records an event, when all is known about it that rules may look at.
+    pub fn record(&mut self, context: &Context<'_>) {
+        let event = context.event;
+        if let Some(reach) = self.reach {
+            let kinds = match context.container {
+                ContainerState::Host => reach.host,
+                ContainerState::Unknown(_) | ContainerState::Known(_) => reach.container,
+            };
+            if !kinds.contains(event.kind) {
+                return;
+            }
+        }
+        if self.must_forget || self.known.is_full() {
+            self.forget();
+        }
+        let place = self.place(context);
+        self.programs(context);
+        self.owners(context);
+        self.domains(context);
+        let frame = EventFrame {
+            number: context.number,
+            boot_to_utc: context.boot_to_utc,
+            place,
+            record: event.bytes,
+        };
+        Frame::Event(frame).write(&mut self.chunk);
+        self.events += 1;
+        if self.chunk.len() >= BLOCK {
+            self.send();
+        }
+    }
+
+    fn place(&mut self, context: &Context<'_>) -> Place {
+        let container = match context.container {
+            ContainerState::Host => return Place::Host,
+            ContainerState::Unknown(id) => return Place::Unknown(id),
+            ContainerState::Known(container) => container,
+        };
+        let containers = &mut self.known.containers;
+        let next = u32::try_from(containers.len()).unwrap_or_default() + 1;
+        let number = match containers.get(&container.id) {
+            Some((number, known)) if known == container => return Place::Container(*number),
+            Some((number, _)) => *number,
+            None => next,
+        };
+        containers.insert(container.id, (number, container.clone()));
+        Frame::Container(number, Box::new(container.clone())).write(&mut self.chunk);
+        Place::Container(number)
+    }
+
+    fn programs(&mut self, context: &Context<'_>) {
+        let programs = &mut self.known.programs;
+        for (at, (key, program)) in context.lineage.known(context.event).enumerate() {
+            let cut = program.map(|program| program.env_cut);
+            // The reader takes the program of an exec from the record of that exec.
+            if at == 0 && context.event.kind == Kind::Exec {
+                if let Some(cut) = cut {
+                    programs.insert(key, cut);
+                }
+            } else if programs.get(&key).copied() != cut {
+                Frame::Program(key, program).write(&mut self.chunk);
+                match cut {
+                    Some(cut) => programs.insert(key, cut),
+                    None => programs.remove(&key),
+                };
+            }
+        }
+    }
+
+    fn owners(&mut self, context: &Context<'_>) {
+        let task = &context.event.task;
+        let (id, users) = (context.container_id(), context.users);
+        self.owner(id, task.euid, false, users.known_user(id, task.euid));
+        let login = users.known_user(None, task.loginuid);
+        self.owner(None, task.loginuid, false, login);
+        let group = users.known_group(id, task.egid);
+        self.owner(id, task.egid, true, group.map(|name| [name, "", ""]));
+    }
+
+    fn owner(
+        &mut self,
+        container: Option<&ContainerId>,
+        number: u32,
+        is_group: bool,
+        texts: Option<[&str; 3]>,
+    ) {
+        let key = (container.copied(), number, is_group);
+        let known = self.known.owners.get(&key).and_then(Option::as_ref);
+        let same = match (known, &texts) {
+            (None, None) => true,
+            (Some(known), Some(texts)) => known
+                .iter()
+                .zip(texts)
+                .all(|(known, text)| **known == **text),
+            _ => false,
+        };
+        if same {
+            return;
+        }
+        let texts = texts.map(|texts| texts.map(Box::<str>::from));
+        let frame = OwnerFrame {
+            container: key.0,
+            number,
+            is_group,
+            texts: texts.clone(),
+        };
+        Frame::Owner(frame).write(&mut self.chunk);
+        self.known.owners.insert(key, texts);
+    }
+
+    fn domains(&mut self, context: &Context<'_>) {
+        let Some(connect) = context.event.connect() else {
+            return;
+        };
+        for address in endpoints_of(connect.fixed) {
+            let names = context.domains.names(address);
+            let known = self.known.domains.get(&address);
+            if known.map_or(&[][..], |known| known) == names {
+                continue;
+            }
+            Frame::Domain(address, names.into()).write(&mut self.chunk);
+            self.known.domains.insert(address, names.into());
+        }
+    }
+
+    /// Passes on what has come, if it is time. The capture thread calls this after each batch.
+    pub fn flush(&mut self) {
+        let is_due = match self.pace {
+            Pace::Live => true,
+            Pace::Blocks => self.since.elapsed() >= BLOCK_AGE,
+        };
+        if is_due {
+            if self.counted.is_none_or(|at| at.elapsed() >= COUNTS) {
+                self.counted = Some(Instant::now());
+                self.counts();
+            }
+            self.send();
+        }
+    }
+
+    /// Passes on everything, with the last counts.
+    pub fn finish(&mut self) {
+        if self.must_forget {
+            self.forget();
+        }
+        self.counts();
+        let mut chunk = self.header.take().unwrap_or_default();
+        chunk.append(&mut self.chunk);
+        // The reader may be slow, and the end of a recording is worth the wait.
+        if self.chunks.send(chunk).is_ok() {
+            self.recorded.events.fetch_add(self.events, Relaxed);
+        }
+        self.events = 0;
+    }
+
+    /// Makes the reader forget what it knows, and says how many events it lacks.
+    fn forget(&mut self) {
+        self.must_forget = false;
+        self.known = Known::default();
+        self.gap_in_chunk += self.gap;
+        Frame::Gap(std::mem::take(&mut self.gap)).write(&mut self.chunk);
+    }
+
+    fn counts(&mut self) {
+        let totals = self.ledger.totals();
+        let counts = totals.kinds.iter().map(|kind| KindCounts {
+            kind: kind.kind.name.to_owned(),
+            seen: kind.seen(),
+            filtered: kind.filtered(),
+            lost: kind.lost(),
+        });
+        Frame::Counts(counts.collect()).write(&mut self.chunk);
+    }
+
+    fn send(&mut self) {
+        self.since = Instant::now();
+        if self.chunk.is_empty() {
+            return;
+        }
+        let events = std::mem::take(&mut self.events);
+        let gap = std::mem::take(&mut self.gap_in_chunk);
+        let mut chunk = self.header.clone().unwrap_or_default();
+        chunk.append(&mut self.chunk);
+        match self.chunks.try_send(chunk) {
+            Ok(()) => {
+                self.header = None;
+                self.recorded.events.fetch_add(events, Relaxed);
+            }
+            Err(TrySendError::Full(_)) => {
+                // What the chunk said of programs and containers is lost, too: see `forget`.
+                self.gap += events + gap;
+                self.recorded.lost.fetch_add(events, Relaxed);
+                self.must_forget = true;
+            }
+            Err(TrySendError::Disconnected(_)) => self.is_closed = true,
+        }
+    }
+}
