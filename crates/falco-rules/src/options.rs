@@ -23,6 +23,9 @@ pub struct Options {
     pub selection: Vec<Selection>,
     /// `append_output`, applied in order.
     pub append_output: Vec<AppendOutput>,
+    /// Whether an invalid rule, macro or list is left out, with its errors in the report; otherwise
+    /// one error refuses all rules.
+    pub leave_out_invalid: bool,
 }
 
 impl Default for Options {
@@ -32,6 +35,7 @@ impl Default for Options {
             priority: Priority::Debug,
             selection: Vec::new(),
             append_output: Vec::new(),
+            leave_out_invalid: false,
         }
     }
 }

@@ -84,6 +84,7 @@ catalog! {
     EVENT_DELAY Histogram "sensor_event_delay_seconds" [] "From the event in the kernel to its line in the outputs' queues.";
     RULES Gauge "sensor_rules" ["state"] "Loaded rules: that can match in all cases for which they are written (`active`), in some (`partly`), never (`inactive`), or that are disabled (`off`).";
     RULE_NOT_ACTIVE Gauge "sensor_rule_not_active" ["rule", "state"] "1 for each loaded rule that is `partly` or `inactive`; `sensor -L` says why.";
+    RULES_BROKEN Gauge "sensor_rules_broken" ["file"] "1 for each rules file that was broken at the start, until a reload finds all files good.";
     RULE_MATCHES Counter "sensor_rule_matches_total" ["rule"] "Matches of a rule.";
     THROTTLINGS Counter "sensor_throttlings_total" [] "Times that a container used up its budget; `sensor_events_lost_total` counts the events beyond the budget.";
     OUTPUT_OFFERED Counter "sensor_output_lines_offered_total" ["output"] "Lines handed to an output. Offered = written + spooled + dropped.";

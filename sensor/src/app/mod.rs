@@ -1,6 +1,8 @@
 //! The sensor's life: start everything, observe, drain, print a summary.
 
+mod broken_rules;
 mod derived;
+mod good_rules;
 mod inspect;
 mod metrics;
 mod monitor;

@@ -3,42 +3,42 @@
 use std::{
     io::IsTerminal as _,
     path::PathBuf,
-    sync::{Arc, atomic::Ordering::Relaxed, mpsc},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed, mpsc},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
-use config::{Config, ConfigError, WantedEnv};
+use config::{Config, ConfigError};
 use events::{Feed, Reload};
 use metadata::{MetadataTasks, Resolver};
 use outputs::Control;
-use telemetry::{Identity, Ledger, Loaded, Telemetry};
+use telemetry::{Condition, Identity, Ledger, Loaded, Telemetry};
 use tokio::runtime::Runtime;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use super::{
     Outcome,
+    broken_rules::{self, Broken},
+    good_rules::{GoodRules, good_rules, start_rules},
     inspect::refused,
     monitor::{Monitor, Observed},
     options,
     quiet::Quiet,
     readiness::{Readiness, judge_runtimes},
     rights,
-    rules::{self, RuleLog},
+    rules::RuleLog,
     start::start,
     summary::Summary,
     tree,
 };
 use crate::{
     cli::{self, Args},
-    lifecycle::{self, Instance, PidFile, Request, Signals, Watch},
+    lifecycle::{self, Instance, PidFile, Request, Signals, StateFolder, Watch},
     logging::{self, explain},
     reports::OutputReport,
     sources::syscall::{
         self, Rules, SystemCalls,
         capture::{Programs, Reach},
-        fields::Needs,
-        rules::{Code, Compilation, RuleSet},
         self_test::SelfTest,
     },
 };
@@ -67,10 +67,11 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         warn!("{warning}");
     }
     tree::check(config)?;
-    let rules = Arc::new(rules_of(loaded)?);
-    let mut remarks = RuleLog::default();
-    remarks.say(&rules);
     let _instance = Instance::take(&config.sensor.instance)?;
+    let state = state_folder(config);
+    let (rules, broken) = start_rules(loaded, state.as_ref())?;
+    let mut remarks = RuleLog::default();
+    remarks.say("starting", &rules.set);
     let _pid_file = match &args.pid_file {
         Some(path) => {
             let file = PidFile::create(path);
@@ -78,7 +79,11 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         }
         None => None,
     };
-    let mut started = start(loaded, rules)?;
+    let mut started = start(loaded, Arc::clone(&rules.set), state)?;
+    match broken {
+        Some(broken) => started.take_over_broken(broken),
+        None => started.take_over(&rules),
+    }
     let end = started.wait(args, loaded, watch, remarks);
     if end.unread {
         started.leave(&end.config);
@@ -111,12 +116,31 @@ pub(super) struct Running {
     pub(super) self_test: Option<SelfTest>,
     pub(super) reach: Reach,
     pub(super) programs: Programs,
+    pub(super) state: Option<StateFolder>,
+    /// The files that were broken at the start, until a reload finds all files good.
+    pub(super) broken: Arc<Mutex<Vec<Box<str>>>>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) _signals: Signals,
     pub(super) _runtime: Runtime,
 }
 
 impl Running {
+    /// Says in the stream, in metrics and in readiness which rules files are broken.
+    fn take_over_broken(&self, broken: Broken) {
+        let health = &self.telemetry.health;
+        health.fail(Condition::RulesGood, broken.to_string());
+        self.feed.record(broken.record());
+        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = broken.files;
+    }
+
+    /// Keeps rules that are in force, all of whose files are good.
+    fn take_over(&self, rules: &GoodRules) {
+        broken_rules::keep(&rules.files, self.state.as_ref());
+        self.telemetry.health.hold(Condition::RulesGood);
+        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        broken.clear();
+    }
+
     /// Waits until the sensor has to stop.
     fn wait(
         &mut self,
@@ -215,7 +239,6 @@ impl Running {
         match done {
             Ok(loaded) => {
                 telemetry.reloads.fetch_add(1, Relaxed);
-                info!("reloaded");
                 watch.keep(watched(&loaded));
                 Some(loaded)
             }
@@ -240,7 +263,8 @@ impl Running {
         for warning in &loaded.warnings {
             warn!("{warning}");
         }
-        let rules = Arc::new(rules_of(&loaded)?);
+        let good = good_rules(&loaded).map_err(|report| refused(&report))?;
+        let rules = &good.set;
         let digest = rules.digest().to_owned();
         let outputs = self.control.prepare(&loaded.config, &self.identity)?;
         let domains = rules.requirements().domains.clone();
@@ -248,14 +272,15 @@ impl Running {
         self.feed.reload(Reload {
             demand: syscall::options::capture_request(&loaded.config, rules.requirements()),
             rules: Rules {
-                set: Arc::clone(&rules),
+                set: Arc::clone(rules),
                 alerts: options::alerts(&loaded.config),
             },
             outputs,
             done,
         });
         result.recv().context("the capture thread has ended")??;
-        remarks.say(&rules);
+        self.take_over(&good);
+        remarks.say("reloaded", rules);
         let refresh = loaded.config.sensor.dns.refresh.0;
         // The new rules are in force by now, so a refused thread must not read as a refused reload.
         if let Err(error) = self.resolver.set(&domains, refresh) {
@@ -335,29 +360,19 @@ fn watched(loaded: &config::Loaded) -> impl Iterator<Item = &PathBuf> {
     loaded.files.iter().chain(&loaded.config.rules_files)
 }
 
-fn rules_of(loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
-    match rules::load(&loaded.config) {
-        Ok(Compilation {
-            set: Some(set),
-            report,
-        }) => {
-            for problem in report.problems() {
-                let told = &problem.diagnostic;
-                match problem.code {
-                    // Falco takes the spelling, and leaves out files that are not there, silently.
-                    Code::Spelling => debug!("{told}"),
-                    Code::FileRead => info!("{told}"),
-                    _ => warn!("{told}"),
-                }
-            }
-            let wants_env = set.requirements().needs.contains(Needs::ENV);
-            if wants_env && set.env().variables == WantedEnv::None {
-                warn!(
-                    "rules look at the environment, of which they see nothing: name variables in sensor.capture.env"
-                );
-            }
-            Ok(set)
+/// The state folder; none if there can be none, and the log says so.
+fn state_folder(config: &Config) -> Option<StateFolder> {
+    let sensor = &config.sensor;
+    if sensor.state_dir.as_os_str().is_empty() {
+        return None;
+    }
+    match StateFolder::take(&sensor.state_dir, &sensor.instance) {
+        Ok(folder) => Some(folder),
+        Err(error) => {
+            warn!(
+                "no state folder, so the sensor cannot go back to the last good rules if it starts with broken ones: {error}; set sensor.state_dir to a local directory, or to an empty text for none"
+            );
+            None
         }
-        Ok(Compilation { set: None, report }) | Err(report) => Err(refused(&report)),
     }
 }

@@ -136,6 +136,7 @@ pub(super) fn rules(config: &Config) -> rules::Options {
             priority: config.priority,
             selection: config.rules.iter().flat_map(selections).collect(),
             append_output: config.append_output.iter().map(append).collect(),
+            leave_out_invalid: false,
         },
         env: Environment {
             variables: config.sensor.capture.env.clone(),

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::{metrics, observe::Running, options, rights};
 use crate::{
-    lifecycle::{self, Request, Signals},
+    lifecycle::{self, Request, Signals, StateFolder},
     reports::{OutputReport, Server},
     sources::syscall::{
         self, SystemCalls,
@@ -30,7 +30,11 @@ use crate::{
 ///
 /// # Errors
 /// If a part cannot start.
-pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Result<Running> {
+pub(super) fn start(
+    loaded: &config::Loaded,
+    rules: Arc<RuleSet>,
+    state: Option<StateFolder>,
+) -> anyhow::Result<Running> {
     let config = &loaded.config;
     let identity = Arc::new(Identity::new(config));
     identity.set_loaded(Loaded::new(config, &loaded.digest, rules.digest()));
@@ -78,6 +82,7 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         marker: Arc::clone(&marker),
     };
     metrics::connect(&telemetry, sources);
+    let broken = metrics::broken_rules(&telemetry);
     let (domains, resolver) = start_resolver(config, &rules, &counters)?;
     let parts = PipelineParts {
         rules,
@@ -112,6 +117,8 @@ pub(super) fn start(loaded: &config::Loaded, rules: Arc<RuleSet>) -> anyhow::Res
         self_test,
         reach: request.reach,
         programs,
+        state,
+        broken,
         requests,
         _signals: signals,
         _runtime: runtime,
