@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::{
     inspect::refused,
-    rules::{self, Files, compile, compile_what_is_valid},
+    rules::{self, Found, compile, compile_what_is_valid},
 };
 use crate::{
     lifecycle::StateFolder,
@@ -29,17 +29,17 @@ struct LastGood {
     /// When, RFC 3339.
     since: String,
     /// The files in order, without base files.
-    files: Vec<Text>,
+    files: Vec<Kept>,
 }
 
 /// A rules file.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
-struct Text {
+struct Kept {
     name: String,
     /// SHA-256 of its bytes, in hexadecimal.
     sha256: String,
     /// Its text in UTF-8.
-    text: String,
+    content: String,
 }
 
 /// What is broken, and what runs in its place.
@@ -126,10 +126,10 @@ impl Broken {
 /// Keeps the files of rules that are in force for a start at which one is broken.
 pub(super) fn keep(files: &[RuleFile], state: Option<&StateFolder>) {
     let Some(state) = state else { return };
-    let files = files.iter().map(|file| Text {
+    let files = files.iter().map(|file| Kept {
         name: file.name.as_ref().into(),
         sha256: file.sha256.as_ref().into(),
-        text: file.text.as_ref().into(),
+        content: file.text.as_ref().into(),
     });
     let good = LastGood {
         since: outputs::internal::utc(std::time::SystemTime::now()),
@@ -152,7 +152,7 @@ fn last_good(config: &Config, state: &StateFolder) -> Option<(Compilation, Strin
     };
     let files = good.files.into_iter().map(|file| RuleFile {
         sha256: file.sha256.into(),
-        ..RuleFile::new(file.name, file.text)
+        ..RuleFile::new(file.name, file.content)
     });
     let compilation = compile(files.collect(), config);
     if compilation.set.is_none() {
@@ -199,7 +199,7 @@ pub(super) fn in_place_of(
         return Ok((compilation, broken(report, InPlace::LastGood(since))));
     }
     // An unreadable file hides what is wrong with the others.
-    let Files {
+    let Found {
         files, problems, ..
     } = rules::read_all(config);
     let mut whole = compile(files.clone(), config).report;

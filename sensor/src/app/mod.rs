@@ -2,6 +2,7 @@
 
 mod broken_rules;
 mod derived;
+mod gap;
 mod good_rules;
 mod inspect;
 mod metrics;

@@ -19,6 +19,7 @@ use tracing::{error, info, warn};
 use super::{
     Outcome,
     broken_rules::{self, Broken},
+    gap::{self, Heartbeat, Moment},
     good_rules::{GoodRules, good_rules, start_rules},
     inspect::refused,
     monitor::{Monitor, Observed},
@@ -79,10 +80,15 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         }
         None => None,
     };
+    let former = gap::former(state.as_ref());
     let mut started = start(loaded, Arc::clone(&rules.set), state)?;
     match broken {
         Some(broken) => started.take_over_broken(broken),
         None => started.take_over(&rules),
+    }
+    if let Some(former) = former {
+        let gap = former.gap(&started.identity.boot_id, started.attached);
+        started.feed.record(gap);
     }
     let end = started.wait(args, loaded, watch, remarks);
     if end.unread {
@@ -117,6 +123,9 @@ pub(super) struct Running {
     pub(super) reach: Reach,
     pub(super) programs: Programs,
     pub(super) state: Option<StateFolder>,
+    pub(super) heartbeat: Heartbeat,
+    /// From this moment on the sensor sees events.
+    pub(super) attached: Moment,
     /// The files that were broken at the start, until a reload finds all files good.
     pub(super) broken: Arc<Mutex<Vec<Box<str>>>>,
     pub(super) requests: mpsc::Receiver<Request>,
@@ -154,7 +163,8 @@ impl Running {
         let mut readiness = Readiness::new();
         let mut quiet = Quiet::new(self.reach);
         let (mut unread, mut said_unread) = (false, false);
-        let mut looked = Instant::now();
+        let figures = self.feed.figures();
+        let (mut looked, mut beaten) = (Instant::now(), Instant::now());
         let mut given_back = Instant::now();
         let end = args
             .stop_after
@@ -190,6 +200,12 @@ impl Running {
                 looked = Instant::now();
                 reload |= config.watch_config_files && watch.changed();
                 self.look_at_health(&mut readiness);
+            }
+            if beaten.elapsed() >= gap::BEAT {
+                beaten = Instant::now();
+                let (held, state) = (figures().events, self.state.as_ref());
+                self.heartbeat
+                    .beat(&self.ledger, held, &self.control, state);
             }
             if let Some(ready) = readiness.ready_since() {
                 quiet.look(Instant::now(), ready, || self.ledger.totals(), &config);
@@ -295,7 +311,8 @@ impl Running {
     }
 
     /// Stops, and prints the summary.
-    fn stop(self, config: &Config, drops: (u64, u64)) -> anyhow::Result<Outcome> {
+    fn stop(mut self, config: &Config, drops: (u64, u64)) -> anyhow::Result<Outcome> {
+        let before = Moment::now();
         let Ok(finished) = self.feed.stop() else {
             bail!("the capture thread panicked");
         };
@@ -307,6 +324,9 @@ impl Running {
             programs: self.programs.read(),
             drops,
         };
+        if finished.error.is_none() && !lifecycle::panicked() {
+            self.heartbeat.stopped(before, self.state.as_ref());
+        }
         let text = if std::io::stderr().is_terminal() {
             summary.for_people()
         } else {
@@ -370,7 +390,7 @@ fn state_folder(config: &Config) -> Option<StateFolder> {
         Ok(folder) => Some(folder),
         Err(error) => {
             warn!(
-                "no state folder, so the sensor cannot go back to the last good rules if it starts with broken ones: {error}; set sensor.state_dir to a local directory, or to an empty text for none"
+                "no state folder, so the next run will know neither the gap before it nor, if it starts with broken rules, the last good ones: {error}; set sensor.state_dir to a local directory, or to an empty text for none"
             );
             None
         }

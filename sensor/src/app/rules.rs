@@ -146,7 +146,7 @@ pub(super) fn built_in() -> Vec<RuleFile> {
 /// # Errors
 /// The report, if a file cannot be read or if the configured paths lead to no file at all.
 pub(super) fn files(config: &Config) -> Result<(Vec<RuleFile>, Vec<PathBuf>), Report> {
-    let Files {
+    let Found {
         files,
         missing,
         problems,
@@ -159,7 +159,7 @@ pub(super) fn files(config: &Config) -> Result<(Vec<RuleFile>, Vec<PathBuf>), Re
 }
 
 /// What is at the configured paths.
-pub(super) struct Files {
+pub(super) struct Found {
     /// The files that can be read, in order.
     pub(super) files: Vec<RuleFile>,
     /// The paths that are left out because they are not there.
@@ -169,9 +169,9 @@ pub(super) struct Files {
 }
 
 /// Reads what [`files`] reads, and goes on behind a file that cannot be read.
-pub(super) fn read_all(config: &Config) -> Files {
+pub(super) fn read_all(config: &Config) -> Found {
     if config.rules_files.is_empty() {
-        return Files {
+        return Found {
             files: built_in(),
             missing: Vec::new(),
             problems: Vec::new(),
@@ -196,7 +196,7 @@ pub(super) fn read_all(config: &Config) -> Files {
     if problems.is_empty() && files.is_empty() {
         problems.extend(config.rules_files.iter().map(|path| nothing(path)));
     }
-    Files {
+    Found {
         files,
         missing,
         problems,

@@ -11,7 +11,12 @@ use telemetry::{Condition, Identity, Loaded, Telemetry};
 use tokio::runtime::Runtime;
 use tracing::{info, warn};
 
-use super::{metrics, observe::Running, options, rights};
+use super::{
+    gap::{Heartbeat, Moment},
+    metrics,
+    observe::Running,
+    options, rights,
+};
 use crate::{
     lifecycle::{self, Request, Signals, StateFolder},
     reports::{OutputReport, Server},
@@ -68,6 +73,7 @@ pub(super) fn start(
     let namespaces = options::metadata(config).runtimes.namespaces;
     let cgroups = syscall::options::cgroups(config, place.as_ref(), namespaces);
     syscall::confine(&mut capture, &cgroups)?;
+    let attached = Moment::now();
     let lineage = lineage(config, &rules, &counters);
     let kernel = Arc::new(counts);
     let ledger = Arc::new(SystemCalls::ledger());
@@ -105,6 +111,7 @@ pub(super) fn start(
     metrics::figures(&telemetry, feed.figures());
     rights::give_up(config, &identity);
     lifecycle::give_back();
+    let heartbeat = Heartbeat::new(&identity.boot_id, attached, &ledger);
     Ok(Running {
         feed,
         telemetry,
@@ -118,6 +125,8 @@ pub(super) fn start(
         reach: request.reach,
         programs,
         state,
+        heartbeat,
+        attached,
         broken,
         requests,
         _signals: signals,
