@@ -27,6 +27,7 @@ EXEC = USER | {
 EXTRA = {
     "evt.num": 815, "evt.type": "execve", "evt.res": "SUCCESS", "proc.tty": 34816,
     "proc.entity_id": "bm9kZS0xIDQ3MTE", "proc.parent_entity_id": "bm9kZS0xIDQ3MDA", "proc.args_truncated": False,
+    "proc.is_container_runtime": False,
     "community_id": None,
     "proc.sname": "nginx", "proc.pexepath": "/usr/sbin/nginx",
     "proc.pcmdline": "nginx -g daemon off;", "user.loginuid": -1, "container.type": "containerd",

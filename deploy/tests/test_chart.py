@@ -100,6 +100,17 @@ class Chart(unittest.TestCase):
                 self.assertEqual("container.apparmor.security.beta.kubernetes.io/sensor" in template["metadata"]["annotations"], not has_app_armor_field(version))
                 self.assertEqual("appArmorProfile" in template["spec"]["containers"][0]["securityContext"], has_app_armor_field(version))
 
+    def test_no_selector_takes_the_pod_of_helm_test(self):
+        for values in ({}, {"nameOverride": "n" * 63}, {"falcosidekick": {"enabled": True}}):
+            made = objects(values)
+            labels = one(made, "Pod")["metadata"]["labels"]
+            self.assertLessEqual(len(labels["app.kubernetes.io/name"]), 63)
+            for item in made:
+                selector = item.get("spec", {}).get("selector", {})
+                selector = selector.get("matchLabels", selector)
+                if selector:
+                    self.assertFalse(selector.items() <= labels.items(), f"{item['kind']} {item['metadata']['name']}")
+
     def test_the_user_s_values_render_to_the_golden_file(self):
         golden = HERE / "golden" / "users-values.yaml"
         text = yaml.safe_dump_all(objects(USERS), sort_keys=True, width=1000)

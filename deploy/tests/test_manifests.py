@@ -86,6 +86,16 @@ class Manifests(unittest.TestCase):
                 mounts = [m["name"] for m in container(items)["volumeMounts"]]
                 self.assertEqual(sorted(mounts), sorted(volumes(items)))
 
+    def test_no_mount_needs_a_shared_root_of_the_node(self):
+        for item in kustomize(KUBERNETES / "base"):
+            self.assertNotIn("mountPropagation", str(item))
+
+    def test_the_state_of_a_run_and_the_reason_of_a_crash_outlive_the_pod(self):
+        made = kustomize(KUBERNETES / "base")
+        self.assertEqual(volumes(made)["state"]["hostPath"], {"path": "/var/lib/sensor", "type": "DirectoryOrCreate"})
+        self.assertIn({"name": "state", "mountPath": "/var/lib/sensor"}, container(made)["volumeMounts"])
+        self.assertEqual(container(made)["terminationMessagePolicy"], "FallbackToLogsOnError")
+
     def test_the_socket_s_directory_is_mounted_where_each_distribution_has_it(self):
         expected = {"microk8s": "/var/snap/microk8s/common/run", "k3s": "/run/k3s/containerd", "privileged": "/run/containerd"}
         for name, path in expected.items():

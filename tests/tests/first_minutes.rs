@@ -39,6 +39,7 @@ fn sensor(scene: &Scene, arguments: &[&str]) -> Command {
         "webserver.enabled=false",
     ]);
     command.args(["-o", &format!("sensor.instance={}", scene.text("lock"))]);
+    command.args(["-o", &format!("sensor.state_dir={}", scene.text("state"))]);
     command.args(["-o", "log_syslog=false", "-o", "sensor.kube.enabled=false"]);
     command.args(arguments);
     command

@@ -96,6 +96,8 @@ fn no_error_names_a_file_or_a_name_twice() {
         command.args(["-o", "config_files=[]", "-M", "5", "-o", "log_syslog=false"]);
         command.args([
             "-o",
+            &format!("sensor.state_dir={}", path("state")),
+            "-o",
             &format!("sensor.instance={}", path("lock")),
             "-o",
             "webserver.listen_port=0",

@@ -151,11 +151,13 @@ keys! {
     sensor.proc_root: "Where the host's `/proc` is mounted.";
     sensor.stop_deadline: "How long a stop may take. The sensor counts lines that it has not written by then as dropped.";
     sensor.instance: "Name of the lock that keeps a second sensor from starting on the node.";
+    sensor.state_dir: "Local directory in which the sensor keeps a folder for each `sensor.instance`, with what the next run needs: the last good rules. The sensor makes it with mode 0700, and runs without it where that fails; an empty text: without it in any case. A reload does not change it.";
     sensor.strict_config: "Refuse a configuration with unknown keys, or with values for which Falco takes the default; otherwise the sensor warns of them. `--dry-run --strict` sets the key.";
     sensor.syslog.ident: "Name (ident) in front of each line of the system log, of alerts and of the sensor's own log.";
     sensor.log_format: "How the log's lines look: `text`, or `json`: an object a line, with `time`, `level`, `target` (the module), `message` and, where there are any, `fields`.";
     sensor.rules.base: "Load macros and lists before the first rules file: those that the rule files of the Falco project define (`spawned_process`, `container`, `shell_binaries`, …), with the same meaning. A definition in a rules file takes the place of the one here. `sensor --print-base-rules` prints them.";
     sensor.rules.profile: "Measure how often each rule's condition is evaluated and how long the evaluations take: in metrics, and in the summary at the end. *Costs two readings of the clock for each evaluation.*";
+    sensor.rules.broken: "What a start does if a file of `rules_files` is broken. `keep`: it goes on with the last good rules of the state folder, or without the broken files and the rules that depend on them; the log, an internal record, metrics and `/readyz` name the broken files until a reload finds all files good. `stop`: the sensor does not start, as Falco. Broken rules of `-r` always stop the start; a reload with broken rules always keeps the old ones.";
     sensor.capture.argv_limit: "Most bytes of argv to capture, 1KiB to 256KiB. A reload cannot raise the limit above 32KiB; a restart can.";
     sensor.capture.env: "Environment variables that rules may see: all, none, or those named. Captured only if a rule looks at them. *They often hold secrets.*";
     sensor.capture.env_limit: "Most bytes of the environment that an output prints, up to 32KiB. Conditions and `proc.env[NAME]` see all of it; what is beyond this limit takes room in the ring buffer for a moment.";

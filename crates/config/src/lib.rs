@@ -45,8 +45,8 @@ pub use print::{markdown, print};
 pub use schema::schema;
 pub use secrets::hide_user_info;
 pub use sensor::{
-    Capture, Containerd, Dns, Fairness, FileTuning, Hold, Hooks, Kube, Runtime, SelfTest, Sensor,
-    SensorRules, Syslog, Toggle, Tree, TreeMode, WantedEnv,
+    BrokenRules, Capture, Containerd, Dns, Fairness, FileTuning, Hold, Hooks, Kube, Runtime,
+    SelfTest, Sensor, SensorRules, Syslog, Toggle, Tree, TreeMode, WantedEnv,
 };
 pub use service::{DropAction, Metrics, SyscallEventDrops, Webserver};
 pub use values::{ByteSize, Mode, Owner, Span};

@@ -21,6 +21,8 @@ pub struct Sensor {
     pub stop_deadline: Span,
     /// Name of the lock that prevents a second sensor on the node.
     pub instance: String,
+    /// Where the state folder is; empty: nowhere.
+    pub state_dir: PathBuf,
     /// Whether mistakes that Falco takes are errors.
     pub strict_config: bool,
     /// Lines in the system log.
@@ -67,6 +69,7 @@ impl Default for Sensor {
             proc_root: "/proc".into(),
             stop_deadline: Span::from_secs(5),
             instance: "sensor".into(),
+            state_dir: "/var/lib/sensor".into(),
             strict_config: false,
             syslog: Syslog::default(),
             log_format: LogFormat::default(),
@@ -110,6 +113,8 @@ pub struct SensorRules {
     pub base: bool,
     /// Whether the sensor measures what each rule costs.
     pub profile: bool,
+    /// What a start does about broken rules files.
+    pub broken: BrokenRules,
 }
 
 impl Default for SensorRules {
@@ -117,8 +122,19 @@ impl Default for SensorRules {
         Self {
             base: true,
             profile: false,
+            broken: BrokenRules::default(),
         }
     }
+}
+
+/// What a start does if a rules file of the configuration is broken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BrokenRules {
+    /// It goes on with the last good rules, or without the broken files.
+    #[default]
+    Keep,
+    /// It fails.
+    Stop,
 }
 
 /// `sensor.capture.*`

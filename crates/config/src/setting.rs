@@ -6,8 +6,8 @@ use falco_rules::Priority;
 use yaml::Node;
 
 use super::{
-    AppendOutput, ByteSize, DropAction, EngineKind, Headers, Hooks, LogFormat, LogLevel, Mode,
-    Owner, RuleMatching, RuleSwitch, Span, Strategy, Toggle, TreeMode, WantedEnv,
+    AppendOutput, BrokenRules, ByteSize, DropAction, EngineKind, Headers, Hooks, LogFormat,
+    LogLevel, Mode, Owner, RuleMatching, RuleSwitch, Span, Strategy, Toggle, TreeMode, WantedEnv,
 };
 
 /// A type of value that a key can have.
@@ -200,6 +200,7 @@ named! {
     TreeMode: "all, exclude or only" {
         "all" => Self::All, "exclude" => Self::Exclude, "only" => Self::Only
     }
+    BrokenRules: "keep or stop" { "keep" => Self::Keep, "stop" => Self::Stop }
     LogFormat: "text or json" { "text" => Self::Text, "json" => Self::Json }
     Hooks: "auto, fexit, perf or raw" {
         "auto" => Self::Auto, "fexit" => Self::Fexit, "perf" => Self::Perf, "raw" => Self::Raw

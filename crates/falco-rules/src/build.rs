@@ -18,7 +18,7 @@ use crate::{
 /// The result of compiling rule files.
 #[derive(Debug)]
 pub struct Compilation<S: Source> {
-    /// The rules, if no file has an error.
+    /// The rules, if no file has an error or [`Options::leave_out_invalid`] is set.
     pub set: Option<RuleSet<S>>,
     /// Errors and warnings, file by file.
     pub report: Report,
@@ -53,7 +53,7 @@ pub fn compile<S: Source>(files: &[RuleFile], options: &Options) -> Compilation<
     } = builder;
     let used = Used::new(&compiler);
     used.report(&definitions, &mut problems);
-    let failed = problems.has_errors();
+    let failed = problems.has_errors() && !options.leave_out_invalid;
     let report = Report::new(files, problems);
     if failed {
         return Compilation { set: None, report };

@@ -25,6 +25,9 @@ pub struct Options {
     pub append_output: Vec<AppendOutput>,
     /// Whether the set keeps an [`Outline`](crate::Outline) of each condition, for explanations.
     pub outlines: bool,
+    /// Whether an invalid rule, macro or list is left out, with its errors in the report; otherwise
+    /// one error refuses all rules.
+    pub leave_out_invalid: bool,
 }
 
 impl Default for Options {
@@ -35,6 +38,7 @@ impl Default for Options {
             selection: Vec::new(),
             append_output: Vec::new(),
             outlines: false,
+            leave_out_invalid: false,
         }
     }
 }

@@ -84,6 +84,7 @@ catalog! {
     EVENT_DELAY Histogram "sensor_event_delay_seconds" [] "From the event in the kernel to its line in the outputs' queues.";
     RULES Gauge "sensor_rules" ["state"] "Loaded rules: that can match in all cases for which they are written (`active`), in some (`partly`), never (`inactive`), or that are disabled (`off`).";
     RULE_NOT_ACTIVE Gauge "sensor_rule_not_active" ["rule", "state"] "1 for each loaded rule that is `partly` or `inactive`; `sensor -L` says why.";
+    RULES_BROKEN Gauge "sensor_rules_broken" ["file"] "1 for each rules file that was broken at the start, until a reload finds all files good.";
     RULE_MATCHES Counter "sensor_rule_matches_total" ["rule"] "Matches of a rule.";
     RULE_EVALUATIONS Counter "sensor_rule_evaluations_total" ["rule"] "Evaluations of a rule's condition, where `sensor.rules.profile` is on.";
     RULE_TIME Counter "sensor_rule_seconds_total" ["rule"] "Time that the evaluations of a rule's condition took, where `sensor.rules.profile` is on. What rules share counts for the rule that needs the value first.";

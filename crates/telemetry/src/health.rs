@@ -18,6 +18,8 @@ pub enum Condition {
     KubeAnswered,
     /// The outputs can write.
     OutputsWritable,
+    /// All rules files are good.
+    RulesGood,
 }
 
 impl Condition {
@@ -30,6 +32,7 @@ impl Condition {
             Self::ContainerdAnswered => "containerd_answered",
             Self::KubeAnswered => "kube_answered",
             Self::OutputsWritable => "outputs_writable",
+            Self::RulesGood => "rules_good",
         }
     }
 }

@@ -93,7 +93,11 @@ fn act(action: &Action, args: &Args, out: &mut Printer) -> anyhow::Result<bool> 
             for warning in loaded.iter().flat_map(|Loaded { warnings, .. }| warnings) {
                 eprintln!("{warning}");
             }
-            let is_valid = validated(rules::load(config), config, out)?;
+            let is_valid = validated(
+                rules::load(config).map(|loaded| loaded.compilation),
+                config,
+                out,
+            )?;
             Ok(can_start(config) && is_valid)
         }
         Action::ListRules => {
@@ -207,13 +211,11 @@ fn validated(
 }
 
 fn set(config: &Config) -> anyhow::Result<RuleSet> {
-    match rules::load(config) {
-        Ok(Compilation {
-            set: Some(set),
-            report: _,
-        }) => Ok(set),
-        Ok(Compilation { report, set: None }) | Err(report) => Err(refused(&report)),
-    }
+    let Compilation { set, report } = match rules::load(config) {
+        Ok(loaded) => loaded.compilation,
+        Err(report) => return Err(refused(&report)),
+    };
+    set.ok_or_else(|| refused(&report))
 }
 
 /// The errors of a report, each with its place; warnings are left out.

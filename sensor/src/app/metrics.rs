@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -105,6 +105,19 @@ pub(super) fn connect(telemetry: &Telemetry, sources: Sources) {
             out.add(&catalog::SELF_TESTS, &[outcome], count.load(Relaxed));
         }
     }));
+}
+
+/// The names of the broken rules files, to which the telemetry has access.
+pub(super) fn broken_rules(telemetry: &Telemetry) -> Arc<Mutex<Vec<Box<str>>>> {
+    let broken = Arc::<Mutex<Vec<Box<str>>>>::default();
+    let files = Arc::clone(&broken);
+    telemetry.collect(Box::new(move |out| {
+        let files = files.lock().unwrap_or_else(PoisonError::into_inner);
+        for file in files.iter() {
+            out.add(&catalog::RULES_BROKEN, &[file], 1);
+        }
+    }));
+    broken
 }
 
 /// Gives the telemetry access to the figures of the capture thread: the events in the hold.

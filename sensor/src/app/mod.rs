@@ -1,8 +1,11 @@
 //! The sensor's life: start everything, observe, drain, print a summary.
 
+mod broken_rules;
 mod cases;
 mod derived;
 mod explain;
+mod gap;
+mod good_rules;
 mod hunt;
 mod inspect;
 mod json_lines;

@@ -3,21 +3,24 @@
 use std::{
     io::IsTerminal as _,
     path::PathBuf,
-    sync::{Arc, atomic::Ordering::Relaxed, mpsc},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed, mpsc},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
-use config::{Config, ConfigError, EngineKind, WantedEnv};
+use config::{Config, ConfigError, EngineKind};
 use events::{Feed, Reload};
 use metadata::{MetadataTasks, Resolver};
 use outputs::Control;
-use telemetry::{Identity, Ledger, Loaded, Telemetry};
+use telemetry::{Condition, Identity, Ledger, Loaded, Telemetry};
 use tokio::runtime::Runtime;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use super::{
     Outcome,
+    broken_rules::{self, Broken},
+    gap::{self, Heartbeat, Moment},
+    good_rules::{GoodRules, good_rules, start_rules},
     inspect::refused,
     monitor::{Monitor, Observed},
     options,
@@ -25,21 +28,20 @@ use super::{
     readiness::{Readiness, judge_runtimes},
     record::{self, RecordTo, Recording},
     replay, rights,
-    rules::{self, RuleLog},
+    rules::RuleLog,
     start::start,
     summary::Summary,
     tree,
 };
 use crate::{
     cli::{self, Args},
-    lifecycle::{self, Instance, PidFile, Request, Signals, Watch},
+    lifecycle::{self, Instance, PidFile, Request, Signals, StateFolder, Watch},
     logging::{self, explain},
     reports::OutputReport,
     sources::syscall::{
         self, Rules, SystemCalls,
         capture::{Programs, Reach},
-        fields::Needs,
-        rules::{Code, Compilation, Requirements, RuleSet},
+        rules::Requirements,
         self_test::SelfTest,
     },
 };
@@ -71,10 +73,11 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         warn!("{warning}");
     }
     tree::check(config)?;
-    let rules = Arc::new(rules_of(args, loaded)?);
-    let mut remarks = RuleLog::default();
-    remarks.say(&rules);
     let _instance = Instance::take(&config.sensor.instance)?;
+    let state = state_folder(config);
+    let (rules, broken) = start_rules(loaded, state.as_ref())?;
+    let mut remarks = RuleLog::default();
+    remarks.say("starting", &rules.set);
     let _pid_file = match &args.pid_file {
         Some(path) => {
             let file = PidFile::create(path);
@@ -87,7 +90,16 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         writes_lines,
         everything: args.rules.is_empty(),
     });
-    let mut started = start(loaded, rules, recording)?;
+    let former = gap::former(state.as_ref());
+    let mut started = start(loaded, Arc::clone(&rules.set), recording, state)?;
+    match broken {
+        Some(broken) => started.take_over_broken(broken),
+        None => started.take_over(&rules),
+    }
+    if let Some(former) = former {
+        let gap = former.gap(&started.identity.boot_id, started.attached);
+        started.feed.record(gap);
+    }
     let end = started.wait(args, loaded, watch, remarks);
     if end.unread {
         started.leave(&end.config);
@@ -123,12 +135,34 @@ pub(super) struct Running {
     /// What recorders need beyond the rules.
     pub(super) wider: Option<Requirements>,
     pub(super) recording: Option<Recording>,
+    pub(super) state: Option<StateFolder>,
+    pub(super) heartbeat: Heartbeat,
+    /// From this moment on the sensor sees events.
+    pub(super) attached: Moment,
+    /// The files that were broken at the start, until a reload finds all files good.
+    pub(super) broken: Arc<Mutex<Vec<Box<str>>>>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) _signals: Signals,
     pub(super) _runtime: Runtime,
 }
 
 impl Running {
+    /// Says in the stream, in metrics and in readiness which rules files are broken.
+    fn take_over_broken(&self, broken: Broken) {
+        let health = &self.telemetry.health;
+        health.fail(Condition::RulesGood, broken.to_string());
+        self.feed.record(broken.record());
+        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = broken.files;
+    }
+
+    /// Keeps rules that are in force, all of whose files are good.
+    fn take_over(&self, rules: &GoodRules) {
+        broken_rules::keep(&rules.files, self.state.as_ref());
+        self.telemetry.health.hold(Condition::RulesGood);
+        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        broken.clear();
+    }
+
     /// Waits until the sensor has to stop.
     fn wait(
         &mut self,
@@ -142,7 +176,8 @@ impl Running {
         let mut readiness = Readiness::new();
         let mut quiet = Quiet::new(self.reach);
         let (mut unread, mut said_unread) = (false, false);
-        let mut looked = Instant::now();
+        let figures = self.feed.figures();
+        let (mut looked, mut beaten) = (Instant::now(), Instant::now());
         let mut given_back = Instant::now();
         let end = args
             .stop_after
@@ -180,6 +215,12 @@ impl Running {
                 looked = Instant::now();
                 reload |= config.watch_config_files && watch.changed();
                 self.look_at_health(&mut readiness);
+            }
+            if beaten.elapsed() >= gap::BEAT {
+                beaten = Instant::now();
+                let (held, state) = (figures().events, self.state.as_ref());
+                self.heartbeat
+                    .beat(&self.ledger, held, &self.control, state);
             }
             if let Some(ready) = readiness.ready_since() {
                 quiet.look(Instant::now(), ready, || self.ledger.totals(), &config);
@@ -229,7 +270,6 @@ impl Running {
         match done {
             Ok(loaded) => {
                 telemetry.reloads.fetch_add(1, Relaxed);
-                info!("reloaded");
                 watch.keep(watched(&loaded));
                 Some(loaded)
             }
@@ -254,7 +294,8 @@ impl Running {
         for warning in &loaded.warnings {
             warn!("{warning}");
         }
-        let rules = Arc::new(rules_of(args, &loaded)?);
+        let good = good_rules(&loaded).map_err(|report| refused(&report))?;
+        let rules = &good.set;
         let digest = rules.digest().to_owned();
         let outputs = self.control.prepare(&loaded.config, &self.identity)?;
         let domains = rules.requirements().domains.clone();
@@ -267,7 +308,7 @@ impl Running {
                 &rules.requirements_with(self.wider.as_ref()),
             ),
             rules: Rules {
-                set: Arc::clone(&rules),
+                set: Arc::clone(rules),
                 alerts: options::alerts(&loaded.config),
                 wider: self.wider.clone(),
             },
@@ -275,7 +316,8 @@ impl Running {
             done,
         });
         result.recv().context("the capture thread has ended")??;
-        remarks.say(&rules);
+        self.take_over(&good);
+        remarks.say("reloaded", rules);
         let refresh = loaded.config.sensor.dns.refresh.0;
         // The new rules are in force by now, so a refused thread must not read as a refused reload.
         if let Err(error) = self.resolver.set(&domains, refresh) {
@@ -290,7 +332,8 @@ impl Running {
     }
 
     /// Stops, and prints the summary.
-    fn stop(self, config: &Config, drops: (u64, u64)) -> anyhow::Result<Outcome> {
+    fn stop(mut self, config: &Config, drops: (u64, u64)) -> anyhow::Result<Outcome> {
+        let before = Moment::now();
         let Ok(finished) = self.feed.stop() else {
             bail!("the capture thread panicked");
         };
@@ -303,6 +346,9 @@ impl Running {
             programs: self.programs.read(),
             drops,
         };
+        if finished.error.is_none() && !lifecycle::panicked() {
+            self.heartbeat.stopped(before, self.state.as_ref());
+        }
         let text = if std::io::stderr().is_terminal() {
             summary.for_people()
         } else {
@@ -337,7 +383,7 @@ fn configuration(args: &Args, watch: &mut Watch) -> anyhow::Result<config::Loade
         watch.changed();
         let mut read = cli::configuration(args);
         if let (Some((_, writes_lines)), Ok(loaded)) = (args.recording(), &mut read) {
-            record::apart(&mut loaded.config, writes_lines);
+            record::apart(&mut loaded.config, writes_lines, args.rules.is_empty());
         }
         let new = match &read {
             Ok(loaded) => watch.add(watched(loaded)),
@@ -359,35 +405,19 @@ fn watched(loaded: &config::Loaded) -> impl Iterator<Item = &PathBuf> {
     loaded.files.iter().chain(&loaded.config.rules_files)
 }
 
-fn rules_of(args: &Args, loaded: &config::Loaded) -> anyhow::Result<RuleSet> {
-    let records_everything = args.recording().is_some() && args.rules.is_empty();
-    let compiled = if records_everything {
-        Ok(rules::compile(Vec::new(), &loaded.config))
-    } else {
-        rules::load(&loaded.config)
-    };
-    match compiled {
-        Ok(Compilation {
-            set: Some(set),
-            report,
-        }) => {
-            for problem in report.problems() {
-                let told = &problem.diagnostic;
-                match problem.code {
-                    // Falco takes the spelling, and leaves out files that are not there, silently.
-                    Code::Spelling => debug!("{told}"),
-                    Code::FileRead => info!("{told}"),
-                    _ => warn!("{told}"),
-                }
-            }
-            let wants_env = set.requirements().needs.contains(Needs::ENV);
-            if wants_env && set.env().variables == WantedEnv::None {
-                warn!(
-                    "rules look at the environment, of which they see nothing: name variables in sensor.capture.env"
-                );
-            }
-            Ok(set)
+/// The state folder; none if there can be none, and the log says so.
+fn state_folder(config: &Config) -> Option<StateFolder> {
+    let sensor = &config.sensor;
+    if sensor.state_dir.as_os_str().is_empty() {
+        return None;
+    }
+    match StateFolder::take(&sensor.state_dir, &sensor.instance) {
+        Ok(folder) => Some(folder),
+        Err(error) => {
+            warn!(
+                "no state folder, so the next run will know neither the gap before it nor, if it starts with broken rules, the last good ones: {error}; set sensor.state_dir to a local directory, or to an empty text for none"
+            );
+            None
         }
-        Ok(Compilation { set: None, report }) | Err(report) => Err(refused(&report)),
     }
 }

@@ -137,6 +137,7 @@ pub(super) fn rules(config: &Config) -> rules::Options {
             selection: config.rules.iter().flat_map(selections).collect(),
             append_output: config.append_output.iter().map(append).collect(),
             outlines: false,
+            leave_out_invalid: false,
         },
         env: Environment {
             variables: config.sensor.capture.env.clone(),

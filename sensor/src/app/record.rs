@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use config::Config;
+use config::{BrokenRules, Config};
 use telemetry::{Identity, Ledger};
 
 use crate::sources::syscall::{
@@ -32,14 +32,19 @@ pub(super) struct Recording {
 
 /// Keeps a recording apart from a sensor that runs beside it: the configuration's outputs (unless
 /// lines are written), web server, records of losses and instance are that sensor's.
-pub(super) fn apart(config: &mut Config, writes_lines: bool) {
+pub(super) fn apart(config: &mut Config, writes_lines: bool, records_everything: bool) {
     config.webserver.enabled = false;
     config.metrics.enabled = false;
     config.log_syslog = false;
     config.watch_config_files = false;
     config.sensor.self_test.enabled = false;
+    config.sensor.state_dir.clear();
+    config.sensor.rules.broken = BrokenRules::Stop;
     config.sensor.instance = format!("record-{}", std::process::id());
     if !writes_lines {
+        if records_everything {
+            config.rules_files.clear();
+        }
         config.file_output.enabled = false;
         config.stdout_output.enabled = false;
         config.http_output.enabled = false;

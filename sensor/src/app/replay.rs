@@ -197,7 +197,8 @@ fn start(config: &Config, header: &Header) -> anyhow::Result<Player> {
 }
 
 fn rules_of(config: &Config) -> anyhow::Result<RuleSet> {
-    let compilation = rules::load(config).map_err(|report| refused(&report))?;
+    let loaded = rules::load(config).map_err(|report| refused(&report))?;
+    let compilation = loaded.compilation;
     compilation.set.ok_or_else(|| refused(&compilation.report))
 }
 

@@ -67,6 +67,13 @@ pub(super) fn compile(files: Vec<RuleFile>, config: &Config) -> Compilation {
     rules::compile(&with_base(files, config), &options::rules(config))
 }
 
+/// Compiles rule files as [`compile`] does, without what is invalid in them.
+pub(super) fn compile_what_is_valid(files: Vec<RuleFile>, config: &Config) -> Compilation {
+    let mut options = options::rules(config);
+    options.rules.leave_out_invalid = true;
+    rules::compile(&with_base(files, config), &options)
+}
+
 /// Rule files behind the base files, if the configuration wants these.
 pub(super) fn with_base(files: Vec<RuleFile>, config: &Config) -> Vec<RuleFile> {
     let base = BASE.iter().filter(|_| config.sensor.rules.base);
@@ -77,33 +84,26 @@ pub(super) fn with_base(files: Vec<RuleFile>, config: &Config) -> Vec<RuleFile> 
 /// What the log has said about the rules that are loaded, so that it says the same once only.
 #[derive(Debug, Default)]
 pub(super) struct RuleLog {
-    tally: String,
     said: BTreeSet<String>,
 }
 
 impl RuleLog {
-    /// Logs how many rules can match, and what is new about those that cannot.
-    pub(super) fn say(&mut self, set: &RuleSet) {
-        let (tally, new) = self.news(set);
-        if let Some(tally) = tally {
-            info!("{tally}");
-        }
-        for remark in new {
+    /// Logs what has happened (`reloaded`) with the number of rules that can match, and what is new
+    /// about those that cannot.
+    pub(super) fn say(&mut self, what: &str, set: &RuleSet) {
+        info!("{what}: {}", set.tally());
+        for remark in self.news(set) {
             warn!("{remark}");
         }
     }
 
-    /// The tally if anything is new, and the remarks that are new.
-    fn news(&mut self, set: &RuleSet) -> (Option<String>, Vec<String>) {
-        let (tally, remarks) = (set.tally().to_string(), set.remarks().collect::<Vec<_>>());
+    /// The remarks that are new.
+    fn news(&mut self, set: &RuleSet) -> Vec<String> {
+        let remarks: Vec<_> = set.remarks().collect();
         let new = remarks.iter().filter(|remark| !self.said.contains(*remark));
-        let new: Vec<_> = new.cloned().collect();
-        let is_new = tally != self.tally || !new.is_empty();
-        *self = Self {
-            tally,
-            said: remarks.into_iter().collect(),
-        };
-        (is_new.then(|| self.tally.clone()), new)
+        let new = new.cloned().collect();
+        self.said = remarks.into_iter().collect();
+        new
     }
 }
 
@@ -112,17 +112,32 @@ pub(super) fn base() -> String {
     BASE.iter().map(|(_, text)| *text).collect()
 }
 
+/// Compiled rules, and the files from which they were compiled.
+#[derive(Debug)]
+pub(super) struct LoadedRules {
+    /// The rules, if no file has an error.
+    pub(super) compilation: Compilation,
+    /// The files in order, without base files.
+    pub(super) files: Vec<RuleFile>,
+}
+
 /// Loads and compiles the configured rules, or the built-in ones. The report names the paths that
 /// were left out.
 ///
 /// # Errors
 /// The report, if a file cannot be read or if the configured paths lead to no file at all.
-pub(super) fn load(config: &Config) -> Result<Compilation, Report> {
+pub(super) fn load(config: &Config) -> Result<LoadedRules, Report> {
     let (files, missing) = files(config)?;
-    let mut compilation = compile(files, config);
+    let mut compilation = compile(files.clone(), config);
     let reports = missing.iter().map(|path| left_out(path));
     compilation.report.files.splice(0..0, reports);
-    Ok(compilation)
+    Ok(LoadedRules { compilation, files })
+}
+
+/// The built-in rules that apply if the configuration names none.
+pub(super) fn built_in() -> Vec<RuleFile> {
+    let file = |(name, text): &(&str, &str)| RuleFile::new(*name, *text);
+    BUILT_IN.iter().map(file).collect()
 }
 
 /// The configured rule files, or the built-in ones; and the configured paths that are left out
@@ -132,9 +147,36 @@ pub(super) fn load(config: &Config) -> Result<Compilation, Report> {
 /// # Errors
 /// The report, if a file cannot be read or if the configured paths lead to no file at all.
 pub(super) fn files(config: &Config) -> Result<(Vec<RuleFile>, Vec<PathBuf>), Report> {
-    let built_in = |(name, text): &(&str, &str)| RuleFile::new(*name, *text);
+    let Found {
+        files,
+        missing,
+        problems,
+    } = read_all(config);
+    if problems.is_empty() {
+        Ok((files, missing))
+    } else {
+        Err(Report::unreadable(problems))
+    }
+}
+
+/// What is at the configured paths.
+pub(super) struct Found {
+    /// The files that can be read, in order.
+    pub(super) files: Vec<RuleFile>,
+    /// The paths that are left out because they are not there.
+    missing: Vec<PathBuf>,
+    /// A problem for each path that cannot be read, or for each path if none leads to a file.
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Reads what [`files`] reads, and goes on behind a file that cannot be read.
+pub(super) fn read_all(config: &Config) -> Found {
     if config.rules_files.is_empty() {
-        return Ok((BUILT_IN.iter().map(built_in).collect(), Vec::new()));
+        return Found {
+            files: built_in(),
+            missing: Vec::new(),
+            problems: Vec::new(),
+        };
     }
     let optional = |path: &PathBuf| config.optional_rules_files.contains(path);
     let (mut files, mut missing, mut problems) = (Vec::new(), Vec::new(), Vec::new());
@@ -142,7 +184,7 @@ pub(super) fn files(config: &Config) -> Result<(Vec<RuleFile>, Vec<PathBuf>), Re
         let by_name = BUILT_IN.iter().chain([&HOST]);
         let mut by_name = by_name.filter(|(name, _)| path == Path::new(name));
         if let Some(file) = by_name.next() {
-            files.push(built_in(file));
+            files.push(RuleFile::new(file.0, file.1));
         } else if optional(path) && is_missing(path) {
             missing.push(path.clone());
         } else {
@@ -155,10 +197,10 @@ pub(super) fn files(config: &Config) -> Result<(Vec<RuleFile>, Vec<PathBuf>), Re
     if problems.is_empty() && files.is_empty() {
         problems.extend(config.rules_files.iter().map(|path| nothing(path)));
     }
-    if problems.is_empty() {
-        Ok((files, missing))
-    } else {
-        Err(Report::unreadable(problems))
+    Found {
+        files,
+        missing,
+        problems,
     }
 }
 
@@ -220,7 +262,7 @@ mod tests {
     }
 
     fn load_with(args: &Args) -> Result<Compilation, Report> {
-        load(&configuration(args).unwrap().config)
+        Ok(load(&configuration(args).unwrap().config)?.compilation)
     }
 
     #[test]
@@ -279,7 +321,7 @@ mod tests {
         fs::create_dir(directory.path().join("rules.d")).unwrap();
         fs::write(directory.path().join("rules.d/mine.yaml"), RULE).unwrap();
         assert!(watch.changed());
-        let set = load(&config).unwrap().set.unwrap();
+        let set = load(&config).unwrap().compilation.set.unwrap();
         assert_eq!(set.rules().len(), 1);
     }
 
@@ -354,14 +396,10 @@ mod tests {
         let set = |text: &str| rule_of(text, &[]).unwrap().set.unwrap();
         let both = set(&(rule("execs", "execve") + &rule("opens", "openat")));
         let mut remarks = RuleLog::default();
-        let (tally, new) = remarks.news(&both);
-        let expected = "2 rules from 1 file: 1 active, 1 inactive";
-        assert_eq!(tally.as_deref(), Some(expected));
+        let new = remarks.news(&both);
         assert_eq!(new, ["rule 'opens' is inactive: no events of type openat"]);
-        assert_eq!(remarks.news(&both), (None, Vec::new()));
-        let (tally, new) = remarks.news(&set(&rule("execs", "execve")));
-        assert_eq!(tally.as_deref(), Some("1 rule from 1 file: 1 active"));
-        assert!(new.is_empty());
-        assert_eq!(remarks.news(&both).1.len(), 1);
+        assert!(remarks.news(&both).is_empty());
+        assert!(remarks.news(&set(&rule("execs", "execve"))).is_empty());
+        assert_eq!(remarks.news(&both).len(), 1);
     }
 }

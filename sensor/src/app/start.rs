@@ -11,9 +11,16 @@ use telemetry::{Condition, Identity, Loaded, Telemetry};
 use tokio::runtime::Runtime;
 use tracing::{info, warn};
 
-use super::{metrics, observe::Running, options, record::RecordTo, rights};
+use super::{
+    gap::{Heartbeat, Moment},
+    metrics,
+    observe::Running,
+    options,
+    record::RecordTo,
+    rights,
+};
 use crate::{
-    lifecycle::{self, Request, Signals},
+    lifecycle::{self, Request, Signals, StateFolder},
     reports::{OutputReport, Server},
     sources::syscall::{
         self, SystemCalls,
@@ -35,6 +42,7 @@ pub(super) fn start(
     loaded: &config::Loaded,
     rules: Arc<RuleSet>,
     record: Option<RecordTo<'_>>,
+    state: Option<StateFolder>,
 ) -> anyhow::Result<Running> {
     let config = &loaded.config;
     let identity = Arc::new(Identity::new(config));
@@ -42,15 +50,9 @@ pub(super) fn start(
     let telemetry = Arc::new(Telemetry::new(Arc::clone(&identity)));
     telemetry.rules.set_profiling(config.sensor.rules.profile);
     let (signals, requests) = listen(config, &telemetry)?;
-    let outputs = match &record {
-        Some(record) if !record.writes_lines => Outputs::default(),
-        _ => Outputs::start(config, &identity)?,
-    };
+    let writes_lines = record.as_ref().is_none_or(|record| record.writes_lines);
+    let (outputs, report) = start_outputs(config, writes_lines, &identity, &telemetry)?;
     let control = outputs.control();
-    let report = OutputReport::new(control.clone());
-    report.connect(&telemetry);
-    report.set_timeout(config.output_timeout.0);
-    telemetry.health.require(Condition::OutputsWritable);
     let ledger = Arc::new(SystemCalls::ledger());
     let (taps, incoming) = mpsc::channel();
     let wider = record.as_ref().map(|record| record.requirements(&rules));
@@ -81,6 +83,7 @@ pub(super) fn start(
     let namespaces = options::metadata(config).runtimes.namespaces;
     let cgroups = syscall::options::cgroups(config, place.as_ref(), namespaces);
     syscall::confine(&mut capture, &cgroups)?;
+    let attached = Moment::now();
     let lineage = lineage(config, &rules, &counters);
     let kernel = Arc::new(counts);
     let releases = Arc::<ReleaseCounts>::default();
@@ -94,6 +97,7 @@ pub(super) fn start(
         marker: Arc::clone(&marker),
     };
     metrics::connect(&telemetry, sources);
+    let broken = metrics::broken_rules(&telemetry);
     let (domains, resolver) = start_resolver(config, &rules, &counters)?;
     let parts = PipelineParts {
         rules,
@@ -118,6 +122,7 @@ pub(super) fn start(
     metrics::figures(&telemetry, feed.figures());
     rights::give_up(config, &identity);
     lifecycle::give_back();
+    let heartbeat = Heartbeat::new(&identity.boot_id, attached, &ledger);
     Ok(Running {
         feed,
         telemetry,
@@ -132,10 +137,33 @@ pub(super) fn start(
         programs,
         wider,
         recording,
+        state,
+        heartbeat,
+        attached,
+        broken,
         requests,
         _signals: signals,
         _runtime: runtime,
     })
+}
+
+/// The outputs, and what the sensor says of them; a sensor that writes no lines has none.
+fn start_outputs(
+    config: &Config,
+    writes_lines: bool,
+    identity: &Arc<Identity>,
+    telemetry: &Arc<Telemetry>,
+) -> anyhow::Result<(Outputs, OutputReport)> {
+    let outputs = if writes_lines {
+        Outputs::start(config, identity)?
+    } else {
+        Outputs::default()
+    };
+    let report = OutputReport::new(outputs.control());
+    report.connect(telemetry);
+    report.set_timeout(config.output_timeout.0);
+    telemetry.health.require(Condition::OutputsWritable);
+    Ok((outputs, report))
 }
 
 /// Receives signals, and makes a request of a panic.

@@ -10,7 +10,7 @@ mod text;
 use std::io::{self, Write};
 
 use anyhow::bail;
-use config::{AppendOutput, Config, Inputs, Loaded, load, print};
+use config::{AppendOutput, BrokenRules, Config, Inputs, Loaded, load, print};
 use falco_rules::Source as _;
 
 use crate::{
@@ -49,6 +49,8 @@ pub fn configuration(args: &Args) -> anyhow::Result<Loaded> {
     if !args.rules.is_empty() {
         config.rules_files.clone_from(&args.rules);
         config.optional_rules_files.clear();
+        // Somebody who names files on the command line waits for the answer.
+        config.sensor.rules.broken = BrokenRules::Stop;
     }
     if let Some(format) = &args.print {
         append(config, format);

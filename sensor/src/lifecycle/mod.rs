@@ -1,4 +1,4 @@
-//! From start to stop: signals, one instance, fewer rights, panics, changed files.
+//! From start to stop: signals, one instance, fewer rights, panics, changed files, state folder.
 
 mod instance;
 mod lock_down;
@@ -6,6 +6,7 @@ mod memory;
 mod panics;
 mod pid_file;
 mod signals;
+mod state_folder;
 mod watch;
 
 pub use instance::{Instance, InstanceError};
@@ -14,4 +15,5 @@ pub(crate) use memory::{give_back, keep_large_apart};
 pub use panics::{install as install_panic_hook, panicked, set_patience};
 pub use pid_file::PidFile;
 pub use signals::{Request, Signals};
+pub use state_folder::{StateError, StateFolder};
 pub use watch::Watch;

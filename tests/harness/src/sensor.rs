@@ -125,9 +125,13 @@ impl Setup {
         // process id is not enough for the name: there is one such lock in a network namespace,
         // which two pid namespaces can share.
         let instance = dir.path().display();
-        setup
-            .options
-            .insert(0, format!("sensor.instance=test{instance}"));
+        setup.options.splice(
+            0..0,
+            [
+                format!("sensor.instance=test{instance}"),
+                format!("sensor.state_dir={instance}"),
+            ],
+        );
         let path = |name| dir.path().join(name);
         let mut config = String::new();
         let log = setup.log.unwrap_or_else(|| path("events.json"));

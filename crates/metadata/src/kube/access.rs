@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hyper::header::{HeaderValue, InvalidHeaderValue, USER_AGENT};
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -60,7 +61,67 @@ impl Access {
         // The tasks have pauses and time limits of their own.
         config.default_retry = false;
         config.read_timeout = None;
+        let agent = user_agent(&self.node).map_err(|e| Failure::other("User-Agent", &e))?;
+        config.headers.push((USER_AGENT, agent));
         let client = Client::try_from(config).map_err(|e| Failure::other("client", &e))?;
         Ok(Api::new(client, &self.node, options))
+    }
+}
+
+/// What the requests call themselves, `sensor/VERSION (NODE)`: audit rules can name the sensor, and
+/// the server's log says which node asks.
+fn user_agent(node: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    format!("sensor/{} ({node})", env!("CARGO_PKG_VERSION")).try_into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead as _, BufReader, Write as _},
+        net::TcpListener,
+        thread,
+    };
+
+    use super::*;
+    use crate::kube::api::Version;
+
+    #[test]
+    fn requests_name_the_sensor_its_version_and_its_node() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let lines = lines.map(Result::unwrap);
+            let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+            let refusal = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(refusal.as_bytes()).unwrap();
+            head
+        });
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kubeconfig");
+        let kubeconfig = format!(
+            "{{apiVersion: v1, kind: Config, current-context: c,
+            clusters: [{{name: c, cluster: {{server: 'http://{address}'}}}}],
+            contexts: [{{name: c, context: {{cluster: c, user: u}}}}],
+            users: [{{name: u, user: {{token: t}}}}]}}"
+        );
+        std::fs::write(&path, kubeconfig).unwrap();
+        let options = KubeOptions {
+            access: KubeAccess::Kubeconfig(path),
+            node: Some("node-1".into()),
+            ..KubeOptions::default()
+        };
+        let access = Access::new(&options).unwrap().unwrap();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        let answer = runtime.block_on(async {
+            let api = access.api(&options).await?;
+            api.list(&Version::FromCache).await
+        });
+        assert!(matches!(answer, Err(Failure::Unauthorized)));
+        let agent = format!("user-agent: sensor/{} (node-1)", env!("CARGO_PKG_VERSION"));
+        let head = server.join().unwrap();
+        assert!(head.contains(&agent), "{head:?}");
     }
 }

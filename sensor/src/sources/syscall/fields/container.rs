@@ -9,6 +9,7 @@ use bumpalo::{Bump, collections::String};
 use metadata::{Container, ContainerState, Mount, label};
 
 use super::{Argument, ArgumentKind, Context, Field, Needs, Type, Value};
+use crate::sources::syscall::event::task_flag;
 
 const fn of_containers(
     name: &'static str,
@@ -110,6 +111,12 @@ pub(super) static FIELDS: &[Field] = &[
         Type::Bool,
         "Whether the container shares the host's pid namespace; false outside of containers.",
         |c, _| flag(c, |container| container.host_pid),
+    ),
+    of_containers(
+        "proc.is_container_runtime",
+        Type::Bool,
+        "Whether the process is in the container's cgroup and not in its pid namespace, as `runc init` is on the way into the container; false outside of containers, null where the container shares the host's pid namespace or nothing is known of it (not in Falco).",
+        |c, _| is_runtime(c),
     ),
     of_containers(
         "container.host_ipc",
@@ -344,6 +351,20 @@ fn pairs<'a>(labels: &[(Box<str>, Box<str>)], arena: &'a Bump) -> &'a str {
         }
     }
     out.into_bump_str()
+}
+
+/// Whether the process of a container's cgroup is in the initial pid namespace although the container
+/// has one of its own. A process of the container cannot get there by its name, arguments or program.
+/// (One with the rights of the host can join the namespace: no rule should leave out such events.)
+fn is_runtime(c: &Context<'_>) -> Value<'static> {
+    let is_outside = c.event.task.flags & task_flag::INITIAL_PID_NS != 0;
+    match &c.container {
+        ContainerState::Known(container) if container.host_pid == Some(false) => {
+            Value::Bool(is_outside)
+        }
+        ContainerState::Known(_) | ContainerState::Unknown(_) if is_outside => Value::Absent,
+        _ => Value::Bool(false),
+    }
 }
 
 #[cfg(test)]

@@ -256,3 +256,27 @@ fn the_first_process_of_a_pid_namespace_has_no_session_leader() {
     record.task.flags &= !task_flag::INITIAL_PID_NS;
     assert_eq!(name(&record), "");
 }
+
+#[test]
+fn a_process_that_copies_the_look_of_runc_init_is_not_the_runtimes() {
+    let field = "proc.is_container_runtime";
+    let mut runtime = RecordBuilder::exec("", &["runc", "init"]);
+    runtime.exec.flags |= sensor_ebpf::exec_flag::MEMFD;
+    let mut copy = runtime.clone();
+    copy.task.flags &= !task_flag::INITIAL_PID_NS;
+    copy.task.vtgid = copy.task.tgid;
+    let with = |host_pid| Container { host_pid, ..demo() };
+    let of = |record: &RecordBuilder, host_pid| {
+        let container = with(host_pid);
+        text_of(record, ContainerState::Known(&container), field)
+    };
+    assert_eq!(of(&runtime, Some(false)), "true");
+    assert_eq!(of(&copy, Some(false)), "false");
+    for unsure in [Some(true), None] {
+        assert_eq!(of(&runtime, unsure), "<NA>");
+        assert_eq!(of(&copy, unsure), "false");
+    }
+    let unknown = ContainerState::Unknown(id(ID));
+    assert_eq!(text_of(&runtime, unknown, field), "<NA>");
+    assert_eq!(text_of(&runtime, ContainerState::Host, field), "false");
+}

@@ -218,9 +218,8 @@ fn replay(chunks: &[Vec<u8>], rules: &Arc<RuleSet>) -> (String, super::Played) {
             started.as_mut().unwrap().play(frame, &mut lines).unwrap();
         }
     }
-    let player = started.unwrap();
-    let played = player.played().clone();
-    (String::from_utf8(lines.to_vec()).unwrap(), played)
+    let lines = String::from_utf8(lines.to_vec()).unwrap();
+    (lines, started.unwrap().played().clone())
 }
 
 /// Events of each kind and in each place, whose processes run programs of each other.
