@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result, bail};
 pub(crate) use self::red::FailedTest;
 use self::red::run_tests;
 use crate::{
-    build, companion, fuzz,
+    build, cluster, companion, fuzz,
     machine::Machine,
     setup,
-    shell::{cargo, is_root, root, run as execute, say, workspace_cargo},
+    shell::{as_the_tests, cargo, run as execute, say, workspace_cargo},
     vm,
 };
 
@@ -47,6 +47,7 @@ const STEPS: &[Step] = &[
     ("docs", |_, _| docs()),
     ("release", |_, _| build::sensor(Machine::host()).map(drop)),
     ("integration", integration),
+    ("cluster", cluster),
     ("vm", |_, red| vm::short(red)),
     ("fuzz", |_, _| fuzz::run(&fuzz::Arguments::default())),
 ];
@@ -195,18 +196,23 @@ fn integration(arguments: &Arguments, red: &mut Vec<FailedTest>) -> Result<()> {
     companion.finish().and(outcome)
 }
 
+/// The tests in a real Kubernetes, which the step `integration` leaves out: each is ignored.
+fn cluster(arguments: &Arguments, red: &mut Vec<FailedTest>) -> Result<()> {
+    let Some(materials) = cluster::materials()? else {
+        return Ok(());
+    };
+    let mut test = integration_tests();
+    test.args(["--test", "cluster", "--", "--ignored", "--skip=::open::"]);
+    // One that waits on a quiet node, and the others, which share a cluster.
+    test.arg("--test-threads=2").args(&arguments.filter);
+    materials.name_to(&mut test);
+    run_tests(test, red)
+}
+
 /// The command that runs integration tests, as root.
 fn integration_tests() -> Command {
-    let mut test = workspace_cargo("test", &["--no-fail-fast"]);
-    if !is_root() {
-        // Cargo runs as the user, and the tests as root.
-        let target = env!("TARGET").to_uppercase().replace('-', "_");
-        test.env(
-            format!("CARGO_TARGET_{target}_RUNNER"),
-            "sudo --preserve-env",
-        );
-    }
-    test.current_dir(root());
+    let mut test = as_the_tests("test");
+    test.arg("--no-fail-fast");
     test
 }
 
