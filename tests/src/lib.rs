@@ -19,6 +19,7 @@ pub mod cluster;
 pub mod cri;
 pub mod engine;
 pub mod enricher;
+pub mod names;
 pub mod proxy;
 pub mod terminal;
 pub mod testbed;

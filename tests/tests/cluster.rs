@@ -3,12 +3,12 @@
 //! `cargo xtask test cluster` builds the cluster's programs and the sensor's image, and runs these
 //! tests; they share one cluster, and one of them has a cluster of its own, in which nothing happens.
 
+#[path = "cluster/quiet.rs"]
+mod a_quiet_node;
 #[path = "cluster/faults.rs"]
 mod faults;
 #[path = "cluster/install.rs"]
 mod install;
-#[path = "cluster/quiet.rs"]
-mod quiet;
 #[path = "cluster/rights.rs"]
 mod rights;
 #[path = "cluster/rules.rs"]

@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest as _, Sha256};
 
@@ -157,12 +157,8 @@ fn version(module: &Path) -> Result<(String, String)> {
     }
     let version = version.context("go.mod does not name k8s.io/kubernetes")?;
     let hash = hash.finalize();
-    let short: String = hash
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let name = format!("{version}-{}-{short}", env::consts::ARCH);
+    let short = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
+    let name = format!("{version}-{}-{short:08x}", env::consts::ARCH);
     Ok((version, name))
 }
 
@@ -176,6 +172,8 @@ fn kubernetes(module: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use anyhow::ensure;
+
     use super::*;
 
     #[test]

@@ -32,13 +32,17 @@ fn run() -> Result<()> {
         let settings = command
             .get_envs()
             .filter_map(|(key, value)| Some((key, value?)));
-        let settings: String = settings
-            .map(|(key, value)| format!("{}={} ", key.display(), value.display()))
+        let settings: Vec<_> = settings
+            .map(|(key, value)| format!("{}={}", key.display(), value.display()))
             .collect();
         let file = dir.join(name);
         fs::write(
             &file,
-            format!("#!/bin/sh\n{settings}exec {} \"$@\"\n", words.join(" ")),
+            format!(
+                "#!/bin/sh\n{} exec {} \"$@\"\n",
+                settings.join(" "),
+                words.join(" ")
+            ),
         )?;
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
     }

@@ -17,6 +17,8 @@ use super::{
 pub(super) const ADDRESS: &str = "10.99.0.1";
 /// Address of the Service `kubernetes`. The first node has it too, so that no kube-proxy is needed.
 pub(super) const SERVICE: &str = "10.96.0.1";
+/// Address of the name server, another one of the first node.
+pub(super) const NAMES: &str = "10.96.0.10";
 /// How long a part may take to start, on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 

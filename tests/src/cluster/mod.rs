@@ -26,7 +26,7 @@ use self::{
     pki::Pki,
     space::{Guard, Part, run},
 };
-use crate::testbed;
+use crate::{names::NameServer, testbed};
 
 /// How long a cluster may take for what it is asked for.
 pub const PATIENCE: Duration = Duration::from_mins(2);
@@ -38,6 +38,7 @@ pub struct Cluster {
     dir: PathBuf,
     programs: PathBuf,
     pki: Pki,
+    names: NameServer,
     nodes: Mutex<Vec<Node>>,
     parts: Mutex<Parts>,
     /// The last member, so that it is dropped last.
@@ -73,6 +74,10 @@ impl Cluster {
         let pki = control::certificates(&dir.join("pki"))?;
         let first = Node::new(1, &name, &dir)?;
         first.first_network()?;
+        let names = NameServer::default();
+        let server = names.clone();
+        let address = format!("{}:53", control::NAMES);
+        first.space.within(move || server.start(&address))?;
         let etcd = control::etcd(&first.space)?;
         let server = control::api_server(&first.space, &programs, &pki)?;
         let mut others = vec![etcd];
@@ -97,6 +102,7 @@ impl Cluster {
             dir,
             programs,
             pki,
+            names,
             nodes: Mutex::new(all),
             parts: Mutex::new(Parts {
                 server: Some(server),
@@ -127,6 +133,12 @@ impl Cluster {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The name server of the pods, which knows the names that a test gives it.
+    #[must_use]
+    pub fn names(&self) -> &NameServer {
+        &self.names
     }
 
     /// `/var/log` of a node.
@@ -185,12 +197,12 @@ impl Cluster {
         run(command.args(args))
     }
 
-    /// Stops the API server.
+    /// Kills the API server, which would wait for its clients otherwise.
     ///
     /// # Errors
-    /// If it does not stop.
+    /// If it cannot be killed.
     pub fn stop_api_server(&self) -> Result<()> {
-        lock(&self.parts).server.take().map_or(Ok(()), Part::stop)
+        lock(&self.parts).server.take().map_or(Ok(()), Part::kill)
     }
 
     /// Starts the API server again, and waits until it is ready.

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::Result;
 
 use super::{
-    control::{ADDRESS, PATIENCE, SERVICE, server},
+    control::{ADDRESS, NAMES, PATIENCE, SERVICE, server},
     pki::{Pki, Subject},
     space::{Part, Space, run},
 };
@@ -40,6 +40,7 @@ impl Node {
         self.space.shell(&format!(
             "ip link add node type veth peer name other; ip link set other up; ip link set node up\n\
              ip addr add {ADDRESS}/24 dev node; ip addr add {SERVICE}/32 dev node\n\
+             ip addr add {NAMES}/32 dev node\n\
              ip route add default dev node"
         ))
     }
@@ -152,7 +153,7 @@ oom_score = 0
                  containerRuntimeEndpoint: unix://{SOCKET}\noomScoreAdj: 0\nenforceNodeAllocatable: []\n\
                  evictionHard: {{memory.available: 50Mi, nodefs.available: 1%, imagefs.available: 1%}}\n\
                  imageGCHighThresholdPercent: 100\nimageGCLowThresholdPercent: 99\n\
-                 clusterDomain: cluster.local\nresolvConf: \"\"\nsyncFrequency: 5s\n\
+                 clusterDomain: cluster.local\nclusterDNS: [{NAMES}]\nresolvConf: \"\"\nsyncFrequency: 5s\n\
                  volumePluginDir: {dir}/volume-plugins\nstaticPodPath: {dir}/static-pods\n",
                 ca = pki.file("ca.crt").display(),
                 crt = file("crt"),

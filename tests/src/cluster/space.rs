@@ -2,13 +2,15 @@
 
 use std::{
     fs::{self, File},
+    os::fd::AsFd as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testbed/space.sh");
 /// How long the end of a process may take before it is killed.
@@ -61,6 +63,19 @@ impl Space {
         let mut command = Command::new(self.dir.join("enter"));
         command.arg(program).current_dir("/").stdin(Stdio::null());
         command
+    }
+
+    /// Calls a function in a thread that is in the network namespace.
+    pub(super) fn within(&self, call: impl FnOnce() + Send + 'static) -> Result<()> {
+        let namespace = File::open(format!("/proc/{}/ns/net", self.pid()))?;
+        let thread = thread::spawn(move || {
+            let kind = Some(LinkNameSpaceType::Network);
+            move_into_link_name_space(namespace.as_fd(), kind)?;
+            call();
+            anyhow::Ok(())
+        });
+        let done = thread.join();
+        done.map_err(|_| anyhow!("a call in the network namespace panicked"))?
     }
 
     /// Runs commands of a shell, which must succeed.
@@ -117,6 +132,13 @@ impl Part {
             }
             thread::sleep(Duration::from_millis(50));
         }
+        Ok(())
+    }
+
+    /// Kills the program.
+    pub(super) fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
         Ok(())
     }
 

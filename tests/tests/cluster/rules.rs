@@ -15,7 +15,8 @@ const BROKEN: &str = "- rule: A tick\n  desc: A program of a ticker.\n  conditio
 impl Shared {
     /// Gives the sensor these rules beside the shipped ones.
     fn set_rules(&self, text: &str) -> Result<()> {
-        let indented: String = text.lines().map(|line| format!("    {line}\n")).collect();
+        let indented: Vec<_> = text.lines().map(|line| format!("    {line}\n")).collect();
+        let indented = indented.concat();
         self.cluster.apply(&format!(
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: sensor-custom-rules, namespace: sensor}}\n\
              data:\n  custom.yaml: |\n{indented}"

@@ -26,9 +26,10 @@ pub(crate) struct Ticks {
 impl<'a> Ticker<'a> {
     /// Starts the pod, and waits until some of its lines are written.
     pub(crate) fn start(shared: &'a Shared, name: &'static str) -> Result<Self> {
+        // On its node at once: after an outage of the API server the scheduler may wait for a minute.
         shared.cluster.apply(&format!(
             "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n  labels: {{app: {name}}}\n\
-             spec:\n  restartPolicy: Never\n  terminationGracePeriodSeconds: 1\n  containers:\n\
+             spec:\n  nodeName: node1\n  restartPolicy: Never\n  terminationGracePeriodSeconds: 1\n  containers:\n\
              \x20   - name: main\n      image: docker.io/testbed/tools:1\n      command: [sh, -c]\n\
              \x20     args: ['i=0; while :; do i=$((i+1)); /bin/true tick $i; sleep 0.02; done']\n"
         ))?;
