@@ -17,3 +17,5 @@ mod rules;
 mod shared;
 #[path = "cluster/ticker.rs"]
 mod ticker;
+#[path = "cluster/two_nodes.rs"]
+mod two_nodes;

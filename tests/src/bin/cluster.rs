@@ -4,7 +4,7 @@
 use std::{env, fs, os::unix::fs::PermissionsExt as _, process::ExitCode};
 
 use anyhow::{Context as _, Result};
-use tests::cluster::Cluster;
+use tests::cluster::{Cluster, Nodes};
 
 fn main() -> ExitCode {
     match run() {
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let image = env::var_os("SENSOR_IMAGE").context("`cargo xtask cluster` sets SENSOR_IMAGE")?;
-    let cluster = Cluster::start(1, image.as_ref())?;
+    let cluster = Cluster::start(Nodes::Machine, image.as_ref())?;
     let dir = cluster.dir();
     for (name, command) in [
         ("kubectl", cluster.kubectl_command()),

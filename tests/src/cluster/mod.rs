@@ -33,6 +33,15 @@ pub const PATIENCE: Duration = Duration::from_mins(2);
 /// Images of pods, beside the sensor's: archives of [`testbed::images`].
 const IMAGES: [&str; 3] = ["pause", "tools", "busybox"];
 
+/// What the nodes of a cluster are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nodes {
+    /// One node, which the whole machine is: its sensor sees the containers of other nodes, too.
+    Machine,
+    /// So many nodes, 1 or 2, each of them in the cgroup of a container, as kind makes them.
+    Containers(usize),
+}
+
 /// A running cluster. Everything ends when this value is dropped, or when the test is killed.
 pub struct Cluster {
     dir: PathBuf,
@@ -57,12 +66,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Cluster {
-    /// Starts a cluster of so many nodes (1 or 2) that have an image, an archive, and waits until
-    /// the nodes are ready.
+    /// Starts a cluster of nodes that have an image, an archive, and waits until the nodes are ready.
     ///
     /// # Errors
     /// If `SENSOR_CLUSTER` is not set, or a part does not start.
-    pub fn start(nodes: usize, image: &Path) -> Result<Self> {
+    pub fn start(kind: Nodes, image: &Path) -> Result<Self> {
         let programs: PathBuf = env::var_os("SENSOR_CLUSTER")
             .context("`cargo xtask test cluster` builds the programs and sets SENSOR_CLUSTER")?
             .into();
@@ -72,7 +80,7 @@ impl Cluster {
         fs::create_dir_all(&dir)?;
         let guard = Guard::start(&name, &dir)?;
         let pki = control::certificates(&dir.join("pki"))?;
-        let first = Node::new(1, &name, &dir)?;
+        let first = Node::new(1, kind, &name, &dir)?;
         first.first_network()?;
         let names = NameServer::default();
         let server = names.clone();
@@ -83,11 +91,12 @@ impl Cluster {
         let mut others = vec![etcd];
         others.extend(control::controllers(&first.space, &programs, &pki)?);
         let mut all = vec![first];
-        if nodes == 2 {
-            let second = Node::new(2, &name, &dir)?;
+        if kind == Nodes::Containers(2) {
+            let second = Node::new(2, kind, &name, &dir)?;
             second.second_network(&all[0])?;
             all.push(second);
         }
+        let nodes = all.len();
         let images = testbed::images();
         for (node, number) in all.iter_mut().zip(1..) {
             node.start_containerd(number)?;
@@ -96,7 +105,7 @@ impl Cluster {
                 node.ctr(&["image", "import", &archive.to_string_lossy()])?;
             }
             node.ctr(&["image", "import", &image.to_string_lossy()])?;
-            node.start_kubelet(number, &name, &programs, &pki)?;
+            node.start_kubelet(number, &programs, &pki)?;
         }
         let cluster = Self {
             dir,

@@ -3,8 +3,10 @@
 use std::{fs, path::Path};
 
 use anyhow::Result;
+use harness::container;
 
 use super::{
+    Nodes,
     control::{ADDRESS, NAMES, PATIENCE, SERVICE, server},
     pki::{Pki, Subject},
     space::{Part, Space, run},
@@ -15,20 +17,26 @@ const SOCKET: &str = "/run/containerd/containerd.sock";
 
 /// A node of the cluster.
 pub(super) struct Node {
-    pub(super) name: String,
+    name: String,
+    cgroup: String,
     pub(super) space: Space,
     containerd: Option<Part>,
     kubelet: Option<Part>,
 }
 
 impl Node {
-    /// Makes the namespaces of the node with this number, from 1 on. Its cgroup lies below that of
-    /// the cluster as that of a node of kind lies below `/docker`.
-    pub(super) fn new(number: usize, cgroup: &str, dir: &Path) -> Result<Self> {
+    /// Makes the namespaces of the node with this number, from 1 on, and its cgroup below that of the
+    /// cluster.
+    pub(super) fn new(number: usize, kind: Nodes, cluster: &str, dir: &Path) -> Result<Self> {
         let name = format!("node{number}");
-        let space = Space::new(&cgroup_of(cgroup, &name), &dir.join(&name))?;
+        let cgroup = match kind {
+            Nodes::Machine => format!("{cluster}/{name}"),
+            Nodes::Containers(_) => format!("{cluster}/docker/{}", container::id()),
+        };
+        let space = Space::new(&cgroup, &dir.join(&name))?;
         Ok(Self {
             name,
+            cgroup,
             space,
             containerd: None,
             kubelet: None,
@@ -124,7 +132,6 @@ oom_score = 0
     pub(super) fn start_kubelet(
         &mut self,
         number: usize,
-        cgroup: &str,
         programs: &Path,
         pki: &Pki,
     ) -> Result<()> {
@@ -158,7 +165,7 @@ oom_score = 0
                 ca = pki.file("ca.crt").display(),
                 crt = file("crt"),
                 key = file("key"),
-                root = cgroup_of(cgroup, name),
+                root = self.cgroup,
             ),
         )?;
         fs::create_dir_all(format!("{dir}/static-pods"))?;
@@ -178,8 +185,4 @@ oom_score = 0
 /// The address of the node with this number.
 fn address(number: usize) -> String {
     format!("10.99.0.{number}")
-}
-
-fn cgroup_of(cluster: &str, node: &str) -> String {
-    format!("{cluster}/{node}")
 }

@@ -4,7 +4,7 @@
 use std::{fs, thread, time::Duration};
 
 use anyhow::{Result, ensure};
-use tests::cluster::Cluster;
+use tests::cluster::{Cluster, Nodes};
 
 use crate::shared::{image, overlay};
 
@@ -14,7 +14,7 @@ const QUIET: Duration = Duration::from_mins(5);
 #[test]
 #[ignore = "`cargo xtask test cluster` runs it"]
 fn has_no_line_in_the_log_and_no_broken_stream_for_300_seconds() -> Result<()> {
-    let cluster = Cluster::start(1, &image()?)?;
+    let cluster = Cluster::start(Nodes::Containers(1), &image()?)?;
     cluster.kubectl(&["apply", "-k", &overlay("privileged")])?;
     let status = [
         "-n",

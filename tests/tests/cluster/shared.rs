@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use tests::cluster::{Cluster, until};
+use tests::cluster::{Cluster, Nodes, until};
 
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -32,7 +32,7 @@ pub(crate) struct Shared {
 pub(crate) fn cluster(how: Installed) -> Result<MutexGuard<'static, Shared>> {
     static SHARED: OnceLock<Result<Mutex<Shared>, String>> = OnceLock::new();
     let shared = SHARED.get_or_init(|| {
-        let cluster = image().and_then(|image| Cluster::start(1, &image));
+        let cluster = image().and_then(|image| Cluster::start(Nodes::Machine, &image));
         let shared = cluster.map(|cluster| Shared {
             cluster,
             installed: Installed::No,
@@ -170,7 +170,8 @@ impl Shared {
     }
 }
 
-fn lines(file: &Path, text: &str) -> Result<Vec<Value>> {
+/// The whole lines of a file that contain a text.
+pub(crate) fn lines(file: &Path, text: &str) -> Result<Vec<Value>> {
     let all = match File::open(file) {
         Ok(_) => fs::read_to_string(file)?,
         Err(_) => return Ok(Vec::new()),
