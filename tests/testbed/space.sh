@@ -63,10 +63,12 @@ case $what in
     for root in $(roots); do mkdir -p "$root/$name"; procs=$root/$name/parts/cgroup.procs; done
     mkdir -p "${procs%/*}" "$dir"
     echo $$ > "$procs"
-    # All controllers for the pods below (cgroup v2).
+    # All controllers for the pods below, on each level (cgroup v2).
     if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
-      for root in /sys/fs/cgroup "/sys/fs/cgroup/$name"; do
-        for p in $(cat "$root/cgroup.controllers"); do echo "+$p" > "$root/cgroup.subtree_control" || true; done
+      path=/sys/fs/cgroup
+      for part in "" ${name//\// }; do
+        path=$path${part:+/$part}
+        for p in $(cat "$path/cgroup.controllers"); do echo "+$p" > "$path/cgroup.subtree_control" || true; done
       done
     fi
     export procs

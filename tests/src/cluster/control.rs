@@ -126,6 +126,11 @@ pub(super) fn controllers(space: &Space, programs: &Path, pki: &Pki) -> Result<[
     let more = [
         "--use-service-account-credentials=true".to_owned(),
         "--allocate-node-cidrs=false".to_owned(),
+        // Otherwise the controllers make a folder below /usr.
+        format!(
+            "--flex-volume-plugin-dir={}/volume-plugins",
+            space.dir().display()
+        ),
         format!(
             "--service-account-private-key-file={}",
             path("accounts.key")

@@ -206,7 +206,16 @@ fn cluster(arguments: &Arguments, red: &mut Vec<FailedTest>) -> Result<()> {
     // One that waits on a quiet node, and the others, which share a cluster.
     test.arg("--test-threads=2").args(&arguments.filter);
     materials.name_to(&mut test);
-    run_tests(test, red)
+    let outcome = run_tests(test, red);
+    red.iter_mut().for_each(repeat_in_a_cluster);
+    outcome
+}
+
+/// A test in a cluster is repeated by the step, which names the programs to the test.
+fn repeat_in_a_cluster(test: &mut FailedTest) {
+    if let Some((_, name)) = test.name.split_once("cluster: ") {
+        test.repeat = format!("cargo xtask test cluster --filter {name}");
+    }
 }
 
 /// The command that runs integration tests, as root.
@@ -219,6 +228,17 @@ fn integration_tests() -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_test_in_a_cluster_is_repeated_by_the_step() {
+        let mut red = FailedTest {
+            name: "cluster: faults::it_stays".to_owned(),
+            repeat: "cargo test".to_owned(),
+        };
+        repeat_in_a_cluster(&mut red);
+        let command = "cargo xtask test cluster --filter faults::it_stays";
+        assert_eq!(red.repeat, command);
+    }
 
     #[test]
     fn the_table_ends_with_each_red_test_and_the_command_that_repeats_it() {
