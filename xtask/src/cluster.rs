@@ -10,13 +10,15 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     image, setup,
-    shell::{as_the_tests, cache, command, has, left_out, output, root, run, say},
+    shell::{
+        as_root, cache, command, has, left_out, output, root, run, say, target, workspace_cargo,
+    },
 };
 
 /// Files that determine the programs.
@@ -56,9 +58,18 @@ pub(crate) fn keep() -> Result<()> {
     let Some(materials) = materials()? else {
         return Ok(());
     };
-    let mut cluster = as_the_tests("run");
-    cluster.args(["--quiet", "--bin", "cluster"]);
-    run(materials.name_to(&mut cluster))
+    run(&mut workspace_cargo("build", &["--bin", "cluster"]))?;
+    let settings = [
+        format!("SENSOR_CLUSTER={}", materials.programs.display()),
+        format!("SENSOR_IMAGE={}", materials.image.display()),
+        target().join("debug/cluster").display().to_string(),
+    ];
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    // Not `run`, which would print every few seconds that a cluster runs.
+    let mut cluster = as_root("env", &settings);
+    let status = cluster.status().context("cannot start the cluster")?;
+    ensure!(status.success(), "the cluster ended with {status}");
+    Ok(())
 }
 
 /// Builds what is missing. None, after a line that says why, where the machine lacks Go or etcd.
@@ -172,8 +183,6 @@ fn kubernetes(module: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::ensure;
-
     use super::*;
 
     #[test]

@@ -74,19 +74,6 @@ pub(crate) fn workspace_cargo(subcommand: &str, arguments: &[&str]) -> Command {
     cargo
 }
 
-/// A command of cargo whose program, a test for example, runs as root; cargo itself runs as the user.
-pub(crate) fn as_the_tests(subcommand: &str) -> Command {
-    let mut cargo = workspace_cargo(subcommand, &[]);
-    if !is_root() {
-        let target = env!("TARGET").to_uppercase().replace('-', "_");
-        cargo.env(
-            format!("CARGO_TARGET_{target}_RUNNER"),
-            "sudo --preserve-env",
-        );
-    }
-    cargo
-}
-
 /// Whether this process is root.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()

@@ -13,7 +13,7 @@ use crate::{
     build, cluster, companion, fuzz,
     machine::Machine,
     setup,
-    shell::{as_the_tests, cargo, run as execute, say, workspace_cargo},
+    shell::{cargo, is_root, root, run as execute, say, workspace_cargo},
     vm,
 };
 
@@ -220,8 +220,16 @@ fn repeat_in_a_cluster(test: &mut FailedTest) {
 
 /// The command that runs integration tests, as root.
 fn integration_tests() -> Command {
-    let mut test = as_the_tests("test");
-    test.arg("--no-fail-fast");
+    let mut test = workspace_cargo("test", &["--no-fail-fast"]);
+    if !is_root() {
+        // Cargo runs as the user, and the tests as root.
+        let target = env!("TARGET").to_uppercase().replace('-', "_");
+        test.env(
+            format!("CARGO_TARGET_{target}_RUNNER"),
+            "sudo --preserve-env",
+        );
+    }
+    test.current_dir(root());
     test
 }
 
