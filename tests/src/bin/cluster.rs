@@ -6,6 +6,11 @@ use std::{env, fs, os::unix::fs::PermissionsExt as _, process::ExitCode};
 use anyhow::{Context as _, Result};
 use tests::cluster::{Cluster, Nodes};
 
+const OVERLAY: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../deploy/kubernetes/overlays/privileged"
+);
+
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -48,7 +53,8 @@ fn run() -> Result<()> {
     }
     let dir = dir.display();
     println!("a cluster of one node, with the sensor's image; in another terminal, as root:");
-    println!("  {dir}/kubectl apply -k deploy/kubernetes/overlays/privileged");
+    // Whole, since a command starts at the root of the node's mount namespace.
+    println!("  {dir}/kubectl apply -k {OVERLAY}");
     println!("  {dir}/kubectl run hello --image=docker.io/testbed/tools:1 --restart=Never -- ls /");
     println!("  tail -f {dir}/node1/log/falco/falco-node1.log");
     println!("  {dir}/node1/enter ps -ef   # a command in the namespaces of the node");
