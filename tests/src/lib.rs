@@ -15,9 +15,11 @@
 //! They need root, and a sensor: `SENSOR_BIN`, or that of `cargo xtask build`.
 
 pub mod apiserver;
+pub mod cluster;
 pub mod cri;
 pub mod engine;
 pub mod enricher;
+pub mod names;
 pub mod proxy;
 pub mod terminal;
 pub mod testbed;

@@ -272,6 +272,13 @@ fn wait(answer: &Receiver<Value>) -> Value {
     answer
 }
 
+/// Makes the images of pods, once for all test beds; returns the folder of their archives.
+#[must_use]
+pub(crate) fn images() -> &'static Path {
+    run("images", Path::new(IMAGES), &["images"]);
+    Path::new(IMAGES)
+}
+
 fn run(name: &str, dir: &Path, args: &[&str]) {
     let output = Command::new(format!("{SCRIPTS}/containerd.sh"))
         .args(args)

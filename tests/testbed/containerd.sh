@@ -22,7 +22,7 @@ images() {
   mkdir -p "$TB_IMAGES"
   exec 9> "$TB_IMAGES/lock"; flock 9
   cd "$TB_IMAGES"
-  [ -f done.2 ] && return
+  [ -f done.3 ] && return
   printf '%s\n' '#include <signal.h>' '#include <unistd.h>' '#include <sys/wait.h>' \
     'static void bye(int s){(void)s;_exit(0);}' 'static void reap(int s){(void)s;while(waitpid(-1,0,WNOHANG)>0);}' \
     'int main(void){signal(SIGINT,bye);signal(SIGTERM,bye);signal(SIGCHLD,reap);for(;;)pause();}' > pause.c
@@ -41,7 +41,9 @@ images() {
   /usr/bin/python3 "$here/image.py" tools.tar docker.io/testbed/tools:1 "${add[@]}" \
     --add $'=root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/:/bin/sh\n:etc/passwd:644' \
     --add $'=root:x:0:\ncrew:x:1000:\n:etc/group:644' -- /bin/sleep 1000000
-  touch done.2
+  /usr/bin/python3 "$here/image.py" busybox.tar docker.io/testbed/busybox:1 --add "$(type -P busybox):bin/busybox" \
+    --add '->/bin/busybox:bin/sh' --add '->/bin/busybox:bin/wget' -- /bin/sh
+  touch done.3
 }
 
 config() {

@@ -5,90 +5,18 @@
     reason = "a test that cannot go on says so by a panic"
 )]
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    net::{Ipv4Addr, UdpSocket},
-    process::Command,
-    sync::{Arc, Mutex},
-    thread,
-    time::Duration,
-};
+use std::{fs, net::UdpSocket, process::Command, thread, time::Duration};
 
 use rustix::{
     mount::{MountPropagationFlags, mount_bind, mount_change},
     thread::UnshareFlags,
 };
 use serde_json::json;
-use tests::{Act, Event, Scene, Sensor, Setup, connects::tcp, programs, sensor::wait_for};
+use tests::{
+    Act, Event, Scene, Sensor, Setup, connects::tcp, names::NameServer, programs, sensor::wait_for,
+};
 
 const API: &str = "kubernetes.default.svc.cluster.local";
-
-/// What the server says about a name: its address, or nothing if it fails.
-type Zone = Arc<Mutex<BTreeMap<String, Option<Ipv4Addr>>>>;
-
-/// A name server on loopback, of the namespaces of this thread, that knows one zone.
-#[derive(Clone, Default)]
-struct Server {
-    zone: Zone,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-impl Server {
-    fn set(&self, name: &str, address: Option<[u8; 4]>) {
-        let address = address.map(Ipv4Addr::from);
-        self.zone.lock().unwrap().insert(name.to_owned(), address);
-    }
-
-    /// How often somebody has asked for a name.
-    fn asked(&self, name: &str) -> usize {
-        let asked = self.asked.lock().unwrap();
-        asked.iter().filter(|asked| *asked == name).count()
-    }
-
-    fn start(&self) {
-        let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
-        let server = self.clone();
-        thread::spawn(move || {
-            let mut query = [0; 512];
-            while let Ok((len, from)) = socket.recv_from(&mut query) {
-                let _ = socket.send_to(&server.answer(&query[..len]), from);
-            }
-        });
-    }
-
-    /// The answer to a query of one question (RFC 1035, section 4).
-    fn answer(&self, query: &[u8]) -> Vec<u8> {
-        let mut labels = Vec::new();
-        let mut at = 12;
-        while query[at] != 0 {
-            let len = usize::from(query[at]);
-            labels.push(String::from_utf8_lossy(&query[at + 1..=at + len]).to_lowercase());
-            at += 1 + len;
-        }
-        let name = labels.join(".");
-        let question = &query[12..at + 5];
-        let is_a = question[question.len() - 4..] == [0, 1, 0, 1];
-        if is_a {
-            self.asked.lock().unwrap().push(name.clone());
-        }
-        let (code, address) = match self.zone.lock().unwrap().get(&name) {
-            Some(Some(address)) => (0, is_a.then_some(*address)),
-            Some(None) => (2, None), // the server fails
-            None => (3, None),       // no such name
-        };
-        let mut answer = query[..2].to_vec();
-        answer.extend([0x81, 0x80 | code, 0, 1, 0, address.is_some().into()]);
-        answer.extend([0, 0, 0, 0]);
-        answer.extend(question);
-        if let Some(address) = address {
-            // The name of the question, type A, class IN, valid for 1 s.
-            answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4]);
-            answer.extend(address.octets());
-        }
-        answer
-    }
-}
 
 /// Moves this thread into namespaces of its own, with a loopback interface and a resolver that asks
 /// only the server on loopback.
@@ -175,10 +103,10 @@ fn a_rule_on_a_name_follows_the_addresses_of_the_name() {
     let test = thread::spawn(|| {
         let (scene, process) = (Scene::new(), "dom-follow");
         enter_namespaces(&scene);
-        let server = Server::default();
+        let server = NameServer::default();
         server.set(API, Some([192, 0, 2, 1]));
         server.set("second.test", Some([192, 0, 2, 3]));
-        server.start();
+        server.start("127.0.0.1:53");
         let sensor = Setup::of_the_machine()
             .rules(&rules(process))
             .option("sensor.dns.refresh", "1s")

@@ -1,30 +1,19 @@
 //! Debian's packages for guests, for peers and for other processors; the module downloads those
 //! that the cache lacks.
 
-use std::{env, path::PathBuf, process::Stdio};
+use std::{path::PathBuf, process::Stdio};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::{
     machine::Machine,
-    shell::{command, output, root},
+    shell::{cache, command, output, root},
 };
-
-/// The directory of the cache.
-fn cache() -> Result<PathBuf> {
-    if let Some(directory) = env::var_os("SENSOR_VM_CACHE") {
-        return Ok(directory.into());
-    }
-    let home = env::home_dir().context("no home directory: set SENSOR_VM_CACHE")?;
-    Ok(env::var_os("XDG_CACHE_HOME")
-        .map_or(home.join(".cache"), PathBuf::from)
-        .join("sensor-vm"))
-}
 
 fn script(machine: Machine, arguments: &[&str]) -> Result<String> {
     let mut script = command(root().join("xtask/debian/packages.sh"), &[]);
     script
-        .arg(cache()?)
+        .arg(cache("SENSOR_VM_CACHE", "sensor-vm")?)
         .arg(machine.debian())
         .args(arguments)
         .stderr(Stdio::inherit());

@@ -35,15 +35,34 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = Machine::host().target())]
     target: String,
     /// Name of the image
-    #[arg(long, default_value_t = format!("localhost/sensor:{}", env!("CARGO_PKG_VERSION")))]
+    #[arg(long, default_value_t = name())]
     name: String,
     /// The archive to write [default: target/image/sensor-VERSION-ARCH.oci.tar]
     #[arg(long)]
     output: Option<PathBuf>,
 }
 
-/// Builds and packs the sensor, and prints where the archive is.
+/// Builds and packs the sensor for this machine; returns the path of the archive.
+pub(crate) fn of_this_machine() -> Result<PathBuf> {
+    make(&Arguments {
+        binary: None,
+        target: Machine::host().target().to_owned(),
+        name: name(),
+        output: None,
+    })
+}
+
+/// The name of the image, as `deploy/` has it.
+fn name() -> String {
+    format!("localhost/sensor:{}", env!("CARGO_PKG_VERSION"))
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    make(arguments).map(drop)
+}
+
+/// Builds and packs the sensor, and prints where the archive is; returns its path.
+fn make(arguments: &Arguments) -> Result<PathBuf> {
     let machine = Machine::of_target(&arguments.target)?;
     let architecture = machine.debian();
     setup::run(setup::Arguments::default())?;
@@ -88,7 +107,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "more than {} MiB: look at what the binary links (cargo tree -p sensor -e normal)",
         LIMIT / 1024 / 1024
     );
-    Ok(())
+    Ok(file)
 }
 
 /// The time of every file in the image, in seconds since the epoch: `SOURCE_DATE_EPOCH`, or the

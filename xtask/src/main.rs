@@ -4,6 +4,7 @@
 mod bench;
 mod build;
 mod ci;
+mod cluster;
 mod companion;
 mod coverage;
 mod cross;
@@ -48,6 +49,8 @@ enum Command {
     Ci,
     /// Run the integration tests on other kernels, in QEMU
     Vm(vm::Arguments),
+    /// Start a real Kubernetes with the sensor's image, and end it when this command ends
+    Cluster,
     /// Run the unit and integration tests, and report which lines of the sensor they run
     Coverage,
     /// Keep a sensor of the whole machine until standard input ends, and report what it lost
@@ -82,6 +85,7 @@ fn run(command: Command) -> Result<()> {
         Command::Test(arguments) => test::run(&arguments),
         Command::Ci => ci::run(),
         Command::Vm(arguments) => vm::run(&arguments),
+        Command::Cluster => cluster::keep(),
         Command::Coverage => coverage::run(),
         Command::Companion => companion::keep(),
         Command::Fuzz(arguments) => fuzz::run(&arguments),

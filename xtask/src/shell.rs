@@ -25,6 +25,20 @@ pub(crate) fn target() -> PathBuf {
     }
 }
 
+/// A directory that all checkouts of this user share: that of a variable, or one of the user's cache.
+///
+/// # Errors
+/// If there is neither the variable nor a home directory.
+pub(crate) fn cache(variable: &str, name: &str) -> Result<PathBuf> {
+    if let Some(directory) = env::var_os(variable) {
+        return Ok(directory.into());
+    }
+    let home = env::home_dir().with_context(|| format!("no home directory: set {variable}"))?;
+    Ok(env::var_os("XDG_CACHE_HOME")
+        .map_or(home.join(".cache"), PathBuf::from)
+        .join(name))
+}
+
 /// A command in the workspace's directory.
 pub(crate) fn command(program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);

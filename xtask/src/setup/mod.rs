@@ -159,6 +159,13 @@ const XZ: Need = Need {
     met: || has("xz"),
 };
 
+/// Packages of a real Kubernetes, beside those of the tests.
+const CLUSTER: &[Need] = &[Need {
+    what: "a real Kubernetes keeps its objects in it",
+    package: "etcd-server",
+    met: || has("etcd"),
+}];
+
 /// Packages to build for arm64 on another processor.
 const CROSS_ARM64: &[Need] = &[
     Need {
@@ -205,6 +212,11 @@ pub(crate) fn install_peers() -> Result<()> {
 /// Installs the packages for `cargo xtask vm`.
 pub(crate) fn install_for_vm() -> Result<()> {
     packages::install(VM)
+}
+
+/// Installs the packages for a real Kubernetes.
+pub(crate) fn install_for_cluster() -> Result<()> {
+    packages::install(CLUSTER)
 }
 
 /// Installs the packages for guests with arm64.

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 pub(crate) use self::red::FailedTest;
 use self::red::run_tests;
 use crate::{
-    build, companion, fuzz,
+    build, cluster, companion, fuzz,
     machine::Machine,
     setup,
     shell::{cargo, is_root, root, run as execute, say, workspace_cargo},
@@ -47,6 +47,7 @@ const STEPS: &[Step] = &[
     ("docs", |_, _| docs()),
     ("release", |_, _| build::sensor(Machine::host()).map(drop)),
     ("integration", integration),
+    ("cluster", cluster),
     ("vm", |_, red| vm::short(red)),
     ("fuzz", |_, _| fuzz::run(&fuzz::Arguments::default())),
 ];
@@ -195,6 +196,28 @@ fn integration(arguments: &Arguments, red: &mut Vec<FailedTest>) -> Result<()> {
     companion.finish().and(outcome)
 }
 
+/// The tests in a real Kubernetes, which the step `integration` leaves out: each is ignored.
+fn cluster(arguments: &Arguments, red: &mut Vec<FailedTest>) -> Result<()> {
+    let Some(materials) = cluster::materials()? else {
+        return Ok(());
+    };
+    let mut test = integration_tests();
+    test.args(["--test", "cluster", "--", "--ignored", "--skip=::open::"]);
+    // One that waits on a quiet node, and the others, which share a cluster.
+    test.arg("--test-threads=2").args(&arguments.filter);
+    materials.name_to(&mut test);
+    let outcome = run_tests(test, red);
+    red.iter_mut().for_each(repeat_in_a_cluster);
+    outcome
+}
+
+/// A test in a cluster is repeated by the step, which names the programs to the test.
+fn repeat_in_a_cluster(test: &mut FailedTest) {
+    if let Some((_, name)) = test.name.split_once("cluster: ") {
+        test.repeat = format!("cargo xtask test cluster --filter {name}");
+    }
+}
+
 /// The command that runs integration tests, as root.
 fn integration_tests() -> Command {
     let mut test = workspace_cargo("test", &["--no-fail-fast"]);
@@ -213,6 +236,17 @@ fn integration_tests() -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_test_in_a_cluster_is_repeated_by_the_step() {
+        let mut red = FailedTest {
+            name: "cluster: faults::it_stays".to_owned(),
+            repeat: "cargo test".to_owned(),
+        };
+        repeat_in_a_cluster(&mut red);
+        let command = "cargo xtask test cluster --filter faults::it_stays";
+        assert_eq!(red.repeat, command);
+    }
 
     #[test]
     fn the_table_ends_with_each_red_test_and_the_command_that_repeats_it() {
