@@ -1,8 +1,7 @@
 //! `sensor explain`: why a rule matches an event, or does not; without events, what the rule needs.
 
 use std::{
-    fs::File,
-    io::{self, BufRead, BufReader, Write},
+    io::{self, Write},
     path::Path,
 };
 
@@ -14,7 +13,12 @@ use falco_rules::{
     WrittenEvent,
 };
 
-use super::{derived, inspect::refused, options, rules};
+use super::{
+    derived,
+    inspect::refused,
+    json_lines::{self, Contents},
+    options, rules,
+};
 use crate::{
     cases::shown,
     sources::syscall::{
@@ -113,19 +117,23 @@ impl Explanation<'_> {
     /// Explains the verdict on each event of a file.
     fn events(&self, file: &Path, out: &mut impl Write) -> anyhow::Result<()> {
         let context = || format!("cannot read {}", file.display());
-        let lines: Box<dyn BufRead> = if file == Path::new("-") {
-            Box::new(io::stdin().lock())
-        } else {
-            Box::new(BufReader::new(File::open(file).with_context(context)?))
+        let Contents::Lines(mut from) = json_lines::open(file)? else {
+            bail!(
+                "{}: a recording: `sensor replay` makes lines of it",
+                file.display()
+            );
         };
         let mut scratch = Scratch::default();
-        for (number, line) in (1..).zip(lines.lines()) {
-            let line = line.with_context(context)?;
-            if line.trim().is_empty() {
+        let mut line = Vec::new();
+        for number in 1.. {
+            if !json_lines::next_line(&mut *from, &mut line).with_context(context)? {
+                break;
+            }
+            if line.trim_ascii().is_empty() {
                 continue;
             }
-            match fields_of(&line) {
-                Ok(fields) => self.event(number, &fields, &mut scratch, out)?,
+            match json_lines::event(&line) {
+                Ok(event) => self.event(number, &event.fields, &mut scratch, out)?,
                 Err(reason) => writeln!(out, "line {number}: {reason}")?,
             }
         }
@@ -213,17 +221,4 @@ impl Explanation<'_> {
             }
         }
     }
-}
-
-/// The fields of a line of JSON: those of `output_fields`, or of the object itself.
-fn fields_of(line: &str) -> Result<Fields, String> {
-    let parsed = serde_json::from_str(line).map_err(|error| format!("no JSON: {error}"))?;
-    let serde_json::Value::Object(mut object) = parsed else {
-        return Err("no JSON object".to_owned());
-    };
-    let fields = match object.remove("output_fields") {
-        Some(serde_json::Value::Object(fields)) => fields,
-        _ => object,
-    };
-    Fields::new::<Syscall>(&fields, true).map_err(|error| error.to_string())
 }

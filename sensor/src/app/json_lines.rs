@@ -17,6 +17,8 @@ use crate::sources::syscall::{fields::Syscall, recording::MAGIC};
 /// The first bytes of a file that gzip has compressed, and of one that zstd has.
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// Beginnings of the rules of what sensors and Falco say about themselves.
+const INTERNAL: [&str; 2] = ["Sensor internal: ", "Falco internal: "];
 /// Longest line.
 const LINE_MAX: u64 = 16 << 20;
 
@@ -102,6 +104,13 @@ pub(super) fn event(line: &[u8]) -> Result<LineEvent, String> {
         let text = object.get(key).and_then(Value::as_str);
         text.map(str::to_owned)
     };
+    let rule = object
+        .get("rule")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    if INTERNAL.iter().any(|begin| rule.starts_with(begin)) {
+        return Err("a record of the sensor about itself".to_owned());
+    }
     let (hostname, time) = (text(&object, "hostname"), text(&object, "time"));
     let mut fields = match object.remove("output_fields") {
         Some(Value::Object(fields)) => fields,
@@ -141,6 +150,10 @@ mod tests {
         let problem = |line: &str| event(line.as_bytes()).err().unwrap();
         assert!(problem("{").starts_with("no JSON: "));
         assert_eq!(problem("[1]"), "no JSON object");
+        assert_eq!(
+            problem(r#"{"rule":"Sensor internal: start","output_fields":{"sensor.pid":1}}"#),
+            "a record of the sensor about itself"
+        );
     }
 
     #[test]

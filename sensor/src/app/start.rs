@@ -47,8 +47,7 @@ pub(super) fn start(
     let config = &loaded.config;
     let identity = Arc::new(Identity::new(config));
     identity.set_loaded(Loaded::new(config, &loaded.digest, rules.digest()));
-    let telemetry = Arc::new(Telemetry::new(Arc::clone(&identity)));
-    telemetry.rules.set_profiling(config.sensor.rules.profile);
+    let telemetry = telemetry_of(config, &identity);
     let (signals, requests) = listen(config, &telemetry)?;
     let writes_lines = record.as_ref().is_none_or(|record| record.writes_lines);
     let (outputs, report) = start_outputs(config, writes_lines, &identity, &telemetry)?;
@@ -56,8 +55,8 @@ pub(super) fn start(
     let ledger = Arc::new(SystemCalls::ledger());
     let (taps, incoming) = mpsc::channel();
     let wider = record.as_ref().map(|record| record.requirements(&rules));
-    let recording = record.map(|record| record.start(&identity, &ledger, &taps));
-    let recording = recording.transpose()?;
+    let begin = |record: RecordTo<'_>| record.start(&identity, &ledger, &taps);
+    let recording = record.map(begin).transpose()?;
     let runtime = runtime()?;
     let counters = Arc::new(Counters::default());
     let (caches, metadata) = start_metadata(config, &runtime, &counters, &telemetry)?;
@@ -145,6 +144,12 @@ pub(super) fn start(
         _signals: signals,
         _runtime: runtime,
     })
+}
+
+fn telemetry_of(config: &Config, identity: &Arc<Identity>) -> Arc<Telemetry> {
+    let telemetry = Telemetry::new(Arc::clone(identity));
+    telemetry.rules.set_profiling(config.sensor.rules.profile);
+    Arc::new(telemetry)
 }
 
 /// The outputs, and what the sensor says of them; a sensor that writes no lines has none.

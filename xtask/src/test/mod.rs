@@ -202,7 +202,7 @@ fn cluster(arguments: &Arguments, red: &mut Vec<FailedTest>) -> Result<()> {
         return Ok(());
     };
     let mut test = integration_tests();
-    test.args(["--test", "cluster", "--", "--ignored", "--skip=::open::"]);
+    test.args(["--test", "cluster", "--", "--ignored"]);
     // One that waits on a quiet node, and the others, which share a cluster.
     test.arg("--test-threads=2").args(&arguments.filter);
     materials.name_to(&mut test);

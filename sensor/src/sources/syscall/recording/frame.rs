@@ -40,7 +40,7 @@ pub struct Header {
 
 /// Where an event happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Where {
     /// On the host.
     Host,
     /// In the container with that number, see [`Frame::Container`].
@@ -57,7 +57,7 @@ pub struct EventFrame<'a> {
     /// The number to add to nanoseconds since boot, to get nanoseconds since the epoch.
     pub boot_to_utc: i64,
     /// Where the event happened.
-    pub place: Place,
+    pub place: Where,
     /// The record of the ring buffer, with the whole environment.
     pub record: &'a [u8],
 }
@@ -238,12 +238,12 @@ impl<'a> EventFrame<'a> {
         out.extend_from_slice(&self.number.to_le_bytes());
         out.extend_from_slice(&self.boot_to_utc.to_le_bytes());
         let number = match self.place {
-            Place::Host => HOST,
-            Place::Container(number) => number,
-            Place::Unknown(_) => UNKNOWN,
+            Where::Host => HOST,
+            Where::Container(number) => number,
+            Where::Unknown(_) => UNKNOWN,
         };
         out.extend_from_slice(&number.to_le_bytes());
-        if let Place::Unknown(id) = self.place {
+        if let Where::Unknown(id) = self.place {
             let id = id.full().as_bytes();
             out.push(u8::try_from(id.len()).unwrap_or_default());
             out.extend_from_slice(id);
@@ -255,14 +255,14 @@ impl<'a> EventFrame<'a> {
         let number = u64::from_le_bytes(rest.number()?);
         let boot_to_utc = i64::from_le_bytes(rest.number()?);
         let place = match u32::from_le_bytes(rest.number()?) {
-            HOST => Place::Host,
+            HOST => Where::Host,
             UNKNOWN => {
                 let [len] = rest.number()?;
                 let id = ContainerId::new(rest.bytes(len.into())?);
                 let wrong = || FrameError::Content(Kind::Event as u8, "no id".to_owned());
-                Place::Unknown(id.ok_or_else(wrong)?)
+                Where::Unknown(id.ok_or_else(wrong)?)
             }
-            number => Place::Container(number),
+            number => Where::Container(number),
         };
         Ok(Self {
             number,
@@ -364,9 +364,9 @@ mod tests {
                 hostname: "node".into(),
                 ..Header::default()
             }),
-            event(Place::Host),
-            event(Place::Container(3)),
-            event(Place::Unknown(id)),
+            event(Where::Host),
+            event(Where::Container(3)),
+            event(Where::Unknown(id)),
             Frame::Program(
                 key,
                 Some(Program {

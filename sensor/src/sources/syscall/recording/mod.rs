@@ -18,7 +18,7 @@ mod taps;
 mod tests;
 
 pub use file::{MAGIC, ReadError, Reader, Writer, append_block};
-pub use frame::{EventFrame, Frame, FrameError, Header, KindCounts, OwnerFrame, Place};
+pub use frame::{EventFrame, Frame, FrameError, Header, KindCounts, OwnerFrame, Where};
 pub use player::{PlayError, Played, Player};
 pub use recorder::{Pace, Recorded, Recorder};
 pub use taps::Taps;

@@ -8,7 +8,7 @@ use outputs::AlertOptions;
 use sensor_ebpf::WIRE_VERSION;
 use telemetry::Telemetry;
 
-use super::frame::{EventFrame, Frame, Header, KindCounts, OwnerFrame, Place};
+use super::frame::{EventFrame, Frame, Header, KindCounts, OwnerFrame, Where};
 use crate::sources::syscall::{
     event::Event,
     fields::{Context, Syscall},
@@ -166,9 +166,9 @@ impl Player {
         let mut event = decoded.map_err(|error| PlayError::Event(number, error.to_string()))?;
         event.header.number = number;
         let container = match place {
-            Place::Host => ContainerState::Host,
-            Place::Unknown(id) => ContainerState::Unknown(id),
-            Place::Container(at) => {
+            Where::Host => ContainerState::Host,
+            Where::Unknown(id) => ContainerState::Unknown(id),
+            Where::Container(at) => {
                 let known = self.containers.get(at as usize).and_then(Option::as_ref);
                 ContainerState::Known(known.ok_or(PlayError::Container(number))?)
             }

@@ -16,7 +16,7 @@ use rustc_hash::FxHashMap;
 use sensor_ebpf::{Kind, WIRE_VERSION};
 use telemetry::{Identity, Ledger};
 
-use super::frame::{EventFrame, Frame, Header, KindCounts, OwnerFrame, Place};
+use super::frame::{EventFrame, Frame, Header, KindCounts, OwnerFrame, Where};
 use crate::sources::syscall::{
     capture::Reach,
     fields::{Context, endpoints_of},
@@ -188,22 +188,22 @@ impl Recorder {
         }
     }
 
-    fn place(&mut self, context: &Context<'_>) -> Place {
+    fn place(&mut self, context: &Context<'_>) -> Where {
         let container = match context.container {
-            ContainerState::Host => return Place::Host,
-            ContainerState::Unknown(id) => return Place::Unknown(id),
+            ContainerState::Host => return Where::Host,
+            ContainerState::Unknown(id) => return Where::Unknown(id),
             ContainerState::Known(container) => container,
         };
         let containers = &mut self.known.containers;
         let next = u32::try_from(containers.len()).unwrap_or_default() + 1;
         let number = match containers.get(&container.id) {
-            Some((number, known)) if known == container => return Place::Container(*number),
+            Some((number, known)) if known == container => return Where::Container(*number),
             Some((number, _)) => *number,
             None => next,
         };
         containers.insert(container.id, (number, container.clone()));
         Frame::Container(number, Box::new(container.clone())).write(&mut self.chunk);
-        Place::Container(number)
+        Where::Container(number)
     }
 
     fn programs(&mut self, context: &Context<'_>) {
