@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use sensor::{
     app,
-    cli::{Action, Args},
+    cli::{Action, Args, Command},
     logging::{self, explain},
     sources::syscall::self_test,
 };
@@ -42,6 +42,7 @@ fn act() -> ExitCode {
     let action = Action::of(&args);
     let done = match &action {
         Action::Run => app::run(&args),
+        Action::Command(Command::Watch(watch)) => app::watch(watch, &args),
         action => app::inspect(action, &args),
     };
     match done {

@@ -216,7 +216,7 @@ impl Explanation<'_> {
 }
 
 /// The fields of a line of JSON: those of `output_fields`, or of the object itself.
-fn fields_of(line: &str) -> Result<Fields, String> {
+pub(super) fn fields_of(line: &str) -> Result<Fields, String> {
     let parsed = serde_json::from_str(line).map_err(|error| format!("no JSON: {error}"))?;
     let serde_json::Value::Object(mut object) = parsed else {
         return Err("no JSON object".to_owned());
