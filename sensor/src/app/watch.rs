@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use super::{Outcome, explain::fields_of, inspect::refused, rules};
 use crate::{
     cli::{self, Args, WatchArgs},
-    watch::{Fed, Filter, FilterError, Line, Lines, Place, Row, Show, View, show},
+    watch::{Fed, Filter, FilterError, Line, Lines, Pods, Row, Show, View, show},
 };
 
 /// Most rows that wait for the screen.
@@ -25,7 +25,7 @@ const WAITING: usize = 1024;
 pub fn watch(watch: &WatchArgs, args: &Args) -> anyhow::Result<Outcome> {
     let loaded = cli::configuration(args)?;
     let (condition, file) = watch.condition_and_file();
-    let place = Place {
+    let place = Pods {
         pod: watch.pod.clone(),
         namespace: watch.namespace.clone(),
     };
@@ -67,7 +67,7 @@ pub fn watch(watch: &WatchArgs, args: &Args) -> anyhow::Result<Outcome> {
 }
 
 /// What is shown, for the status line.
-fn what(condition: Option<&str>, place: &Place, file: &Path) -> String {
+fn what(condition: Option<&str>, place: &Pods, file: &Path) -> String {
     let name = if file == Path::new("-") {
         "standard input".to_owned()
     } else {

@@ -44,7 +44,7 @@ pub struct WatchArgs {
     #[arg(long, value_name = "POD")]
     pub pod: Option<String>,
     /// Show only events of pods of this namespace
-    #[arg(short = 'n', long, value_name = "NAMESPACE")]
+    #[arg(short = 'n', value_name = "NAMESPACE")]
     pub namespace: Option<String>,
     /// Show execs below the exec of their parent
     #[arg(long, conflicts_with_all = ["top", "json"])]

@@ -20,7 +20,7 @@ pub(super) struct Column {
 
 /// All columns, from left to right.
 const COLUMNS: [Column; 7] = [
-    column("TIME", 8, 12, 1, 2, |row| &row.time),
+    column("TIME", 8, 8, 0, 2, Row::clock),
     column("POD OR HOST", 12, 48, 3, 1, |row| &row.place),
     column("USER", 5, 12, 1, 5, |row| &row.user),
     column("PROCESS", 11, 40, 3, 0, |row| &row.process),

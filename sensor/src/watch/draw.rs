@@ -8,7 +8,14 @@ use ratatui::{
     widgets::Paragraph,
 };
 
-use super::{Row, Show, View, columns, keys::HELP, text::fit, top::TABLES, tree, view::Front};
+use super::{
+    Row, Show, View, columns,
+    keys::HELP,
+    text::{escape, fit},
+    top::TABLES,
+    tree,
+    view::Front,
+};
 
 /// Colours that can be read on dark and on bright screens.
 const PALETTE: [Color; 6] = [
@@ -41,7 +48,8 @@ pub(super) fn draw(view: &mut View, frame: &mut Frame<'_>) {
     };
     lines.truncate(height - 1);
     lines.resize(height - 1, Line::default());
-    let status = fit(&status(view), width);
+    // The condition and names of files are as somebody typed them.
+    let status = fit(&escape(&status(view)), width);
     lines.push(Line::styled(
         status,
         Style::new().add_modifier(Modifier::REVERSED),
@@ -127,7 +135,7 @@ fn tree_rows(view: &View, width: usize, room: usize) -> Vec<Line<'static>> {
         let pid = row.pid.map_or(String::new(), |pid| format!("{pid} "));
         let text = format!(
             "{} {}{pid}{command}  ({}, {})",
-            fit(&row.time, 8).replace('…', " "),
+            fit(row.clock(), 8),
             node.branch,
             row.place,
             row.user
@@ -213,7 +221,7 @@ fn help(width: usize) -> Vec<Line<'static>> {
 
 fn status(view: &View) -> String {
     if let Front::Search(text) = &view.front {
-        return format!("/{}", super::text::escape(text));
+        return format!("/{text}");
     }
     let mut parts = vec![format!("{} events", view.count())];
     if let Some(waiting) = view.waiting() {

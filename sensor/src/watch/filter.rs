@@ -12,7 +12,7 @@ const NAME: &str = "watch";
 
 /// The pods whose events are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Pods {
     /// Name of the pod.
     pub pod: Option<String>,
     /// Namespace of the pod.
@@ -48,7 +48,7 @@ impl Filter {
     /// If the condition is not valid or can match no event, or if a name is none.
     pub fn new(
         condition: Option<&str>,
-        place: &Place,
+        place: &Pods,
         base: Vec<RuleFile>,
     ) -> Result<Self, FilterError> {
         let text = rule(condition, place)?;
@@ -80,7 +80,7 @@ impl Filter {
 }
 
 /// A file of rules with the condition as its only rule.
-fn rule(condition: Option<&str>, place: &Place) -> Result<String, FilterError> {
+fn rule(condition: Option<&str>, place: &Pods) -> Result<String, FilterError> {
     // Each event has a type.
     let condition = condition.unwrap_or("evt.type exists");
     let mut all = vec![format!("({condition})")];
@@ -111,7 +111,7 @@ fn rule(condition: Option<&str>, place: &Place) -> Result<String, FilterError> {
 mod tests {
     use super::*;
 
-    fn matches(condition: Option<&str>, place: &Place, fields: &str) -> bool {
+    fn matches(condition: Option<&str>, place: &Pods, fields: &str) -> bool {
         let fields = serde_json::from_str(fields).unwrap();
         let fields = Fields::new::<Syscall>(&fields, true).unwrap();
         let filter = Filter::new(condition, place, Vec::new());
@@ -121,12 +121,12 @@ mod tests {
     #[test]
     fn a_condition_a_pod_and_a_namespace_must_all_match() {
         let event = r#"{"proc.name":"curl","k8s.ns.name":"shop","k8s.pod.name":"cart-0"}"#;
-        let place = |pod: &str, namespace: &str| Place {
+        let place = |pod: &str, namespace: &str| Pods {
             pod: Some(pod.into()),
             namespace: Some(namespace.into()),
         };
         let here = place("cart-0", "shop");
-        assert!(matches(None, &Place::default(), event));
+        assert!(matches(None, &Pods::default(), event));
         assert!(matches(Some("proc.name = curl"), &here, event));
         assert!(!matches(Some("proc.name = wget"), &here, event));
         assert!(!matches(
@@ -139,11 +139,11 @@ mod tests {
 
     #[test]
     fn a_condition_with_a_mistake_is_refused() {
-        let filter = Filter::new(Some("proc.nam = sh"), &Place::default(), Vec::new());
+        let filter = Filter::new(Some("proc.nam = sh"), &Pods::default(), Vec::new());
         assert!(matches!(filter, Err(FilterError::Condition(_))));
-        let place = Place {
+        let place = Pods {
             pod: Some("a b".into()),
-            ..Place::default()
+            ..Pods::default()
         };
         let filter = Filter::new(None, &place, Vec::new());
         assert!(matches!(filter, Err(FilterError::Name(..))));

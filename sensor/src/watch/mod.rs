@@ -19,7 +19,7 @@ mod top;
 mod tree;
 mod view;
 
-pub use filter::{Filter, FilterError, Place};
+pub use filter::{Filter, FilterError, Pods};
 pub use lines::{Line, Lines};
 pub use row::Row;
 pub use screen::{Fed, show};

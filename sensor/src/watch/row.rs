@@ -38,6 +38,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// The time to the second.
+    pub(super) fn clock(&self) -> &str {
+        self.time.split('.').next().unwrap_or_default()
+    }
+
     /// The row of a line: an object of a sensor or of Falco, or an object with fields only.
     #[must_use]
     pub fn of(line: &Map<String, Value>) -> Self {

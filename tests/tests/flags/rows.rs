@@ -479,7 +479,7 @@ pub(crate) const ROWS: &[Row] = &[
         ],
     },
     Row {
-        flag: "watch [CONDITION] [--pod POD] [-n NAMESPACE] [--tree|--top] [--json] [FILE|-]",
+        flag: "watch [CONDITION] [--pod POD] [-n NAMESPACE] [--tree] [--top] [--json] [FILE|-]",
         does: "A command: shows the events of lines of JSON as rows on a terminal; in a pipe and with `--json` the lines that match ([watch.md](watch.md)). (Falco has no commands.)",
         tries: &[
             Try {
