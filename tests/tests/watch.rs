@@ -7,7 +7,7 @@
 use std::{fs, process::Command};
 
 use tempfile::TempDir;
-use tests::{programs, terminal::Terminal};
+use tests::{programs, sensor::wait_for, terminal::Terminal};
 
 /// A folder with a file of that many lines; the last line is no event.
 fn lines(events: usize) -> (TempDir, String) {
@@ -31,6 +31,13 @@ fn watch(arguments: &[&str]) -> Command {
     let mut command = Command::new(programs::sensor());
     command.arg("watch").args(arguments);
     command
+}
+
+/// Waits until a text is on the screen; the sensor writes only what has changed there.
+fn see(terminal: &Terminal, text: &str) {
+    let is_there = || terminal.look().text().contains(text);
+    let seen = wait_for(is_there);
+    assert!(seen, "no `{text}`:\n{}", terminal.look().text());
 }
 
 #[test]
@@ -62,7 +69,7 @@ fn a_condition_with_a_mistake_is_refused_with_its_place() {
 fn on_a_terminal_every_row_is_whole_and_the_keys_work() {
     let (_folder, path) = lines(20_000);
     let terminal = Terminal::start(watch(&[&path]));
-    terminal.wait_for("20000 events");
+    see(&terminal, "20000 events");
     let rows = terminal.look().rows();
     assert_eq!(rows.len(), 24, "{rows:#?}");
     assert!(rows[0].starts_with("TIME"), "{rows:#?}");
@@ -72,11 +79,11 @@ fn on_a_terminal_every_row_is_whole_and_the_keys_work() {
     );
     assert!(terminal.look().broken().is_empty());
     terminal.type_in("\r");
-    terminal.wait_for("FIELD AND VALUE");
+    see(&terminal, "FIELD AND VALUE");
     terminal.type_in("qT");
-    terminal.wait_for("EVENTS/S");
+    see(&terminal, "EVENTS/S");
     terminal.type_in("t");
-    terminal.wait_for("BELOW THE EXEC");
+    see(&terminal, "BELOW THE EXEC");
     terminal.type_in("q");
     let (status, _) = terminal.end();
     assert!(status.success());
@@ -86,7 +93,7 @@ fn on_a_terminal_every_row_is_whole_and_the_keys_work() {
 fn sigterm_leaves_the_terminal_as_it_was() {
     let (_folder, path) = lines(10);
     let terminal = Terminal::start(watch(&[&path]));
-    terminal.wait_for("10 events");
+    see(&terminal, "10 events");
     let pid = rustix::process::Pid::from_raw(terminal.pid().cast_signed()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let (status, screen) = terminal.end();
