@@ -8,3 +8,4 @@ pub mod lifecycle;
 pub mod logging;
 pub mod reports;
 pub mod sources;
+pub mod watch;

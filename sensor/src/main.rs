@@ -42,6 +42,7 @@ fn act() -> ExitCode {
     let action = Action::of(&args);
     let done = match &action {
         Action::Run | Action::Command(Command::Record { .. }) => app::run(&args),
+        Action::Command(Command::Watch(watch)) => app::watch(watch, &args),
         action => app::inspect(action, &args),
     };
     match done {

@@ -24,7 +24,9 @@ mod start;
 mod summary;
 mod support;
 mod tree;
+mod watch;
 
 pub use inspect::inspect;
 pub use observe::run;
 pub use outcome::Outcome;
+pub use watch::watch;

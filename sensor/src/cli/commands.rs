@@ -1,8 +1,8 @@
 //! Commands of people, beside the flags that Falco's users type.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 /// A command.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
@@ -42,4 +42,47 @@ pub enum Command {
         #[arg(value_name = "FILE|-")]
         file: Option<PathBuf>,
     },
+    /// Show the events of lines of JSON: rows for people, lines for programs
+    Watch(WatchArgs),
+}
+
+/// The arguments of `sensor watch`.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchArgs {
+    /// Show only events that match, in the language of rules: 'proc.name = curl'
+    #[arg(value_name = "CONDITION")]
+    pub condition: Option<String>,
+    /// Lines that a sensor or Falco wrote as JSON; `-` is standard input
+    #[arg(value_name = "FILE|-")]
+    pub file: Option<PathBuf>,
+    /// Show only events of the pod of this name
+    #[arg(long, value_name = "POD")]
+    pub pod: Option<String>,
+    /// Show only events of pods of this namespace
+    #[arg(short = 'n', value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Show execs below the exec of their parent
+    #[arg(long, conflicts_with_all = ["top", "json"])]
+    pub tree: bool,
+    /// Show figures by pod, program and destination
+    #[arg(long, conflicts_with = "json")]
+    pub top: bool,
+    /// Write the lines of the events that match, instead of rows
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl WatchArgs {
+    /// The condition and the file. A single argument is the file if it is `-`, or if a file has
+    /// that name.
+    #[must_use]
+    pub fn condition_and_file(&self) -> (Option<&str>, Option<&Path>) {
+        let condition = self.condition.as_deref();
+        match (condition, &self.file) {
+            (Some(one), None) if one == "-" || Path::new(one).is_file() => {
+                (None, Some(Path::new(one)))
+            }
+            (condition, file) => (condition, file.as_deref()),
+        }
+    }
 }

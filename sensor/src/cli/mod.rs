@@ -20,7 +20,7 @@ use crate::{
 
 pub use action::Action;
 pub use args::{Args, ListFormat};
-pub use commands::Command;
+pub use commands::{Command, WatchArgs};
 pub use refused::REMOVED;
 pub use text::{fit, screen_width};
 

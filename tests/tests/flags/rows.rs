@@ -478,4 +478,19 @@ pub(crate) const ROWS: &[Row] = &[
             fails("explain Shell {gone.json} -r {rules.yaml}", "cannot read /"),
         ],
     },
+    Row {
+        flag: "watch [CONDITION] [--pod POD] [-n NAMESPACE] [--tree] [--top] [--json] [FILE|-]",
+        does: "A command: shows the events of lines of JSON as rows on a terminal; in a pipe and with `--json` the lines that match ([watch.md](watch.md)). (Falco has no commands.)",
+        tries: &[
+            Try {
+                line: "watch proc.name=cat {lines.json}",
+                out: Text(&["cat"]),
+                error: OneLine("1 lines are no events; the last one: no JSON"),
+                code: 0,
+            },
+            fails("watch proc.name=cat", "nothing to watch: name a file"),
+            fails("watch proc.name=cat {gone.json}", "cannot read /"),
+            fails("watch --pod A+b {lines.json}", "'A b' is no name of a pod"),
+        ],
+    },
 ];

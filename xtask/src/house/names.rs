@@ -31,6 +31,8 @@ const RENAMED: &[[&str; 2]] = &[
 const EXCEPTIONS: &[[&str; 2]] = &[
     // The configuration has the key `sensor.hold`, and a struct named after the key.
     ["Hold", "crates/config/src/"],
+    // The name of a key of the keyboard.
+    ["Home", "sensor/src/watch/keys.rs"],
     // The lowest severity of a diagnostic.
     ["Note", "crates/yaml/src/diagnostic.rs"],
     // The benchmark's place is the directory and system in which the other tools run.
