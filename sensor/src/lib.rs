@@ -6,6 +6,7 @@ pub mod cases;
 pub mod cli;
 pub mod lifecycle;
 pub mod logging;
+pub mod observers;
 pub mod reports;
 pub mod sources;
 pub mod watch;

@@ -19,7 +19,8 @@ fn lines(events: usize) -> (TempDir, String) {
             "output_fields": {"evt.type": "execve", "proc.name": "sh", "proc.pid": number,
             "proc.cmdline": format!("sh 日本\u{1b}[2J\n{}; end {number};", "wide 日本 ".repeat(20)),
             "k8s.pod.name": if number % 2 == 0 { "even" } else { "odd" }}});
-        text += &format!("{fields}\n");
+        text += &fields.to_string();
+        text.push('\n');
     }
     text += "no event\n";
     fs::write(&path, text).unwrap();

@@ -25,9 +25,9 @@ const LINE_MAX: u64 = 16 << 20;
 /// What a file has.
 pub(super) enum Contents {
     /// A recording.
-    Recording(Box<dyn Read>),
+    Recording(Box<dyn Read + Send>),
     /// Lines of JSON.
-    Lines(Box<dyn BufRead>),
+    Lines(Box<dyn BufRead + Send>),
 }
 
 /// An event of a line.
@@ -58,7 +58,7 @@ pub(super) fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// Opens a file; `-` is standard input.
 pub(super) fn open(path: &Path) -> anyhow::Result<Contents> {
     let context = || format!("cannot read {}", path.display());
-    let mut file: Box<dyn Read> = if path == Path::new("-") {
+    let mut file: Box<dyn Read + Send> = if path == Path::new("-") {
         Box::new(io::stdin())
     } else {
         Box::new(File::open(path).with_context(context)?)
@@ -77,7 +77,7 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Contents> {
             path.display()
         );
     }
-    let whole: Box<dyn Read> = Box::new(io::Cursor::new(first).chain(file));
+    let whole: Box<dyn Read + Send> = Box::new(io::Cursor::new(first).chain(file));
     Ok(if is_recording {
         Contents::Recording(whole)
     } else if is_gzip {

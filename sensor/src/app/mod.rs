@@ -9,6 +9,7 @@ mod good_rules;
 mod hunt;
 mod inspect;
 mod json_lines;
+mod live;
 mod metrics;
 mod monitor;
 mod observe;

@@ -37,6 +37,7 @@ use crate::{
     cli::{self, Args},
     lifecycle::{self, Instance, PidFile, Request, Signals, StateFolder, Watch},
     logging::{self, explain},
+    observers::Observers,
     reports::OutputReport,
     sources::syscall::{
         self, Rules, SystemCalls,
@@ -135,6 +136,7 @@ pub(super) struct Running {
     /// What recorders need beyond the rules.
     pub(super) wider: Option<Requirements>,
     pub(super) recording: Option<Recording>,
+    pub(super) _observers: Option<Observers>,
     pub(super) state: Option<StateFolder>,
     pub(super) heartbeat: Heartbeat,
     /// From this moment on the sensor sees events.

@@ -1,6 +1,8 @@
 //! `sensor record`: events of this machine to a file.
 
 use std::{
+    io,
+    os::fd::AsFd as _,
     path::Path,
     sync::{Arc, atomic::Ordering::Relaxed, mpsc},
 };
@@ -70,10 +72,17 @@ impl RecordTo<'_> {
         ledger: &Arc<Ledger>,
         taps: &mpsc::Sender<Recorder>,
     ) -> anyhow::Result<Recording> {
-        let (writer, chunks) = Writer::start(self.path)
-            .with_context(|| format!("cannot record to {}", self.path.display()))?;
+        let (started, pace) = if self.path == Path::new("-") {
+            let stdout = io::stdout().as_fd().try_clone_to_owned();
+            let started = stdout.and_then(|stdout| Writer::to(stdout.into(), self.path));
+            (started, Pace::Live)
+        } else {
+            (Writer::start(self.path), Pace::Blocks)
+        };
+        let (writer, chunks) =
+            started.with_context(|| format!("cannot record to {}", self.path.display()))?;
         let ledger = Arc::clone(ledger);
-        let recorder = Recorder::new(chunks, Pace::Blocks, None, identity, ledger);
+        let recorder = Recorder::new(chunks, pace, None, identity, ledger);
         let counts = recorder.recorded();
         // The receiver is in the capture thread, which does not run yet.
         let _ = taps.send(recorder);
@@ -94,7 +103,11 @@ impl Recording {
     /// recording.
     pub(super) fn finish(self) -> anyhow::Result<String> {
         let path = self.writer.path().to_owned();
-        let bytes = self.writer.finish();
+        let bytes = match self.writer.finish() {
+            // Whoever read the recording has enough of it.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(String::new()),
+            bytes => bytes,
+        };
         let bytes = bytes.with_context(|| format!("cannot record to {}", path.display()))?;
         let (events, lost) = (
             self.recorded.events.load(Relaxed),

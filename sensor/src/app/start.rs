@@ -7,7 +7,7 @@ use config::Config;
 use events::{EventSource as _, Feed, ReleaseCounts};
 use metadata::{Counters, Domains, Metadata, MetadataTasks, Notice, Resolver, Users};
 use outputs::Outputs;
-use telemetry::{Condition, Identity, Loaded, Telemetry};
+use telemetry::{Condition, Identity, Ledger, Loaded, Telemetry};
 use tokio::runtime::Runtime;
 use tracing::{info, warn};
 
@@ -21,13 +21,14 @@ use super::{
 };
 use crate::{
     lifecycle::{self, Request, Signals, StateFolder},
+    observers::Observers,
     reports::{OutputReport, Server},
     sources::syscall::{
         self, SystemCalls,
-        capture::{self, Capture},
+        capture::{self, Capture, Reach},
         lineage::Lineage,
         pipeline::{Node, Pending, PipelineParts},
-        recording::Taps,
+        recording::{Recorder, Taps},
         rules::RuleSet,
         say_attached,
         self_test::{Marker, SelfTest},
@@ -60,8 +61,8 @@ pub(super) fn start(
     let runtime = runtime()?;
     let counters = Arc::new(Counters::default());
     let (caches, metadata) = start_metadata(config, &runtime, &counters, &telemetry)?;
-    let requirements = rules.requirements_with(wider.as_ref());
-    let request = syscall::options::capture_request(config, &requirements);
+    let request =
+        syscall::options::capture_request(config, &rules.requirements_with(wider.as_ref()));
     let marker = Arc::<Marker>::default();
     let self_test = start_self_test(config, &telemetry, &marker);
     let capture::Started {
@@ -119,6 +120,7 @@ pub(super) fn start(
     let feed = Feed::start("capture", source, outputs, Arc::clone(&identity))
         .context("cannot start the capture thread")?;
     metrics::figures(&telemetry, feed.figures());
+    let observers = open_door(state.as_ref(), &identity, &ledger, taps, request.reach);
     rights::give_up(config, &identity);
     lifecycle::give_back();
     let heartbeat = Heartbeat::new(&identity.boot_id, attached, &ledger);
@@ -136,6 +138,7 @@ pub(super) fn start(
         programs,
         wider,
         recording,
+        _observers: observers,
         state,
         heartbeat,
         attached,
@@ -144,6 +147,23 @@ pub(super) fn start(
         _signals: signals,
         _runtime: runtime,
     })
+}
+
+/// Opens the door for observers, if the sensor has a state folder.
+fn open_door(
+    state: Option<&StateFolder>,
+    identity: &Arc<Identity>,
+    ledger: &Arc<Ledger>,
+    taps: mpsc::Sender<Recorder>,
+    reach: Reach,
+) -> Option<Observers> {
+    match Observers::listen(&state?.door(), identity, ledger, taps, reach) {
+        Ok(observers) => Some(observers),
+        Err(error) => {
+            warn!("`sensor watch` cannot attach to this sensor: {error}");
+            None
+        }
+    }
 }
 
 fn telemetry_of(config: &Config, identity: &Arc<Identity>) -> Arc<Telemetry> {

@@ -1,54 +1,84 @@
-//! `sensor watch`: shows the events of lines of JSON.
+//! `sensor watch`: shows events of lines of JSON, of recordings, and of this machine.
 
 use std::{
-    fs::File,
-    io::{self, BufRead, BufReader, IsTerminal as _, Write as _},
+    io::{self, BufRead, IsTerminal as _, Read, Write as _},
     path::Path,
     sync::mpsc::{SyncSender, sync_channel},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
-use super::{Outcome, inspect::refused, json_lines, rules};
+use super::{
+    Outcome,
+    inspect::refused,
+    json_lines::{self, Contents},
+    live, rules,
+};
 use crate::{
     cli::{self, Args, WatchArgs},
-    watch::{Fed, Filter, FilterError, Line, Lines, Pods, Row, Show, View, show},
+    sources::syscall::recording::Reader,
+    watch::{
+        Fed, Filter, FilterError, Line, Lines, Pods, Recorded, Row, Seen, Show, View,
+        of_every_field, show,
+    },
 };
 
 /// Most rows that wait for the screen.
 const WAITING: usize = 1024;
 
-/// Shows the events of a file or of standard input, or writes the lines that match.
+/// Where events come from.
+enum Source {
+    /// Lines of JSON.
+    Lines(Box<dyn BufRead + Send>, Box<Filter>),
+    /// A recording, also one that goes on.
+    Recording(Box<Recorded<Box<dyn Read + Send>>>),
+}
+
+/// Shows the events of a file, of standard input, of the running sensor or of this machine; or writes
+/// the lines that match.
 ///
 /// # Errors
-/// If the condition is not valid, the file cannot be read, or the terminal fails.
+/// If the condition is not valid, the file cannot be read, no events can be had, or the terminal
+/// fails.
 pub fn watch(watch: &WatchArgs, args: &Args) -> anyhow::Result<Outcome> {
-    let loaded = cli::configuration(args)?;
+    let config = cli::configuration(args)?.config;
     let (condition, file) = watch.condition_and_file();
-    let place = Pods {
+    let pods = Pods {
         pod: watch.pod.clone(),
         namespace: watch.namespace.clone(),
     };
-    let base = rules::with_base(Vec::new(), &loaded.config);
-    let filter = Filter::new(condition, &place, base).map_err(|error| match error {
+    let base = || rules::with_base(Vec::new(), &config);
+    let wrong = |error| match error {
         FilterError::Condition(report) => refused(&report),
-        other => other.into(),
-    })?;
-    let Some(file) = file else {
-        bail!(
-            "nothing to watch: name a file with lines of JSON, or `-` for standard input (`sensor -o json_output=true | sensor watch -`)"
-        );
+        other => anyhow::Error::from(other),
     };
-    let lines: Box<dyn BufRead + Send> = if file == Path::new("-") {
-        Box::new(BufReader::new(io::stdin()))
+    // A mistake in the condition is reported before anything starts.
+    let filter = Filter::new(condition, &pods, base()).map_err(wrong)?;
+    let every_field = of_every_field(condition, &pods, base()).map_err(wrong)?;
+    let recording = |bytes, name: &str| {
+        let reader = Reader::new(bytes).with_context(|| name.to_owned())?;
+        let recorded = Recorded::new(reader, every_field, config.clone());
+        anyhow::Ok(Source::Recording(Box::new(recorded)))
+    };
+    let (source, name, _live) = if let Some(path) = file {
+        let name = name_of(path);
+        let source = match json_lines::open(path)? {
+            Contents::Lines(lines) => Source::Lines(lines, Box::new(filter)),
+            Contents::Recording(bytes) => recording(bytes, &name)?,
+        };
+        (source, name, None)
     } else {
-        let opened = File::open(file);
-        let opened = opened.with_context(|| format!("cannot read {}", file.display()))?;
-        Box::new(BufReader::new(opened))
+        let (bytes, name, live) = live::open(&config, args)?;
+        match recording(bytes, &name) {
+            Ok(source) => (source, name, Some(live)),
+            Err(error) => return Err(live.explain(error)),
+        }
     };
-    let lines = Lines::new(lines);
     if watch.json || !io::stdout().is_terminal() {
-        return Outcome::of(write(lines, filter, file));
+        return Outcome::of(match source {
+            Source::Lines(lines, filter) => write(Lines::new(lines), *filter, &name),
+            Source::Recording(recorded) => write_recorded(*recorded),
+        });
     }
     let show_first = match (watch.tree, watch.top) {
         (true, _) => Show::Tree,
@@ -56,23 +86,83 @@ pub fn watch(watch: &WatchArgs, args: &Args) -> anyhow::Result<Outcome> {
         _ => Show::Rows,
     };
     let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let view = View::new(show_first, what(condition, &place, file), colours);
+    let view = View::new(show_first, what(condition, &pods, &name), colours);
     let (sender, fed) = sync_channel(WAITING);
     std::thread::Builder::new()
         .name("lines".into())
-        .spawn(move || feed(lines, filter, &sender))
-        .context("cannot start the thread that reads lines")?;
+        .spawn(move || match source {
+            Source::Lines(lines, filter) => feed(Lines::new(lines), *filter, &sender),
+            Source::Recording(recorded) => feed_recorded(*recorded, &sender),
+        })
+        .context("cannot start the thread that reads events")?;
     show(view, &fed).context("cannot use the terminal")?;
     Ok(Outcome::Done)
 }
 
-/// What is shown, for the status line.
-fn what(condition: Option<&str>, place: &Pods, file: &Path) -> String {
-    let name = if file == Path::new("-") {
+fn name_of(path: &Path) -> String {
+    if path == Path::new("-") {
         "standard input".to_owned()
     } else {
-        file.display().to_string()
+        path.display().to_string()
+    }
+}
+
+/// Writes the events of a recording as lines.
+fn write_recorded(mut recorded: Recorded<Box<dyn Read + Send>>) -> anyhow::Result<bool> {
+    let mut out = io::stdout().lock();
+    let (mut missing, mut failed) = (0, None);
+    let mut each = |seen| {
+        let written = match seen {
+            Seen::Event(line) => writeln!(out, "{line}").and_then(|()| out.flush()),
+            Seen::LeftOut => Ok(()),
+            Seen::Missing(events) => {
+                missing += events;
+                Ok(())
+            }
+        };
+        failed = written.err();
+        failed.is_none()
     };
+    while recorded.block(&mut each)? {}
+    if missing > 0 {
+        eprintln!("{missing} events are missing, since nobody read them in time");
+    }
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(true),
+    }
+}
+
+/// Passes the events of a recording to the screen, until either ends.
+fn feed_recorded(mut recorded: Recorded<Box<dyn Read + Send>>, screen: &SyncSender<Fed>) {
+    let mut each = |seen| {
+        let fed = match seen {
+            Seen::Event(line) => match serde_json::from_str(&line) {
+                Ok(object) => Fed::Row(Box::new(Row::of(&object))),
+                Err(error) => Fed::Unreadable(error.to_string()),
+            },
+            Seen::LeftOut => Fed::LeftOut,
+            Seen::Missing(events) => Fed::Unreadable(format!(
+                "{events} events came faster than they could be shown"
+            )),
+        };
+        screen.send(fed).is_ok()
+    };
+    loop {
+        match recorded.block(&mut each) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                // The screen may have ended.
+                let _ = screen.send(Fed::Unreadable(format!("{error:#}")));
+                return;
+            }
+        }
+    }
+}
+
+/// What is shown, for the status line.
+fn what(condition: Option<&str>, place: &Pods, name: &str) -> String {
     let pod = place.pod.iter().map(|pod| format!("pod {pod}"));
     let namespace = place
         .namespace
@@ -105,12 +195,12 @@ fn judge(line: io::Result<Line>, filter: &mut Filter) -> Result<Option<String>, 
 fn write(
     lines: impl Iterator<Item = io::Result<Line>>,
     mut filter: Filter,
-    file: &Path,
+    name: &str,
 ) -> anyhow::Result<bool> {
     let mut out = io::stdout().lock();
     let (mut unreadable, mut last) = (0_u64, String::new());
     for line in lines {
-        let line = Ok(line.with_context(|| format!("cannot read {}", file.display()))?);
+        let line = Ok(line.with_context(|| format!("cannot read {name}"))?);
         match judge(line, &mut filter) {
             // Somebody may read each line as it comes.
             Ok(Some(line)) => {

@@ -21,7 +21,7 @@ pub enum Command {
     },
     /// Record events to a file, for `replay`
     Record {
-        /// The file, which must not exist
+        /// The file, which must not exist; `-` is standard output
         file: PathBuf,
         /// Write the lines of the rules too, as the configuration says
         #[arg(long)]

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 /// The format of the files. A sensor ignores files of another format.
 const FORMAT: u32 = 1;
 
+/// The name of the socket for observers.
+const DOOR: &str = "observers.sock";
+
 /// Most bytes of a file that are written or read.
 const MOST: usize = 64 << 20;
 
@@ -108,6 +111,18 @@ impl StateFolder {
             Err(rustix::io::Errno::WOULDBLOCK) => Err(StateError::Taken(path)),
             Err(error) => Err(wrong(error.into())),
         }
+    }
+
+    /// The path of the door for observers.
+    #[must_use]
+    pub fn door(&self) -> PathBuf {
+        self.path.join(DOOR)
+    }
+
+    /// The path of the door for observers of a sensor of that instance.
+    #[must_use]
+    pub fn door_of(root: &Path, instance: &str) -> PathBuf {
+        root.join(name_of(instance)).join(DOOR)
     }
 
     /// Replaces the file of that name by one with this content, which is on the disk when the

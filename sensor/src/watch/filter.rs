@@ -2,13 +2,17 @@
 
 use bumpalo::Bump;
 use falco_rules::{
-    Activity, Fields, Options, Report, RuleFile, RuleSet, Scratch, Written, WrittenEvent, compile,
+    Activity, ArgumentKind, Fields, Options, Report, RuleFile, RuleSet, Scratch, Written,
+    WrittenEvent, compile,
 };
 
-use crate::sources::syscall::fields::Syscall;
+use crate::sources::syscall::{
+    fields::{self, Syscall},
+    rules as syscall_rules,
+};
 
 /// The name of the one rule of a filter, and of its file in messages.
-const NAME: &str = "watch";
+pub(super) const NAME: &str = "watch";
 
 /// The pods whose events are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +37,39 @@ pub enum FilterError {
     Name(String, &'static str),
 }
 
+/// A rule set whose one rule has the condition, and prints every field that an event can have.
+///
+/// # Errors
+/// As [`Filter::new`].
+pub fn of_every_field(
+    condition: Option<&str>,
+    place: &Pods,
+    base: Vec<RuleFile>,
+) -> Result<syscall_rules::RuleSet, FilterError> {
+    let shown = fields::all().filter(|field| !field.condition_only);
+    let shown = shown.filter_map(|field| match field.argument {
+        ArgumentKind::None | ArgumentKind::OptionalIndex => Some(format!("%{}", field.name)),
+        // These have no value without a name or a number.
+        ArgumentKind::Index | ArgumentKind::Name | ArgumentKind::OptionalName => None,
+    });
+    let ancestors = (2..=4).map(|depth| format!("%proc.aname[{depth}]"));
+    let output: Vec<_> = shown.chain(ancestors).collect();
+    let mut files = base;
+    files.push(RuleFile::new(
+        NAME,
+        rule(condition, place, &output.join(" "))?,
+    ));
+    let compilation = syscall_rules::compile(&files, &syscall_rules::Options::default());
+    let Some(set) = compilation.set else {
+        return Err(FilterError::Condition(Box::new(compilation.report)));
+    };
+    let only = set.info().first();
+    if let Some(Activity::Inactive(reasons)) = only.map(|info| &info.activity) {
+        return Err(FilterError::Inactive(reasons.join("; ")));
+    }
+    Ok(set)
+}
+
 /// Decides which events are shown.
 #[derive(Debug)]
 pub struct Filter {
@@ -51,7 +88,7 @@ impl Filter {
         place: &Pods,
         base: Vec<RuleFile>,
     ) -> Result<Self, FilterError> {
-        let text = rule(condition, place)?;
+        let text = rule(condition, place, "%evt.type")?;
         let mut files = base;
         files.push(RuleFile::new(NAME, text));
         let compilation = compile::<Written<Syscall>>(&files, &Options::default());
@@ -80,7 +117,7 @@ impl Filter {
 }
 
 /// A file of rules with the condition as its only rule.
-fn rule(condition: Option<&str>, place: &Pods) -> Result<String, FilterError> {
+fn rule(condition: Option<&str>, place: &Pods, output: &str) -> Result<String, FilterError> {
     // Each event has a type.
     let condition = condition.unwrap_or("evt.type exists");
     let mut all = vec![format!("({condition})")];
@@ -101,7 +138,7 @@ fn rule(condition: Option<&str>, place: &Pods) -> Result<String, FilterError> {
         "rule": NAME,
         "desc": "What somebody wants to see.",
         "condition": all.join(" and "),
-        "output": "%evt.type",
+        "output": output,
         "priority": "DEBUG",
     }]);
     Ok(object.to_string())

@@ -1,4 +1,4 @@
-//! `sensor watch`: events as rows for people, from lines of JSON.
+//! `sensor watch`: events as rows for people, from lines of JSON, recordings and a running sensor.
 //!
 //! ```text
 //! lines ──Filter──▶ Row ──▶ View: rows, tree, top, details ──▶ screen
@@ -10,6 +10,7 @@ mod draw;
 mod filter;
 mod keys;
 mod lines;
+mod recorded;
 mod row;
 mod screen;
 #[cfg(test)]
@@ -19,8 +20,9 @@ mod top;
 mod tree;
 mod view;
 
-pub use filter::{Filter, FilterError, Pods};
+pub use filter::{Filter, FilterError, Pods, of_every_field};
 pub use lines::{Line, Lines};
+pub use recorded::{Recorded, Seen};
 pub use row::Row;
 pub use screen::{Fed, show};
 pub use view::{ROWS, Show, View};

@@ -64,7 +64,10 @@ impl Row {
             process: process(&text),
             command: first(&["proc.cmdline", "proc.exeline", "proc.args"]).unwrap_or_default(),
             destination: destination(&text),
-            rule: of_line("rule").unwrap_or_default(),
+            // The rule of the filter is nobody's.
+            rule: of_line("rule")
+                .filter(|rule| rule != super::filter::NAME)
+                .unwrap_or_default(),
             program: first(&["proc.exepath", "proc.exe", "proc.name"]).unwrap_or_default(),
             pid: number(fields, "proc.pid"),
             parent: number(fields, "proc.ppid"),

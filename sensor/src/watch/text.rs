@@ -12,7 +12,7 @@ pub(super) fn escape(text: &str) -> String {
             '\r' => escaped.push_str("\\r"),
             '\t' => escaped.push_str("\\t"),
             c if c.is_ascii_control() => {
-                escaped.extend(['\\', 'x'].into_iter().chain(hexadecimal(c)))
+                escaped.extend(['\\', 'x'].into_iter().chain(hexadecimal(c)));
             }
             c if is_unseen(c) => escaped.extend(c.escape_unicode()),
             c => escaped.push(c),

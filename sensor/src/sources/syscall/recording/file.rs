@@ -36,11 +36,19 @@ impl Writer {
     pub fn start(path: &Path) -> io::Result<(Self, SyncSender<Vec<u8>>)> {
         // Events are as secret as the sensor's lines: only the owner may read.
         let mut options = OpenOptions::new();
-        let mut file = options
+        let file = options
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(path)?;
+        Self::to(file, path)
+    }
+
+    /// Starts the thread, which writes to a file that is open. `path` names the file in messages.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or the kernel refuses the thread.
+    pub fn to(mut file: File, path: &Path) -> io::Result<(Self, SyncSender<Vec<u8>>)> {
         file.write_all(MAGIC)?;
         let (sender, chunks) = sync_channel(WAITING);
         let thread = thread::Builder::new()
@@ -81,8 +89,11 @@ fn write(mut file: File, chunks: &Receiver<Vec<u8>>) -> io::Result<u64> {
         file.write_all(&block)?;
         written += block.len() as u64;
     }
-    file.sync_all()?;
-    Ok(written)
+    // A pipe has no disk to wait for.
+    match file.sync_all() {
+        Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
+        _ => Ok(written),
+    }
 }
 
 /// Appends a block with frames.

@@ -304,8 +304,13 @@ impl Recorder {
         self.counts();
         let mut chunk = self.header.take().unwrap_or_default();
         chunk.append(&mut self.chunk);
-        // The reader may be slow, and the end of a recording is worth the wait.
-        if self.chunks.send(chunk).is_ok() {
+        let is_sent = match self.pace {
+            // Somebody who watches may have stopped to read.
+            Pace::Live => self.chunks.try_send(chunk).is_ok(),
+            // The disk may be slow, and the end of a recording is worth the wait.
+            Pace::Blocks => self.chunks.send(chunk).is_ok(),
+        };
+        if is_sent {
             self.recorded.events.fetch_add(self.events, Relaxed);
         }
         self.events = 0;
