@@ -6,6 +6,7 @@
 )]
 
 mod flags {
+    pub(super) mod commands;
     pub(super) mod rows;
     pub(super) mod table;
 }
@@ -24,6 +25,7 @@ use tempfile::TempDir;
 use tests::programs;
 
 use flags::{
+    commands::COMMANDS,
     rows::{CASES, FAILING, LINES, ROWS, RULES, WRONG_RULES},
     table::{Has, Row, Try},
 };
@@ -33,6 +35,11 @@ const FALCO: &str = "-h --help -c --config-schema --rule-schema --disable-source
     --enable-source -i -L -l --list --list-events --list-plugins -M --markdown --format -N -o \
     --option --plugin-info -p --print -P --pidfile -r --support -U --unbuffered -V --validate -v \
     --version --page-size";
+
+/// The flags and the commands.
+fn all() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().chain(COMMANDS)
+}
 
 /// The files that the tries name.
 struct Files(TempDir);
@@ -112,7 +119,7 @@ fn each_flag_writes_what_the_table_says_and_ends_with_its_code() {
         out,
         error,
         code,
-    } in ROWS.iter().flat_map(|row| row.tries)
+    } in all().flat_map(|row| row.tries)
     {
         let files = Files::new();
         let output = files.ask(line);
@@ -184,14 +191,14 @@ fn commands(help: &str) -> Vec<String> {
 
 #[test]
 fn the_table_has_each_flag_of_falco_and_each_flag_of_the_help() {
-    let rows: BTreeSet<String> = ROWS.iter().flat_map(|row| flags(row.flag)).collect();
+    let rows: BTreeSet<String> = all().flat_map(|row| flags(row.flag)).collect();
     let falco = flags(FALCO);
     let missing: Vec<_> = falco.difference(&rows).collect();
     assert!(missing.is_empty(), "of Falco: {missing:?}");
     let help = help("--help");
     let mut own = listed(&help);
     for command in commands(&help) {
-        let mut rows = ROWS.iter().map(|row| row.flag);
+        let mut rows = all().map(|row| row.flag);
         let has_row = rows.any(|flag| flag.split(' ').next() == Some(&*command));
         assert!(has_row, "no row for the command {command}");
         own.extend(listed(&self::help(&format!("{command} --help"))));
@@ -232,7 +239,7 @@ fn page() -> String {
          line asks for JSON there. Elsewhere they are JSON where `json_output` is true, as the lines are.\n\n\
          | Flag | Does | Command line | Standard output | Standard error | Exit code |\n|---|---|---|---|---|---:|\n",
     );
-    for Row { flag, does, tries } in ROWS {
+    for Row { flag, does, tries } in all() {
         let (mut flag, mut does) = (format!("`{}`", flag.replace('|', "\\|")), *does);
         for Try {
             line,

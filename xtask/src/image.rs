@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Largest accepted size of the archive, in bytes.
-const LIMIT: u64 = 18 * 1024 * 1024;
+const LIMIT: u64 = 20 * 1024 * 1024;
 
 /// Options of `cargo xtask image`.
 #[derive(clap::Args)]

@@ -25,9 +25,9 @@ use crate::{
     reports::{OutputReport, Server},
     sources::syscall::{
         self, SystemCalls,
-        capture::{self, Capture, Reach},
+        capture::{self, Capture, OwnPlace, Reach},
         lineage::Lineage,
-        pipeline::{Node, Pending, PipelineParts},
+        pipeline::{Cgroups, Node, Pending, PipelineParts},
         recording::{Recorder, Taps},
         rules::RuleSet,
         say_attached,
@@ -80,9 +80,7 @@ pub(super) fn start(
         &telemetry,
     )?;
     marker.set_parent(own);
-    let namespaces = options::metadata(config).runtimes.namespaces;
-    let cgroups = syscall::options::cgroups(config, place.as_ref(), namespaces);
-    syscall::confine(&mut capture, &cgroups)?;
+    let cgroups = confined(config, &mut capture, place.as_ref())?;
     let attached = Moment::now();
     let lineage = lineage(config, &rules, &counters);
     let kernel = Arc::new(counts);
@@ -164,6 +162,18 @@ fn open_door(
             None
         }
     }
+}
+
+/// The owners of cgroups on the sensor's own node; the kernel side leaves out what lies outside.
+fn confined(
+    config: &Config,
+    capture: &mut Capture,
+    place: Option<&OwnPlace>,
+) -> anyhow::Result<Cgroups> {
+    let namespaces = options::metadata(config).runtimes.namespaces;
+    let cgroups = syscall::options::cgroups(config, place, namespaces);
+    syscall::confine(capture, &cgroups)?;
+    Ok(cgroups)
 }
 
 fn telemetry_of(config: &Config, identity: &Arc<Identity>) -> Arc<Telemetry> {

@@ -193,7 +193,12 @@ impl Live {
             mut lines,
             chunks,
         } = self;
-        let reader = std::thread::spawn(move || chunks.iter().collect());
+        // What waits is taken before the end, which waits for nobody.
+        let mut taken: Vec<_> = chunks.try_iter().collect();
+        let reader = std::thread::spawn(move || {
+            taken.extend(chunks.iter());
+            taken
+        });
         pipeline.finish(&mut lines);
         drop(pipeline);
         let lines = String::from_utf8(lines.to_vec()).unwrap();
