@@ -39,6 +39,8 @@ fn command(name: &str, pod: &Value, directory: &Path) -> Command {
     let file = directory.join("sensor.yaml");
     fs::write(&file, text.replace("/etc/sensor", &place)).unwrap();
     let mut command = Command::new(programs::sensor());
+    // None: the pods of a test leave nothing on the machine.
+    command.args(["-o", "sensor.state_dir="]);
     let texts = |value: &Value| value.as_str().unwrap().to_owned();
     let args = pod["args"].as_array().unwrap().iter().map(texts);
     command.arg("-c").arg(file).args(args);

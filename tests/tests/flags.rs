@@ -80,6 +80,7 @@ impl Files {
     fn ask(&self, arguments: &str) -> Output {
         let directory = self.0.path().to_str().unwrap();
         let mut command = Command::new(programs::sensor());
+        command.env("SENSOR_STATE_DIR", self.path("state"));
         for word in arguments.split(' ').filter(|word| !word.is_empty()) {
             let word = word.replace('{', &format!("{directory}/")).replace('}', "");
             command.arg(word.replace('+', " "));

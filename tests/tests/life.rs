@@ -31,6 +31,7 @@ fn a_second_sensor_names_the_first_one_and_stops_while_the_first_one_goes_on() {
         .option("sensor.instance", &name)
         .start();
     let mut second = Command::new(programs::sensor());
+    second.args(["-o", "sensor.state_dir="]);
     second.args([
         "-r",
         concat!(env!("CARGO_MANIFEST_DIR"), "/harness/src/default.yaml"),

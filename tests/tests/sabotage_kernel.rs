@@ -240,6 +240,7 @@ fn the_self_test_works_in_a_pid_namespace_of_its_own() {
         .args(["--pid", "--fork", "--mount-proc"])
         .arg(programs::sensor())
         .args(["-r", "built-in/execve.yaml", "-M", "3", "-o", &name])
+        .args(["-o", "sensor.state_dir="])
         .args([
             "-o",
             "webserver.enabled=false",

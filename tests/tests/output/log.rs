@@ -67,6 +67,7 @@ fn without_log_stderr_nothing_is_logged_there() {
     let scene = Scene::new();
     let events = scene.path("events.json");
     let mut sensor = Command::new(programs::sensor());
+    sensor.args(["-o", "sensor.state_dir="]);
     sensor.args(["-c", "/dev/null", "-M", "1"]);
     for option in [
         "log_stderr=false",

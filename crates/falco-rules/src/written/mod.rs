@@ -20,7 +20,7 @@ pub trait Writable: Source {
     /// is empty at first.
     fn table() -> &'static OnceLock<Table<Self>>;
 
-    /// How a field of type [`Type::Time`] prints as text.
+    /// How a field of type [`Type::Time`](crate::Type::Time) prints as text.
     #[must_use]
     fn time_form(_field: &str) -> TimeForm {
         TimeForm::Raw
