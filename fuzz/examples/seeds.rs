@@ -3,7 +3,11 @@
 
 use std::{fs, io, path::Path};
 
-use sensor::sources::syscall::event::builder::RecordBuilder;
+use metadata::{Container, ContainerId};
+use sensor::sources::syscall::{
+    event::builder::RecordBuilder,
+    recording::{EventFrame, Frame, MAGIC, Where, append_block},
+};
 
 const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -36,5 +40,25 @@ fn main() -> io::Result<()> {
     let connect = RecordBuilder::connect(sensor_ebpf::Connect::default());
     fs::write(corpus.join("decode/connect"), connect.build())?;
     let call = RecordBuilder::call(sensor_ebpf::Kind::Setns, 0, [3, 0]);
-    fs::write(corpus.join("decode/setns"), call.build())
+    fs::write(corpus.join("decode/setns"), call.build())?;
+    fs::create_dir_all(corpus.join("recording"))?;
+    let mut frames = Vec::new();
+    for place in [Where::Host, Where::Container(1)] {
+        let record = RecordBuilder::exec("/usr/bin/sh", &["sh", "-c", "id"]).build();
+        let id = ContainerId::new(ID.as_bytes()).ok_or(io::ErrorKind::InvalidData)?;
+        let container = Container::new(id, "containerd");
+        Frame::Container(1, Box::new(container)).write(&mut frames);
+        let event = EventFrame {
+            number: 1,
+            boot_to_utc: 0,
+            place,
+            record: &record,
+        };
+        Frame::Event(event).write(&mut frames);
+        Frame::Gap(3).write(&mut frames);
+    }
+    let mut file = MAGIC.to_vec();
+    append_block(&frames, &mut file);
+    fs::write(corpus.join("recording/frames"), &frames)?;
+    fs::write(corpus.join("recording/file"), file)
 }
