@@ -62,8 +62,8 @@ fn first_command() -> Result<()> {
     Ok(())
 }
 
-/// Time since `.ci/run` began; cargo has built xtask meanwhile.
-fn since_the_beginning() -> Duration {
+/// Time since `.ci/run` began; cargo has built xtask meanwhile. No time outside of `.ci/run`.
+pub(crate) fn since_the_beginning() -> Duration {
     let began = env::var("SENSOR_CI_BEGAN")
         .ok()
         .and_then(|text| text.parse().ok())

@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     /// Only this target (default: all of them)
     target: Option<String>,
     /// Seconds for each target
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 10)]
     seconds: u32,
 }
 
@@ -31,7 +31,7 @@ impl Default for Arguments {
     fn default() -> Self {
         Self {
             target: None,
-            seconds: 20,
+            seconds: 10,
         }
     }
 }
