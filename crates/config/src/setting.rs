@@ -186,8 +186,8 @@ macro_rules! named {
 }
 
 named! {
-    EngineKind: "modern_ebpf, kmod, ebpf, gvisor, nodriver or replay" {
-        "modern_ebpf" => Self::ModernEbpf, "kmod" => Self::Kmod, "ebpf" => Self::Ebpf,
+    EngineKind: "modern_ebpf, auto, kmod, ebpf, gvisor, nodriver or replay" {
+        "modern_ebpf" => Self::ModernEbpf, "auto" => Self::ModernEbpf, "kmod" => Self::Kmod, "ebpf" => Self::Ebpf,
         "gvisor" => Self::Gvisor, "nodriver" => Self::Nodriver, "replay" => Self::Replay
     }
     RuleMatching: "first or all" { "first" => Self::First, "all" => Self::All }

@@ -319,7 +319,6 @@ impl Running {
         });
         result.recv().context("the capture thread has ended")??;
         self.take_over(&good);
-        remarks.say("reloaded", rules);
         let refresh = loaded.config.sensor.dns.refresh.0;
         // The new rules are in force by now, so a refused thread must not read as a refused reload.
         if let Err(error) = self.resolver.set(&domains, refresh) {
@@ -327,6 +326,7 @@ impl Running {
         }
         self.outputs.set_timeout(loaded.config.output_timeout.0);
         logging::apply(&loaded.config);
+        remarks.say("reloaded", rules);
         lifecycle::set_patience(loaded.config.sensor.stop_deadline.0);
         let now = Loaded::new(&loaded.config, &loaded.digest, &digest);
         self.identity.set_loaded(now);

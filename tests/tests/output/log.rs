@@ -124,7 +124,7 @@ fn the_system_log_gets_the_lines_also_after_the_rights_are_given_up() {
         sensor.append_to_configuration("log_stderr: false\n");
         sensor.write_rules(include_str!("../../harness/src/rules.yaml"));
         sensor.signal(Signal::HUP);
-        received(&system, ": reloaded");
+        received(&system, "1 active");
         let seen = sensor.stop();
         assert!(!seen.stderr.contains(": reloaded"), "{}", seen.stderr);
         received(&system, ": stopping");
@@ -155,10 +155,10 @@ fn a_reload_changes_form_and_level_of_the_lines() {
     // The configuration turns off the line about this reload.
     std::thread::sleep(std::time::Duration::from_secs(4));
     fs::write(&config, "sensor: {log_format: json}\n").unwrap();
-    assert_logged(&sensor, "\"message\":\"reloaded\"}");
+    assert_logged(&sensor, "\"message\":\"reloaded: ");
     let seen = sensor.stop();
     let text = seen.stderr.matches(": Informational: reloaded").count();
-    let json = seen.stderr.matches("\"message\":\"reloaded\"").count();
+    let json = seen.stderr.matches("\"message\":\"reloaded: ").count();
     assert_eq!((text, json), (1, 1), "{}", seen.stderr);
 }
 

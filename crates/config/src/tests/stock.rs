@@ -178,6 +178,23 @@ fn a_key_under_both_its_names_has_both_values() {
 }
 
 #[test]
+fn every_engine_that_falco_and_its_chart_know_is_read() {
+    for kind in [
+        "auto",
+        "modern_ebpf",
+        "kmod",
+        "ebpf",
+        "gvisor",
+        "nodriver",
+        "replay",
+    ] {
+        let (_dir, inputs) = inputs(&format!("engine: {{kind: {kind}}}\n"));
+        let loaded = load(&inputs).unwrap();
+        assert_eq!(loaded.warnings.len(), 0, "{kind}: {:?}", loaded.warnings);
+    }
+}
+
+#[test]
 fn former_names_of_the_engine_s_keys_are_read() {
     let config = read("syscall_buf_size_preset: 6\nsyscall_drop_failed_exit: false\n");
     assert_eq!(config.engine.modern_ebpf.buf_size_preset, 6);
