@@ -16,8 +16,8 @@ use telemetry::{Identity, Telemetry};
 const RULE: &str = "
 - rule: any
   desc: d
-  condition: evt.num > 0 and not proc.aname = x and not user.name = x and not fd.sip.name = x
-  output: '%proc.cmdline %container.name %k8s.pod.labels %user.home %group.name'
+  condition: evt.type exists and not proc.aname = x and not user.name = x and not fd.sip.name = x
+  output: '%proc.cmdline %container.name %k8s.pod.labels %user.homedir %group.name'
   priority: INFO
 ";
 
