@@ -55,9 +55,9 @@ const STEPS: &[Step] = &[
     ("cluster", cluster),
 ];
 
-/// How long after its beginning `.ci/run` still begins the step `cluster`, which takes up to 14 minutes
-/// from nothing: the whole has 60 minutes.
-const LATEST_CLUSTER: Duration = Duration::from_mins(43);
+/// How long after its beginning `.ci/run` still begins the step `cluster`. From nothing the step takes up
+/// to 14 minutes, and the whole has 60; a machine that is slower up to here has no room for both.
+const LATEST_CLUSTER: Duration = Duration::from_mins(20);
 
 /// Steps that later steps need.
 const NEEDED: &[&str] = &["setup", "release", quick::BUILD];
