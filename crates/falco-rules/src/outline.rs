@@ -74,7 +74,7 @@ impl Outline {
     }
 
     /// Whether the condition with a change is true where the leaves of the unchanged condition have
-    /// these verdicts. A condition of which nothing is left is true.
+    /// these verdicts. An empty condition is true.
     #[must_use]
     pub fn is_true_with(&self, change: Change, verdicts: &[bool]) -> bool {
         self.changed(verdicts, Some(change))

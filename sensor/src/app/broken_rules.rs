@@ -23,7 +23,7 @@ const NAME: &str = "rules";
 /// Most bytes of the errors that a record has.
 const ERRORS_MAX: usize = 4096;
 
-/// The rules files of which the sensor compiled its rules last, as read.
+/// The texts of the rules files from which the sensor last compiled its rules.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
 struct LastGood {
     /// When, RFC 3339.

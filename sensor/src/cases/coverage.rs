@@ -1,4 +1,4 @@
-//! Which checks of which rules the cases decide.
+//! Coverage: the checks of each rule that the cases decide.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! Mutants of rules: a condition of which one check says the contrary, or is left out. Cases
-//! that no mutant passes hold each check of a rule.
+//! Mutants: rules with one changed check. A mutant negates a check or leaves it out; a case notices the
+//! mutant if the mutant's verdict is not the one that the case expects.
 
 use bumpalo::Bump;
 use falco_rules::{Change, Rule, RuleSet, Scratch, Writable, Written, WrittenEvent};

@@ -12,7 +12,7 @@ pub enum Command {
         /// Files of cases (*.test.yaml), or folders with such files
         #[arg(value_name = "FILE|DIR", required = true)]
         paths: Vec<PathBuf>,
-        /// Say which checks of which rules no case decides
+        /// List, for each rule, the checks that no case decides
         #[arg(long)]
         coverage: bool,
         /// Write the outcomes to this file in `JUnit`'s form

@@ -6,7 +6,7 @@ use std::{fs, thread, time::Duration};
 use anyhow::{Result, ensure};
 use tests::cluster::{Cluster, Nodes};
 
-use crate::shared::{image, overlay};
+use crate::shared::{image, overlay, ready};
 
 /// Without the variable `SENSOR_TEST_QUIET` in seconds: a connection that pings every 20 s was closed after 80 s.
 const QUIET: Duration = Duration::from_mins(2);
@@ -23,15 +23,7 @@ fn quiet() -> Result<Duration> {
 fn has_no_line_in_the_log_and_no_broken_stream() -> Result<()> {
     let cluster = Cluster::start(Nodes::Containers(1), &image()?)?;
     cluster.kubectl(&["apply", "-k", &overlay("privileged")])?;
-    let status = [
-        "-n",
-        "sensor",
-        "rollout",
-        "status",
-        "daemonset/sensor",
-        "--timeout=90s",
-    ];
-    cluster.kubectl(&status)?;
+    ready(&cluster)?;
     let log = || cluster.kubectl(&["-n", "sensor", "logs", "daemonset/sensor"]);
     // What belongs to the start has come.
     thread::sleep(Duration::from_secs(5));

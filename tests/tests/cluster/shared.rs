@@ -123,15 +123,7 @@ impl Shared {
 
     /// Waits until the sensor is ready, as the page says.
     pub(crate) fn ready(&self) -> Result<()> {
-        let status = [
-            "-n",
-            "sensor",
-            "rollout",
-            "status",
-            "daemonset/sensor",
-            "--timeout=90s",
-        ];
-        self.cluster.kubectl(&status).map(drop)
+        ready(&self.cluster)
     }
 
     /// The log of the sensor's pod.
@@ -183,4 +175,17 @@ pub(crate) fn lines(file: &Path, text: &str) -> Result<Vec<Value>> {
         .filter(|line| line.contains(text))
         .map(|line| serde_json::from_str(line).with_context(|| line.to_owned()))
         .collect()
+}
+
+/// Waits until the sensor of a cluster is ready, as the page says.
+pub(crate) fn ready(cluster: &Cluster) -> Result<()> {
+    let status = [
+        "-n",
+        "sensor",
+        "rollout",
+        "status",
+        "daemonset/sensor",
+        "--timeout=90s",
+    ];
+    cluster.kubectl(&status).map(drop)
 }

@@ -5,7 +5,7 @@ use std::{env, fs, path::PathBuf};
 use anyhow::{Result, ensure};
 use tests::cluster::{Cluster, Nodes, until};
 
-use crate::shared::{image, lines, overlay};
+use crate::shared::{image, lines, overlay, ready};
 
 /// Each node and the pod on it.
 const NODES: [(&str, &str); 2] = [("node1", "one"), ("node2", "two")];
@@ -15,15 +15,7 @@ const NODES: [(&str, &str); 2] = [("node1", "one"), ("node2", "two")];
 fn each_sensor_sees_the_pods_of_its_own_node_alone() -> Result<()> {
     let cluster = Cluster::start(Nodes::Containers(2), &image()?)?;
     cluster.kubectl(&["apply", "-k", &overlay("privileged")])?;
-    let status = [
-        "-n",
-        "sensor",
-        "rollout",
-        "status",
-        "daemonset/sensor",
-        "--timeout=90s",
-    ];
-    cluster.kubectl(&status)?;
+    ready(&cluster)?;
     for (node, pod) in NODES {
         cluster.apply(&format!(
             "apiVersion: v1\nkind: Pod\nmetadata: {{name: {pod}, labels: {{app: {pod}}}}}\n\
