@@ -29,6 +29,8 @@ fn containers() -> usize {
 fn sensor(engine: &Engine, kind: Kind) -> Sensor {
     let sensor = Setup::of_the_machine()
         .rules(RULES)
+        // A busy machine starts six engines at once.
+        .option("sensor.hold.timeout", "15s")
         .option(&format!("sensor.{}.enabled", kind.name()), "true")
         .option(
             &format!("sensor.{}.sockets", kind.name()),

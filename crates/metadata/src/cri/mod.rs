@@ -99,7 +99,10 @@ impl<'a> Session<'a> {
         };
         let version: Option<VersionResponse> = session.call("Version", request).await?;
         let Some(VersionResponse { runtime_name }) = version else {
-            return Err(Error::Connect("no CRI (v1) at this socket".to_owned()));
+            return Err(Error::Refused {
+                what: "CRI (v1)",
+                message: "the runtime at this socket does not have the API".to_owned(),
+            });
         };
         let row = RUNTIMES.iter().find(|(theirs, _)| *theirs == runtime_name);
         session.runtime = row.map_or(ANY, |(_, ours)| ours);

@@ -40,9 +40,9 @@ use crate::{
 
 /// First pause after a failure.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Longest pause while the socket does not exist: a look costs next to nothing, and the runtime's
-/// first containers come soon after its socket.
-const ABSENT: Duration = Duration::from_millis(500);
+/// Longest pause while nobody listens on the socket: a look costs next to nothing, and the first
+/// containers come soon after the runtime listens.
+const UNHEARD: Duration = Duration::from_millis(500);
 /// Most questions that wait for the task.
 pub(crate) const QUESTIONS: usize = 1024;
 
@@ -142,8 +142,13 @@ pub(crate) async fn run(task: Task, mut questions: mpsc::Receiver<ContainerId>) 
                 reason: text,
             });
         }
-        let pause = backoff.pause();
-        sleep(if is_absent { pause.min(ABSENT) } else { pause }).await;
+        let nobody_listens = matches!(error, Error::Absent | Error::Connect(_));
+        let longest = if nobody_listens {
+            UNHEARD
+        } else {
+            Duration::MAX
+        };
+        sleep(backoff.pause().min(longest)).await;
     }
 }
 
@@ -202,4 +207,49 @@ async fn connect_grpc<'a>(task: &'a Task, socket: &Socket) -> Result<Grpc<'a>, E
         return Ok(Grpc::Containerd(containerd::Session::new(task, channel)));
     }
     cri::Session::new(task, channel).await.map(Grpc::Cri)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::net::UnixListener, path::Path, sync::atomic::Ordering};
+
+    use super::*;
+    use crate::RuntimeSocket;
+
+    /// How many attempts to connect fail in a minute at the file of a socket.
+    async fn failures_in_a_minute(path: &Path, engine: Engine) -> u64 {
+        let (updates, _inbox) = Updates::channel().unwrap();
+        let options = RuntimeOptions {
+            backoff_max: Duration::from_hours(1),
+            ..RuntimeOptions::at([RuntimeSocket::required(engine, path)])
+        };
+        let health = Health::new(&options.sockets, false, Arc::new(|_| {}));
+        let counters = Arc::new(Counters::default());
+        let task = Task {
+            source: 0,
+            engine,
+            socket: path.to_owned(),
+            options: Arc::new(options),
+            updates,
+            counters: Arc::clone(&counters),
+            health: Arc::new(health),
+            epoch: AtomicU32::new(0),
+        };
+        let (_sender, questions) = mpsc::channel(QUESTIONS);
+        let _ = tokio::time::timeout(Duration::from_mins(1), run(task, questions)).await;
+        counters
+            .runtime_connect_failures_total
+            .load(Ordering::Relaxed)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_socket_on_which_nobody_listens_is_tried_twice_a_second() {
+        let dir = tempfile::tempdir().unwrap();
+        for engine in [Engine::Docker, Engine::Containerd] {
+            let path = dir.path().join(engine.name());
+            drop(UnixListener::bind(&path).unwrap());
+            let failures = failures_in_a_minute(&path, engine).await;
+            assert!((100..=300).contains(&failures), "{engine:?}: {failures}");
+        }
+    }
 }
