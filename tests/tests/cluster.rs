@@ -9,6 +9,8 @@ mod a_quiet_node;
 mod faults;
 #[path = "cluster/install.rs"]
 mod install;
+#[path = "cluster/probes.rs"]
+mod probes;
 #[path = "cluster/rights.rs"]
 mod rights;
 #[path = "cluster/rules.rs"]

@@ -14,7 +14,7 @@ const BROKEN: &str = "- rule: A tick\n  desc: A program of a ticker.\n  conditio
 
 impl Shared {
     /// Gives the sensor these rules beside the shipped ones.
-    fn set_rules(&self, text: &str) -> Result<()> {
+    pub(crate) fn set_rules(&self, text: &str) -> Result<()> {
         let indented: Vec<_> = text.lines().map(|line| format!("    {line}\n")).collect();
         let indented = indented.concat();
         self.cluster.apply(&format!(
@@ -23,7 +23,7 @@ impl Shared {
         ))
     }
 
-    fn remove_rules(&self) -> Result<()> {
+    pub(crate) fn remove_rules(&self) -> Result<()> {
         let delete = ["-n", "sensor", "delete", "configmap", "sensor-custom-rules"];
         self.cluster.kubectl(&delete).map(drop)
     }
