@@ -9,6 +9,7 @@
 mod call;
 mod counter;
 pub mod flags;
+mod kernel_function;
 mod kind;
 mod offsets;
 mod preempt;
@@ -17,11 +18,10 @@ mod wire;
 
 pub use call::{CallArgument, Form, Numbers, SystemCall};
 pub use counter::{COUNTERS, Counter, CpuCounts};
+pub use kernel_function::{CastTypes, PREEMPT_DISABLE, PREEMPT_ENABLE, RDONLY_CAST};
 pub use kind::{KINDS, Kind, Kinds, Part};
 pub use offsets::{ABSENT, Offsets};
-pub use preempt::{
-    BACKED_UP, BackedUp, DONE_MAX, DoneKey, PREEMPT_DISABLE, PREEMPT_ENABLE, preempted,
-};
+pub use preempt::{BACKED_UP, BackedUp, DONE_MAX, DoneKey, preempted};
 pub use settings::{
     Attempt, BUDGET_PRESSURE, CgroupClass, CgroupKey, Image, Settings, THROTTLED_MAX, Tree, want,
 };

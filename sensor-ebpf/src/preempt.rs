@@ -1,12 +1,5 @@
 //! What user space and the eBPF programs share about preemption.
 
-/// Stands for the kernel function `bpf_preempt_disable`. Kernel functions have no fixed numbers as
-/// helpers do. The compiled programs call numbers that no helper has, and user space replaces these
-/// by the numbers from the kernel's type information.
-pub const PREEMPT_DISABLE: i32 = 0x7fff_0001;
-/// Stands for `bpf_preempt_enable`.
-pub const PREEMPT_ENABLE: i32 = 0x7fff_0002;
-
 macro_rules! backed_up {
     ($($(#[$attribute:meta])* $program:ident,)*) => {
         /// The programs that have a backup.

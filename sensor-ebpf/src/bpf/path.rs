@@ -4,7 +4,7 @@ use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use sensor_ebpf::{COMPONENTS_MAX, NAME_MAX};
 
 use super::{
-    kernel::{kread, off},
+    kernel::{cast, follow, kread, off},
     record::{HEAD, Record},
 };
 
@@ -53,32 +53,27 @@ pub fn append_path<Fixed>(
     root: Option<u64>,
     most: usize,
 ) -> End {
-    let mut mnt: u64 = kread(path + off!(path_mnt));
-    let mut dentry: u64 = kread(path + off!(path_dentry));
+    let (mut mount, mut dentry) = ends(path);
     // No constant stands in for an absent root: the verifier would decide comparisons with a
     // constant, and then check the rest once for each thing it knows about an address.
-    let root: Option<(u64, u64)> = root.map(|root| {
-        let mnt = kread(root + off!(path_mnt));
-        (kread(root + off!(path_dentry)), mnt)
-    });
+    let root: Option<(u64, u64)> = root.map(ends);
     let end = record.position() + most - NAME_MAX;
     for step in 0..COMPONENTS_MAX {
-        if root == Some((dentry, mnt)) {
+        if root == Some((mount, dentry)) {
             return End::Root;
         }
-        let mnt_root: u64 = kread(mnt + off!(vfsmount_mnt_root));
+        let mnt_root: u64 = follow(mount + off!(mount_mnt) + off!(vfsmount_mnt_root));
         if dentry == mnt_root {
-            let mount = mnt - off!(mount_mnt);
-            let up: u64 = kread(mount + off!(mount_mnt_parent));
+            let up: u64 = follow(mount + off!(mount_mnt_parent));
             if up == mount || up == 0 {
                 return End::Root; // of the mount tree
             }
-            dentry = kread(mount + off!(mount_mnt_mountpoint));
-            mnt = up + off!(mount_mnt);
+            dentry = follow(mount + off!(mount_mnt_mountpoint));
+            mount = up;
             continue;
         }
-        let parent: u64 = kread(dentry + off!(dentry_d_parent));
-        let name: u64 = kread(dentry + off!(dentry_d_name_name));
+        let parent: u64 = follow(dentry + off!(dentry_d_parent));
+        let name: u64 = follow(dentry + off!(dentry_d_name_name));
         if parent == dentry || parent == 0 {
             if step == 0 && append_name(record, name) {
                 return End::Nameless;
@@ -91,4 +86,12 @@ pub fn append_path<Fixed>(
         dentry = parent;
     }
     End::Incomplete
+}
+
+/// The mount and the dentry of the `struct path` at an address, both cast.
+#[inline(always)]
+fn ends(path: u64) -> (u64, u64) {
+    let mnt: u64 = kread(path + off!(path_mnt));
+    let dentry: u64 = kread(path + off!(path_dentry));
+    (cast!(mount, mnt - off!(mount_mnt)), cast!(dentry, dentry))
 }

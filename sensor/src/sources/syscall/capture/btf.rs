@@ -248,6 +248,11 @@ impl Btf {
         Ok(found)
     }
 
+    /// The number of a structure's type; none if there is no such structure.
+    pub(super) fn structure(&self, name: &str) -> Option<u32> {
+        self.structs.get(name.as_bytes()).copied()
+    }
+
     /// Bytes of a structure; none if there is no such structure.
     pub(super) fn size_of(&self, name: &str) -> Result<Option<u32>, BtfError> {
         let Some(&id) = self.structs.get(name.as_bytes()) else {

@@ -20,11 +20,11 @@ use super::{
     freeze::{OF_PROGRAMS, OF_PROGRAMS_LATER, freeze},
     guard::IntendedState,
     hooks::Hook,
+    kernel_functions::{self, KernelFunctions},
     machine::{possible_cpus, raise_memlock},
     mapped::Mapped,
     offsets::{Layout, layout},
     place::OwnPlace,
-    preempt,
     programs::Programs,
     ring::Ring,
     throttled::Throttled,
@@ -107,7 +107,7 @@ impl Capture {
                     "{refused}; the sensor tries again without typed pointers: programs then read the kernel's structures by calls, which takes longer, and may be preempted"
                 );
                 let plain = Layout {
-                    preempt: None,
+                    kernel_functions: KernelFunctions::default(),
                     ..layout
                 };
                 match Self::load(options, request, &plain, false) {
@@ -130,6 +130,11 @@ impl Capture {
             path: "/sys/kernel/btf/vmlinux".into(),
             reason: e.to_string(),
         })?;
+        // A cast makes typed pointers.
+        let functions = KernelFunctions {
+            cast: layout.kernel_functions.cast.filter(|_| typed),
+            ..layout.kernel_functions
+        };
         let cpus = possible_cpus();
         let backups = options.backups.unwrap_or(layout.preempted);
         let capacity = options
@@ -145,6 +150,7 @@ impl Capture {
             .override_global("OFFSETS", layout.offsets.as_bytes(), true)
             .override_global("REGS_ON_STACK", &layout.regs_on_stack, true)
             .override_global("TYPED", &u32::from(typed), true)
+            .override_global("CASTS", functions.types().as_bytes(), true)
             .override_global("BACKUPS", &backups, true)
             .override_global("ARGV_CAPACITY", &capacity, true)
             .map_max_entries("EVENTS", options.ring_bytes)
@@ -157,7 +163,7 @@ impl Capture {
             .map_max_entries("SCRATCH_CALL", cpus)
             .map_max_entries("SCRATCH_EXEC_LARGE", large)
             .map_max_entries("SCRATCH_FAILED_LARGE", large)
-            .load(preempt::object(options.object, layout.preempt).as_bytes())
+            .load(kernel_functions::object(options.object, &functions).as_bytes())
             .map_err(|e| CaptureError::Load(Box::new(e)))?;
         freeze(&bpf, OF_PROGRAMS)?;
         let mut ring = Ring::new(map::<RingBuf<MapData>>(&mut bpf, "EVENTS")?);
@@ -197,7 +203,8 @@ impl Capture {
             mode: options.hooks,
             backups,
             functions: layout.functions.clone(),
-            loses_cpu: layout.preempted & preempted::FUNCTIONS != 0 && layout.preempt.is_none(),
+            loses_cpu: layout.preempted & preempted::FUNCTIONS != 0
+                && layout.kernel_functions.preempt.is_none(),
             links: Vec::new(),
             programs,
             refused: Vec::new(),

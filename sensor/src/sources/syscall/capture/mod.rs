@@ -12,6 +12,7 @@ mod freeze;
 mod guard;
 mod hook_table;
 mod hooks;
+mod kernel_functions;
 mod loader;
 #[cfg(test)]
 mod loader_tests;

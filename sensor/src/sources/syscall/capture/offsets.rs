@@ -5,11 +5,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 use sensor_ebpf::{ABSENT, Offsets};
 
 use super::{
-    CaptureError,
-    btf::Btf,
-    hook_table::HOOKS,
-    hooks::Point,
-    preempt::{PreemptFunctions, preempted},
+    CaptureError, btf::Btf, hook_table::HOOKS, hooks::Point, kernel_functions::KernelFunctions,
+    preempt::preempted,
 };
 
 /// The kernel's BTF.
@@ -24,8 +21,8 @@ pub(super) struct Layout {
     pub(super) offsets: Offsets,
     /// Where the saved registers are on a task's stack; 0 where the kernel has a helper for them.
     pub(super) regs_on_stack: u32,
-    /// The functions by which a program keeps its CPU; none before Linux 6.10.
-    pub(super) preempt: Option<PreemptFunctions>,
+    /// The kernel functions that the programs call.
+    pub(super) kernel_functions: KernelFunctions,
     /// The hooks on which the kernel can preempt programs, and then skips them for other tasks; bits
     /// of [`preempted`].
     pub(super) preempted: u32,
@@ -60,7 +57,7 @@ pub(super) fn layout() -> Result<Layout, CaptureError> {
     Ok(Layout {
         offsets,
         regs_on_stack: regs_on_stack(&vmlinux)?,
-        preempt: preempt(&vmlinux)?,
+        kernel_functions: KernelFunctions::of(&vmlinux).map_err(|e| bad(Path::new(VMLINUX), e))?,
         preempted: preempted(kernel_version()),
         functions: functions(&vmlinux)?,
     })
@@ -85,20 +82,6 @@ fn regs_on_stack(vmlinux: &Btf) -> Result<u32, CaptureError> {
             kernel: release(),
             member: "pt_regs".into(),
         })
-}
-
-/// The functions by which a program keeps its CPU.
-fn preempt(vmlinux: &Btf) -> Result<Option<PreemptFunctions>, CaptureError> {
-    let find = |name| {
-        vmlinux
-            .function(name)
-            .map_err(|e| bad(Path::new(VMLINUX), e))
-    };
-    let disable = find("bpf_preempt_disable")?;
-    let enable = find("bpf_preempt_enable")?;
-    Ok(disable
-        .zip(enable)
-        .map(|(disable, enable)| PreemptFunctions { disable, enable }))
 }
 
 /// The functions of system calls at which programs may run, and that the kernel has.
