@@ -26,6 +26,7 @@ mod summary;
 mod support;
 mod tree;
 mod watch;
+mod zstd;
 
 pub use inspect::inspect;
 pub use observe::run;
