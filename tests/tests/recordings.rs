@@ -6,6 +6,7 @@
 
 mod recordings {
     mod captures;
+    mod cases;
     mod cut;
     mod observers;
     mod own_records;

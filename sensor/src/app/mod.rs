@@ -18,6 +18,7 @@ mod outcome;
 mod quiet;
 mod readiness;
 mod record;
+mod recorded;
 mod replay;
 mod rights;
 mod rules;
