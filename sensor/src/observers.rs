@@ -268,7 +268,7 @@ mod tests {
         let (greeting, stream) = attach(&path).unwrap();
         assert_eq!(greeting.captured, ["exec"]);
         assert!(greeting.not_captured.contains(&"connect".to_owned()));
-        recorders.recv().unwrap().finish();
+        recorders.recv().unwrap().finish(false);
         let mut reader = Reader::new(stream).unwrap();
         assert!(reader.block().unwrap().is_some());
         assert!(reader.block().unwrap().is_none());

@@ -19,8 +19,10 @@ pub mod cluster;
 pub mod cri;
 pub mod engine;
 pub mod enricher;
+pub mod late_docker;
 pub mod names;
 pub mod proxy;
+pub mod recorder;
 pub mod terminal;
 pub mod testbed;
 

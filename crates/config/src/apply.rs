@@ -56,7 +56,11 @@ const INNER: &[(&str, &[&str])] = &[
 ];
 
 /// Keys whose numbers without a unit are milliseconds, as in falco.yaml.
-const MILLISECONDS: [&str; 2] = ["output_timeout", "metrics.interval"];
+const MILLISECONDS: [&str; 3] = [
+    "output_timeout",
+    "metrics.interval",
+    "capture.default_duration",
+];
 
 impl Layers {
     /// Applies a document; `prefix` is the name of its root.

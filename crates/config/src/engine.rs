@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::Span;
+
 /// Which of the rules that match an event write a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RuleMatching {
@@ -76,6 +78,43 @@ pub enum EngineKind {
 pub struct Replay {
     /// The recording.
     pub capture_file: Option<PathBuf>,
+}
+
+/// `capture.*`: recordings that rules start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleCapture {
+    /// Whether rules start recordings.
+    pub enabled: bool,
+    /// The beginning of the paths of recordings.
+    pub path_prefix: PathBuf,
+    /// Which rules start a recording.
+    pub mode: CaptureMode,
+    /// How long a recording lasts from the last match on, if the rule does not say.
+    pub default_duration: Span,
+    /// Megabytes of a recording, about, after which it ends; 0: no limit.
+    pub max_file_size_mb: u64,
+}
+
+impl Default for RuleCapture {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            path_prefix: PathBuf::from("/tmp/falco"),
+            mode: CaptureMode::default(),
+            default_duration: Span::from_secs(5),
+            max_file_size_mb: 0,
+        }
+    }
+}
+
+/// Which rules start a recording.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CaptureMode {
+    /// Those with `capture: true`.
+    #[default]
+    Rules,
+    /// All.
+    AllRules,
 }
 
 /// `engine.modern_ebpf.*`

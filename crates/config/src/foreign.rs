@@ -64,7 +64,6 @@ pub const NOT_APPLICABLE: &[Foreign] = &[
         "buffers of reads and writes are not captured",
         ON,
     ),
-    row("capture", "`sensor record` records events", ENABLED),
     row("collectors", "see sensor.containerd and sensor.kube", ON),
     row("container_engines", "see sensor.containerd", NEVER),
     row("engine.ebpf", "there is one engine, modern_ebpf", NEVER),

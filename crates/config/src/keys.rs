@@ -137,6 +137,11 @@ keys! {
     metrics.libbpf_stats_enabled: "Include run times of the BPF programs, where the kernel measures them anyway.";
     metrics.include_empty_values: "Include what is zero.";
     metrics.convert_memory_to_mb: "Memory in MB instead of bytes.";
+    capture.enabled: "Record events from the match of a rule on, into a file of `sensor record`'s form ([recordings](../docs/recordings.md#recordings-that-rules-start)).";
+    capture.path_prefix: "The beginning of the files' paths; the time and the number of the event follow, and `.rec`. *A directory of the node that others cannot write to.*";
+    capture.mode: "Which rules start a recording: those with `capture: true`, or all.";
+    capture.default_duration: "How long a recording lasts from a match on, if the rule has no `capture_duration`. A number alone is in milliseconds.";
+    capture.max_file_size_mb: "Megabytes after which a recording ends, about; 0: without limit.";
     engine.kind: "Where events come from: `replay` plays `engine.replay.capture_file`, any other engine of Falco stands for the live events of this machine.";
     engine.replay.capture_file: "A recording that `sensor record` made, for `engine.kind: replay`. *Not a .scap file.*";
     engine.modern_ebpf.buf_size_preset: "Size of the ring buffer: 1 to 10 for 1, 2, 4, … 512 MiB. *Raise it when `sensor_events_lost_total{cause=\"ring_full\"}` grows.*";

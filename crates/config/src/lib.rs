@@ -31,7 +31,10 @@ mod values;
 
 pub use config_file::{ConfigFile, Strategy};
 
-pub use engine::{AppendOutput, Engine, EngineKind, ModernEbpf, Replay, RuleMatching, RuleSwitch};
+pub use engine::{
+    AppendOutput, CaptureMode, Engine, EngineKind, ModernEbpf, Replay, RuleCapture, RuleMatching,
+    RuleSwitch,
+};
 pub use foreign::{Foreign, NOT_APPLICABLE};
 pub use keys::{Key, all as keys};
 pub use load::{Inputs, load};
@@ -112,6 +115,8 @@ pub struct Config {
     pub syscall_event_drops: SyscallEventDrops,
     /// Metrics, as records in the stream and for Prometheus.
     pub metrics: Metrics,
+    /// Recordings that rules start.
+    pub capture: RuleCapture,
     /// The kernel side.
     pub engine: Engine,
     /// Whether to log to standard error.
@@ -152,6 +157,7 @@ impl Default for Config {
             webserver: Webserver::default(),
             syscall_event_drops: SyscallEventDrops::default(),
             metrics: Metrics::default(),
+            capture: RuleCapture::default(),
             engine: Engine::default(),
             log_stderr: true,
             log_syslog: true,

@@ -6,8 +6,9 @@ use falco_rules::Priority;
 use yaml::Node;
 
 use super::{
-    AppendOutput, BrokenRules, ByteSize, DropAction, EngineKind, Headers, Hooks, LogFormat,
-    LogLevel, Mode, Owner, RuleMatching, RuleSwitch, Span, Strategy, Toggle, TreeMode, WantedEnv,
+    AppendOutput, BrokenRules, ByteSize, CaptureMode, DropAction, EngineKind, Headers, Hooks,
+    LogFormat, LogLevel, Mode, Owner, RuleMatching, RuleSwitch, Span, Strategy, Toggle, TreeMode,
+    WantedEnv,
 };
 
 /// A type of value that a key can have.
@@ -191,6 +192,7 @@ named! {
         "gvisor" => Self::Gvisor, "nodriver" => Self::Nodriver, "replay" => Self::Replay
     }
     RuleMatching: "first or all" { "first" => Self::First, "all" => Self::All }
+    CaptureMode: "rules or all_rules" { "rules" => Self::Rules, "all_rules" => Self::AllRules }
     DropAction: "ignore, log, alert or exit" {
         "ignore" => Self::Ignore, "log" => Self::Log, "alert" => Self::Alert, "exit" => Self::Exit
     }

@@ -120,6 +120,25 @@ fn append_output_is_read() {
 }
 
 #[test]
+fn keys_of_recordings_that_rules_start_are_read() {
+    let config = read(
+        "capture:\n  enabled: true\n  path_prefix: /var/c\n  mode: all_rules\n  default_duration: 1500\n  max_file_size_mb: 7\n",
+    );
+    let expected = RuleCapture {
+        enabled: true,
+        path_prefix: "/var/c".into(),
+        mode: CaptureMode::AllRules,
+        default_duration: Span::from_millis(1500),
+        max_file_size_mb: 7,
+    };
+    assert_eq!(config.capture, expected);
+    let default = RuleCapture::default();
+    assert!(!default.enabled && default.mode == CaptureMode::Rules);
+    assert_eq!(default.default_duration, Span::from_secs(5));
+    assert!(fails("capture: {mode: some}\n").contains("expected rules or all_rules, not 'some'"));
+}
+
+#[test]
 fn a_wrong_type_is_an_error_with_its_place() {
     assert_eq!(
         fails("sensor:\n  self_test:\n    enabled: maybe\n"),

@@ -225,9 +225,11 @@ impl<S: EventSource> Driver<S> {
                 Command::Stop => self.stop = true,
                 Command::HandOver(time) => self.source.hand_over(time),
                 Command::Record(record) => {
+                    let record = record.written(&self.identity);
                     let line = record.line(&self.identity);
                     let write = |_, out: &mut BytesMut| out.extend_from_slice(&line);
                     self.outputs.line(record.priority, write);
+                    self.source.note(&record);
                 }
                 Command::Reload(reload) => {
                     let Reload {

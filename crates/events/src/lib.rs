@@ -14,7 +14,7 @@ mod lines;
 mod pending;
 mod source;
 
-pub use evaluator::Evaluator;
+pub use evaluator::{Evaluator, RecordingDemand};
 pub use feed::{Feed, Finished, Reload};
 pub use lines::Lines;
 pub use pending::{

@@ -3,6 +3,7 @@
 use std::{io, os::fd::BorrowedFd, time::Duration};
 
 use falco_rules::Timed;
+use outputs::internal::Written;
 use telemetry::{Condition, Kind, Ledger};
 
 use crate::Lines;
@@ -74,6 +75,9 @@ pub trait EventSource: Sized + Send + 'static {
     /// # Errors
     /// If the source cannot fulfil the requirements: the former rules stay.
     fn reload(&mut self, rules: Self::Rules, demand: Self::Demand) -> Result<(), Self::Error>;
+
+    /// A record that the sensor made about itself is in the stream here.
+    fn note(&mut self, _record: &Written) {}
 
     /// Leaves events from that time on (nanoseconds since boot) to another process, which takes
     /// those. The source counts these events as passed over.

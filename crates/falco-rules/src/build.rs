@@ -168,6 +168,8 @@ impl<S: Source> Builder<'_, '_, S> {
                 tags: tags.into(),
                 output,
                 extra,
+                capture: rule.capture,
+                capture_duration: rule.capture_duration,
             },
             info: RuleInfo {
                 enabled,

@@ -1,5 +1,7 @@
 //! A rule, ready for use.
 
+use std::time::Duration;
+
 use crate::{
     Priority, Source,
     fields::{FieldRef, Template},
@@ -24,6 +26,10 @@ pub struct Rule<S: Source> {
     pub output: Template<S>,
     /// Keys that `append_output` adds to `output_fields` only, sorted by key.
     pub extra: Box<[ExtraField<S>]>,
+    /// Whether a match starts a recording (`capture`).
+    pub capture: bool,
+    /// How long such a recording lasts at least; none: as long as the configuration says.
+    pub capture_duration: Option<Duration>,
 }
 
 /// A key of `output_fields` that is not in the text of the rule output.

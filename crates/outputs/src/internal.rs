@@ -64,17 +64,18 @@ impl Record {
     /// The line, in the form that the configuration asks for, newline included.
     #[must_use]
     pub fn line(&self, identity: &Identity) -> Vec<u8> {
-        let mut line = if identity.loaded().json {
-            self.json(identity).into_bytes()
-        } else {
-            self.text(identity).into_bytes()
-        };
-        // No text from outside may break a line in two.
-        line.iter_mut()
-            .filter(|b| **b == b'\n')
-            .for_each(|b| *b = b' ');
-        line.push(b'\n');
-        line
+        self.written(identity).line(identity)
+    }
+
+    /// The record in both forms.
+    #[must_use]
+    pub fn written(&self, identity: &Identity) -> Written {
+        Written {
+            priority: self.priority,
+            time: self.time,
+            json: self.json(identity),
+            text: self.after_the_time(),
+        }
     }
 
     fn json(&self, identity: &Identity) -> String {
@@ -95,12 +96,11 @@ impl Record {
     /// `TIME: Priority MESSAGE (k=v …)`
     #[must_use]
     pub fn text(&self, identity: &Identity) -> String {
-        let mut line = format!(
-            "{}: {} {}",
-            clock(self.time, identity),
-            self.priority,
-            self.message
-        );
+        format!("{}: {}", clock(self.time, identity), self.after_the_time())
+    }
+
+    fn after_the_time(&self) -> String {
+        let mut line = format!("{} {}", self.priority, self.message);
         for (i, (key, value)) in self.fields.iter().enumerate() {
             // Writing to a string cannot fail.
             let _ = write!(line, "{}{key}={value}", if i == 0 { " (" } else { " " });
@@ -108,6 +108,38 @@ impl Record {
         if !self.fields.is_empty() {
             line.push(')');
         }
+        line
+    }
+}
+
+/// A record in both forms of lines, from which a replay makes the line again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Priority of the record.
+    pub priority: Priority,
+    /// Time of the record.
+    pub time: SystemTime,
+    /// The line in JSON.
+    pub json: String,
+    /// The line in text, after the time.
+    pub text: String,
+}
+
+impl Written {
+    /// The line, in the form that the configuration asks for, newline included.
+    #[must_use]
+    pub fn line(&self, identity: &Identity) -> Vec<u8> {
+        let line = if identity.loaded().json {
+            self.json.clone()
+        } else {
+            format!("{}: {}", clock(self.time, identity), self.text)
+        };
+        let mut line = line.into_bytes();
+        // No text from outside may break a line in two.
+        line.iter_mut()
+            .filter(|b| **b == b'\n')
+            .for_each(|b| *b = b' ');
+        line.push(b'\n');
         line
     }
 }

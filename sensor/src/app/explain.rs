@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    ops::ControlFlow,
     path::Path,
 };
 
@@ -17,7 +18,9 @@ use super::{
     derived,
     inspect::refused,
     json_lines::{self, Contents},
-    options, rules,
+    options,
+    recorded::Events,
+    rules,
 };
 use crate::{
     cases::shown,
@@ -63,7 +66,7 @@ pub(super) fn explain(
         outline,
     };
     if let Some(file) = file {
-        explanation.events(file, out)
+        explanation.events(config, file, out)
     } else {
         explanation.alone(out)?;
         let selection = |enable, name: &str| Selection {
@@ -115,15 +118,20 @@ impl Explanation<'_> {
     }
 
     /// Explains the verdict on each event of a file.
-    fn events(&self, file: &Path, out: &mut impl Write) -> anyhow::Result<()> {
+    fn events(&self, config: &Config, file: &Path, out: &mut impl Write) -> anyhow::Result<()> {
         let context = || format!("cannot read {}", file.display());
-        let Contents::Lines(mut from) = json_lines::open(file)? else {
-            bail!(
-                "{}: a recording: `sensor replay` makes lines of it",
-                file.display()
-            );
-        };
         let mut scratch = Scratch::default();
+        let mut from = match json_lines::open(file)? {
+            Contents::Lines(from) => from,
+            Contents::Recording(bytes) => {
+                let events = Events::new(config, self.set)?;
+                return events.each(file, bytes, |context| {
+                    let place = format!("event {}", context.number);
+                    self.event(&place, &events.fields(context), &mut scratch, out)?;
+                    Ok(ControlFlow::Continue(()))
+                });
+            }
+        };
         let mut line = Vec::new();
         for number in 1.. {
             if !json_lines::next_line(&mut *from, &mut line).with_context(context)? {
@@ -133,7 +141,10 @@ impl Explanation<'_> {
                 continue;
             }
             match json_lines::event(&line) {
-                Ok(event) => self.event(number, &event.fields, &mut scratch, out)?,
+                Ok(event) => {
+                    let place = format!("line {number}");
+                    self.event(&place, &event.fields, &mut scratch, out)?;
+                }
                 Err(reason) => writeln!(out, "line {number}: {reason}")?,
             }
         }
@@ -143,7 +154,7 @@ impl Explanation<'_> {
     /// Explains the verdict on one event.
     fn event(
         &self,
-        number: u64,
+        place: &str,
         fields: &Fields,
         scratch: &mut Scratch,
         out: &mut impl Write,
@@ -162,7 +173,7 @@ impl Explanation<'_> {
         } else {
             "does not match"
         };
-        write!(out, "line {number}: rule '{}' {does}", self.rule.name)?;
+        write!(out, "{place}: rule '{}' {does}", self.rule.name)?;
         if let Some(leaf) = self.outline.decisive(&truths) {
             let text = &self.outline.leaves()[leaf].text;
             let value = self.value(leaf, &judged);

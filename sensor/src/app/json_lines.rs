@@ -12,6 +12,7 @@ use flate2::read::MultiGzDecoder;
 use serde_json::{Map, Value};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+use super::zstd::Zstd;
 use crate::sources::syscall::{fields::Syscall, recording::MAGIC};
 
 /// The first bytes of a file that gzip has compressed, and of one that zstd has.
@@ -63,28 +64,31 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Contents> {
     } else {
         Box::new(File::open(path).with_context(context)?)
     };
-    let mut first = Vec::new();
-    let most = MAGIC.len() as u64;
-    file.by_ref()
-        .take(most)
-        .read_to_end(&mut first)
-        .with_context(context)?;
-    let begins = |magic: &[u8]| first.starts_with(magic);
-    let (is_recording, is_gzip) = (begins(&MAGIC[..14]), begins(GZIP));
-    if begins(ZSTD) {
-        bail!(
-            "{}: zstd is not read: unpack the file with `zstd -dc FILE | sensor …`",
-            path.display()
-        );
-    }
-    let whole: Box<dyn Read + Send> = Box::new(io::Cursor::new(first).chain(file));
-    Ok(if is_recording {
-        Contents::Recording(whole)
-    } else if is_gzip {
-        Contents::Lines(Box::new(BufReader::new(MultiGzDecoder::new(whole))))
+    let packed = beginning(&mut file).with_context(context)?;
+    let (is_gzip, is_zstd) = (packed.starts_with(GZIP), packed.starts_with(ZSTD));
+    let packed = io::Cursor::new(packed).chain(file);
+    let mut content: Box<dyn Read + Send> = if is_gzip {
+        Box::new(MultiGzDecoder::new(packed))
+    } else if is_zstd {
+        Box::new(Zstd::new(packed))
     } else {
-        Contents::Lines(Box::new(BufReader::new(whole)))
+        Box::new(packed)
+    };
+    let first = beginning(&mut content).with_context(context)?;
+    let is_recording = first.starts_with(&MAGIC[..14]);
+    let content = BufReader::new(io::Cursor::new(first).chain(content));
+    Ok(if is_recording {
+        Contents::Recording(Box::new(content))
+    } else {
+        Contents::Lines(Box::new(content))
     })
+}
+
+/// Takes so many bytes from a file as tell what it is.
+fn beginning(file: &mut dyn Read) -> io::Result<Vec<u8>> {
+    let mut first = Vec::new();
+    file.take(MAGIC.len() as u64).read_to_end(&mut first)?;
+    Ok(first)
 }
 
 /// Reads the next line without its end; none at the end of the file.
@@ -133,8 +137,10 @@ mod tests {
     use std::io::Write as _;
 
     use flate2::{Compression, write::GzEncoder};
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
     use super::*;
+    use crate::sources::syscall::recording::Reader;
 
     #[test]
     fn a_line_has_the_time_and_the_host_of_its_event() {
@@ -174,8 +180,24 @@ mod tests {
             lines.push(String::from_utf8(line.clone()).unwrap());
         }
         assert_eq!(lines, ["first\n", "second"]);
-        fs::write(dir.path().join("z"), ZSTD).unwrap();
-        let error = open(&dir.path().join("z")).err().unwrap();
-        assert!(error.to_string().contains("zstd"), "{error}");
+    }
+
+    #[test]
+    fn zstd_packs_lines_and_recordings() {
+        let dir = tempfile::tempdir().unwrap();
+        let packed = |name: &str, content: &[u8]| {
+            let path = dir.path().join(name);
+            fs::write(&path, compress_to_vec(content, CompressionLevel::Fastest)).unwrap();
+            open(&path).unwrap()
+        };
+        let Contents::Lines(lines) = packed("lines", b"first\nsecond\n") else {
+            panic!("no lines");
+        };
+        let lines: Vec<_> = lines.lines().map(Result::unwrap).collect();
+        assert_eq!(lines, ["first", "second"]);
+        let Contents::Recording(bytes) = packed("recording", MAGIC) else {
+            panic!("no recording");
+        };
+        assert!(Reader::new(bytes).unwrap().block().unwrap().is_none());
     }
 }

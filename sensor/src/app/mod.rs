@@ -18,6 +18,7 @@ mod outcome;
 mod quiet;
 mod readiness;
 mod record;
+mod recorded;
 mod replay;
 mod rights;
 mod rules;
@@ -26,6 +27,7 @@ mod summary;
 mod support;
 mod tree;
 mod watch;
+mod zstd;
 
 pub use inspect::inspect;
 pub use observe::run;

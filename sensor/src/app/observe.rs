@@ -312,6 +312,7 @@ impl Running {
             rules: Rules {
                 set: Arc::clone(rules),
                 alerts: options::alerts(&loaded.config),
+                rule_recordings: loaded.config.capture.clone(),
                 wider: self.wider.clone(),
             },
             outputs: Some(outputs),

@@ -40,6 +40,7 @@ pub(super) fn apart(config: &mut Config, writes_lines: bool, records_everything:
     config.log_syslog = false;
     config.watch_config_files = false;
     config.sensor.self_test.enabled = false;
+    config.capture.enabled = false;
     config.sensor.state_dir.clear();
     config.sensor.rules.broken = BrokenRules::Stop;
     config.sensor.instance = format!("record-{}", std::process::id());

@@ -1,12 +1,15 @@
 //! `sensor replay`: rules over recorded events, or over lines that were written earlier.
 
 use std::{
+    cell::Cell,
     io::{self, Read, Write},
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use bytes::BytesMut;
 use config::Config;
 use events::Lines;
@@ -20,12 +23,12 @@ use super::{
     hunt::Hunt,
     inspect::refused,
     json_lines::{self, Contents},
-    options, rules,
+    options, recorded, rules,
 };
 use crate::{
     reports,
     sources::syscall::{
-        recording::{Frame, Header, Played, Player, Reader},
+        recording::{Header, Played, Player},
         rules::RuleSet,
     },
 };
@@ -142,42 +145,29 @@ pub(super) fn configured(config: &Config) -> anyhow::Result<Outcome> {
     })
 }
 
-/// Plays a recording.
+/// Plays a recording. Returns what was played, and how long that took without the loading of rules.
 fn play(
     config: &Config,
     path: &Path,
-    bytes: Box<dyn Read>,
+    bytes: Box<dyn Read + Send>,
     lines: &mut impl Lines,
-) -> anyhow::Result<Played> {
-    let context = || path.display().to_string();
-    let mut reader = Reader::new(bytes).with_context(context)?;
-    let mut player: Option<Player> = None;
-    while let Some(block) = reader.block().with_context(context)? {
-        let mut rest = block;
-        while let Some(frame) = Frame::read(&mut rest).with_context(context)? {
-            let player = match (&mut player, &frame) {
-                (Some(player), _) => player,
-                (none, Frame::Header(header)) => {
-                    none.insert(start(config, header).with_context(context)?)
-                }
-                (None, _) => bail!("{}: a recording begins with a header", path.display()),
-            };
-            player.play(frame, lines).with_context(context)?;
-        }
-    }
-    if reader.is_cut() {
-        warn!(
-            "{}: the recording is cut; events may be missing at its end",
-            path.display()
-        );
-    }
-    match player {
-        Some(player) => {
-            eprint!("{}", reports::rule_costs(player.telemetry()));
-            Ok(player.played().clone())
-        }
-        None => Ok(Played::default()),
-    }
+) -> anyhow::Result<(Played, Duration)> {
+    let began = Cell::new(Instant::now());
+    let start = |header: &Header| {
+        let player = start(config, header)?;
+        began.set(Instant::now());
+        Ok(player)
+    };
+    let player = recorded::frames(path, bytes, start, |player, frame| {
+        player.play(frame, lines)?;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let took = began.get().elapsed();
+    let Some(player) = player else {
+        return Ok((Played::default(), took));
+    };
+    eprint!("{}", reports::rule_costs(player.telemetry()));
+    Ok((player.played().clone(), took))
 }
 
 fn start(config: &Config, header: &Header) -> anyhow::Result<Player> {
@@ -203,11 +193,15 @@ fn rules_of(config: &Config) -> anyhow::Result<RuleSet> {
 }
 
 /// Says what a recording had, and what it lacks.
-fn say(path: &Path, played: &Played) {
+fn say(path: &Path, (played, took): &(Played, Duration)) {
     let path = path.display();
     info!(
-        "{path}: {} events, {} matched, {} lines",
-        played.events, played.matched, played.lines
+        "{path}: {} events, {} matched, {} lines, {} records of the sensor about itself; {:.3} s",
+        played.events,
+        played.matched,
+        played.lines,
+        played.records,
+        took.as_secs_f64()
     );
     if played.missing > 0 {
         warn!(

@@ -28,7 +28,7 @@ use crate::{
         capture::{self, Capture, OwnPlace, Reach},
         lineage::Lineage,
         pipeline::{Cgroups, Node, Pending, PipelineParts},
-        recording::{Recorder, Taps},
+        recording::{Recorder, RuleRecordings, Taps},
         rules::RuleSet,
         say_attached,
         self_test::{Marker, SelfTest},
@@ -96,6 +96,7 @@ pub(super) fn start(
     };
     metrics::connect(&telemetry, sources);
     let broken = metrics::broken_rules(&telemetry);
+    let rule_recordings = RuleRecordings::new(&config.capture, &identity, &ledger);
     let (domains, resolver) = start_resolver(config, &rules, &counters)?;
     let parts = PipelineParts {
         rules,
@@ -111,7 +112,7 @@ pub(super) fn start(
         telemetry: Arc::clone(&telemetry),
         marker,
         wider: wider.clone(),
-        taps: Taps::new(incoming),
+        taps: Taps::new(incoming, Some(rule_recordings)),
     };
     start_server(config, &runtime, &telemetry)?;
     let source = SystemCalls::new(capture, ring, kernel, throttled, parts);

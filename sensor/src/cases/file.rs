@@ -1,11 +1,12 @@
 //! Files of cases.
 
 use std::{
-    fs, io,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
 use falco_rules::{Fields, Writable};
+use serde_json::{Map, Value};
 use yaml::{Diagnostic, Limits, Source};
 
 use super::read::Reader;
@@ -31,8 +32,12 @@ pub struct Case {
     pub name: Box<str>,
     /// The line of the file on which the case begins.
     pub line: usize,
-    /// The fields of the event.
+    /// The fields of the event; of a recorded event, when [`Case::take`] has taken them.
     pub event: Fields,
+    /// The recorded event that the case is about.
+    pub recorded: Option<RecordedEvent>,
+    /// Why the case has no event.
+    pub problem: Option<String>,
     /// Names of rules that match the event.
     pub matches: Vec<Box<str>>,
     /// Names of rules that do not match the event; `*` stands for all rules that `matches` does not
@@ -40,6 +45,48 @@ pub struct Case {
     pub not: Vec<Box<str>>,
     /// The outputs of rules, as text.
     pub outputs: Vec<(Box<str>, Box<str>)>,
+}
+
+/// A recorded event, with changes.
+#[derive(Clone, Debug)]
+pub struct RecordedEvent {
+    /// The recording.
+    pub path: PathBuf,
+    /// Which event of the recording.
+    pub choice: Choice,
+    /// Fields with other values than those of the recorded event.
+    pub(super) changes: Map<String, Value>,
+}
+
+/// Which event of a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The event with that number (`evt.num`).
+    Number(u64),
+    /// The first event that matches the condition.
+    Where(Box<str>),
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "with the number {number}"),
+            Self::Where(condition) => write!(f, "that matches '{condition}'"),
+        }
+    }
+}
+
+impl Case {
+    /// Takes the fields of the recorded event.
+    pub fn take<S: Writable>(&mut self, mut event: Fields) {
+        if let Some(recorded) = &self.recorded {
+            self.problem = match event.change::<S>(&recorded.changes) {
+                Ok(()) => None,
+                Err(error) => Some(error.to_string()),
+            };
+        }
+        self.event = event;
+    }
 }
 
 impl CaseFile {
@@ -56,8 +103,8 @@ impl CaseFile {
         })?;
         let source = Source::new(&*name, text);
         let parsed = yaml::parse(&source, &Limits::default()).map_err(|error| vec![error])?;
-        let (rules, cases) = Reader::<S>::read(&source, &parsed.documents)?;
         let folder = path.parent().unwrap_or(Path::new("."));
+        let (rules, cases) = Reader::<S>::read(&source, folder, &parsed.documents)?;
         let rules = if rules.is_empty() {
             vec![beside(path)]
         } else {

@@ -22,10 +22,10 @@ mod outcome;
 mod read;
 
 pub use coverage::{Coverage, RuleCoverage};
-pub use file::{Case, CaseFile, files};
+pub use file::{Case, CaseFile, Choice, RecordedEvent, files};
 pub use junit::junit;
 pub use mutants::{Mutant, mutants};
-pub use outcome::{FileOutcome, Outcome, run};
+pub use outcome::{Outcome, compile, run};
 
 use falco_rules::Value;
 

@@ -1,27 +1,50 @@
 //! YAML → cases.
 
-use std::{collections::BTreeMap, marker::PhantomData};
+use std::{
+    collections::BTreeMap,
+    marker::PhantomData,
+    path::{Path, PathBuf},
+};
 
 use falco_rules::{Fields, Writable};
 use serde_json::{Map, Value};
 use yaml::{Diagnostic, Kind, Node, Source, nearest};
 
-use super::Case;
+use super::{Case, Choice, RecordedEvent};
 
 /// The keys of a file of cases.
 const FILE_KEYS: [&str; 2] = ["rules", "cases"];
 /// The keys of a case.
-const CASE_KEYS: [&str; 7] = [
-    "name", "event", "line", "like", "match", "no_match", "output",
+const CASE_KEYS: [&str; 10] = [
+    "name",
+    "event",
+    "line",
+    "like",
+    "recording",
+    "number",
+    "where",
+    "match",
+    "no_match",
+    "output",
 ];
 
 /// Reads a file, and collects its mistakes.
 pub(super) struct Reader<'s, S> {
     source: &'s Source,
+    /// Where the names of recordings begin.
+    folder: &'s Path,
     problems: Vec<Diagnostic>,
-    /// The fields of the events so far, by the names of their cases.
-    events: BTreeMap<Box<str>, Map<String, Value>>,
+    /// The events so far, by the names of their cases.
+    events: BTreeMap<Box<str>, Event>,
     of: PhantomData<S>,
+}
+
+/// An event as a case writes it.
+#[derive(Clone, Default)]
+struct Event {
+    fields: Map<String, Value>,
+    /// The recording that the fields change, and which event of the recording.
+    recorded: Option<(PathBuf, Choice)>,
 }
 
 /// The files of rules that a file names, and its cases.
@@ -31,10 +54,12 @@ impl<'s, S: Writable> Reader<'s, S> {
     /// Reads the documents of a file.
     pub(super) fn read(
         source: &'s Source,
+        folder: &'s Path,
         documents: &[Node],
     ) -> Result<Contents, Vec<Diagnostic>> {
         let mut this = Self {
             source,
+            folder,
             problems: Vec::new(),
             events: BTreeMap::new(),
             of: PhantomData,
@@ -67,7 +92,8 @@ impl<'s, S: Writable> Reader<'s, S> {
             self.error(node, "a case has a 'name'");
             return None;
         };
-        let mut object = self.like(node)?;
+        let mut written = self.like(node)?;
+        let object = &mut written.fields;
         if let Some(line) = node.get("line") {
             object.append(&mut self.line(line)?);
         }
@@ -77,25 +103,38 @@ impl<'s, S: Writable> Reader<'s, S> {
                 object.insert(key, json(value));
             }
         }
-        if object.is_empty() {
+        if let Some(recording) = self.recording(node)? {
+            written.recorded = Some(recording);
+        }
+        if written.fields.is_empty() && written.recorded.is_none() {
             self.error(
                 node,
-                "a case has an 'event', a 'line' or the event of the case that it is 'like'",
+                "a case has an 'event', a 'line', a 'recording' or the event of the case that it is 'like'",
             );
             return None;
         }
-        if self.events.insert(name.into(), object.clone()).is_some() {
+        if self.events.insert(name.into(), written.clone()).is_some() {
             self.error(node, &format!("two cases are named '{name}'"));
         }
+        let Event { fields, recorded } = written;
         let from_line = node.get("line").is_some();
-        let event = match Fields::new::<S>(&object, from_line) {
-            Ok(event) => event,
-            Err(error) => {
-                let place = node.get("event").unwrap_or(node);
-                self.error(place, &error.to_string());
-                return None;
-            }
+        let event = match &recorded {
+            // The rules say which fields of the recorded event are needed.
+            Some(_) => Fields::default(),
+            None => match Fields::new::<S>(&fields, from_line) {
+                Ok(event) => event,
+                Err(error) => {
+                    let place = node.get("event").unwrap_or(node);
+                    self.error(place, &error.to_string());
+                    return None;
+                }
+            },
         };
+        let recorded = recorded.map(|(path, choice)| RecordedEvent {
+            path,
+            choice,
+            changes: fields,
+        });
         let mut names = |key| {
             node.get(key)
                 .map(|node| self.texts(node))
@@ -113,6 +152,8 @@ impl<'s, S: Writable> Reader<'s, S> {
             name: name.into(),
             line: node.position.line as usize,
             event,
+            recorded,
+            problem: None,
             matches,
             not,
             outputs,
@@ -120,19 +161,65 @@ impl<'s, S: Writable> Reader<'s, S> {
     }
 
     /// The event of the case that a case is like.
-    fn like(&mut self, node: &Node) -> Option<Map<String, Value>> {
+    fn like(&mut self, node: &Node) -> Option<Event> {
         let Some(like) = node.get("like") else {
-            return Some(Map::new());
+            return Some(Event::default());
         };
         let name = like.as_str().unwrap_or_default();
-        if let Some(object) = self.events.get(name) {
-            return Some(object.clone());
+        if let Some(event) = self.events.get(name) {
+            return Some(event.clone());
         }
         let known = nearest(name, self.events.keys().map(|name| &**name));
         let hint = known.map(|known| format!(": did you mean '{known}'?"));
         let hint = hint.unwrap_or_default();
         self.error(like, &format!("no case before is named '{name}'{hint}"));
         None
+    }
+
+    /// The recorded event of a case, if it names one; none after a mistake.
+    fn recording(&mut self, node: &Node) -> Option<Option<(PathBuf, Choice)>> {
+        let choices = ["number", "where"].map(|key| node.get(key));
+        let Some(recording) = node.get("recording") else {
+            if let Some(choice) = choices.into_iter().flatten().next() {
+                self.error(
+                    choice,
+                    "'number' and 'where' choose an event of a 'recording'",
+                );
+                return None;
+            }
+            return Some(None);
+        };
+        let Some(name) = recording.as_str().filter(|name| !name.is_empty()) else {
+            self.error(
+                recording,
+                "'recording' is the name of a file of `sensor record`",
+            );
+            return None;
+        };
+        let choice = match choices {
+            [Some(number), None] => match number.as_u64() {
+                Some(number) => Choice::Number(number),
+                None => {
+                    self.error(number, "'number' is the number of an event (evt.num)");
+                    return None;
+                }
+            },
+            [None, Some(condition)] => match condition.as_str() {
+                Some(text) => Choice::Where(text.into()),
+                None => {
+                    self.error(condition, "'where' is a condition");
+                    return None;
+                }
+            },
+            _ => {
+                self.error(
+                    recording,
+                    "a case with a 'recording' has either the 'number' of an event, or 'where' with the condition that the event matches",
+                );
+                return None;
+            }
+        };
+        Some(Some((self.folder.join(name), choice)))
     }
 
     /// The fields of a line of JSON, as a sensor writes it.

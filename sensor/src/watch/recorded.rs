@@ -62,6 +62,9 @@ impl<R: Read> Recorded<R> {
             let Some(player) = &mut self.player else {
                 continue;
             };
+            if matches!(frame, Frame::Own(_)) {
+                continue;
+            }
             let (events, missing) = (player.played().events, player.played().missing);
             lines.clear();
             player.play(frame, &mut lines)?;

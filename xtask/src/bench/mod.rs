@@ -10,6 +10,7 @@ mod getppid;
 mod idle;
 mod peers;
 mod programs;
+mod replay;
 mod soak;
 mod storm;
 mod variant;
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Enrich,
     /// Rule sets of 1 to 1,000 rules: loading them, and events that match no rule
     Rules,
+    /// Recordings of storms, replayed in one thread
+    Replay(replay::Arguments),
     /// An idle machine
     Idle(idle::Arguments),
     /// Short-lived containers for a long time: memory must stay flat, and every exec be accounted
@@ -69,6 +72,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
         Command::Programs(arguments) => programs::run(arguments)?,
         Command::Peers(arguments) => peers::run(arguments)?,
         Command::Enrich | Command::Rules => {}
+        Command::Replay(arguments) => replay::run(arguments)?,
         Command::Idle(arguments) => idle::run(arguments)?,
         Command::Soak(arguments) => soak::run(arguments)?,
     }

@@ -1,5 +1,7 @@
 //! Definitions of rules, macros and lists, after all appends and overrides.
 
+use std::time::Duration;
+
 use rustc_hash::FxHashMap;
 use yaml::{Position, Source};
 
@@ -60,6 +62,10 @@ pub(crate) struct RuleDefinition {
     pub exceptions: Vec<Exception>,
     /// Whether to warn if the rule matches events of all types.
     pub warn_evttypes: bool,
+    /// Whether a match starts a recording (`capture`).
+    pub capture: bool,
+    /// How long such a recording lasts at least; none: as long as the configuration says.
+    pub capture_duration: Option<Duration>,
     /// Whether to skip the rule, instead of failing, if it uses an unknown field.
     pub skip_if_unknown_filter: bool,
 }

@@ -1,5 +1,7 @@
 //! `- rule:`: defines, changes, enables or disables a rule.
 
+use std::time::Duration;
+
 use yaml::{Diagnostic, Node};
 
 use super::{
@@ -108,6 +110,8 @@ fn define(reader: &mut Reader<'_>) -> Option<RuleDefinition> {
     Some(RuleDefinition {
         enabled: reader.boolean("enabled").unwrap_or(true),
         warn_evttypes: reader.boolean("warn_evttypes").unwrap_or(true),
+        capture: reader.boolean("capture").unwrap_or(false),
+        capture_duration: capture_duration(reader).flatten(),
         skip_if_unknown_filter: reader.boolean("skip-if-unknown-filter").unwrap_or(false),
         description: text(description?),
         condition: Located::new(reader.source, condition?),
@@ -155,6 +159,21 @@ fn priority(reader: &mut Reader<'_>) -> Option<Priority> {
     Some(priority)
 }
 
+/// How long a recording lasts that the rule starts; 0 stands for the configuration's duration.
+fn capture_duration(reader: &mut Reader<'_>) -> Option<Option<Duration>> {
+    let node = reader.get("capture_duration")?;
+    let number = node.as_u64().and_then(|number| u32::try_from(number).ok());
+    let Some(milliseconds) = number else {
+        let message = format!(
+            "'capture_duration' must be a number of milliseconds, at most {}",
+            u32::MAX
+        );
+        return reader.error(Code::YamlValidate, node.position, message);
+    };
+    let duration = Duration::from_millis(milliseconds.into());
+    Some((!duration.is_zero()).then_some(duration))
+}
+
 /// Appends to keys of an existing rule, or replaces them.
 fn change(
     reader: &mut Reader<'_>,
@@ -177,7 +196,13 @@ fn change(
             _ => None,
         };
         let flag = match key {
-            "enabled" | "warn_evttypes" | "skip-if-unknown-filter" => reader.boolean(key),
+            "enabled" | "warn_evttypes" | "skip-if-unknown-filter" | "capture" => {
+                reader.boolean(key)
+            }
+            _ => None,
+        };
+        let duration = match key {
+            "capture_duration" => capture_duration(reader),
             _ => None,
         };
         let new_tags = if key == "tags" {
@@ -208,6 +233,8 @@ fn change(
             "enabled" => rule.enabled = flag?,
             "warn_evttypes" => rule.warn_evttypes = flag?,
             "skip-if-unknown-filter" => rule.skip_if_unknown_filter = flag?,
+            "capture" => rule.capture = flag?,
+            "capture_duration" => rule.capture_duration = duration?,
             _ => {}
         }
     }

@@ -1,6 +1,8 @@
 //! Appends, overrides, redefinitions, exceptions: the rules that result from them.
 
-use super::{Options, RuleFile, compile, matches, netcat, rule, rules};
+use std::time::Duration;
+
+use super::{Options, RuleFile, compile, complaints, matches, netcat, rule, rules};
 use crate::Priority;
 
 /// Whether rule `r` of a text matches `netcat`.
@@ -202,4 +204,33 @@ fn exceptions_stand_beside_an_or() {
         "  exceptions:\n    - name: e\n      fields: proc.name\n      values: [nc]\n",
     );
     assert!(!hit(&text));
+}
+
+#[test]
+fn a_rule_says_whether_a_match_starts_a_recording_and_for_how_long() {
+    let base = with("evt.type = execve", "");
+    let of = |more: &str| {
+        let set = rules(&(base.clone() + more));
+        let rule = &set.rules()[0];
+        (rule.capture, rule.capture_duration)
+    };
+    let ms = |ms| Some(Duration::from_millis(ms));
+    assert_eq!(of(""), (false, None));
+    assert_eq!(of("  capture: true\n"), (true, None));
+    assert_eq!(
+        of("  capture: true\n  capture_duration: 1500\n"),
+        (true, ms(1500))
+    );
+    assert_eq!(of("  capture_duration: 0\n"), (false, None));
+    let change = "- rule: r\n  capture: true\n  capture_duration: 7\n  override: {capture: replace, capture_duration: replace}\n";
+    assert_eq!(of(change), (true, ms(7)));
+    assert_eq!(
+        of(&format!("  capture_duration: 9\n{change}")),
+        (true, ms(7))
+    );
+    for wrong in ["-1", "1.5", "4294967296", "soon"] {
+        let said = complaints(&[&format!("{base}  capture_duration: {wrong}\n")]);
+        let expected = "'capture_duration' must be a number of milliseconds, at most 4294967295";
+        assert!(said.contains(expected), "{wrong}: {said}");
+    }
 }

@@ -6,12 +6,18 @@ use bumpalo::{Bump, collections::Vec as BumpVec};
 use yaml::nearest;
 
 use super::{Writable, Written, key, table};
-use crate::{Fact, Facts, FieldRef, Source, TimeForm, Type, Value, sanitize};
+use crate::{
+    Argument, ArgumentKind, Fact, Facts, Field, FieldRef, Source, TimeForm, Type, Value, sanitize,
+};
 
 /// The fields of a written event.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fields {
     pub(super) values: BTreeMap<Box<str>, Owned>,
+    /// What outputs print, where conditions compare other values.
+    pub(super) printed: BTreeMap<Box<str>, Owned>,
+    /// The parts of values that have parts, where they are known.
+    pub(super) parts: BTreeMap<Box<str>, Owned>,
     pub(super) class: usize,
 }
 
@@ -64,11 +70,87 @@ impl Fields {
         known_only: bool,
     ) -> Result<Self, FieldsError> {
         let mut this = Self::default();
+        this.set::<S>(object, known_only)?;
+        S::complete(&mut this, known_only);
+        this.class = this.find_class::<S>()?;
+        for (name, fact) in table::<S>().facts[this.class].iter() {
+            if let Fact::Is(value) = fact
+                && !this.values.contains_key(name)
+            {
+                this.values.insert(name.into(), Owned::copy(value));
+            }
+        }
+        Ok(this)
+    }
+
+    /// The fields of an event: all that need no argument, and those that are named with one.
+    #[must_use]
+    pub fn of_event<'e, S: Writable>(event: &'e S::Event<'e>, named: &[FieldRef<S>]) -> Self {
+        let mut this = Self {
+            class: S::class(event),
+            ..Self::default()
+        };
+        let alone = S::fields().filter(|field| field.argument != ArgumentKind::Name);
+        for field in alone {
+            this.take::<S>(field, &Argument::None, event);
+        }
+        for field in named {
+            this.take::<S>(field.field, &field.argument, event);
+        }
+        this
+    }
+
+    fn take<'e, S: Writable>(
+        &mut self,
+        field: &'static Field<S>,
+        argument: &Argument,
+        event: &'e S::Event<'e>,
+    ) {
+        let key = key(field.name, argument);
+        // Of two rows with one name the first is the field.
+        if self.values.contains_key(&key) {
+            return;
+        }
+        let value = Owned::copy(S::value(field, argument, event));
+        let printed = Owned::copy(S::printed(field, argument, event));
+        if printed != value {
+            self.printed.insert(key.clone(), printed);
+        }
+        if let Some(parts) = S::parts(field, event).filter(|_| *argument == Argument::None) {
+            self.parts.insert(key.clone(), Owned::copy(parts));
+        }
+        self.values.insert(key, value);
+    }
+
+    /// Changes fields of an event to those of a JSON object. Fields that follow from them stay.
+    ///
+    /// # Errors
+    /// If a field is unknown, a value is of another type, or no event of the source is so.
+    pub fn change<S: Writable>(
+        &mut self,
+        object: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<(), FieldsError> {
+        self.set::<S>(object, false)?;
+        if !object.is_empty() {
+            self.class = self.find_class::<S>()?;
+        }
+        Ok(())
+    }
+
+    /// Sets fields from a JSON object.
+    fn set<S: Writable>(
+        &mut self,
+        object: &serde_json::Map<String, serde_json::Value>,
+        known_only: bool,
+    ) -> Result<(), FieldsError> {
         for (key, value) in object {
             match FieldRef::<Written<S>>::parse(key) {
                 Ok(field) => match Owned::of::<S>(&field, value) {
                     Ok(value) => {
-                        this.values.insert(canonical(&field), value);
+                        let key = canonical(&field);
+                        self.printed.remove(&key);
+                        self.parts.remove(&key);
+                        self.values.insert(key, value);
                     }
                     Err(error) if !known_only => return Err(error),
                     Err(_) => {}
@@ -83,30 +165,26 @@ impl Fields {
                 }
             }
         }
-        S::complete(&mut this, known_only);
-        let ty = this.values.get(S::TYPE_FIELD);
+        Ok(())
+    }
+
+    /// The class of events to which the fields belong.
+    fn find_class<S: Writable>(&self) -> Result<usize, FieldsError> {
+        let ty = self.values.get(S::TYPE_FIELD);
         let Some(ty) = ty.map(Owned::to_string) else {
             return Err(FieldsError::NoType(S::TYPE_FIELD));
         };
         let facts = &table::<S>().facts;
-        let agrees = |facts: &Facts| facts.iter().all(|(name, fact)| this.agrees(name, fact));
-        let Some(class) = facts.iter().position(agrees) else {
-            let text = if facts.iter().any(|facts| this.agrees_in_type::<S>(facts)) {
-                format!("the type '{ty}' together with the other values")
-            } else {
-                format!("the type '{ty}'")
-            };
-            return Err(FieldsError::NoClass(text));
-        };
-        this.class = class;
-        for (name, fact) in facts[class].iter() {
-            if let Fact::Is(value) = fact
-                && !this.values.contains_key(name)
-            {
-                this.values.insert(name.into(), Owned::copy(value));
-            }
-        }
-        Ok(this)
+        let agrees = |facts: &Facts| facts.iter().all(|(name, fact)| self.agrees(name, fact));
+        facts.iter().position(agrees).ok_or_else(|| {
+            FieldsError::NoClass(
+                if facts.iter().any(|facts| self.agrees_in_type::<S>(facts)) {
+                    format!("the type '{ty}' together with the other values")
+                } else {
+                    format!("the type '{ty}'")
+                },
+            )
+        })
     }
 
     /// Gives a field a value, unless the event says one.

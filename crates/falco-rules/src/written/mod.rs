@@ -183,10 +183,16 @@ impl<S: Writable> Source for Written<S> {
         argument: &Argument,
         event: &'e WrittenEvent<'e>,
     ) -> Value<'e> {
-        Self::value(field, argument, event)
+        match event.fields.printed.get(&key(field.name, argument)) {
+            Some(printed) => printed.get(event.arena),
+            None => Self::value(field, argument, event),
+        }
     }
 
     fn parts<'e>(field: &'static Field<Self>, event: &'e WrittenEvent<'e>) -> Option<Value<'e>> {
+        if let Some(parts) = event.fields.parts.get(field.name) {
+            return Some(parts.get(event.arena));
+        }
         let value = event.fields.values.get(field.name)?.get(event.arena);
         Some(match value {
             Value::Str(text) => {

@@ -8,9 +8,13 @@ use std::{
 };
 
 use bytes::BytesMut;
+use config::RuleCapture;
 use events::{EventSource, Lines, Next, PendingStatistics};
 use metadata::boot_now;
-use outputs::{AlertOptions, internal::Record};
+use outputs::{
+    AlertOptions,
+    internal::{Record, Written},
+};
 use sensor_ebpf::{Counter, Kind, Part};
 use telemetry::{Condition, Telemetry};
 use tracing::{info, warn};
@@ -41,6 +45,8 @@ pub struct Rules {
     pub set: Arc<RuleSet>,
     /// The form of their alerts.
     pub alerts: AlertOptions,
+    /// The recordings that rules start.
+    pub rule_recordings: RuleCapture,
     /// What recorders need beyond the rules.
     pub wider: Option<Requirements>,
 }
@@ -91,19 +97,22 @@ impl SystemCalls {
     }
 
     /// Writes internal records to the outputs, and logs them.
-    fn announce(&self, records: &[Record], lines: &mut impl Lines) {
+    fn announce(&mut self, records: &[Record], lines: &mut impl Lines) {
         for record in records {
             warn!("{}", record.message);
             self.write(record, lines);
         }
     }
 
-    /// Writes an internal record to the outputs.
-    fn write(&self, record: &Record, lines: &mut impl Lines) {
-        let line = record.line(&self.telemetry.identity);
+    /// Writes an internal record to the outputs and the recordings.
+    fn write(&mut self, record: &Record, lines: &mut impl Lines) {
+        let identity = &self.telemetry.identity;
+        let record = record.written(identity);
+        let line = record.line(identity);
         lines.line(record.priority, |_, out: &mut BytesMut| {
             out.extend_from_slice(&line);
         });
+        self.pipeline.note(&record);
     }
 }
 
@@ -152,6 +161,9 @@ impl EventSource for SystemCalls {
         if let Some(record) = self.guard.check(&mut self.capture) {
             self.write(&record, lines);
         }
+        for record in self.pipeline.take_said() {
+            self.write(&record, lines);
+        }
         Ok(match rest(drained) {
             Some(Duration::ZERO) => Next::Now,
             Some(pause) => Next::After(pause),
@@ -179,8 +191,13 @@ impl EventSource for SystemCalls {
         self.capture.apply(&demand)?;
         say_attached(&self.capture);
         let wider = rules.wider.as_ref();
-        self.pipeline.set_rules(rules.set, rules.alerts, wider);
+        self.pipeline
+            .set_rules(rules.set, rules.alerts, &rules.rule_recordings, wider);
         Ok(())
+    }
+
+    fn note(&mut self, record: &Written) {
+        self.pipeline.note(record);
     }
 
     fn hand_over(&mut self, time: u64) {
@@ -196,6 +213,7 @@ impl EventSource for SystemCalls {
         self.look_at_throttlings(lines);
         let ended = self.throttlings.finish();
         self.announce(&ended, lines);
+        self.pipeline.end_recordings();
     }
 
     fn figures(&mut self) -> PendingFigures {

@@ -21,12 +21,14 @@ use sensor_ebpf::COMM_LEN;
 use telemetry::Lookups;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-pub use self::{program::Program, variables::Variables};
+pub use self::{program::Program, recorded::State, variables::Variables};
 use self::{
     reader::{Busy, Reader},
     texts::{Text, Texts},
 };
-use crate::sources::syscall::event::{Ancestor, Detail, Event, Exec, Kind, Task, exec_flag};
+use crate::sources::syscall::event::{
+    Ancestor, Detail, Event, Exec, ExecEvent, Kind, Task, exec_flag,
+};
 
 /// Most programs in the cache.
 const PROGRAMS_MAX: usize = 8192;
@@ -117,6 +119,8 @@ struct Entry {
     env_cut: bool,
     /// See [`Lineage::serial`].
     serial: u32,
+    /// See [`Lineage::insertions`].
+    insertion: u64,
 }
 
 /// A bounded cache of programs. A new program replaces one that no event has used lately.
@@ -127,6 +131,8 @@ pub struct Lineage {
     variables: Option<Variables>,
     /// Counts the changes of `variables`: a program of before may lack a variable.
     serial: u32,
+    /// Counts the programs that came so far: a program that leaves and comes again may be another text.
+    insertions: u64,
     /// Reads programs whose exec the cache lacks from `/proc`.
     reader: Option<Reader>,
     counters: Arc<Counters>,
@@ -139,6 +145,7 @@ impl Default for Lineage {
             texts: Texts::default(),
             variables: None,
             serial: 0,
+            insertions: 0,
             reader: None,
             counters: Arc::default(),
         }
@@ -248,9 +255,7 @@ impl Lineage {
             cut(exec.argv.0),
             cut(exec.env.0),
         ];
-        let env_cut =
-            exec.fixed.flags & exec_flag::ENV_TRUNCATED != 0 || exec.env.0.len() > STRINGS_MAX;
-        self.insert(key, parts, Some(exec.fixed), env_cut);
+        self.insert(key, parts, Some(exec.fixed), is_env_cut(exec));
     }
 
     /// The program that a process runs.
@@ -316,12 +321,14 @@ impl Lineage {
                 entry.text = Some(text);
             }
         });
+        self.insertions += 1;
         let entry = Entry {
             text,
             ends,
             exec,
             env_cut,
             serial: self.serial,
+            insertion: self.insertions,
         };
         if let Some(left) = self.programs.insert(key, entry) {
             self.texts.remove(left.text);
@@ -342,6 +349,11 @@ fn names(path: &[u8]) -> Vec<u8> {
         .filter(|name| !name.is_empty())
         .flat_map(|name| name.iter().copied().chain([0]))
         .collect()
+}
+
+/// Whether the environment of an exec is not whole in the cache.
+fn is_env_cut(exec: &ExecEvent<'_>) -> bool {
+    exec.fixed.flags & exec_flag::ENV_TRUNCATED != 0 || exec.env.0.len() > STRINGS_MAX
 }
 
 fn cut(strings: &[u8]) -> &[u8] {

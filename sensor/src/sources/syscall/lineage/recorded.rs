@@ -2,8 +2,15 @@
 
 use metadata::{BoundedCache, Names, Strings};
 
-use super::{Key, Lineage, Program, Running, Texts};
-use crate::sources::syscall::event::Event;
+use super::{Key, Lineage, Program, Running, Texts, comm, cut, is_env_cut};
+use crate::sources::syscall::event::{Detail, Event, Kind};
+
+/// What changes when something else is known of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    insertion: u64,
+    env_cut: bool,
+}
 
 /// Most programs of a recording that are known at a time.
 const PROGRAMS_MAX: usize = 1 << 20;
@@ -22,8 +29,32 @@ impl Lineage {
     }
 
     /// The programs of an event's process and of its ancestors, as far as they are known.
-    pub fn known(&self, event: &Event<'_>) -> impl Iterator<Item = (Key, Option<Program<'_>>)> {
-        Running::all(event).map(|running| (running.program, self.get(running.program)))
+    pub fn known(&self, event: &Event<'_>) -> impl Iterator<Item = (Key, Option<State>)> {
+        let state = |key: &Key| {
+            let entry = self.programs.peek(key)?;
+            entry.text.map(|_| State {
+                insertion: entry.insertion,
+                env_cut: entry.env_cut || entry.serial != self.serial,
+            })
+        };
+        Running::all(event).map(move |running| (running.program, state(&running.program)))
+    }
+
+    /// Whether what is known of an exec's program is what [`Self::observe`] takes from the event.
+    #[must_use]
+    pub fn is_as_observed(&self, event: &Event<'_>) -> bool {
+        let (Kind::Exec, Detail::Exec(exec)) = (event.kind, &event.detail) else {
+            return false;
+        };
+        self.of(&event.task).is_some_and(|program| {
+            program.exec == Some(exec.fixed)
+                && program.env_cut == is_env_cut(exec)
+                && program.comm == comm(&event.task.comm)
+                && program.exe.0 == exec.exe.0
+                && program.cwd.0 == exec.cwd.0
+                && program.argv.0 == cut(exec.argv.0)
+                && program.env.0 == cut(exec.env.0)
+        })
     }
 
     /// What is known of a program.

@@ -101,7 +101,8 @@ impl Evaluator {
         let is_wanted = kinds.contains(event.kind);
         self.with(event, container, |engine, context| {
             let made = is_wanted.then(|| engine.evaluate(context, lines));
-            taps.record(context);
+            let matched = made.is_some_and(|lines| lines > 0);
+            taps.record(context, matched.then(|| engine.recording_demand()));
             made
         })
     }

@@ -2,9 +2,13 @@
 
 use std::{os::fd::BorrowedFd, sync::Arc, time::Duration};
 
+use config::RuleCapture;
 use events::{Lines, PendingEvents, PendingStatistics, Release};
 use metadata::{ContainerId, ContainerState, Domains, Lookup, Metadata, Users, boot_now};
-use outputs::AlertOptions;
+use outputs::{
+    AlertOptions,
+    internal::{Record, Written},
+};
 use sensor_ebpf::{CgroupClass, CgroupKey, Header, Kinds};
 use telemetry::{Cache, Ledger, Telemetry};
 
@@ -86,6 +90,8 @@ pub struct Pipeline {
     /// The times of the events whose lines are not in the outputs' queues yet, nanoseconds since
     /// boot.
     unflushed: Vec<u64>,
+    /// What the sensor has to say about itself.
+    said: Vec<Record>,
 }
 
 impl Pipeline {
@@ -123,6 +129,7 @@ impl Pipeline {
             marker,
             classes: Vec::new(),
             unflushed: Vec::new(),
+            said: Vec::new(),
         }
     }
 
@@ -156,13 +163,16 @@ impl Pipeline {
         self.pending.deadline()
     }
 
-    /// Takes over other rules and the requirements of other recorders, from the next event on.
+    /// Takes over other rules, settings of the recordings that rules start, and the requirements of other
+    /// recorders, from the next event on.
     pub fn set_rules(
         &mut self,
         rules: Arc<RuleSet>,
         alerts: AlertOptions,
+        rule_recordings: &RuleCapture,
         wider: Option<&Requirements>,
     ) {
+        self.taps.set_rule_recordings(rule_recordings);
         self.requirements = rules.requirements_with(wider);
         let variables = self.requirements.variables.clone();
         self.evaluator.lineage.set_variables(variables);
@@ -177,7 +187,9 @@ impl Pipeline {
     /// Records how long the lines made so far took to the outputs' queues. Call this when the
     /// queues have the lines.
     pub fn flushed(&mut self) {
-        self.taps.flush();
+        if let Some(record) = self.taps.flush() {
+            self.said.push(record);
+        }
         if self.unflushed.is_empty() {
             return;
         }
@@ -233,6 +245,20 @@ impl Pipeline {
     pub fn finish(&mut self, lines: &mut impl Lines) {
         self.pending.drain(boot_now());
         self.release(lines);
+    }
+
+    /// The records about the sensor itself since the last call.
+    pub fn take_said(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.said)
+    }
+
+    /// Puts a record that the sensor made about itself into the recordings.
+    pub fn note(&mut self, record: &Written) {
+        self.taps.note(record);
+    }
+
+    /// Ends all recordings: nothing follows.
+    pub fn end_recordings(&mut self) {
         self.taps.finish();
     }
 

@@ -5,7 +5,10 @@ use std::{
     io::{self, BufReader, Read, Write},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::{
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     thread::{self, JoinHandle},
 };
 
@@ -34,14 +37,7 @@ impl Writer {
     /// # Errors
     /// If the file exists already or cannot be made.
     pub fn start(path: &Path) -> io::Result<(Self, SyncSender<Vec<u8>>)> {
-        // Events are as secret as the sensor's lines: only the owner may read.
-        let mut options = OpenOptions::new();
-        let file = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
-        Self::to(file, path)
+        Self::to(create(path)?, path)
     }
 
     /// Starts the thread, which writes to a file that is open. `path` names the file in messages.
@@ -50,10 +46,11 @@ impl Writer {
     /// If the file cannot be written, or the kernel refuses the thread.
     pub fn to(mut file: File, path: &Path) -> io::Result<(Self, SyncSender<Vec<u8>>)> {
         file.write_all(MAGIC)?;
+        let written = AtomicU64::new(MAGIC.len() as u64);
         let (sender, chunks) = sync_channel(WAITING);
         let thread = thread::Builder::new()
             .name("recording".into())
-            .spawn(move || write(file, &chunks))?;
+            .spawn(move || write(file, &chunks, &written))?;
         let path = path.to_owned();
         Ok((Self { path, thread }, sender))
     }
@@ -80,19 +77,40 @@ impl Writer {
     }
 }
 
-fn write(mut file: File, chunks: &Receiver<Vec<u8>>) -> io::Result<u64> {
-    let mut written = MAGIC.len() as u64;
+/// Makes a file that only its owner may read: events are as secret as the sensor's lines.
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Makes a file, and writes chunks of frames until their sender is gone. `written` has the bytes so
+/// far. Returns the bytes of the file.
+///
+/// # Errors
+/// If the file exists already, or what the disk refused.
+pub(super) fn write_new(
+    path: &Path,
+    chunks: &Receiver<Vec<u8>>,
+    written: &AtomicU64,
+) -> io::Result<u64> {
+    let mut file = create(path)?;
+    file.write_all(MAGIC)?;
+    written.fetch_add(MAGIC.len() as u64, Relaxed);
+    write(file, chunks, written)
+}
+
+fn write(mut file: File, chunks: &Receiver<Vec<u8>>, written: &AtomicU64) -> io::Result<u64> {
     let mut block = Vec::new();
     for chunk in chunks {
         block.clear();
         append_block(&chunk, &mut block);
         file.write_all(&block)?;
-        written += block.len() as u64;
+        written.fetch_add(block.len() as u64, Relaxed);
     }
     // A pipe has no disk to wait for.
     match file.sync_all() {
         Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
-        _ => Ok(written),
+        _ => Ok(written.load(Relaxed)),
     }
 }
 

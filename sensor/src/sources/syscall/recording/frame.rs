@@ -3,9 +3,14 @@
 //! A frame is its kind (a byte), the length of its content (four bytes), and the content. Numbers are
 //! little-endian. A reader leaves out frames of kinds that it does not know.
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    time::{Duration, UNIX_EPOCH},
+};
 
+use falco_rules::Priority;
 use metadata::{Container, ContainerId, Names, Strings};
+use outputs::internal::{Written, nanoseconds};
 use sensor_ebpf::Exec;
 use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes as _, IntoBytes as _};
@@ -75,6 +80,41 @@ pub struct OwnerFrame {
     pub texts: Option<[Box<str>; 3]>,
 }
 
+/// What the sensor wrote about itself, in both forms of lines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnFrame {
+    /// The priority.
+    pub priority: Box<str>,
+    /// The time, nanoseconds since the epoch.
+    pub time: u64,
+    /// The line in JSON.
+    pub json: String,
+    /// The line in text, after the time.
+    pub text: String,
+}
+
+impl From<&Written> for OwnFrame {
+    fn from(record: &Written) -> Self {
+        Self {
+            priority: record.priority.as_str().into(),
+            time: nanoseconds(record.time),
+            json: record.json.clone(),
+            text: record.text.clone(),
+        }
+    }
+}
+
+impl From<OwnFrame> for Written {
+    fn from(own: OwnFrame) -> Self {
+        Self {
+            priority: Priority::parse(&own.priority).unwrap_or(Priority::Notice),
+            time: UNIX_EPOCH + Duration::from_nanos(own.time),
+            json: own.json,
+            text: own.text,
+        }
+    }
+}
+
 /// The events of a kind since the sensor started.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -109,6 +149,11 @@ pub enum Frame<'a> {
     /// The recording lacks that many events here. What former frames say of programs, containers,
     /// users, groups and addresses does not hold any more.
     Gap(u64),
+    /// The record of the next event, an exec, does not bring its program: what the other frames say of
+    /// that program holds.
+    Apart,
+    /// A line that the sensor wrote about itself here.
+    Own(OwnFrame),
 }
 
 /// The kinds of frames.
@@ -124,9 +169,11 @@ enum Kind {
     Domain = 7,
     Counts = 8,
     Gap = 9,
+    Apart = 10,
+    Own = 11,
 }
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 11] = [
     Kind::Header,
     Kind::Event,
     Kind::Program,
@@ -136,6 +183,8 @@ const KINDS: [Kind; 9] = [
     Kind::Domain,
     Kind::Counts,
     Kind::Gap,
+    Kind::Apart,
+    Kind::Own,
 ];
 
 /// Why bytes are no frame.
@@ -177,6 +226,8 @@ impl Frame<'_> {
                 out.extend_from_slice(&events.to_le_bytes());
                 Kind::Gap
             }
+            Self::Apart => Kind::Apart,
+            Self::Own(own) => json(out, Kind::Own, own),
         };
         let len = u32::try_from(out.len() - start - 5).unwrap_or(u32::MAX);
         out[start] = kind as u8;
@@ -224,6 +275,8 @@ fn read_content(kind: Kind, content: &[u8]) -> Result<Frame<'_>, FrameError> {
         }
         Kind::Counts => Frame::Counts(rest.json(kind)?),
         Kind::Gap => Frame::Gap(u64::from_le_bytes(rest.number()?)),
+        Kind::Apart => Frame::Apart,
+        Kind::Own => Frame::Own(rest.json(kind)?),
     })
 }
 
@@ -390,6 +443,13 @@ mod tests {
             Frame::Domain([127, 0, 0, 1].into(), ["localhost".into()].into()),
             Frame::Counts(vec![KindCounts::default()]),
             Frame::Gap(12),
+            Frame::Apart,
+            Frame::Own(OwnFrame {
+                priority: "Notice".into(),
+                time: 7,
+                json: "{}".into(),
+                text: "Notice gap".into(),
+            }),
         ]
     }
 

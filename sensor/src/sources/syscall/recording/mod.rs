@@ -13,12 +13,14 @@ mod file;
 mod frame;
 mod player;
 mod recorder;
+mod rule_recordings;
 mod taps;
 #[cfg(test)]
 mod tests;
 
 pub use file::{MAGIC, ReadError, Reader, Writer, append_block};
-pub use frame::{EventFrame, Frame, FrameError, Header, KindCounts, OwnerFrame, Where};
+pub use frame::{EventFrame, Frame, FrameError, Header, KindCounts, OwnFrame, OwnerFrame, Where};
 pub use player::{PlayError, Played, Player};
 pub use recorder::{Pace, Recorded, Recorder};
+pub use rule_recordings::RuleRecordings;
 pub use taps::Taps;

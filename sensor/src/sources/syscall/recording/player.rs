@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use events::Lines;
 use metadata::{Container, ContainerState, Domains, Users};
-use outputs::AlertOptions;
+use outputs::{AlertOptions, internal::Written};
 use sensor_ebpf::WIRE_VERSION;
 use telemetry::Telemetry;
 
@@ -50,6 +51,8 @@ pub struct Played {
     pub matched: u64,
     /// Lines.
     pub lines: u64,
+    /// Records that the sensor had made about itself.
+    pub records: u64,
     /// Events that the recording lacks, since the recorder was too slow.
     pub missing: u64,
     /// The last counts of the sensor that made the recording.
@@ -60,6 +63,8 @@ pub struct Played {
 pub struct Player {
     evaluator: Evaluator,
     containers: Vec<Option<Container>>,
+    /// See [`Frame::Apart`].
+    is_apart: bool,
     played: Played,
     telemetry: Arc<Telemetry>,
 }
@@ -97,6 +102,7 @@ impl Player {
         Self {
             evaluator: Evaluator::new(rules, alerts, node, lineage, known, telemetry),
             containers: Vec::new(),
+            is_apart: false,
             played: Played::default(),
             telemetry: Arc::clone(telemetry),
         }
@@ -119,6 +125,15 @@ impl Player {
     /// # Errors
     /// If the recording contradicts itself.
     pub fn play(&mut self, frame: Frame<'_>, lines: &mut impl Lines) -> Result<(), PlayError> {
+        if let Frame::Own(own) = frame {
+            let record = Written::from(own);
+            let line = record.line(&self.telemetry.identity);
+            lines.line(record.priority, |_, out: &mut BytesMut| {
+                out.extend_from_slice(&line);
+            });
+            self.played.records += 1;
+            return Ok(());
+        }
         let made = self.look(frame, |engine, context| engine.evaluate(context, lines))?;
         if let Some(made) = made {
             self.played.matched += u64::from(made > 0);
@@ -151,7 +166,9 @@ impl Player {
                 evaluator.users = Users::recorded();
                 evaluator.domains = Domains::default();
             }
-            Frame::Header(_) => {}
+            Frame::Apart => self.is_apart = true,
+            // What the sensor wrote about itself is no event.
+            Frame::Header(_) | Frame::Own(_) => {}
         }
         Ok(None)
     }
@@ -176,7 +193,9 @@ impl Player {
         self.played.events += 1;
         let evaluator = &mut self.evaluator;
         evaluator.clock.set(frame.boot_to_utc);
-        evaluator.lineage.observe(&event);
+        if !std::mem::take(&mut self.is_apart) {
+            evaluator.lineage.observe(&event);
+        }
         Ok(evaluator.with(&event, container, each))
     }
 

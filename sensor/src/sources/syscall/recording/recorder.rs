@@ -12,15 +12,16 @@ use std::{
 };
 
 use metadata::{Container, ContainerId, ContainerState};
+use outputs::internal::Written;
 use rustc_hash::FxHashMap;
 use sensor_ebpf::{Kind, WIRE_VERSION};
 use telemetry::{Identity, Ledger};
 
-use super::frame::{EventFrame, Frame, Header, KindCounts, OwnerFrame, Where};
+use super::frame::{EventFrame, Frame, Header, KindCounts, OwnFrame, OwnerFrame, Where};
 use crate::sources::syscall::{
     capture::Reach,
     fields::{Context, endpoints_of},
-    lineage::Key,
+    lineage::{Key, State},
 };
 
 /// Most entries of each table of what the reader knows; a full table makes the reader forget all.
@@ -62,6 +63,8 @@ pub struct Recorder {
     /// The first frame, until the reader has it.
     header: Option<Vec<u8>>,
     chunk: Vec<u8>,
+    /// The frames in the chunk of what the sensor wrote about itself.
+    own: Vec<u8>,
     /// Events in the chunk.
     events: u64,
     /// Events that the reader lacks, and of which no frame says so.
@@ -81,8 +84,8 @@ type Texts = Option<[Box<str>; 3]>;
 /// What the reader knows.
 #[derive(Default)]
 struct Known {
-    /// Programs, and whether their environments are not whole.
-    programs: FxHashMap<Key, bool>,
+    /// Programs, and what changes when something else is known of them.
+    programs: FxHashMap<Key, State>,
     /// Containers with their numbers.
     containers: FxHashMap<ContainerId, (u32, Container)>,
     /// By container, number and whether it is a group: name, home directory and login shell.
@@ -134,6 +137,7 @@ impl Recorder {
             known: Known::default(),
             header: Some(first),
             chunk: Vec::new(),
+            own: Vec::new(),
             events: 0,
             gap: 0,
             gap_in_chunk: 0,
@@ -148,6 +152,12 @@ impl Recorder {
     #[must_use]
     pub fn recorded(&self) -> Arc<Recorded> {
         Arc::clone(&self.recorded)
+    }
+
+    /// When this recorder passes its frames on.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        self.pace
     }
 
     /// Whether nobody reads any more.
@@ -188,6 +198,16 @@ impl Recorder {
         }
     }
 
+    /// Records what the sensor wrote about itself.
+    pub fn note(&mut self, record: &Written) {
+        if self.must_forget {
+            self.forget();
+        }
+        let start = self.chunk.len();
+        Frame::Own(OwnFrame::from(record)).write(&mut self.chunk);
+        self.own.extend_from_slice(&self.chunk[start..]);
+    }
+
     fn place(&mut self, context: &Context<'_>) -> Where {
         let container = match context.container {
             ContainerState::Host => return Where::Host,
@@ -207,21 +227,24 @@ impl Recorder {
     }
 
     fn programs(&mut self, context: &Context<'_>) {
+        let (event, lineage) = (context.event, context.lineage);
         let programs = &mut self.known.programs;
-        for (at, (key, program)) in context.lineage.known(context.event).enumerate() {
-            let cut = program.map(|program| program.env_cut);
-            // The reader takes the program of an exec from the record of that exec.
-            if at == 0 && context.event.kind == Kind::Exec {
-                if let Some(cut) = cut {
-                    programs.insert(key, cut);
-                }
-            } else if programs.get(&key).copied() != cut {
-                Frame::Program(key, program).write(&mut self.chunk);
-                match cut {
-                    Some(cut) => programs.insert(key, cut),
-                    None => programs.remove(&key),
-                };
+        let is_exec = event.kind == Kind::Exec;
+        // The reader takes the program of an exec from the record of that exec. An exec that has waited
+        // in the hold may find another program there, or none.
+        let brings_program = is_exec && lineage.is_as_observed(event);
+        if is_exec && !brings_program {
+            Frame::Apart.write(&mut self.chunk);
+        }
+        for (at, (key, state)) in lineage.known(event).enumerate() {
+            let is_brought = at == 0 && brings_program;
+            if !is_brought && programs.get(&key).copied() != state {
+                Frame::Program(key, lineage.known_program(key)).write(&mut self.chunk);
             }
+            match state {
+                Some(state) => programs.insert(key, state),
+                None => programs.remove(&key),
+            };
         }
     }
 
@@ -296,24 +319,27 @@ impl Recorder {
         }
     }
 
-    /// Passes on everything, with the last counts.
-    pub fn finish(&mut self) {
+    /// Passes on everything, with the last counts. `waits` says that the recording's end is worth to
+    /// wait for a slow disk.
+    pub fn finish(&mut self, waits: bool) {
         if self.must_forget {
             self.forget();
         }
         self.counts();
         let mut chunk = self.header.take().unwrap_or_default();
         chunk.append(&mut self.chunk);
-        let is_sent = match self.pace {
-            // Somebody who watches may have stopped to read.
-            Pace::Live => self.chunks.try_send(chunk).is_ok(),
-            // The disk may be slow, and the end of a recording is worth the wait.
-            Pace::Blocks => self.chunks.send(chunk).is_ok(),
+        let is_sent = if waits {
+            self.chunks.send(chunk).is_ok()
+        } else {
+            self.chunks.try_send(chunk).is_ok()
         };
-        if is_sent {
-            self.recorded.events.fetch_add(self.events, Relaxed);
-        }
-        self.events = 0;
+        let events = std::mem::take(&mut self.events);
+        let counter = if is_sent {
+            &self.recorded.events
+        } else {
+            &self.recorded.lost
+        };
+        counter.fetch_add(events, Relaxed);
     }
 
     /// Makes the reader forget what it knows, and says how many events it lacks.
@@ -322,6 +348,8 @@ impl Recorder {
         self.known = Known::default();
         self.gap_in_chunk += self.gap;
         Frame::Gap(std::mem::take(&mut self.gap)).write(&mut self.chunk);
+        // What the sensor wrote about itself comes late instead of never.
+        self.chunk.extend_from_slice(&self.own);
     }
 
     fn counts(&mut self) {
@@ -347,6 +375,7 @@ impl Recorder {
         match self.chunks.try_send(chunk) {
             Ok(()) => {
                 self.header = None;
+                self.own.clear();
                 self.recorded.events.fetch_add(events, Relaxed);
             }
             Err(TrySendError::Full(_)) => {

@@ -12,21 +12,25 @@ use std::{
 use bytes::BytesMut;
 use config::Config;
 use events::{EventSource as _, PendingOptions};
-use falco_rules::ArgumentKind;
+use falco_rules::{ArgumentKind, Priority};
 use metadata::{
-    Container, ContainerId, Domains, IdMap, Metadata, Mount, Owner, Pod, Probe, ProbeKind, Users,
+    Container, ContainerId, ContainerState, Domains, IdMap, Metadata, Mount, Owner, Pod, Probe,
+    ProbeKind, Users,
 };
-use outputs::AlertOptions;
+use outputs::{AlertOptions, internal::Record};
 use sensor_ebpf::{Connect, Kind};
 use telemetry::{Identity, Telemetry};
 
 use super::{Frame, Header, Pace, Player, Recorder, Taps};
 use crate::sources::syscall::{
     SystemCalls,
-    event::builder::{RecordBuilder, set_comm},
+    event::{
+        Event,
+        builder::{RecordBuilder, set_comm},
+    },
     fields,
     lineage::Lineage,
-    pipeline::{Cgroups, Node, Pending, Pipeline, PipelineParts},
+    pipeline::{Cgroups, Evaluator, Node, Pending, Pipeline, PipelineParts},
     rules::{Options, Requirements, RuleFile, RuleSet, compile},
 };
 
@@ -154,7 +158,7 @@ impl Live {
         let pipeline = Pipeline::new(PipelineParts {
             marker: Arc::default(),
             wider: Some(Requirements::everything()),
-            taps: Taps::new(incoming),
+            taps: Taps::new(incoming, None),
             rules,
             alerts: AlertOptions::default(),
             node: Node::new(&identity.hostname, &identity.boot_id),
@@ -200,6 +204,7 @@ impl Live {
             taken
         });
         pipeline.finish(&mut lines);
+        pipeline.end_recordings();
         drop(pipeline);
         let lines = String::from_utf8(lines.to_vec()).unwrap();
         (lines, reader.join().unwrap())
@@ -225,6 +230,16 @@ fn replay(chunks: &[Vec<u8>], rules: &Arc<RuleSet>) -> (String, super::Played) {
     }
     let lines = String::from_utf8(lines.to_vec()).unwrap();
     (lines, started.unwrap().played().clone())
+}
+
+/// The kinds of frames.
+fn kinds(mut rest: &[u8]) -> impl Iterator<Item = u8> {
+    std::iter::from_fn(move || {
+        let (&kind, after) = rest.split_first()?;
+        let (len, after) = after.split_first_chunk()?;
+        rest = &after[u32::from_le_bytes(*len) as usize..];
+        Some(kind)
+    })
 }
 
 /// Events of each kind and in each place, whose processes run programs of each other.
@@ -293,6 +308,81 @@ fn a_replay_writes_each_field_of_each_event_as_the_live_run_did() {
     assert_eq!(usize::try_from(played.events).unwrap(), events().len());
     assert_eq!(played.matched, played.events);
     assert_eq!(played.missing, 0);
+}
+
+#[test]
+fn an_exec_that_waited_while_its_program_changed_is_replayed_with_the_later_program() {
+    let execs = ["/bin/old", "/bin/new"].map(|path| {
+        let mut exec = RecordBuilder::exec(path, &[path]);
+        exec.task.image_time = 10;
+        exec.task.image_tgid = exec.task.tgid;
+        exec.build()
+    });
+    let execs = execs.each_ref().map(|exec| Event::decode(exec).unwrap());
+    let telemetry = telemetry();
+    let identity = &telemetry.identity;
+    let node = Node::new(&identity.hostname, &identity.boot_id);
+    let known = (Users::default(), Domains::default());
+    let alerts = AlertOptions::default();
+    let (rules, lineage) = (every_field(), Lineage::new());
+    let mut evaluator = Evaluator::new(rules, alerts, node, lineage, known, &telemetry);
+    let (sender, chunks) = sync_channel(1);
+    let ledger = Arc::new(SystemCalls::ledger());
+    let mut recorder = Recorder::new(sender, Pace::Blocks, None, identity, ledger);
+    execs
+        .iter()
+        .for_each(|exec| evaluator.lineage.observe(exec));
+    let mut lines = BytesMut::new();
+    for exec in &execs {
+        evaluator.with(exec, ContainerState::Host, |engine, context| {
+            engine.evaluate(context, &mut lines);
+            recorder.record(context);
+        });
+    }
+    recorder.finish(true);
+    let chunk = chunks.recv().unwrap();
+    let apart = kinds(&chunk).filter(|kind| *kind == 10).count();
+    assert_eq!(apart, 1, "the first exec does not bring its program");
+    let (replayed, _) = replay(&[chunk], &every_field());
+    assert_eq!(replayed, String::from_utf8(lines.to_vec()).unwrap());
+}
+
+#[test]
+fn what_the_sensor_says_about_itself_is_replayed_at_its_place() {
+    let mut live = Live::start(every_field(), 1000);
+    let identity = Identity::new(&Config::default());
+    let record = Record::new("Sensor internal: test", Priority::Notice, "said")
+        .field("share", 0.1 + 0.2)
+        .written(&identity);
+    for (number, event) in events().iter().enumerate() {
+        live.process(event);
+        if number == 2 {
+            live.lines.extend_from_slice(&record.line(&identity));
+            live.pipeline.note(&record);
+        }
+    }
+    let (expected, chunks) = live.finish();
+    let (lines, played) = replay(&chunks, &every_field());
+    assert_eq!(lines, expected);
+    assert_eq!(played.records, 1);
+    assert!(expected.contains("0.30000000000000004"));
+}
+
+#[test]
+fn what_the_sensor_says_about_itself_comes_late_if_the_reader_is_too_slow() {
+    let mut live = Live::start(every_field(), 2);
+    let identity = Identity::new(&Config::default());
+    for number in 0..9 {
+        let said = format!("said {number}");
+        let record = Record::new("Sensor internal: test", Priority::Notice, said);
+        live.pipeline.note(&record.written(&identity));
+        live.process(&events()[0]);
+    }
+    let (_, chunks) = live.finish();
+    let (lines, played) = replay(&chunks, &every_field());
+    assert!(played.missing > 0, "{played:?}");
+    let said = |number| lines.contains(&format!("said {number}"));
+    assert!((0..9).all(said), "{lines}");
 }
 
 #[test]
