@@ -3,7 +3,7 @@
 use crate::{BACKED_UP, BackedUp, KINDS, Kind};
 
 /// Number of counters of a kind.
-pub const COUNTERS: usize = 13;
+pub const COUNTERS: usize = 14;
 
 /// The counters of one CPU: those of each kind, how often each program's backup did its work,
 /// and room up to a power of two: whole cache lines, and indices are bounded by a mask.
@@ -12,7 +12,7 @@ pub type CpuCounts = [u64; (KINDS * COUNTERS + BACKED_UP).next_power_of_two()];
 /// What the kernel side counts for each [`Kind`].
 ///
 /// At rest `Seen = FilteredHost + FilteredTree + FilteredOther + FilteredNode + Written + RingFull +
-/// NoScratch + Throttled`; the other counters describe written records.
+/// NoScratch + Throttled`; the other counters describe written records, but for `Unwatched`.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Counter {
@@ -42,6 +42,9 @@ pub enum Counter {
     EnvironmentCut = 11,
     /// Filtered: the event happened on another node that shares this kernel.
     FilteredNode = 12,
+    /// Filtered, and observers lack the event: what only observers want had used up its share of the
+    /// ring buffer or its budget. The event is in `FilteredOther` too.
+    Unwatched = 13,
 }
 
 impl Counter {
@@ -60,6 +63,7 @@ impl Counter {
         Self::Throttled,
         Self::EnvironmentCut,
         Self::FilteredNode,
+        Self::Unwatched,
     ];
 
     /// Index in [`CpuCounts`].

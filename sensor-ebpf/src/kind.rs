@@ -262,6 +262,12 @@ impl Kinds {
         Self(self.0 | other.0)
     }
 
+    /// The kinds that are in both choices.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Whether a kind is in both choices.
     #[must_use]
     pub const fn intersects(self, other: Self) -> bool {

@@ -73,6 +73,18 @@ pub struct Settings {
     /// Unread bytes in the ring buffer above which a cgroup may use only one [`BUDGET_PRESSURE`]th
     /// of its burst at once.
     pub budget_ring: u64,
+    /// The kinds that observers want of processes outside containers, whatever the rules want. Events
+    /// that only observers want have a budget of their own, all together, and the kernel side leaves
+    /// them out while the ring buffer has more than `watched_ring` unread bytes.
+    pub watched_host: u64,
+    /// The kinds that observers want of processes in containers.
+    pub watched_container: u64,
+    /// See [`Self::watched_host`].
+    pub watched_ring: u64,
+    /// The connects that observers want: bits of [`want`].
+    pub watched_wants: u32,
+    /// Explicit padding.
+    pub reserved: u32,
 }
 
 /// Most cgroups whose throttled events the kernel side counts separately.

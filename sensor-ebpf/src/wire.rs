@@ -99,8 +99,8 @@ wire! {
         pub number: u64,
         /// The CPU on which the event happened.
         pub cpu: u32,
-        /// Explicit padding.
-        pub reserved: u32,
+        /// 1: no rule wants the event, and observers do, see [`crate::Settings::watched_host`].
+        pub watched: u32,
     }
 
     /// The process that caused the event, as the kernel knows it.

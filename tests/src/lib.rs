@@ -21,6 +21,7 @@ pub mod engine;
 pub mod enricher;
 pub mod late_docker;
 pub mod names;
+pub mod observer;
 pub mod proxy;
 pub mod recorder;
 pub mod terminal;

@@ -49,6 +49,9 @@ const MAY_BE_NOTHING: &[&str] = &[
     // Only after a fault, or for something that does not happen in this test.
     "sensor_events_lost_total",
     "sensor_events_incomplete_total",
+    "sensor_events_unwatched_total",
+    "sensor_observers",
+    "sensor_observers_lost_events_total",
     "sensor_recursion_misses_total",
     "sensor_cache_evictions_total",
     "sensor_throttlings_total",

@@ -1,4 +1,4 @@
-//! Recordings of the real kernel, and observers of a running sensor.
+//! Recordings of the real kernel.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on says so by a panic"
@@ -8,7 +8,6 @@ mod recordings {
     mod captures;
     mod cases;
     mod cut;
-    mod observers;
     mod own_records;
     mod storm;
 }

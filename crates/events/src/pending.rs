@@ -146,6 +146,12 @@ impl<K: Copy + Eq + Hash, T> PendingEvents<K, T> {
         }
     }
 
+    /// The limits of the hold.
+    #[must_use]
+    pub fn options(&self) -> &PendingOptions {
+        &self.options
+    }
+
     /// Whether the hold is empty, which is the common case.
     #[must_use]
     pub fn is_empty(&self) -> bool {

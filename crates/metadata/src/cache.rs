@@ -19,6 +19,15 @@ pub struct BoundedCache<K, V> {
     lookups: Lookups,
 }
 
+impl<K: Clone + Eq + Hash, V: Clone> Clone for BoundedCache<K, V> {
+    fn clone(&self) -> Self {
+        Self {
+            entries: self.entries.clone(),
+            ..*self
+        }
+    }
+}
+
 impl<K: Eq + Hash, V> BoundedCache<K, V> {
     /// An empty cache for at most that many entries (at least one).
     #[must_use]

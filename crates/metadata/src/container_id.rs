@@ -29,7 +29,7 @@ pub enum Runtime {
 }
 
 /// The id of a container: 64 hexadecimal digits, or a name given to `ctr run`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContainerId {
     len: u8,
     bytes: [u8; ID_MAX],

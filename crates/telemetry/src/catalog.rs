@@ -65,6 +65,7 @@ catalog! {
     EVENTS_UNMATCHED Counter "sensor_events_unmatched_total" ["kind"] "Events for which rules were evaluated, and that none matched.";
     EVENTS_LOST Counter "sensor_events_lost_total" ["kind", "cause"] "Events that are lost.";
     EVENTS_INCOMPLETE Counter "sensor_events_incomplete_total" ["kind", "what"] "Events with a part cut or missing.";
+    EVENTS_UNWATCHED Counter "sensor_events_unwatched_total" ["kind"] "Events that no rule wants, that observers (`sensor watch`) asked for, and that observers lack, since such events had used up their share of the ring buffer or their budget.";
     RECURSION_MISSES Counter "sensor_recursion_misses_total" ["program"] "Runs of an eBPF program for an event that the kernel skipped, since the CPU was running a program already; the sensor did not see these events. From Linux 5.12 on.";
     RING_SIZE Gauge "sensor_ring_buffer_size_bytes" [] "Size of the ring buffer.";
     RING_FILL Gauge "sensor_ring_buffer_fill_bytes" [] "Bytes in the ring buffer that the sensor has not read yet.";
@@ -102,6 +103,8 @@ catalog! {
     OUTPUT_HEALTHY Gauge "sensor_output_healthy" ["output"] "1 if an output's last attempt succeeded.";
     SELF_TESTS Counter "sensor_self_tests_total" ["outcome"] "Self-tests, by whether the sensor's own exec came back in time.";
     SNAPSHOTS_LOST Counter "sensor_snapshots_lost_total" [] "Snapshots of the metrics that could not be appended to `metrics.output_file`.";
+    OBSERVERS Gauge "sensor_observers" [] "Programs that watch the events of this sensor (`sensor watch`).";
+    OBSERVERS_LOST Counter "sensor_observers_lost_events_total" [] "Events that are lost for an observer, since it did not read in time; lines lack nothing.";
     TAMPERING Counter "sensor_tampering_total" ["what"] "Changes that others made to settings and classes in the kernel, which the sensor found and undid.";
     RELOADS Counter "sensor_reloads_total" ["outcome"] "Reloads of configuration and rules.";
     LOG_LINES Counter "sensor_log_lines_total" ["priority"] "Lines logged.";

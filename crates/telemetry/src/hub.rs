@@ -33,6 +33,15 @@ pub struct Tampering {
     pub cgroups: AtomicU64,
 }
 
+/// Programs that watch the events of this sensor.
+#[derive(Debug, Default)]
+pub struct Observers {
+    /// How many there are now.
+    pub attached: AtomicU64,
+    /// Events that are lost for observers, since these did not read in time.
+    pub lost: AtomicU64,
+}
+
 /// All counters of the sensor. All parts share this value; the event path writes only [`Ledger`]
 /// and [`super::RuleTable`].
 pub struct Telemetry {
@@ -58,6 +67,8 @@ pub struct Telemetry {
     pub snapshots_lost: AtomicU64,
     /// Changes that other processes made to the sensor's maps.
     pub tampering: Tampering,
+    /// Programs that watch.
+    pub observers: Observers,
     /// The identity of the sensor.
     pub identity: Arc<Identity>,
     /// When the sensor started.
@@ -90,6 +101,7 @@ impl Telemetry {
             panics: AtomicU64::new(0),
             snapshots_lost: AtomicU64::new(0),
             tampering: Tampering::default(),
+            observers: Observers::default(),
             identity,
             since: Instant::now(),
             ledgers: RwLock::default(),
@@ -200,6 +212,9 @@ impl Telemetry {
         let Tampering { settings, cgroups } = &self.tampering;
         out.add(&c::TAMPERING, &["settings"], settings.load(Relaxed));
         out.add(&c::TAMPERING, &["cgroups"], cgroups.load(Relaxed));
+        let Observers { attached, lost } = &self.observers;
+        out.add(&c::OBSERVERS, &[], attached.load(Relaxed));
+        out.add(&c::OBSERVERS_LOST, &[], lost.load(Relaxed));
         let seconds = self.since.elapsed().as_secs_f64();
         out.add(&c::FALCO_VERSION, &[id.version()], 1);
         out.add(&c::FALCO_KERNEL, &[&id.kernel], 1);
@@ -224,6 +239,7 @@ impl Telemetry {
                     Meaning::Filtered => (&c::EVENTS_FILTERED, true),
                     Meaning::Lost => (&c::EVENTS_LOST, true),
                     Meaning::Incomplete => (&c::EVENTS_INCOMPLETE, true),
+                    Meaning::Unwatched => (&c::EVENTS_UNWATCHED, false),
                 };
                 let labels = [name, count.name];
                 let labels = &labels[..=usize::from(has_cause)];

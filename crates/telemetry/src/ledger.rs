@@ -44,6 +44,8 @@ pub enum Meaning {
     Lost,
     /// A part of the event is missing or cut; these events are in another count, too.
     Incomplete,
+    /// Observers lack the events, and no rule wants them; these events are in another count, too.
+    Unwatched,
 }
 
 /// A number of events of a kind, and what happened to them.

@@ -12,7 +12,7 @@ use aya_ebpf::{
 use sensor_ebpf::{Attempt, BackedUp, Connect, Counter, Kind, Settings, connect_flag, want};
 
 use super::{
-    connect::{begin, caller, emit, scratch, wanted_family, wanted_remote},
+    connect::{begin, caller, emit, of_family, scratch, to_remote},
     count::count,
     filter,
     given::{Call, is_compat_connect, is_connect},
@@ -59,9 +59,10 @@ fn begins(sock: u64) {
     };
     if has_exit(task, settings) {
         if filter::has(settings.kinds, Kind::Connect)
-            && settings.wants & want::INET != 0
+            && (settings.wants | settings.watched_wants) & want::INET != 0
             && filter::may_be_wanted(settings, Kind::Connect, task)
-            && filter::wanted_name(settings, load(task + off!(task_group_leader)))
+            && (filter::is_watched(settings, Kind::Connect)
+                || filter::wanted_name(settings, load(task + off!(task_group_leader))))
         {
             remember(sock, settings);
         }
@@ -79,7 +80,8 @@ fn remember(sock: u64, settings: &Settings) {
     let endpoints = &mut record.fixed;
     endpoints.family = 0;
     fill::<Typed>(endpoints, sock);
-    if settings.wants & want::LOOPBACK == 0 && is_loopback(endpoints.family, &endpoints.remote) {
+    let wants = settings.wants | settings.watched_wants;
+    if wants & want::LOOPBACK == 0 && is_loopback(endpoints.family, &endpoints.remote) {
         return;
     }
     let attempt = Attempt {
@@ -189,7 +191,7 @@ fn attempted(task: u64, sock: u64, settings: &Settings) {
     let file: u64 = kread(socket + off!(socket_file));
     let inode: u64 = kread(file + off!(file_f_inode));
     let Some(record) = scratch(&SCRATCH_ATTEMPT) else {
-        count(Kind::Connect, Counter::NoScratch);
+        filter::count_lost(Kind::Connect, caller.wanted, Counter::NoScratch);
         return;
     };
     record.begin(Kind::Connect);
@@ -203,10 +205,8 @@ fn attempted(task: u64, sock: u64, settings: &Settings) {
     begin(out, EINPROGRESS, -1, &target);
     out.flags = connect_flag::NO_SYSCALL | connect_flag::REMOTE_FROM_KERNEL | connect_flag::BEGUN;
     fill::<Typed>(out, sock);
-    if !wanted_family(settings, out.family) || !wanted_remote(settings, out) {
-        count(Kind::Connect, Counter::FilteredOther);
-        return;
-    }
+    let wanted = of_family(settings, caller.wanted, out.family);
+    let wanted = to_remote(settings, wanted, out);
     let nothing = Call {
         fd: -1,
         address: 0,
@@ -214,5 +214,5 @@ fn attempted(task: u64, sock: u64, settings: &Settings) {
         result: EINPROGRESS,
         compat: false,
     };
-    emit(record, task, &caller, settings, &nothing, 0);
+    emit(record, task, &caller, settings, &nothing, 0, wanted);
 }

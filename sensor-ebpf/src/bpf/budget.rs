@@ -22,10 +22,36 @@ const UNREAD: u64 = 0;
 /// Bytes up to which a record costs as much as one event.
 pub const LARGE: u64 = 4096;
 
-/// Charges the cgroup for an event. Returns false, and counts the event, if the cgroup is over
-/// budget.
+/// The key under which the events that only observers want pay. No cgroup has this key.
+const OBSERVERS: CgroupKey = CgroupKey { node: 0, id: 1 };
+
+/// Who pays for an event of a cgroup.
 #[inline(always)]
-pub fn spend(settings: &Settings, kind: Kind, cgroup: &CgroupKey) -> bool {
+pub fn payer(by_rules: bool, cgroup: &CgroupKey) -> CgroupKey {
+    if by_rules { *cgroup } else { OBSERVERS }
+}
+
+/// Charges for an event that is wanted, see [`filter::is_wanted`]: the cgroup, or the observers if
+/// only they want the event. Returns false, and counts the event, if the payer is over budget.
+#[inline(always)]
+pub fn spend(settings: &Settings, kind: Kind, wanted: u32, cgroup: &CgroupKey) -> bool {
+    if wanted & filter::RULES == 0 {
+        let pays = unread() <= settings.watched_ring && pay(settings, &OBSERVERS);
+        if !pays {
+            filter::count_unwatched(kind);
+        }
+        return pays;
+    }
+    let pays = pay(settings, cgroup);
+    if !pays {
+        throttle(kind, cgroup);
+    }
+    pays
+}
+
+/// Charges for an event, if the budget has room for it.
+#[inline(always)]
+fn pay(settings: &Settings, cgroup: &CgroupKey) -> bool {
     let cost = settings.budget_interval;
     if cost == 0 {
         return true;
@@ -42,8 +68,7 @@ pub fn spend(settings: &Settings, kind: Kind, cgroup: &CgroupKey) -> bool {
     let begin = if until < now { now } else { until };
     let ahead = begin + cost - now;
     let burst = settings.budget_burst;
-    if ahead > burst || (ahead > burst / BUDGET_PRESSURE && ring_is_short(settings)) {
-        throttle(kind, cgroup);
+    if ahead > burst || (ahead > burst / BUDGET_PRESSURE && unread() > settings.budget_ring) {
         return false;
     }
     // SAFETY: as above.
@@ -67,12 +92,11 @@ pub fn charge(cgroup: &CgroupKey, bytes: u64) {
     }
 }
 
-/// Whether the ring buffer is nearly full. The caller asks only for cgroups in a burst.
+/// Bytes of the ring buffer that user space has not read yet.
 #[inline(always)]
-fn ring_is_short(settings: &Settings) -> bool {
+fn unread() -> u64 {
     // SAFETY: EVENTS is a ring buffer.
-    let unread = unsafe { bpf_ringbuf_query((&raw const EVENTS).cast_mut().cast(), UNREAD) };
-    unread > settings.budget_ring
+    unsafe { bpf_ringbuf_query((&raw const EVENTS).cast_mut().cast(), UNREAD) }
 }
 
 /// The counts of a cgroup before its first throttled event. They are in read-only memory, as the

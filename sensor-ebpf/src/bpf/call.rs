@@ -160,13 +160,15 @@ fn called(task: u64, regs: &Regs, result: i64) {
     let image = image_of(tgid, leader);
     let node = cgroup::node_of(task);
     let key = cgroup::key_of(node);
-    if !filter::wanted(settings, kind, image.marked != 0, &key) {
+    let wanted = filter::wanted(settings, kind, image.marked != 0, &key);
+    if wanted == 0 {
         return;
     }
     let Some(record) = scratch() else {
-        count(kind, Counter::NoScratch);
+        filter::count_lost(kind, wanted, Counter::NoScratch);
         return;
     };
+    record.set_wanted(wanted);
     record.begin(kind);
     record.fixed.result = result;
     for n in 0..CALL_ARGUMENTS {

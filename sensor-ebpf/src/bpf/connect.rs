@@ -119,12 +119,14 @@ fn connected(task: u64, call: impl Fn() -> Call) {
     #[cfg(feature = "log")]
     super::log::connect_ended(caller.image.tgid, call.fd, call.result);
     let target = descriptor(task, call.fd);
-    if !wanted_family(settings, kread(target.sock + off!(sock_family))) {
+    let family = kread(target.sock + off!(sock_family));
+    let wanted = of_family(settings, caller.wanted, family);
+    if wanted == 0 {
         count(Kind::Connect, Counter::FilteredOther);
         return;
     }
     let Some(record) = scratch(&SCRATCH_CONNECT) else {
-        count(Kind::Connect, Counter::NoScratch);
+        filter::count_lost(Kind::Connect, wanted, Counter::NoScratch);
         return;
     };
     record.begin(Kind::Connect);
@@ -144,11 +146,8 @@ fn connected(task: u64, call: impl Fn() -> Call) {
             return;
         }
     }
-    if wanted_remote(settings, out) {
-        emit(record, task, &caller, settings, &call, target.file);
-    } else {
-        count(Kind::Connect, Counter::FilteredOther);
-    }
+    let wanted = to_remote(settings, wanted, out);
+    emit(record, task, &caller, settings, &call, target.file, wanted);
 }
 
 /// Resets a record's fixed part and fills in the members that are known already. The code writes
@@ -175,25 +174,45 @@ pub fn begin(out: &mut Connect, result: i64, fd: i32, target: &Descriptor) {
     out.given_len = 0;
 }
 
-/// Whether user space wants sockets of that address family (0: the descriptor is no socket).
+/// Who of `wanted` wants sockets of that address family (0: the descriptor is no socket).
 #[inline(always)]
-pub fn wanted_family(settings: &Settings, family: u16) -> bool {
+pub fn of_family(settings: &Settings, wanted: u32, family: u16) -> u32 {
     let bit = match family {
         AF_INET | AF_INET6 => want::INET,
         AF_UNIX => want::UNIX,
         _ => want::OTHER_FAMILIES,
     };
-    settings.wants & bit != 0
+    with_bit(settings, wanted, bit)
 }
 
-/// Whether user space wants connects to this remote endpoint. The endpoint is the one that user
-/// space will report: for a failed attempt that the kernel did not begin, the address that the
-/// caller gave.
+/// Who of `wanted` wants connects with that bit of [`want`].
 #[inline(always)]
-pub fn wanted_remote(settings: &Settings, out: &Connect) -> bool {
-    if settings.wants & want::LOOPBACK != 0 {
-        return true;
+fn with_bit(settings: &Settings, wanted: u32, bit: u32) -> u32 {
+    let mut left = wanted;
+    if settings.wants & bit == 0 {
+        left &= !filter::RULES;
     }
+    if settings.watched_wants & bit == 0 {
+        left &= !filter::OBSERVERS;
+    }
+    left
+}
+
+/// Who of `wanted` wants connects to this remote endpoint. The endpoint is the one that user space
+/// will report: for a failed attempt that the kernel did not begin, the address that the caller gave.
+#[inline(always)]
+pub fn to_remote(settings: &Settings, wanted: u32, out: &Connect) -> u32 {
+    let left = with_bit(settings, wanted, want::LOOPBACK);
+    if left == wanted || is_remote(out) {
+        wanted
+    } else {
+        left
+    }
+}
+
+/// Whether a connect leads to another address than a loopback one.
+#[inline(always)]
+fn is_remote(out: &Connect) -> bool {
     if out.remote_port != 0 || out.result >= 0 {
         !is_loopback(out.family, &out.remote)
     } else {
@@ -208,10 +227,12 @@ pub struct Caller {
     image: Image,
     node: u64,
     cgroup: CgroupKey,
+    /// Who wants connects of the process, see [`filter::is_wanted`].
+    pub wanted: u32,
 }
 
-/// Identifies the process that connects. Returns none, and counts the event, if user space does not
-/// want events of that process.
+/// Identifies the process that connects. Returns none, and counts the event, if nobody wants events
+/// of that process. Rules may want those of some names alone.
 #[inline(always)]
 pub fn caller(task: u64, settings: &Settings) -> Option<Caller> {
     let tgid: u32 = load(task + off!(task_tgid));
@@ -219,17 +240,22 @@ pub fn caller(task: u64, settings: &Settings) -> Option<Caller> {
     let image = image_of(tgid, leader);
     let node = cgroup::node_of(task);
     let cgroup = cgroup::key_of(node);
-    if !filter::is_wanted(settings, Kind::Connect, image.marked != 0, &cgroup) {
+    let mut wanted = filter::is_wanted(settings, Kind::Connect, image.marked != 0, &cgroup);
+    if wanted == 0 {
         return None;
     }
     if !filter::wanted_name(settings, leader) {
-        count(Kind::Connect, Counter::FilteredOther);
-        return None;
+        wanted &= !filter::RULES;
+        if wanted == 0 {
+            count(Kind::Connect, Counter::FilteredOther);
+            return None;
+        }
     }
     Some(Caller {
         image,
         node,
         cgroup,
+        wanted,
     })
 }
 
@@ -243,8 +269,8 @@ pub fn scratch(map: &'static Array<HeadScratch<Connect>>) -> Option<&'static mut
     Some(unsafe { &mut *pointer.cast() })
 }
 
-/// Completes the record and submits it to the ring buffer. `file` is the address of the
-/// descriptor's `struct file`, for a descriptor that is no socket.
+/// Completes the record and submits it to the ring buffer, if somebody wants it. `file` is the address
+/// of the descriptor's `struct file`, for a descriptor that is no socket.
 #[inline(always)]
 pub fn emit(
     record: &mut Record<Connect>,
@@ -253,10 +279,16 @@ pub fn emit(
     settings: &Settings,
     call: &Call,
     file: u64,
+    wanted: u32,
 ) {
-    if !budget::spend(settings, Kind::Connect, &caller.cgroup) {
+    if wanted == 0 {
+        count(Kind::Connect, Counter::FilteredOther);
         return;
     }
+    if !budget::spend(settings, Kind::Connect, wanted, &caller.cgroup) {
+        return;
+    }
+    record.set_wanted(wanted);
     task::fill(record, task, &caller.image, caller.cgroup, settings);
     let start = record.position();
     if cgroup::append_names(record, caller.node) {
@@ -277,7 +309,7 @@ pub fn emit(
         call.append_path(record);
     }
     if record.fixed.flags & connect_flag::GIVEN_UNREADABLE != 0 {
-        count(Kind::Connect, Counter::Unreadable);
+        record.count_incomplete(Kind::Connect, Counter::Unreadable);
     }
     record.submit_at_most(Kind::Connect, HEAD);
 }

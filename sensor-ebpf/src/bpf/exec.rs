@@ -68,7 +68,12 @@ fn exec(task: u64, bprm: u64) {
 
     let node = cgroup::node_of(task);
     let key = cgroup::key_of(node);
-    if !is_of_self_test(task, settings) && !wanted(settings, &image, &key) {
+    let wanted = if is_of_self_test(task, settings) {
+        filter::RULES
+    } else {
+        wanted(settings, &image, &key)
+    };
+    if wanted == 0 {
         #[cfg(feature = "log")]
         super::log::exec_unwanted(tgid);
         return;
@@ -77,16 +82,18 @@ fn exec(task: u64, bprm: u64) {
     super::log::exec_wanted(tgid);
     let capacity = ARGV_CAPACITY.load();
     let Some(record) = scratch(capacity) else {
-        count(Kind::Exec, Counter::NoScratch);
+        filter::count_lost(Kind::Exec, wanted, Counter::NoScratch);
         return;
     };
+    record.set_wanted(wanted);
     let mm: u64 = load(task + off!(task_mm));
     record.fixed = Exec::default();
     // SAFETY: a plain read of a member, volatile so that the limit is read again below: with the
     // limit in a register, the verifier would check all code in between once for no limit and once
     // for any.
     let limit = unsafe { core::ptr::read_volatile(&raw const settings.env_limit) };
-    if limit > 0 {
+    // The environments of processes are for rules alone.
+    if limit > 0 && record.watched() == 0 {
         record.send_environment(image, &key, environment(mm), limit);
     }
     record.begin(Kind::Exec);
@@ -118,13 +125,15 @@ fn exec(task: u64, bprm: u64) {
     record.fixed.argv_len = argv.len;
     if argv.truncated {
         record.fixed.flags |= exec_flag::ARGV_TRUNCATED;
-        count(Kind::Exec, Counter::Truncated);
+        record.count_incomplete(Kind::Exec, Counter::Truncated);
     }
     if argv.unreadable {
         record.fixed.flags |= exec_flag::ARGV_UNREADABLE;
-        count(Kind::Exec, Counter::Unreadable);
+        record.count_incomplete(Kind::Exec, Counter::Unreadable);
     }
-    if settings.env_limit > 0 {
+    if settings.env_limit > 0 && record.watched() != 0 {
+        record.fixed.flags |= exec_flag::ENV_TRUNCATED;
+    } else if settings.env_limit > 0 {
         let (start, end) = environment(mm);
         let captured = append_env(record, start, end, settings.env_limit, capacity);
         record.fixed.env_size = end.wrapping_sub(start);
@@ -132,11 +141,11 @@ fn exec(task: u64, bprm: u64) {
         let in_parts = record.exec_flags() & exec_flag::ENV_IN_PARTS != 0;
         if captured.unreadable || captured.truncated && !in_parts {
             record.fixed.flags |= exec_flag::ENV_TRUNCATED;
-            count(Kind::Exec, Counter::EnvironmentCut);
+            record.count_incomplete(Kind::Exec, Counter::EnvironmentCut);
         }
     }
     if record.exec_flags() & PATHS_COMPLETE != PATHS_COMPLETE {
-        count(Kind::Exec, Counter::PathIncomplete);
+        record.count_incomplete(Kind::Exec, Counter::PathIncomplete);
     }
     record.submit(Kind::Exec, capacity);
 }
@@ -147,12 +156,12 @@ fn environment(mm: u64) -> (u64, u64) {
     (load(mm + off!(mm_env_start)), load(mm + off!(mm_env_end)))
 }
 
-/// Whether user space wants an exec; counts the exec if not.
+/// Who wants an exec, see [`filter::wanted`]; counts the exec if nobody does.
 #[inline(always)]
-fn wanted(settings: &Settings, image: &Image, key: &CgroupKey) -> bool {
+fn wanted(settings: &Settings, image: &Image, key: &CgroupKey) -> u32 {
     if !filter::has(settings.kinds, Kind::Exec) {
         count(Kind::Exec, Counter::FilteredOther);
-        return false;
+        return 0;
     }
     filter::wanted(settings, Kind::Exec, image.marked != 0, key)
 }

@@ -147,14 +147,16 @@ fn failed(task: u64, regs: &Regs, result: i64, is_execveat: impl Fn() -> bool) {
         count(Kind::ExecFailed, Counter::FilteredOther);
         return;
     }
-    if !filter::wanted(settings, Kind::ExecFailed, image.marked != 0, &key) {
+    let wanted = filter::wanted(settings, Kind::ExecFailed, image.marked != 0, &key);
+    if wanted == 0 {
         return;
     }
     let capacity = ARGV_CAPACITY.load();
     let Some(record) = scratch(capacity) else {
-        count(Kind::ExecFailed, Counter::NoScratch);
+        filter::count_lost(Kind::ExecFailed, wanted, Counter::NoScratch);
         return;
     };
+    record.set_wanted(wanted);
     record.begin(Kind::ExecFailed);
     record.fixed = Exec::default();
     record.fixed.result = result;
@@ -195,13 +197,13 @@ fn failed(task: u64, regs: &Regs, result: i64, is_execveat: impl Fn() -> bool) {
     record.fixed.filename_len = (record.position() - start) as u32;
     append_strings(record, argv, settings.argv_limit, capacity);
     if record.exec_flags() & exec_flag::ARGV_TRUNCATED != 0 {
-        count(Kind::ExecFailed, Counter::Truncated);
+        record.count_incomplete(Kind::ExecFailed, Counter::Truncated);
     }
     if record.exec_flags() & exec_flag::ARGV_UNREADABLE != 0 {
-        count(Kind::ExecFailed, Counter::Unreadable);
+        record.count_incomplete(Kind::ExecFailed, Counter::Unreadable);
     }
     if record.exec_flags() & PATHS_COMPLETE != PATHS_COMPLETE {
-        count(Kind::ExecFailed, Counter::PathIncomplete);
+        record.count_incomplete(Kind::ExecFailed, Counter::PathIncomplete);
     }
     record.submit(Kind::ExecFailed, capacity);
 }

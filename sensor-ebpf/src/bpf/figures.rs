@@ -20,10 +20,10 @@ const SHARED_PAGES: u64 = 3;
 /// Words of the bitmap of open descriptors that the programs count.
 const WORDS: u64 = Figures::DESCRIPTORS_MAX as u64 / 64;
 
-/// Fills in the figures of a task's process, if user space wants them.
+/// Fills in the figures of a task's process, if user space wants them; observers always do.
 #[inline(always)]
-pub fn fill(out: &mut Figures, settings: &Settings, task: u64) {
-    if settings.wants & want::FIGURES == 0 {
+pub fn fill(out: &mut Figures, settings: &Settings, watched: bool, task: u64) {
+    if settings.wants & want::FIGURES == 0 && !watched {
         *out = Figures::NONE;
         return;
     }

@@ -9,7 +9,7 @@ use sensor_ebpf::{
     Exec, FILENAME_MAX, Header, Image, Kind, NAME_MAX, Task, WIRE_VERSION, exec_flag,
 };
 
-use super::{budget, count::count, maps::EVENTS};
+use super::{budget, count::count, filter, maps::EVENTS};
 
 /// Room for the sections before argv.
 pub const HEAD: usize =
@@ -112,8 +112,32 @@ impl<Fixed> Record<Fixed> {
             time,
             number: 0,
             cpu,
-            reserved: 0,
+            watched: self.watched(),
         };
+    }
+
+    /// Notes for whom the event is: [`filter::RULES`], or observers alone. Call this before
+    /// [`Self::begin`].
+    #[inline(always)]
+    pub fn set_wanted(&mut self, wanted: u32) {
+        let watched = u32::from(wanted & filter::RULES == 0);
+        // SAFETY: a plain write of a member, volatile so that it stays one.
+        unsafe { core::ptr::write_volatile(&raw mut self.header.watched, watched) }
+    }
+
+    /// See [`Header::watched`]; in map memory like the position.
+    #[inline(always)]
+    pub fn watched(&self) -> u32 {
+        // SAFETY: a plain read of a member, volatile so that it stays one.
+        unsafe { core::ptr::read_volatile(&raw const self.header.watched) }
+    }
+
+    /// Counts that a part of the event is missing, if rules want the event.
+    #[inline(always)]
+    pub fn count_incomplete(&self, kind: Kind, counter: Counter) {
+        if self.watched() == 0 {
+            count(kind, counter);
+        }
     }
 
     /// The key of the task's cgroup, from the record.
@@ -133,10 +157,13 @@ impl<Fixed> Record<Fixed> {
         if sent {
             count(kind, Counter::Written);
             if total as u64 > budget::LARGE {
-                budget::charge(&self.cgroup(), total as u64);
+                let cgroup = budget::payer(self.watched() == 0, &self.cgroup());
+                budget::charge(&cgroup, total as u64);
             }
-        } else {
+        } else if self.watched() == 0 {
             count(kind, Counter::RingFull);
+        } else {
+            filter::count_unwatched(kind);
         }
     }
 

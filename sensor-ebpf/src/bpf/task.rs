@@ -121,6 +121,7 @@ pub fn fill<Fixed>(
         flags |= task_flag::INITIAL_PID_NS;
     }
 
+    let watched = record.watched() != 0;
     let out = &mut record.task;
     out.start = load(leader + off!(task_start_boottime));
     out.image_time = image.time;
@@ -154,8 +155,14 @@ pub fn fill<Fixed>(
     out.cgroup_node = cgroup.node;
     out.cgroup_id = cgroup.id;
     out.comm = kread(leader + off!(task_comm));
-    figures::fill(&mut out.figures, settings, task);
-    append_ancestors(record, parent, session, settings.ancestors);
+    figures::fill(&mut out.figures, settings, watched, task);
+    // Observers want all of them.
+    let most = if record.watched() != 0 {
+        ANCESTORS_MAX as u32
+    } else {
+        settings.ancestors
+    };
+    append_ancestors(record, parent, session, most);
 }
 
 /// Appends the ancestors, nearest first, from `first` on.

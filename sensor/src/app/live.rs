@@ -11,7 +11,11 @@ use anyhow::{Context as _, anyhow};
 use config::Config;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{cli::Args, lifecycle::StateFolder, observers};
+use crate::{
+    cli::Args,
+    lifecycle::StateFolder,
+    observers::{self, Wants},
+};
 
 /// The source of a view; dropping it ends a sensor that records for the view.
 pub(super) enum Live {
@@ -26,15 +30,12 @@ pub(super) type Opened = (Box<dyn Read + Send>, String, Live);
 
 /// Attaches to the running sensor of the configured instance, or starts a sensor that records
 /// everything.
-pub(super) fn open(config: &Config, args: &Args) -> anyhow::Result<Opened> {
+pub(super) fn open(config: &Config, args: &Args, wants: Wants) -> anyhow::Result<Opened> {
     let sensor = &config.sensor;
     let door = StateFolder::door_of(&sensor.state_dir, &sensor.instance);
-    match observers::attach(&door) {
-        Ok((greeting, stream)) => {
-            let name = match greeting.not_captured.as_slice() {
-                [] => "the running sensor".to_owned(),
-                missing => format!("the running sensor (without {})", missing.join(", ")),
-            };
+    match observers::attach(&door, wants) {
+        Ok((_, stream)) => {
+            let name = "the running sensor".to_owned();
             Ok((Box::new(stream), name, Live::Attached))
         }
         Err(error) if is_nobody(&error) => own(args),

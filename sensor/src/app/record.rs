@@ -4,7 +4,7 @@ use std::{
     io,
     os::fd::AsFd as _,
     path::Path,
-    sync::{Arc, atomic::Ordering::Relaxed, mpsc},
+    sync::{Arc, atomic::Ordering::Relaxed},
 };
 
 use anyhow::Context as _;
@@ -12,7 +12,7 @@ use config::{BrokenRules, Config};
 use telemetry::{Identity, Ledger};
 
 use crate::sources::syscall::{
-    recording::{Pace, Recorded, Recorder, Writer},
+    recording::{Door, Pace, Recorded, Recorder, Writer},
     rules::{Requirements, RuleSet},
 };
 
@@ -71,12 +71,12 @@ impl RecordTo<'_> {
         &self,
         identity: &Identity,
         ledger: &Arc<Ledger>,
-        taps: &mpsc::Sender<Recorder>,
+        door: &Door,
     ) -> anyhow::Result<Recording> {
         let (started, pace) = if self.path == Path::new("-") {
             let stdout = io::stdout().as_fd().try_clone_to_owned();
             let started = stdout.and_then(|stdout| Writer::to(stdout.into(), self.path));
-            (started, Pace::Live)
+            (started, Pace::WATCHED)
         } else {
             (Writer::start(self.path), Pace::Blocks)
         };
@@ -86,7 +86,7 @@ impl RecordTo<'_> {
         let recorder = Recorder::new(chunks, pace, None, identity, ledger);
         let counts = recorder.recorded();
         // The receiver is in the capture thread, which does not run yet.
-        let _ = taps.send(recorder);
+        let _ = door.send(recorder);
         Ok(Recording {
             writer,
             recorded: counts,

@@ -25,10 +25,10 @@ use crate::{
     reports::{OutputReport, Server},
     sources::syscall::{
         self, SystemCalls,
-        capture::{self, Capture, OwnPlace, Reach},
+        capture::{self, Capture, OwnPlace},
         lineage::Lineage,
         pipeline::{Cgroups, Node, Pending, PipelineParts},
-        recording::{Recorder, RuleRecordings, Taps},
+        recording::{Door, RuleRecordings, Taps},
         rules::RuleSet,
         say_attached,
         self_test::{Marker, SelfTest},
@@ -54,9 +54,11 @@ pub(super) fn start(
     let (outputs, report) = start_outputs(config, writes_lines, &identity, &telemetry)?;
     let control = outputs.control();
     let ledger = Arc::new(SystemCalls::ledger());
-    let (taps, incoming) = mpsc::channel();
+    let rule_recordings = RuleRecordings::new(&config.capture, &identity, &ledger);
+    let (door, taps) =
+        Taps::new(Some(rule_recordings)).context("cannot make a descriptor for observers")?;
     let wider = record.as_ref().map(|record| record.requirements(&rules));
-    let begin = |record: RecordTo<'_>| record.start(&identity, &ledger, &taps);
+    let begin = |record: RecordTo<'_>| record.start(&identity, &ledger, &door);
     let recording = record.map(begin).transpose()?;
     let runtime = runtime()?;
     let counters = Arc::new(Counters::default());
@@ -96,7 +98,6 @@ pub(super) fn start(
     };
     metrics::connect(&telemetry, sources);
     let broken = metrics::broken_rules(&telemetry);
-    let rule_recordings = RuleRecordings::new(&config.capture, &identity, &ledger);
     let (domains, resolver) = start_resolver(config, &rules, &counters)?;
     let parts = PipelineParts {
         rules,
@@ -112,14 +113,14 @@ pub(super) fn start(
         telemetry: Arc::clone(&telemetry),
         marker,
         wider: wider.clone(),
-        taps: Taps::new(incoming, Some(rule_recordings)),
+        taps,
     };
     start_server(config, &runtime, &telemetry)?;
     let source = SystemCalls::new(capture, ring, kernel, throttled, parts);
     let feed = Feed::start("capture", source, outputs, Arc::clone(&identity))
         .context("cannot start the capture thread")?;
     metrics::figures(&telemetry, feed.figures());
-    let observers = open_door(state.as_ref(), &identity, &ledger, taps, request.reach);
+    let observers = open_door(state.as_ref(), &telemetry, &ledger, door);
     rights::give_up(config, &identity);
     lifecycle::give_back();
     let heartbeat = Heartbeat::new(&identity.boot_id, attached, &ledger);
@@ -151,12 +152,11 @@ pub(super) fn start(
 /// Opens the door for observers, if the sensor has a state folder.
 fn open_door(
     state: Option<&StateFolder>,
-    identity: &Arc<Identity>,
+    telemetry: &Arc<Telemetry>,
     ledger: &Arc<Ledger>,
-    taps: mpsc::Sender<Recorder>,
-    reach: Reach,
+    door: Door,
 ) -> Option<Observers> {
-    match Observers::listen(&state?.door(), identity, ledger, taps, reach) {
+    match Observers::listen(&state?.door(), telemetry, ledger, door) {
         Ok(observers) => Some(observers),
         Err(error) => {
             warn!("`sensor watch` cannot attach to this sensor: {error}");

@@ -16,9 +16,10 @@ use super::{
 };
 use crate::{
     cli::{self, Args, WatchArgs},
-    sources::syscall::recording::Reader,
+    observers::Wants,
+    sources::syscall::recording::{Captured, Reader},
     watch::{
-        Fed, Filter, FilterError, Line, Lines, Pods, Recorded, Row, Seen, Show, View,
+        Fed, Filter, FilterError, Line, Lines, Places, Recorded, Row, Seen, Show, View,
         of_every_field, show,
     },
 };
@@ -31,7 +32,23 @@ enum Source {
     /// Lines of JSON.
     Lines(Box<dyn BufRead + Send>, Box<Filter>),
     /// A recording, also one that goes on.
-    Recording(Box<Recorded<Box<dyn Read + Send>>>),
+    Recording(Box<Events>),
+}
+
+/// The events of a recording, and the kinds of events that somebody wants to see.
+struct Events {
+    recorded: Recorded<Box<dyn Read + Send>>,
+    wanted: Wants,
+}
+
+/// The kinds that somebody wants to see and that a sensor does not capture.
+fn missing(wanted: &Wants, captured: Captured) -> Vec<String> {
+    let Wants {
+        host, container, ..
+    } = wanted;
+    let is_wanted = |kind: &String| host.contains(kind) || container.contains(kind);
+    let kinds = captured.not_captured.into_iter();
+    kinds.filter(is_wanted).collect()
 }
 
 /// Shows the events of a file, of standard input, of the running sensor or of this machine; or writes
@@ -43,7 +60,8 @@ enum Source {
 pub fn watch(watch: &WatchArgs, args: &Args) -> anyhow::Result<Outcome> {
     let config = cli::configuration(args)?.config;
     let (condition, file) = watch.condition_and_file();
-    let pods = Pods {
+    let places = Places {
+        host: watch.host,
         pod: watch.pod.clone(),
         namespace: watch.namespace.clone(),
     };
@@ -53,12 +71,14 @@ pub fn watch(watch: &WatchArgs, args: &Args) -> anyhow::Result<Outcome> {
         other => anyhow::Error::from(other),
     };
     // A mistake in the condition is reported before anything starts.
-    let filter = Filter::new(condition, &pods, base()).map_err(wrong)?;
-    let every_field = of_every_field(condition, &pods, base()).map_err(wrong)?;
+    let filter = Filter::new(condition, &places, base()).map_err(wrong)?;
+    let every_field = of_every_field(condition, &places, base()).map_err(wrong)?;
+    let wants = Wants::from(every_field.requirements());
+    let wanted = wants.clone();
     let recording = |bytes, name: &str| {
         let reader = Reader::new(bytes).with_context(|| name.to_owned())?;
         let recorded = Recorded::new(reader, every_field, config.clone());
-        anyhow::Ok(Source::Recording(Box::new(recorded)))
+        anyhow::Ok(Source::Recording(Box::new(Events { recorded, wanted })))
     };
     let (source, name, _live) = if let Some(path) = file {
         let name = name_of(path);
@@ -68,7 +88,7 @@ pub fn watch(watch: &WatchArgs, args: &Args) -> anyhow::Result<Outcome> {
         };
         (source, name, None)
     } else {
-        let (bytes, name, live) = live::open(&config, args)?;
+        let (bytes, name, live) = live::open(&config, args, wants)?;
         match recording(bytes, &name) {
             Ok(source) => (source, name, Some(live)),
             Err(error) => return Err(live.explain(error)),
@@ -86,7 +106,7 @@ pub fn watch(watch: &WatchArgs, args: &Args) -> anyhow::Result<Outcome> {
         _ => Show::Rows,
     };
     let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let view = View::new(show_first, what(condition, &pods, &name), colours);
+    let view = View::new(show_first, what(condition, &places, &name), colours);
     let (sender, fed) = sync_channel(WAITING);
     std::thread::Builder::new()
         .name("lines".into())
@@ -108,15 +128,29 @@ fn name_of(path: &Path) -> String {
 }
 
 /// Writes the events of a recording as lines.
-fn write_recorded(mut recorded: Recorded<Box<dyn Read + Send>>) -> anyhow::Result<bool> {
+fn write_recorded(events: Events) -> anyhow::Result<bool> {
+    let Events {
+        mut recorded,
+        wanted,
+    } = events;
     let mut out = io::stdout().lock();
-    let (mut missing, mut failed) = (0, None);
+    let (mut unread, mut failed) = (0, None);
+    let mut said = Vec::new();
     let mut each = |seen| {
         let written = match seen {
             Seen::Event(line) => writeln!(out, "{line}").and_then(|()| out.flush()),
-            Seen::LeftOut => Ok(()),
+            Seen::LeftOut | Seen::Counts(_) | Seen::Throttled(_) => Ok(()),
             Seen::Missing(events) => {
-                missing += events;
+                unread += events;
+                Ok(())
+            }
+            Seen::Captured(captured) => {
+                let missing = missing(&wanted, captured);
+                if !missing.is_empty() && missing != said {
+                    let kinds = missing.join(", ");
+                    eprintln!("not captured, since no rule of the sensor asks for it: {kinds}");
+                }
+                said = missing;
                 Ok(())
             }
         };
@@ -124,8 +158,8 @@ fn write_recorded(mut recorded: Recorded<Box<dyn Read + Send>>) -> anyhow::Resul
         failed.is_none()
     };
     while recorded.block(&mut each)? {}
-    if missing > 0 {
-        eprintln!("{missing} events are missing, since nobody read them in time");
+    if unread > 0 {
+        eprintln!("{unread} events are missing, since nobody read them in time");
     }
     match failed {
         Some(error) => Err(error.into()),
@@ -134,7 +168,11 @@ fn write_recorded(mut recorded: Recorded<Box<dyn Read + Send>>) -> anyhow::Resul
 }
 
 /// Passes the events of a recording to the screen, until either ends.
-fn feed_recorded(mut recorded: Recorded<Box<dyn Read + Send>>, screen: &SyncSender<Fed>) {
+fn feed_recorded(events: Events, screen: &SyncSender<Fed>) {
+    let Events {
+        mut recorded,
+        wanted,
+    } = events;
     let mut each = |seen| {
         let fed = match seen {
             Seen::Event(line) => match serde_json::from_str(&line) {
@@ -142,9 +180,10 @@ fn feed_recorded(mut recorded: Recorded<Box<dyn Read + Send>>, screen: &SyncSend
                 Err(error) => Fed::Unreadable(error.to_string()),
             },
             Seen::LeftOut => Fed::LeftOut,
-            Seen::Missing(events) => Fed::Unreadable(format!(
-                "{events} events came faster than they could be shown"
-            )),
+            Seen::Missing(events) => Fed::Missing(events),
+            Seen::Captured(captured) => Fed::NotCaptured(missing(&wanted, captured)),
+            Seen::Counts(counts) => Fed::Counts(counts),
+            Seen::Throttled(places) => Fed::Throttled(places),
         };
         screen.send(fed).is_ok()
     };
@@ -162,14 +201,15 @@ fn feed_recorded(mut recorded: Recorded<Box<dyn Read + Send>>, screen: &SyncSend
 }
 
 /// What is shown, for the status line.
-fn what(condition: Option<&str>, place: &Pods, name: &str) -> String {
+fn what(condition: Option<&str>, place: &Places, name: &str) -> String {
+    let host = place.host.then(|| "the host".to_owned());
     let pod = place.pod.iter().map(|pod| format!("pod {pod}"));
     let namespace = place
         .namespace
         .iter()
         .map(|name| format!("namespace {name}"));
     let mut parts: Vec<_> = condition.map(str::to_owned).into_iter().collect();
-    parts.extend(pod.chain(namespace));
+    parts.extend(host.into_iter().chain(pod).chain(namespace));
     if parts.is_empty() {
         format!("all of {name}")
     } else {

@@ -55,6 +55,9 @@ pub struct WatchArgs {
     /// Lines that a sensor or Falco wrote as JSON; `-` is standard input
     #[arg(value_name = "FILE|-")]
     pub file: Option<PathBuf>,
+    /// Show only events of the host; with --pod or -n, of the host and of these pods
+    #[arg(long)]
+    pub host: bool,
     /// Show only events of the pod of this name
     #[arg(long, value_name = "POD")]
     pub pod: Option<String>,

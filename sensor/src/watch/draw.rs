@@ -39,7 +39,7 @@ pub(super) fn draw(view: &mut View, frame: &mut Frame<'_>) {
     view.page = room;
     let mut lines = match &view.front {
         Front::Details(row, from) => details(row, *from, width, room),
-        Front::Help => help(width),
+        Front::Help => help(view, width),
         Front::Nothing | Front::Search(_) => match view.show {
             Show::Rows => rows(view, width, room),
             Show::Tree => tree_rows(view, width, room),
@@ -152,23 +152,30 @@ fn tree_rows(view: &View, width: usize, room: usize) -> Vec<Line<'static>> {
 const FIGURE: usize = 9;
 
 fn top(view: &View, width: usize, room: usize) -> Vec<Line<'static>> {
-    let mut lines = Vec::new();
-    let each = ((room + 1) / TABLES.len()).saturating_sub(1).max(1);
-    let name_width = width.saturating_sub(3 * (FIGURE + 1));
-    let line = |name: &str, figures: [String; 3]| {
+    let lost = view.losses.text();
+    let is_known = lost.is_some();
+    let lost = lost.unwrap_or_else(|| "not known from lines of JSON".to_owned());
+    let mut lines = vec![title(&format!("LOST: {lost}"), width)];
+    // One row of the room is the title, which every screen has.
+    let each = (room / TABLES.len()).saturating_sub(1).max(1);
+    let name_width = width.saturating_sub(4 * (FIGURE + 1));
+    let line = |name: &str, figures: [String; 4]| {
         let figures = figures.map(|figure| format!(" {figure:>FIGURE$}")).concat();
         fit(&format!("{}{figures}", fit(name, name_width)), width)
     };
+    let text = |figure: u64| figure.to_string();
     for (table, name) in TABLES.into_iter().enumerate() {
-        let titles = ["EVENTS/S", "EVENTS", "NEW"].map(str::to_owned);
+        let lost = if table == 0 { "LOST" } else { "" };
+        let titles = ["EVENTS/S", "EVENTS", "NEW", lost].map(str::to_owned);
         lines.push(title(&line(name, titles), width));
         let names = view.top.sorted(table);
         let shown = names.iter().take(each).map(|(name, figures)| {
-            let figures = [figures.rate, figures.total, figures.new];
-            Line::raw(line(name, figures.map(|figure| figure.to_string())))
+            let lost = (table == 0 && is_known).then(|| figures.lost.to_string());
+            let [rate, total, new] = [figures.rate, figures.total, figures.new].map(text);
+            Line::raw(line(name, [rate, total, new, lost.unwrap_or_default()]))
         });
         lines.extend(shown);
-        lines.resize((each + 1) * (table + 1), Line::default());
+        lines.resize(1 + (each + 1) * (table + 1), Line::default());
     }
     lines
 }
@@ -211,12 +218,26 @@ fn split(text: &str, columns: usize) -> (&str, &str) {
     (text, "")
 }
 
-fn help(width: usize) -> Vec<Line<'static>> {
+fn help(view: &View, width: usize) -> Vec<Line<'static>> {
     let lines = HELP
         .iter()
         .map(|(keys, does)| Line::raw(fit(&format!("  {keys:<16} {does}"), width)));
-    let title = title("KEYS", width);
-    std::iter::once(title).chain(lines).collect()
+    let keys = title("KEYS", width);
+    let mut all: Vec<_> = std::iter::once(keys).chain(lines).collect();
+    if !view.not_captured.is_empty() {
+        all.push(title(
+            "NOT CAPTURED, SINCE NO RULE OF THE SENSOR ASKS FOR IT",
+            width,
+        ));
+        let kinds = view.not_captured.join(", ");
+        let mut rest = kinds.as_str();
+        while !rest.is_empty() {
+            let (here, further) = split(rest, width.saturating_sub(2).max(1));
+            all.push(Line::raw(fit(&format!("  {here}"), width)));
+            rest = further;
+        }
+    }
+    all
 }
 
 fn status(view: &View) -> String {
@@ -229,6 +250,9 @@ fn status(view: &View) -> String {
     } else if view.ended {
         parts.insert(0, "END".into());
     }
+    if view.losses.unread > 0 {
+        parts.push(format!("{} not read in time", view.losses.unread));
+    }
     if view.left_out > 0 {
         parts.push(format!("{} left out", view.left_out));
     }
@@ -238,6 +262,9 @@ fn status(view: &View) -> String {
             view.unreadable.0, view.unreadable.1
         ));
     }
-    parts.push(view.what.clone());
+    parts.push(match view.not_captured.as_slice() {
+        [] => view.what.clone(),
+        kinds => format!("{} (without {})", view.what, kinds.join(", ")),
+    });
     format!(" {} · ? help", parts.join(" · "))
 }

@@ -7,16 +7,18 @@ use falco_rules::{
 };
 
 use crate::sources::syscall::{
-    fields::{self, Syscall},
+    fields::{self, Needs, Syscall},
     rules as syscall_rules,
 };
 
 /// The name of the one rule of a filter, and of its file in messages.
 pub(super) const NAME: &str = "watch";
 
-/// The pods whose events are shown.
+/// The places whose events are shown: the host, and pods. Without any, all are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pods {
+pub struct Places {
+    /// The host.
+    pub host: bool,
     /// Name of the pod.
     pub pod: Option<String>,
     /// Namespace of the pod.
@@ -43,14 +45,19 @@ pub enum FilterError {
 /// As [`Filter::new`].
 pub fn of_every_field(
     condition: Option<&str>,
-    place: &Pods,
+    place: &Places,
     base: Vec<RuleFile>,
 ) -> Result<syscall_rules::RuleSet, FilterError> {
-    let shown = fields::all().filter(|field| !field.condition_only);
+    // Environments often hold secrets.
+    let is_of_env = |needs: Needs| needs.contains(Needs::ENV);
+    let shown = fields::all().filter(|field| !field.condition_only && !is_of_env(field.needs));
     let shown = shown.filter_map(|field| match field.argument {
-        ArgumentKind::None | ArgumentKind::OptionalIndex => Some(format!("%{}", field.name)),
-        // These have no value without a name or a number.
-        ArgumentKind::Index | ArgumentKind::Name | ArgumentKind::OptionalName => None,
+        ArgumentKind::None
+        | ArgumentKind::OptionalIndex
+        | ArgumentKind::Index
+        | ArgumentKind::OptionalName => Some(format!("%{}", field.name)),
+        // These have no value without a name.
+        ArgumentKind::Name => None,
     });
     let ancestors = (2..=4).map(|depth| format!("%proc.aname[{depth}]"));
     let output: Vec<_> = shown.chain(ancestors).collect();
@@ -85,7 +92,7 @@ impl Filter {
     /// If the condition is not valid or can match no event, or if a name is none.
     pub fn new(
         condition: Option<&str>,
-        place: &Pods,
+        place: &Places,
         base: Vec<RuleFile>,
     ) -> Result<Self, FilterError> {
         let text = rule(condition, place, "%evt.type")?;
@@ -117,10 +124,10 @@ impl Filter {
 }
 
 /// A file of rules with the condition as its only rule.
-fn rule(condition: Option<&str>, place: &Pods, output: &str) -> Result<String, FilterError> {
+fn rule(condition: Option<&str>, place: &Places, output: &str) -> Result<String, FilterError> {
     // Each event has a type.
     let condition = condition.unwrap_or("evt.type exists");
-    let mut all = vec![format!("({condition})")];
+    let mut pods = Vec::new();
     for (field, what, name) in [
         ("k8s.pod.name", "pod", &place.pod),
         ("k8s.ns.name", "namespace", &place.namespace),
@@ -131,8 +138,15 @@ fn rule(condition: Option<&str>, place: &Pods, output: &str) -> Result<String, F
             if name.is_empty() || !name.chars().all(is_part) {
                 return Err(FilterError::Name(name.clone(), what));
             }
-            all.push(format!("{field} = {name}"));
+            pods.push(format!("{field} = {name}"));
         }
+    }
+    let pods = (!pods.is_empty()).then(|| format!("({})", pods.join(" and ")));
+    let host = place.host.then(|| "container.id = host".to_owned());
+    let places: Vec<_> = host.into_iter().chain(pods).collect();
+    let mut all = vec![format!("({condition})")];
+    if !places.is_empty() {
+        all.push(format!("({})", places.join(" or ")));
     }
     let object = serde_json::json!([{
         "rule": NAME,
@@ -148,7 +162,7 @@ fn rule(condition: Option<&str>, place: &Pods, output: &str) -> Result<String, F
 mod tests {
     use super::*;
 
-    fn matches(condition: Option<&str>, place: &Pods, fields: &str) -> bool {
+    fn matches(condition: Option<&str>, place: &Places, fields: &str) -> bool {
         let fields = serde_json::from_str(fields).unwrap();
         let fields = Fields::new::<Syscall>(&fields, true).unwrap();
         let filter = Filter::new(condition, place, Vec::new());
@@ -158,12 +172,13 @@ mod tests {
     #[test]
     fn a_condition_a_pod_and_a_namespace_must_all_match() {
         let event = r#"{"proc.name":"curl","k8s.ns.name":"shop","k8s.pod.name":"cart-0"}"#;
-        let place = |pod: &str, namespace: &str| Pods {
+        let place = |pod: &str, namespace: &str| Places {
             pod: Some(pod.into()),
             namespace: Some(namespace.into()),
+            host: false,
         };
         let here = place("cart-0", "shop");
-        assert!(matches(None, &Pods::default(), event));
+        assert!(matches(None, &Places::default(), event));
         assert!(matches(Some("proc.name = curl"), &here, event));
         assert!(!matches(Some("proc.name = wget"), &here, event));
         assert!(!matches(
@@ -175,12 +190,51 @@ mod tests {
     }
 
     #[test]
+    fn the_host_is_a_place_beside_pods() {
+        let of_host = r#"{"proc.name":"sh","container.id":"host"}"#;
+        let of_pod = r#"{"proc.name":"sh","container.id":"0123456789ab","k8s.pod.name":"cart-0"}"#;
+        let mut place = Places {
+            host: true,
+            ..Places::default()
+        };
+        assert!(matches(None, &place, of_host));
+        assert!(!matches(None, &place, of_pod));
+        place.pod = Some("cart-0".into());
+        assert!(matches(None, &place, of_host));
+        assert!(matches(None, &place, of_pod));
+        place.pod = Some("cart-1".into());
+        assert!(!matches(None, &place, of_pod));
+        assert!(!matches(Some("proc.name = curl"), &place, of_host));
+    }
+
+    #[test]
+    fn what_a_filter_needs_of_the_kernel_is_of_its_places_alone() {
+        let needs = |condition, host, pod: Option<&str>| {
+            let place = Places {
+                host,
+                pod: pod.map(Into::into),
+                namespace: None,
+            };
+            let set = of_every_field(condition, &place, Vec::new()).unwrap();
+            let reach = set.requirements().reach;
+            (reach.host.iter().count(), reach.container.iter().count())
+        };
+        let all = sensor_ebpf::Kinds::ALL.iter().count();
+        assert_eq!(needs(None, false, None), (all, all));
+        assert_eq!(needs(None, true, None), (all, 0));
+        assert_eq!(needs(None, false, Some("cart-0")), (0, all));
+        assert_eq!(needs(None, true, Some("cart-0")), (all, all));
+        let setns = Some("evt.type = setns");
+        assert_eq!(needs(setns, true, None), (1, 0));
+    }
+
+    #[test]
     fn a_condition_with_a_mistake_is_refused() {
-        let filter = Filter::new(Some("proc.nam = sh"), &Pods::default(), Vec::new());
+        let filter = Filter::new(Some("proc.nam = sh"), &Places::default(), Vec::new());
         assert!(matches!(filter, Err(FilterError::Condition(_))));
-        let place = Pods {
+        let place = Places {
             pod: Some("a b".into()),
-            ..Pods::default()
+            ..Places::default()
         };
         let filter = Filter::new(None, &place, Vec::new());
         assert!(matches!(filter, Err(FilterError::Name(..))));

@@ -10,6 +10,7 @@ mod draw;
 mod filter;
 mod keys;
 mod lines;
+mod losses;
 mod recorded;
 mod row;
 mod screen;
@@ -20,7 +21,7 @@ mod top;
 mod tree;
 mod view;
 
-pub use filter::{Filter, FilterError, Pods, of_every_field};
+pub use filter::{Filter, FilterError, Places, of_every_field};
 pub use lines::{Line, Lines};
 pub use recorded::{Recorded, Seen};
 pub use row::Row;

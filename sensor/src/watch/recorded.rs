@@ -8,7 +8,7 @@ use outputs::AlertOptions;
 use telemetry::{Identity, Telemetry};
 
 use crate::sources::syscall::{
-    recording::{Frame, Header, PlayError, Player, Reader},
+    recording::{Captured, Frame, Header, KindCounts, PlayError, Player, Reader, ThrottledFrame},
     rules::RuleSet,
 };
 
@@ -29,6 +29,12 @@ pub enum Seen {
     LeftOut,
     /// Events are missing, since nobody read them in time.
     Missing(u64),
+    /// The kinds of events that the sensor captures from here on.
+    Captured(Captured),
+    /// The counts of the sensor.
+    Counts(Vec<KindCounts>),
+    /// The throttled events of places.
+    Throttled(Vec<ThrottledFrame>),
 }
 
 impl<R: Read> Recorded<R> {
@@ -67,9 +73,17 @@ impl<R: Read> Recorded<R> {
             }
             let (events, missing) = (player.played().events, player.played().missing);
             lines.clear();
+            let said = match &frame {
+                Frame::Captured(captured) => Some(Seen::Captured(captured.clone())),
+                Frame::Counts(counts) => Some(Seen::Counts(counts.clone())),
+                Frame::Throttled(places) => Some(Seen::Throttled(places.clone())),
+                _ => None,
+            };
             player.play(frame, &mut lines)?;
             let now = player.played();
-            let seen = if now.missing > missing {
+            let seen = if let Some(said) = said {
+                said
+            } else if now.missing > missing {
                 Seen::Missing(now.missing - missing)
             } else if !lines.is_empty() {
                 Seen::Event(String::from_utf8_lossy(lines.trim_ascii_end()).into_owned())

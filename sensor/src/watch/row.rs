@@ -15,6 +15,8 @@ pub struct Row {
     pub time: String,
     /// `namespace/pod`, the container, or the host's name.
     pub place: String,
+    /// Short id of the container, or `host`.
+    pub container: String,
     /// Name of the user, or its number.
     pub user: String,
     /// The process and its ancestors: `bash←sshd`.
@@ -60,6 +62,7 @@ impl Row {
             place: place(&text)
                 .or_else(|| of_line("hostname"))
                 .unwrap_or_else(|| "host".into()),
+            container: text("container.id").unwrap_or_default(),
             user: first(&["user.name", "user.uid"]).unwrap_or_default(),
             process: process(&text),
             command: first(&["proc.cmdline", "proc.exeline", "proc.args"]).unwrap_or_default(),

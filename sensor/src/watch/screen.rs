@@ -17,6 +17,7 @@ use ratatui::{
 use signal_hook::{consts::SIGINT, consts::SIGTERM, flag, low_level::unregister};
 
 use super::{Row, View, draw::draw, keys::press};
+use crate::sources::syscall::recording::{KindCounts, ThrottledFrame};
 
 /// Longest time between a key and what the key does, and shortest between two drawings.
 const FRAME: Duration = Duration::from_millis(50);
@@ -30,6 +31,14 @@ pub enum Fed {
     LeftOut,
     /// A line is no event, for that reason.
     Unreadable(String),
+    /// Events are missing, since nobody read them in time.
+    Missing(u64),
+    /// Kinds of events that somebody wants to see, and that the sensor does not capture.
+    NotCaptured(Vec<String>),
+    /// The counts of the sensor.
+    Counts(Vec<KindCounts>),
+    /// The throttled events of places.
+    Throttled(Vec<ThrottledFrame>),
 }
 
 /// Shows what comes until somebody ends the view. The terminal is as before afterwards, also after
@@ -84,9 +93,7 @@ fn take(view: &mut View, fed: &Receiver<Fed>, until: Instant) -> bool {
     loop {
         let left = until.saturating_duration_since(Instant::now());
         match fed.recv_timeout(left) {
-            Ok(Fed::Row(row)) => view.add(*row),
-            Ok(Fed::LeftOut) => view.add_left_out(),
-            Ok(Fed::Unreadable(reason)) => view.add_unreadable(reason),
+            Ok(fed) => view.take(fed),
             Err(RecvTimeoutError::Timeout) => return is_new,
             Err(RecvTimeoutError::Disconnected) => {
                 is_new |= !view.ended;

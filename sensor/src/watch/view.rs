@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Row, top::Top};
+use super::{Fed, Row, losses::Losses, top::Top};
 
 /// Most rows that are kept: the oldest makes room for the newest.
 pub const ROWS: usize = 10_000;
@@ -46,6 +46,9 @@ pub struct View {
     /// The text that somebody looks for, in lowercase.
     pub(super) wanted: String,
     pub(super) top: Top,
+    pub(super) losses: Losses,
+    /// Kinds of events that somebody wants to see, and that the sensor does not capture.
+    pub(super) not_captured: Vec<String>,
     /// Lines that are no event, and the reason of the last one.
     pub(super) unreadable: (u64, String),
     /// Events that the condition leaves out.
@@ -72,6 +75,19 @@ impl View {
         }
     }
 
+    /// Takes what has come.
+    pub fn take(&mut self, fed: Fed) {
+        match fed {
+            Fed::Row(row) => self.add(*row),
+            Fed::LeftOut => self.left_out += 1,
+            Fed::Unreadable(reason) => self.unreadable = (self.unreadable.0 + 1, reason),
+            Fed::Missing(events) => self.losses.unread += events,
+            Fed::NotCaptured(kinds) => self.not_captured = kinds,
+            Fed::Counts(counts) => self.losses.count(&counts),
+            Fed::Throttled(places) => self.top.throttled(&self.losses.throttled(&places)),
+        }
+    }
+
     /// Adds an event.
     pub fn add(&mut self, row: Row) {
         self.top.add(&row);
@@ -80,16 +96,6 @@ impl View {
             self.first += 1;
         }
         self.rows.push_back(row);
-    }
-
-    /// Counts a line that is no event.
-    pub fn add_unreadable(&mut self, reason: String) {
-        self.unreadable = (self.unreadable.0 + 1, reason);
-    }
-
-    /// Counts an event that the condition leaves out.
-    pub fn add_left_out(&mut self) {
-        self.left_out += 1;
     }
 
     /// Notes that no line follows.

@@ -195,6 +195,12 @@ impl Sensor {
         self.child.id()
     }
 
+    /// Its folder: configuration, rules, output and state.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.dir.path().to_owned()
+    }
+
     /// The path of its rule file.
     #[must_use]
     pub fn rules_file(&self) -> PathBuf {

@@ -52,7 +52,7 @@ pub(crate) const COMMANDS: &[Row] = &[
         ],
     },
     Row {
-        flag: "watch [CONDITION] [--pod POD] [-n NAMESPACE] [--tree] [--top] [--json] [FILE|-]",
+        flag: "watch [CONDITION] [--host] [--pod POD] [-n NAMESPACE] [--tree] [--top] [--json] [FILE|-]",
         does: "A command: shows the events of the running sensor, of this machine, of a recording or of lines of JSON as rows on a terminal; in a pipe and with `--json` a line for each event ([watch.md](watch.md)). (Falco has no commands.)",
         tries: &[
             Try {

@@ -10,7 +10,6 @@ use std::{
 use bytes::BytesMut;
 use config::RuleCapture;
 use events::{EventSource, Lines, Next, PendingStatistics};
-use metadata::boot_now;
 use outputs::{
     AlertOptions,
     internal::{Record, Written},
@@ -73,11 +72,13 @@ impl SystemCalls {
         parts: PipelineParts,
     ) -> Self {
         let telemetry = Arc::clone(&parts.telemetry);
+        let mut pipeline = Pipeline::new(parts);
+        pipeline.captures(capture.captured());
         Self {
             capture,
             ring,
             kernel,
-            pipeline: Pipeline::new(parts),
+            pipeline,
             guard: Guard::new(Arc::clone(&telemetry)),
             throttlings: Throttlings::new(throttled),
             telemetry,
@@ -90,6 +91,7 @@ impl SystemCalls {
         let records = self
             .throttlings
             .look(refused, |key| self.pipeline.owner_of(key));
+        self.pipeline.throttled(self.throttlings.places());
         let begun = records.iter().filter(|record| record.rule == BEGUN);
         let begun = u64::try_from(begun.count()).unwrap_or(u64::MAX);
         self.telemetry.throttlings.fetch_add(begun, Relaxed);
@@ -145,6 +147,11 @@ impl EventSource for SystemCalls {
 
     fn pass(&mut self, most: usize, lines: &mut impl Lines) -> io::Result<Next> {
         self.pipeline.begin_batch(lines);
+        if let Some(watched) = self.pipeline.take_watched()
+            && let Err(error) = self.capture.watch(watched)
+        {
+            warn!("observers see only what the rules want: {error}");
+        }
         let Self { ring, pipeline, .. } = self;
         let drained = ring.drain(most, |record| pipeline.process(record, lines));
         #[cfg(feature = "bpf-log")]
@@ -172,15 +179,12 @@ impl EventSource for SystemCalls {
     }
 
     fn wakeups(&self) -> Vec<BorrowedFd<'_>> {
-        vec![self.ring.as_fd(), self.pipeline.wakeup()]
+        let of_pipeline = self.pipeline.wakeups();
+        of_pipeline.chain([self.ring.as_fd()]).collect()
     }
 
-    /// The time until the next event in the hold must leave it.
     fn patience(&mut self) -> Duration {
-        let deadline = self.pipeline.deadline();
-        deadline.map_or(Duration::MAX, |deadline| {
-            Duration::from_nanos(deadline.saturating_sub(boot_now()))
-        })
+        self.pipeline.patience()
     }
 
     fn flushed(&mut self) {
@@ -190,6 +194,7 @@ impl EventSource for SystemCalls {
     fn reload(&mut self, rules: Rules, demand: CaptureRequest) -> Result<(), CaptureError> {
         self.capture.apply(&demand)?;
         say_attached(&self.capture);
+        self.pipeline.captures(self.capture.captured());
         let wider = rules.wider.as_ref();
         self.pipeline
             .set_rules(rules.set, rules.alerts, &rules.rule_recordings, wider);

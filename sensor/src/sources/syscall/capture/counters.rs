@@ -23,6 +23,7 @@ pub const fn meaning(counter: Counter) -> (Meaning, &'static str) {
         Counter::Unreadable => (Meaning::Incomplete, "unreadable"),
         Counter::PathIncomplete => (Meaning::Incomplete, "path"),
         Counter::EnvironmentCut => (Meaning::Incomplete, "environment"),
+        Counter::Unwatched => (Meaning::Unwatched, "unwatched"),
     }
 }
 

@@ -8,13 +8,14 @@ use aya::{
 };
 use rustix::thread::{MembarrierCommand, membarrier};
 use sensor_ebpf::{
-    ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, DONE_MAX, Settings, preempted, want,
+    ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX, CgroupClass, CgroupKey, DONE_MAX, Kinds, Settings,
+    preempted, want,
 };
 use tracing::warn;
 use zerocopy::IntoBytes;
 
 use super::{
-    CaptureError, CaptureRequest, HookMode, KernelCounts, Name, Options, TreeMode,
+    CaptureError, CaptureRequest, HookMode, KernelCounts, Name, Options, TreeMode, Watched,
     attach::Link,
     fill::RingFill,
     freeze::{OF_PROGRAMS, OF_PROGRAMS_LATER, freeze},
@@ -87,6 +88,8 @@ pub struct Capture {
     ring_bytes: u32,
     /// The request in force.
     pub(super) request: CaptureRequest,
+    /// What observers want beyond that.
+    watched: Watched,
     #[cfg(feature = "bpf-log")]
     log: super::program_log::ProgramLog,
 }
@@ -211,6 +214,7 @@ impl Capture {
             argv_capacity: capacity,
             ring_bytes: options.ring_bytes,
             request: request.clone(),
+            watched: Watched::default(),
             #[cfg(feature = "bpf-log")]
             log,
         };
@@ -245,6 +249,22 @@ impl Capture {
         self.confined = true;
         let request = self.request.clone();
         self.put(&request)
+    }
+
+    /// Has the kernel side send what observers want, until another call.
+    ///
+    /// # Errors
+    /// If the kernel refuses to write the map.
+    pub fn watch(&mut self, watched: Watched) -> Result<(), CaptureError> {
+        self.watched = watched;
+        let request = self.request.clone();
+        self.put(&request)
+    }
+
+    /// The kinds of events that the attached hooks see, see [`CaptureRequest::captured`].
+    #[must_use]
+    pub fn captured(&self) -> Kinds {
+        self.request.captured()
     }
 
     /// Puts another request in force, and attaches or detaches the hooks accordingly.
@@ -396,7 +416,7 @@ impl Capture {
     fn put(&mut self, request: &CaptureRequest) -> Result<(), CaptureError> {
         let mut settings = Settings {
             marker: self.marker,
-            ..request.settings(self.tree, self.mode, self.ring_bytes)
+            ..request.settings(&self.watched, self.tree, self.mode, self.ring_bytes)
         };
         if self.confined {
             settings.wants |= want::NODE;

@@ -37,7 +37,7 @@ pub use fill::RingFill;
 pub use guard::Tampering;
 pub use hooks::{Hook, HookMode};
 pub use loader::{Capture, Started};
-pub use options::{Budget, CaptureRequest, Connects, Name, Options, Reach, TreeMode};
+pub use options::{Budget, CaptureRequest, Connects, Name, Options, Reach, TreeMode, Watched};
 pub use place::OwnPlace;
 pub use programs::{ProgramFigures, Programs};
 pub use ring::{Drained, Ring, rest};

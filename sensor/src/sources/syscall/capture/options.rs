@@ -185,6 +185,27 @@ impl Connects {
     }
 }
 
+/// What observers want beyond the rules. It changes no hook: kinds that the hooks of the rules do not
+/// see do not come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// The kinds of events.
+    pub reach: Reach,
+    /// The connects among them, of processes of any name.
+    pub connects: Connects,
+}
+
+impl Watched {
+    /// What either wants.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self {
+            reach: self.reach.union(other.reach),
+            connects: self.connects.union(&other.connects),
+        }
+    }
+}
+
 /// What the loaded rules request of the kernel side. A reload may change the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaptureRequest {
@@ -219,20 +240,54 @@ impl Default for CaptureRequest {
     }
 }
 
+impl Connects {
+    /// Bits of [`want`], without those of names.
+    fn bits(&self) -> u32 {
+        bits(&[
+            (self.unix, want::UNIX),
+            (self.inet, want::INET),
+            (self.loopback, want::LOOPBACK),
+            (self.other_families, want::OTHER_FAMILIES),
+        ])
+    }
+}
+
+/// The bits that are on.
+fn bits(bits: &[(bool, u32)]) -> u32 {
+    let on = bits.iter().filter(|(on, _)| *on);
+    on.fold(0, |all, (_, bit)| all | bit)
+}
+
 impl CaptureRequest {
-    /// The settings that express this request in the kernel, for a ring buffer of `ring_bytes`
-    /// bytes.
+    /// The kinds of events that come to the rules or may come to observers: those of the attached
+    /// hooks.
     #[must_use]
-    pub fn settings(&self, tree: TreeMode, mode: HookMode, ring_bytes: u32) -> Settings {
-        let bits = [
-            (self.connects.unix, want::UNIX),
-            (self.connects.inet, want::INET),
-            (self.connects.loopback, want::LOOPBACK),
-            (self.connects.other_families, want::OTHER_FAMILIES),
+    pub fn captured(&self) -> Kinds {
+        // The hook of execs is always there.
+        self.reach.kinds().with(Kind::Exec)
+    }
+
+    /// The settings that express this request and what observers want in the kernel, for a ring
+    /// buffer of `ring_bytes` bytes.
+    #[must_use]
+    pub fn settings(
+        &self,
+        watched: &Watched,
+        tree: TreeMode,
+        mode: HookMode,
+        ring_bytes: u32,
+    ) -> Settings {
+        let captured = self.captured();
+        let of = |kinds: Kinds| kinds.intersection(captured);
+        let watched_reach = Reach {
+            host: of(watched.reach.host),
+            container: of(watched.reach.container),
+        };
+        let wants = bits(&[
             (self.connects.names.is_some(), want::NAMES),
             (mode.sees_compat(), want::COMPAT),
             (self.figures, want::FIGURES),
-        ];
+        ]);
         let tree = match tree {
             TreeMode::All => Tree::All,
             TreeMode::ExcludeSelf | TreeMode::Exclude(_) => Tree::Exclude,
@@ -240,13 +295,10 @@ impl CaptureRequest {
         };
         let (budget_interval, budget_burst) = self.budget.nanoseconds();
         Settings {
-            kinds: self.reach.kinds().mask(),
+            kinds: self.reach.union(watched_reach).kinds().mask(),
             host: self.reach.host.mask(),
             container: self.reach.container.mask(),
-            wants: bits
-                .iter()
-                .filter(|(on, _)| *on)
-                .fold(0, |all, (_, bit)| all | bit),
+            wants: wants | self.connects.bits(),
             tree: tree as u32,
             argv_limit: self.argv_limit,
             env_limit: self.env_limit,
@@ -255,6 +307,11 @@ impl CaptureRequest {
             budget_interval,
             budget_burst,
             budget_ring: u64::from(ring_bytes) / 4 * 3,
+            watched_host: watched_reach.host.mask(),
+            watched_container: watched_reach.container.mask(),
+            watched_ring: u64::from(ring_bytes) / 4,
+            watched_wants: watched.connects.bits(),
+            reserved: 0,
         }
     }
 }

@@ -179,7 +179,7 @@ impl RecordBuilder {
             time: self.time,
             number: 0,
             cpu: 0,
-            reserved: 0,
+            watched: 0,
         };
         [header.as_bytes(), task.as_bytes(), &body].concat()
     }

@@ -109,6 +109,7 @@ impl Running {
 }
 
 /// A program of the cache; without text, if `/proc` did not have the program.
+#[derive(Clone)]
 struct Entry {
     /// comm, exe, cwd, argv, env, back to back.
     text: Option<Text>,
@@ -175,6 +176,21 @@ impl Lineage {
             lineage.insert_process(key, &process);
         }
         lineage
+    }
+
+    /// A second cache with the same programs, which goes its own way from here on.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self {
+            programs: self.programs.clone(),
+            texts: self.texts.clone(),
+            variables: self.variables.clone(),
+            serial: self.serial,
+            insertions: self.insertions,
+            reader: self.reader.as_ref().map(Reader::again),
+            // The counters are of the first one.
+            counters: Arc::default(),
+        }
     }
 
     /// Takes over the variables of the environment that rules read from now on.

@@ -47,6 +47,11 @@ impl Reader {
         }
     }
 
+    /// A reader of the same `/proc`, with a thread of its own.
+    pub(super) fn again(&self) -> Self {
+        Self::new(&self.proc_root)
+    }
+
     /// The process with that number at the time `now` (nanoseconds since boot), if there is one,
     /// with or without its environment.
     pub(super) fn read(

@@ -36,6 +36,7 @@ pub(super) struct Text {
 }
 
 /// The texts.
+#[derive(Clone)]
 pub(super) struct Texts {
     buffer: Vec<u8>,
     /// Most bytes of the buffer.

@@ -10,12 +10,12 @@ use outputs::AlertOptions;
 use rustc_hash::FxHasher;
 use telemetry::Telemetry;
 
+use super::watched::Observers;
 use crate::sources::syscall::{
     capture::Clock,
     event::Event,
     fields::{Context, Memo, Syscall},
     lineage::Lineage,
-    recording::Taps,
     rules::RuleSet,
 };
 
@@ -90,7 +90,7 @@ impl Evaluator {
         &mut self,
         event: &Event<'_>,
         container: ContainerState<'_>,
-        taps: &mut Taps,
+        observers: &mut Observers,
         lines: &mut impl Lines,
     ) -> Option<u64> {
         let reach = self.rules.requirements().reach;
@@ -102,7 +102,7 @@ impl Evaluator {
         self.with(event, container, |engine, context| {
             let made = is_wanted.then(|| engine.evaluate(context, lines));
             let matched = made.is_some_and(|lines| lines > 0);
-            taps.record(context, matched.then(|| engine.recording_demand()));
+            observers.record_for_rules(context, matched.then(|| engine.recording_demand()));
             made
         })
     }

@@ -14,12 +14,14 @@ use telemetry::{Cache, Ledger, Telemetry};
 
 use super::{
     Cgroups, Node, cgroups::CgroupOwner, environments::Environments, evaluator::Evaluator,
+    watched::Observers,
 };
 use crate::sources::syscall::{
+    capture::Watched,
     event::{Event, Kind},
     fields::Needs,
     lineage::Lineage,
-    recording::Taps,
+    recording::{Taps, ThrottledFrame},
     rules::{Requirements, RuleSet},
     self_test::Marker,
 };
@@ -60,8 +62,17 @@ pub struct PipelineParts {
 #[derive(Debug)]
 pub struct PendingRecord {
     /// The event's number.
-    number: u64,
-    bytes: Box<[u8]>,
+    pub(super) number: u64,
+    pub(super) bytes: Box<[u8]>,
+}
+
+impl PendingRecord {
+    pub(super) fn of(event: &Event<'_>) -> Self {
+        Self {
+            number: event.header.number,
+            bytes: event.bytes.into(),
+        }
+    }
 }
 
 /// The hold: records that wait for their containers.
@@ -69,13 +80,15 @@ pub type Pending = PendingEvents<ContainerId, PendingRecord>;
 
 /// Everything that the capture thread owns.
 pub struct Pipeline {
-    evaluator: Evaluator,
-    metadata: Metadata,
+    pub(super) evaluator: Evaluator,
+    pub(super) metadata: Metadata,
     pending: Pending,
     cgroups: Cgroups,
     /// Environments of which parts have come.
     environments: Environments,
-    taps: Taps,
+    pub(super) observers: Observers,
+    /// What observers want beyond the rules, if the kernel side does not know yet.
+    watched: Option<Watched>,
     /// The requirements of rules and recorders.
     requirements: Requirements,
     /// Number of the last event.
@@ -116,7 +129,8 @@ impl Pipeline {
         } = parts;
         Self {
             requirements: rules.requirements_with(wider.as_ref()),
-            taps,
+            observers: Observers::new(taps, &pending),
+            watched: None,
             evaluator: Evaluator::new(rules, alerts, node, lineage, (users, domains), &telemetry),
             metadata,
             pending,
@@ -151,16 +165,36 @@ impl Pipeline {
         self.pending.waiting()
     }
 
-    /// A descriptor that becomes readable when metadata has arrived. Then call
+    /// Descriptors that become readable when metadata has arrived, or an observer. Then call
     /// [`Self::begin_batch`].
-    #[must_use]
-    pub fn wakeup(&self) -> BorrowedFd<'_> {
-        self.metadata.wakeup()
+    pub fn wakeups(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let of_observers = self.observers.taps.wakeup();
+        of_observers.into_iter().chain([self.metadata.wakeup()])
     }
 
-    /// When the time of the next event in the hold is up, nanoseconds since boot.
-    pub fn deadline(&mut self) -> Option<u64> {
-        self.pending.deadline()
+    /// How long [`Self::begin_batch`] and [`Self::flushed`] have nothing to do if nothing comes.
+    pub fn patience(&mut self) -> Duration {
+        let holds = [&mut self.pending, &mut self.observers.pending];
+        let deadline = holds.into_iter().filter_map(Pending::deadline).min();
+        let of_holds = deadline.map_or(Duration::MAX, |deadline| {
+            Duration::from_nanos(deadline.saturating_sub(boot_now()))
+        });
+        of_holds.min(self.observers.taps.patience())
+    }
+
+    /// What observers want beyond the rules, if that has changed since the last call.
+    pub fn take_watched(&mut self) -> Option<Watched> {
+        self.watched.take()
+    }
+
+    /// Takes over the throttled events of places, for recordings.
+    pub fn throttled(&mut self, places: Vec<ThrottledFrame>) {
+        self.observers.taps.throttled(places);
+    }
+
+    /// Tells observers which kinds of events the hooks see from here on.
+    pub fn captures(&mut self, kinds: Kinds) {
+        self.observers.taps.captures(kinds);
     }
 
     /// Takes over other rules, settings of the recordings that rules start, and the requirements of other
@@ -172,7 +206,7 @@ impl Pipeline {
         rule_recordings: &RuleCapture,
         wider: Option<&Requirements>,
     ) {
-        self.taps.set_rule_recordings(rule_recordings);
+        self.observers.taps.set_rule_recordings(rule_recordings);
         self.requirements = rules.requirements_with(wider);
         let variables = self.requirements.variables.clone();
         self.evaluator.lineage.set_variables(variables);
@@ -187,7 +221,7 @@ impl Pipeline {
     /// Records how long the lines made so far took to the outputs' queues. Call this when the
     /// queues have the lines.
     pub fn flushed(&mut self) {
-        if let Some(record) = self.taps.flush() {
+        if let Some(record) = self.observers.taps.flush() {
             self.said.push(record);
         }
         if self.unflushed.is_empty() {
@@ -228,16 +262,24 @@ impl Pipeline {
     /// Call this before each batch: takes over metadata that has arrived, and releases the events
     /// in the hold whose container is known or whose time is up.
     pub fn begin_batch(&mut self, lines: &mut impl Lines) {
-        self.taps.update();
+        self.watched = self
+            .observers
+            .update(&self.evaluator.lineage)
+            .or(self.watched.take());
         self.evaluator.clock.refresh();
         self.evaluator.domains.update();
         let now = boot_now();
         for id in self.metadata.apply_updates(now) {
             self.pending.resolve(id, now);
+            self.observers.pending.resolve(id, now);
         }
         if !self.pending.is_empty() {
             self.pending.expire(now);
             self.release(lines);
+        }
+        if !self.observers.pending.is_empty() {
+            self.observers.pending.expire(now);
+            self.release_to_observers();
         }
     }
 
@@ -245,6 +287,8 @@ impl Pipeline {
     pub fn finish(&mut self, lines: &mut impl Lines) {
         self.pending.drain(boot_now());
         self.release(lines);
+        self.observers.pending.drain(boot_now());
+        self.release_to_observers();
     }
 
     /// The records about the sensor itself since the last call.
@@ -254,12 +298,12 @@ impl Pipeline {
 
     /// Puts a record that the sensor made about itself into the recordings.
     pub fn note(&mut self, record: &Written) {
-        self.taps.note(record);
+        self.observers.taps.note(record);
     }
 
     /// Ends all recordings: nothing follows.
     pub fn end_recordings(&mut self) {
-        self.taps.finish();
+        self.observers.taps.finish();
     }
 
     /// Processes one record, and passes its lines to `lines`.
@@ -291,7 +335,9 @@ impl Pipeline {
     }
 
     fn process_event(&mut self, mut event: Event<'_>, lines: &mut impl Lines) {
-        self.number += 1;
+        // Nothing that the rules see depends on observers, and so no number does.
+        let is_for_rules = event.header.watched == 0;
+        self.number += u64::from(is_for_rules);
         self.ledger.received(event.kind as usize);
         event.header.number = self.number;
         if event.header.time >= self.until {
@@ -300,7 +346,10 @@ impl Pipeline {
         if self.marker.take(&event) {
             return self.filter(event.kind);
         }
-        self.evaluator.lineage.observe(&event);
+        if is_for_rules {
+            self.evaluator.lineage.observe(&event);
+        }
+        self.observers.observe(&event);
         let (owner, new) = self.cgroups.owner(&event);
         let reach = self.requirements.reach;
         let wanted = match owner {
@@ -310,18 +359,25 @@ impl Pipeline {
             // rules about containers.
             Some(CgroupOwner::Container(_)) | None => reach.container,
         };
-        let wanted = wanted.contains(event.kind);
+        let wanted = is_for_rules && wanted.contains(event.kind);
+        let is_host = owner == Some(CgroupOwner::Host);
+        let is_watched = !wanted && self.observers.taps.wants(event.kind, is_host);
         // The kernel side does not know the class of a new cgroup, nor of one whose events are not
         // wanted and come all the same: its map has dropped the class.
-        if let Some(owner) = owner.filter(|_| new || !wanted) {
+        if let Some(owner) = owner.filter(|_| new || !(wanted || is_watched)) {
             let class = owner.class_of(&event);
             if !self.classes.contains(&class) {
                 self.classes.push(class);
             }
         }
         if !wanted {
-            return self.filter(event.kind);
+            self.filter(event.kind);
+            if is_watched {
+                self.observe(&event, owner);
+            }
+            return;
         }
+        self.observers.prepare(&event);
         let of_itself = self.requirements.programs.kinds().contains(event.kind);
         let of_ancestors = self.requirements.ancestor_programs;
         let lineage = &mut self.evaluator.lineage;
@@ -348,8 +404,8 @@ impl Pipeline {
                     self.telemetry.enrichment.record(Duration::ZERO);
                 }
                 let known = ContainerState::Known(container);
-                let taps = &mut self.taps;
-                let lines = self.evaluator.evaluate(&event, known, taps, lines);
+                let observers = &mut self.observers;
+                let lines = self.evaluator.evaluate(&event, known, observers, lines);
                 self.count(&event, lines);
             }
             Lookup::Pending | Lookup::Unknown => {
@@ -377,8 +433,8 @@ impl Pipeline {
         container: ContainerState<'_>,
         lines: &mut impl Lines,
     ) {
-        let taps = &mut self.taps;
-        let lines = self.evaluator.evaluate(event, container, taps, lines);
+        let observers = &mut self.observers;
+        let lines = self.evaluator.evaluate(event, container, observers, lines);
         self.count(event, lines);
     }
 
@@ -394,12 +450,8 @@ impl Pipeline {
     }
 
     fn hold(&mut self, id: ContainerId, event: &Event<'_>, lines: &mut impl Lines) {
-        let bytes = event.bytes;
-        let record = PendingRecord {
-            number: event.header.number,
-            bytes: bytes.into(),
-        };
-        self.pending.push(id, record, bytes.len(), boot_now());
+        let record = PendingRecord::of(event);
+        self.pending.push(id, record, event.bytes.len(), boot_now());
         self.release(lines);
     }
 
@@ -425,8 +477,8 @@ impl Pipeline {
                 Some(container) => ContainerState::Known(container),
                 None => ContainerState::Unknown(released.key),
             };
-            let taps = &mut self.taps;
-            let lines = self.evaluator.evaluate(&event, container, taps, lines);
+            let observers = &mut self.observers;
+            let lines = self.evaluator.evaluate(&event, container, observers, lines);
             self.count(&event, lines);
         }
     }

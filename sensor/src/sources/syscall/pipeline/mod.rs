@@ -13,6 +13,7 @@ mod guard;
 #[cfg(test)]
 mod tests;
 mod throttling;
+mod watched;
 
 pub use cgroups::Cgroups;
 pub(super) use evaluator::Evaluator;

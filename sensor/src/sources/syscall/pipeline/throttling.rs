@@ -14,7 +14,10 @@ use sensor_ebpf::{CgroupKey, KINDS, Kind};
 use tracing::warn;
 
 use super::cgroups::CgroupOwner;
-use crate::sources::syscall::capture::{CaptureError, Throttled};
+use crate::sources::syscall::{
+    capture::{CaptureError, Throttled},
+    recording::ThrottledFrame,
+};
 
 /// How often the sensor reads the counters.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -34,8 +37,8 @@ type Refused = [u64; KINDS];
 /// The owner of a budget.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum BudgetOwner {
-    /// A container, with all its cgroups: short id and full id.
-    Container(String, String),
+    /// A container, with all its cgroups.
+    Container(ContainerId),
     /// A cgroup of the host, by its id.
     Host(u64),
     /// A cgroup whose owner is not known, by its id.
@@ -47,20 +50,16 @@ enum BudgetOwner {
 impl BudgetOwner {
     fn of(key: CgroupKey, owner: Option<CgroupOwner>) -> Self {
         match owner {
-            Some(CgroupOwner::Container(id)) => Self::container(&id),
+            Some(CgroupOwner::Container(id)) => Self::Container(id),
             Some(CgroupOwner::Host | CgroupOwner::OtherNode) => Self::Host(key.id),
             None => Self::Unknown(key.id),
         }
     }
 
-    fn container(id: &ContainerId) -> Self {
-        Self::Container(id.short().to_owned(), id.full().to_owned())
-    }
-
     /// The owner, as part of a sentence.
     fn text(&self) -> String {
         match self {
-            Self::Container(short, _) => format!("container {short}"),
+            Self::Container(id) => format!("container {}", id.short()),
             Self::Host(cgroup) => format!("cgroup {cgroup} of the host"),
             Self::Unknown(cgroup) => format!("cgroup {cgroup}"),
             Self::Others => "other containers".to_owned(),
@@ -71,9 +70,9 @@ impl BudgetOwner {
         let mut record = Record::new(rule, Priority::Warning, format!("{rule}. {message}"))
             .field("sensor.throttled.events", refused.iter().sum::<u64>());
         record = match self {
-            Self::Container(short, full) => record
-                .field("container.id", short.as_str())
-                .field("container.full_id", full.as_str()),
+            Self::Container(id) => record
+                .field("container.id", id.short())
+                .field("container.full_id", id.full()),
             Self::Host(cgroup) => record
                 .field("container.id", "host")
                 .field("sensor.throttled.cgroup", *cgroup),
@@ -186,6 +185,21 @@ impl Ledger {
         records
     }
 
+    /// The throttled events of the host and of each container, as far as the kernel's map tells them
+    /// apart.
+    fn places(&self) -> BTreeMap<Option<&ContainerId>, u64> {
+        let mut places = BTreeMap::new();
+        for (owner, refused) in self.known.values() {
+            let place = match owner {
+                BudgetOwner::Container(id) => Some(id),
+                BudgetOwner::Host(_) => None,
+                BudgetOwner::Unknown(_) | BudgetOwner::Others => continue,
+            };
+            *places.entry(place).or_default() += refused.iter().sum::<u64>();
+        }
+        places
+    }
+
     /// Ends the throttlings that are over, and returns their records.
     fn close(&mut self, over: impl Fn(&Open) -> bool) -> Vec<Record> {
         self.open
@@ -261,6 +275,18 @@ impl Throttlings {
         };
         self.log_once(done);
         records
+    }
+
+    /// The throttled events of the host and of each container since the start.
+    pub(crate) fn places(&self) -> Vec<ThrottledFrame> {
+        let places = self.ledger.places();
+        let places = places.into_iter().filter(|(_, events)| *events > 0);
+        places
+            .map(|(container, events)| ThrottledFrame {
+                container: container.copied(),
+                events,
+            })
+            .collect()
     }
 
     /// Ends every throttling, when the sensor stops.

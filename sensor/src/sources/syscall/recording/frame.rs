@@ -3,18 +3,14 @@
 //! A frame is its kind (a byte), the length of its content (four bytes), and the content. Numbers are
 //! little-endian. A reader leaves out frames of kinds that it does not know.
 
-use std::{
-    net::IpAddr,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::net::IpAddr;
 
-use falco_rules::Priority;
 use metadata::{Container, ContainerId, Names, Strings};
-use outputs::internal::{Written, nanoseconds};
 use sensor_ebpf::Exec;
 use serde::{Deserialize, Serialize};
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
+use super::said::{Captured, KindCounts, OwnFrame, ThrottledFrame};
 use crate::sources::syscall::lineage::{Key, Program};
 
 /// The number of a container that stands for the host.
@@ -80,55 +76,6 @@ pub struct OwnerFrame {
     pub texts: Option<[Box<str>; 3]>,
 }
 
-/// What the sensor wrote about itself, in both forms of lines.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OwnFrame {
-    /// The priority.
-    pub priority: Box<str>,
-    /// The time, nanoseconds since the epoch.
-    pub time: u64,
-    /// The line in JSON.
-    pub json: String,
-    /// The line in text, after the time.
-    pub text: String,
-}
-
-impl From<&Written> for OwnFrame {
-    fn from(record: &Written) -> Self {
-        Self {
-            priority: record.priority.as_str().into(),
-            time: nanoseconds(record.time),
-            json: record.json.clone(),
-            text: record.text.clone(),
-        }
-    }
-}
-
-impl From<OwnFrame> for Written {
-    fn from(own: OwnFrame) -> Self {
-        Self {
-            priority: Priority::parse(&own.priority).unwrap_or(Priority::Notice),
-            time: UNIX_EPOCH + Duration::from_nanos(own.time),
-            json: own.json,
-            text: own.text,
-        }
-    }
-}
-
-/// The events of a kind since the sensor started.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct KindCounts {
-    /// The kind.
-    pub kind: String,
-    /// Events that the kernel side saw.
-    pub seen: u64,
-    /// Events that no rule wanted.
-    pub filtered: u64,
-    /// Events that are lost, and so are not in the recording.
-    pub lost: u64,
-}
-
 /// A frame.
 #[derive(Clone, Debug)]
 pub enum Frame<'a> {
@@ -154,6 +101,10 @@ pub enum Frame<'a> {
     Apart,
     /// A line that the sensor wrote about itself here.
     Own(OwnFrame),
+    /// The kinds of events that the sensor captures from here on.
+    Captured(Captured),
+    /// The throttled events of places, as far as they can be told apart.
+    Throttled(Vec<ThrottledFrame>),
 }
 
 /// The kinds of frames.
@@ -171,9 +122,11 @@ enum Kind {
     Gap = 9,
     Apart = 10,
     Own = 11,
+    Captured = 12,
+    Throttled = 13,
 }
 
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 13] = [
     Kind::Header,
     Kind::Event,
     Kind::Program,
@@ -185,6 +138,8 @@ const KINDS: [Kind; 11] = [
     Kind::Gap,
     Kind::Apart,
     Kind::Own,
+    Kind::Captured,
+    Kind::Throttled,
 ];
 
 /// Why bytes are no frame.
@@ -222,6 +177,8 @@ impl Frame<'_> {
             Self::Owner(owner) => json(out, Kind::Owner, owner),
             Self::Domain(address, names) => json(out, Kind::Domain, &(address, names)),
             Self::Counts(counts) => json(out, Kind::Counts, counts),
+            Self::Captured(captured) => json(out, Kind::Captured, captured),
+            Self::Throttled(places) => json(out, Kind::Throttled, places),
             Self::Gap(events) => {
                 out.extend_from_slice(&events.to_le_bytes());
                 Kind::Gap
@@ -274,6 +231,8 @@ fn read_content(kind: Kind, content: &[u8]) -> Result<Frame<'_>, FrameError> {
             Frame::Domain(address, names)
         }
         Kind::Counts => Frame::Counts(rest.json(kind)?),
+        Kind::Captured => Frame::Captured(rest.json(kind)?),
+        Kind::Throttled => Frame::Throttled(rest.json(kind)?),
         Kind::Gap => Frame::Gap(u64::from_le_bytes(rest.number()?)),
         Kind::Apart => Frame::Apart,
         Kind::Own => Frame::Own(rest.json(kind)?),
@@ -399,6 +358,8 @@ impl<'a> Rest<'a> {
 
 #[cfg(test)]
 mod tests {
+    use sensor_ebpf::{Kind as Event, Kinds};
+
     use super::*;
 
     fn frames() -> Vec<Frame<'static>> {
@@ -442,6 +403,11 @@ mod tests {
             }),
             Frame::Domain([127, 0, 0, 1].into(), ["localhost".into()].into()),
             Frame::Counts(vec![KindCounts::default()]),
+            Frame::Captured(Captured::of(Kinds::NONE.with(Event::Exec))),
+            Frame::Throttled(vec![ThrottledFrame {
+                container: Some(id),
+                events: 7,
+            }]),
             Frame::Gap(12),
             Frame::Apart,
             Frame::Own(OwnFrame {

@@ -14,13 +14,15 @@ mod frame;
 mod player;
 mod recorder;
 mod rule_recordings;
+mod said;
 mod taps;
 #[cfg(test)]
 mod tests;
 
 pub use file::{MAGIC, ReadError, Reader, Writer, append_block};
-pub use frame::{EventFrame, Frame, FrameError, Header, KindCounts, OwnFrame, OwnerFrame, Where};
+pub use frame::{EventFrame, Frame, FrameError, Header, OwnerFrame, Where};
 pub use player::{PlayError, Played, Player};
 pub use recorder::{Pace, Recorded, Recorder};
 pub use rule_recordings::RuleRecordings;
-pub use taps::Taps;
+pub use said::{Captured, KindCounts, OwnFrame, ThrottledFrame};
+pub use taps::{Door, Taps};

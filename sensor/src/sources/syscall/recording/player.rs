@@ -9,7 +9,7 @@ use outputs::{AlertOptions, internal::Written};
 use sensor_ebpf::WIRE_VERSION;
 use telemetry::Telemetry;
 
-use super::frame::{EventFrame, Frame, Header, KindCounts, OwnerFrame, Where};
+use super::{EventFrame, Frame, Header, KindCounts, OwnerFrame, Where};
 use crate::sources::syscall::{
     event::Event,
     fields::{Context, Syscall},
@@ -168,7 +168,7 @@ impl Player {
             }
             Frame::Apart => self.is_apart = true,
             // What the sensor wrote about itself is no event.
-            Frame::Header(_) | Frame::Own(_) => {}
+            Frame::Header(_) | Frame::Own(_) | Frame::Captured(_) | Frame::Throttled(_) => {}
         }
         Ok(None)
     }

@@ -3,8 +3,9 @@
 
 use std::{
     net::IpAddr,
+    os::fd::OwnedFd,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
         mpsc::{SyncSender, TrySendError},
     },
@@ -14,12 +15,15 @@ use std::{
 use metadata::{Container, ContainerId, ContainerState};
 use outputs::internal::Written;
 use rustc_hash::FxHashMap;
-use sensor_ebpf::{Kind, WIRE_VERSION};
+use rustix::io::write;
+use sensor_ebpf::{Kind, Kinds, WIRE_VERSION};
 use telemetry::{Identity, Ledger};
 
-use super::frame::{EventFrame, Frame, Header, KindCounts, OwnFrame, OwnerFrame, Where};
+use super::{
+    Captured, EventFrame, Frame, Header, KindCounts, OwnFrame, OwnerFrame, ThrottledFrame, Where,
+};
 use crate::sources::syscall::{
-    capture::Reach,
+    capture::Watched,
     fields::{Context, endpoints_of},
     lineage::{Key, State},
 };
@@ -32,10 +36,24 @@ const COUNTS: Duration = Duration::from_secs(1);
 /// When a recorder passes its frames on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// After each batch of events: somebody watches.
-    Live,
+    /// At most so often: somebody watches.
+    Live(Duration),
     /// When enough frames for a block have come, or a second has passed.
     Blocks,
+}
+
+impl Pace {
+    /// For somebody who watches: every frame costs its reader a wakeup of its own otherwise.
+    pub const WATCHED: Self = Self::Live(Duration::from_millis(50));
+
+    /// Longest time that frames wait.
+    #[must_use]
+    pub fn age(self) -> Duration {
+        match self {
+            Self::Live(age) => age,
+            Self::Blocks => BLOCK_AGE,
+        }
+    }
 }
 
 /// Bytes of frames that make a block.
@@ -55,8 +73,11 @@ pub struct Recorded {
 /// Records events.
 pub struct Recorder {
     chunks: SyncSender<Vec<u8>>,
+    /// An eventfd that wakes the reader; it is gone when the reader is.
+    wakeup: Option<Weak<OwnedFd>>,
     pace: Pace,
-    reach: Option<Reach>,
+    watched: Option<Watched>,
+    captured: Kinds,
     ledger: Arc<Ledger>,
     recorded: Arc<Recorded>,
     known: Known,
@@ -106,13 +127,13 @@ impl Known {
 }
 
 impl Recorder {
-    /// A recorder that passes chunks of whole frames on. `reach` has the events to record; none: all
-    /// that come.
+    /// A recorder that passes chunks of whole frames on. `watched` has the events to record, also if no
+    /// rule wants them; none: all that come to the rules.
     #[must_use]
     pub fn new(
         chunks: SyncSender<Vec<u8>>,
         pace: Pace,
-        reach: Option<Reach>,
+        watched: Option<Watched>,
         identity: &Identity,
         ledger: Arc<Ledger>,
     ) -> Self {
@@ -130,8 +151,10 @@ impl Recorder {
         Frame::Header(header).write(&mut first);
         Self {
             chunks,
+            wakeup: None,
             pace,
-            reach,
+            watched,
+            captured: Kinds::NONE,
             ledger,
             recorded: Arc::default(),
             known: Known::default(),
@@ -146,6 +169,45 @@ impl Recorder {
             counted: None,
             is_closed: false,
         }
+    }
+
+    /// Writes to that eventfd when chunks have come; nobody reads any more when the eventfd is gone.
+    #[must_use]
+    pub fn waking(self, wakeup: &Arc<OwnedFd>) -> Self {
+        Self {
+            wakeup: Some(Arc::downgrade(wakeup)),
+            ..self
+        }
+    }
+
+    /// Whether somebody watches, and no file is written.
+    #[must_use]
+    pub fn is_of_observer(&self) -> bool {
+        self.wakeup.is_some()
+    }
+
+    /// What the reader wants beyond the rules; none if the recorder takes what comes to the rules.
+    #[must_use]
+    pub fn watched(&self) -> Option<&Watched> {
+        self.watched.as_ref()
+    }
+
+    /// When frames that wait are due.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        (!self.chunk.is_empty()).then(|| self.since + self.pace.age())
+    }
+
+    /// Tells the reader which kinds of events the sensor captures from here on.
+    pub fn captures(&mut self, kinds: Kinds) {
+        if self.captured != kinds {
+            self.captured = kinds;
+            self.tell_captured();
+        }
+    }
+
+    fn tell_captured(&mut self) {
+        Frame::Captured(Captured::of(self.captured)).write(&mut self.chunk);
     }
 
     /// Counts what becomes of the events.
@@ -163,20 +225,23 @@ impl Recorder {
     /// Whether nobody reads any more.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.is_closed
+        let is_gone = |reader: &Weak<OwnedFd>| reader.strong_count() == 0;
+        self.is_closed || self.wakeup.as_ref().is_some_and(is_gone)
     }
 
-    /// Records an event, when all is known about it that rules may look at.
-    pub fn record(&mut self, context: &Context<'_>) {
+    /// Records an event, when all is known about it that rules may look at. `by_rules`: rules look at
+    /// the event, and not only observers.
+    pub fn record(&mut self, context: &Context<'_>, by_rules: bool) {
         let event = context.event;
-        if let Some(reach) = self.reach {
+        let is_wanted = self.watched.as_ref().map_or(by_rules, |watched| {
             let kinds = match context.container {
-                ContainerState::Host => reach.host,
-                ContainerState::Unknown(_) | ContainerState::Known(_) => reach.container,
+                ContainerState::Host => watched.reach.host,
+                ContainerState::Unknown(_) | ContainerState::Known(_) => watched.reach.container,
             };
-            if !kinds.contains(event.kind) {
-                return;
-            }
+            kinds.contains(event.kind)
+        });
+        if !is_wanted {
+            return;
         }
         if self.must_forget || self.known.is_full() {
             self.forget();
@@ -305,15 +370,14 @@ impl Recorder {
     }
 
     /// Passes on what has come, if it is time. The capture thread calls this after each batch.
-    pub fn flush(&mut self) {
-        let is_due = match self.pace {
-            Pace::Live => true,
-            Pace::Blocks => self.since.elapsed() >= BLOCK_AGE,
-        };
-        if is_due {
+    pub fn flush(&mut self, throttled: &[ThrottledFrame]) {
+        if self.since.elapsed() >= self.pace.age() {
             if self.counted.is_none_or(|at| at.elapsed() >= COUNTS) {
                 self.counted = Some(Instant::now());
                 self.counts();
+                if !throttled.is_empty() {
+                    Frame::Throttled(throttled.to_vec()).write(&mut self.chunk);
+                }
             }
             self.send();
         }
@@ -340,6 +404,7 @@ impl Recorder {
             &self.recorded.lost
         };
         counter.fetch_add(events, Relaxed);
+        self.wake();
     }
 
     /// Makes the reader forget what it knows, and says how many events it lacks.
@@ -350,16 +415,21 @@ impl Recorder {
         Frame::Gap(std::mem::take(&mut self.gap)).write(&mut self.chunk);
         // What the sensor wrote about itself comes late instead of never.
         self.chunk.extend_from_slice(&self.own);
+        if self.captured != Kinds::NONE {
+            self.tell_captured();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(wakeup) = self.wakeup.as_ref().and_then(Weak::upgrade) {
+            // The write fails only if the reader has been woken often enough.
+            let _ = write(&*wakeup, &1_u64.to_ne_bytes());
+        }
     }
 
     fn counts(&mut self) {
         let totals = self.ledger.totals();
-        let counts = totals.kinds.iter().map(|kind| KindCounts {
-            kind: kind.kind.name.to_owned(),
-            seen: kind.seen(),
-            filtered: kind.filtered(),
-            lost: kind.lost(),
-        });
+        let counts = totals.kinds.iter().map(KindCounts::of);
         Frame::Counts(counts.collect()).write(&mut self.chunk);
     }
 
@@ -377,6 +447,7 @@ impl Recorder {
                 self.header = None;
                 self.own.clear();
                 self.recorded.events.fetch_add(events, Relaxed);
+                self.wake();
             }
             Err(TrySendError::Full(_)) => {
                 // What the chunk said of programs and containers is lost, too: see `forget`.

@@ -93,7 +93,7 @@ impl RuleRecordings {
             }
         }
         if let Some(current) = &mut self.current {
-            current.recorder.record(context);
+            current.recorder.record(context, true);
             if time > self.deadline {
                 self.end();
             }
@@ -133,7 +133,7 @@ impl RuleRecordings {
     /// what the sensor says of that.
     pub(super) fn flush(&mut self) -> Option<Record> {
         let current = self.current.as_mut()?;
-        current.recorder.flush();
+        current.recorder.flush(&[]);
         let grace = u64::try_from(GRACE.as_nanos()).unwrap_or_default();
         let written = current.written.load(Relaxed);
         let limit = self.settings.max_file_size_mb;

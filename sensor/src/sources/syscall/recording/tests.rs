@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        mpsc::{Receiver, channel, sync_channel},
+        mpsc::{Receiver, sync_channel},
     },
     time::Duration,
 };
@@ -146,10 +146,16 @@ impl Live {
         let telemetry = telemetry();
         let ledger = Arc::new(SystemCalls::ledger());
         let (sender, chunks) = sync_channel(room);
-        let (taps, incoming) = channel();
+        let (door, taps) = Taps::new(None).unwrap();
         let identity = &telemetry.identity;
-        let recorder = Recorder::new(sender, Pace::Live, None, identity, Arc::clone(&ledger));
-        taps.send(recorder).unwrap();
+        let recorder = Recorder::new(
+            sender,
+            Pace::Live(Duration::ZERO),
+            None,
+            identity,
+            Arc::clone(&ledger),
+        );
+        assert!(door.send(recorder));
         let mut users = Users::default();
         users.set_user(None, 1000, Some(["ann", "/home/ann", "/bin/zsh"]));
         users.set_user(Some(id(1)), 33, Some(["www", "/var/www", "/bin/false"]));
@@ -158,7 +164,7 @@ impl Live {
         let pipeline = Pipeline::new(PipelineParts {
             marker: Arc::default(),
             wider: Some(Requirements::everything()),
-            taps: Taps::new(incoming, None),
+            taps,
             rules,
             alerts: AlertOptions::default(),
             node: Node::new(&identity.hostname, &identity.boot_id),
