@@ -2,13 +2,9 @@
 //! [docs/observers.md](../../docs/observers.md) has what both sides say.
 
 use std::{
-    fs::Permissions,
     io::{self, BufReader, Read as _, Write},
-    os::unix::{
-        fs::PermissionsExt as _,
-        net::{UnixListener, UnixStream},
-    },
-    path::{Path, PathBuf},
+    os::unix::net::{UnixListener, UnixStream},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -22,10 +18,13 @@ use serde::{Deserialize, Serialize};
 use telemetry::{Identity, Ledger};
 use tracing::warn;
 
-use crate::sources::syscall::{
-    capture::Reach,
-    event::Kind,
-    recording::{MAGIC, Pace, Recorder, append_block},
+use crate::{
+    lifecycle::SocketName,
+    sources::syscall::{
+        capture::Reach,
+        event::Kind,
+        recording::{MAGIC, Pace, Recorder, append_block},
+    },
 };
 
 /// The version of what both sides say.
@@ -68,7 +67,7 @@ struct Sensor {
 /// The open door. Dropping this value removes the socket.
 #[derive(Debug)]
 pub struct Observers {
-    path: PathBuf,
+    _name: SocketName,
 }
 
 impl Observers {
@@ -83,13 +82,7 @@ impl Observers {
         taps: Sender<Recorder>,
         reach: Reach,
     ) -> io::Result<Self> {
-        // A sensor that was killed has left its socket; the state folder is this sensor's alone.
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = UnixListener::bind(path)?;
-        std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        let (listener, name) = SocketName::listen(path)?;
         let sensor = Sensor {
             identity: Arc::clone(identity),
             ledger: Arc::clone(ledger),
@@ -100,16 +93,7 @@ impl Observers {
         thread::Builder::new()
             .name("observers".into())
             .spawn(move || accept(&listener, &sensor))?;
-        Ok(Self {
-            path: path.to_owned(),
-        })
-    }
-}
-
-impl Drop for Observers {
-    fn drop(&mut self) {
-        // If somebody has removed the socket, nothing is left to do.
-        let _ = std::fs::remove_file(&self.path);
+        Ok(Self { _name: name })
     }
 }
 
@@ -239,6 +223,8 @@ pub fn attach(path: &Path) -> io::Result<(Greeting, UnixStream)> {
 mod tests {
     use std::{
         io::BufRead as _,
+        os::unix::fs::PermissionsExt as _,
+        path::PathBuf,
         sync::mpsc::{Receiver, channel},
     };
 
