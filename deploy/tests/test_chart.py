@@ -421,6 +421,39 @@ class Falcosidekick(unittest.TestCase):
         self.assertNotIn("WARNING", notes({"falcosidekick": {"enabled": True, "config": {"slack": {"webhookurl": "x"}}}}))
 
 
+class Rollout(unittest.TestCase):
+    """A pod takes over from the one before it, unless the values want that one to end first."""
+
+    def strategy(self, **rolling):
+        strategy = {"rollingUpdate": rolling} if rolling else {}
+        return one(objects({"controller": {"daemonset": {"updateStrategy": strategy}}}), "DaemonSet")["spec"]["updateStrategy"]
+
+    def test_the_new_pod_starts_beside_the_old_one(self):
+        self.assertEqual(self.strategy(), {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}})
+        self.assertEqual(config(objects({}))["sensor"]["takeover"], "at_stop")
+
+    def test_an_unavailable_pod_of_the_values_leaves_no_surge(self):
+        for unavailable in (1, "10%", 3):
+            self.assertEqual(self.strategy(maxUnavailable=unavailable)["rollingUpdate"], {"maxUnavailable": unavailable})
+
+    def test_without_a_surge_the_api_chooses(self):
+        self.assertEqual(self.strategy(maxSurge=0)["rollingUpdate"], {})
+
+    def test_a_surge_of_the_values_stays(self):
+        self.assertEqual(self.strategy(maxSurge="20%")["rollingUpdate"], {"maxSurge": "20%", "maxUnavailable": 0})
+
+    def test_each_release_takes_over_from_itself_alone(self):
+        self.assertNotIn("instance", config(objects({}))["sensor"])
+        self.assertEqual(config(objects({"namespaceOverride": "other"}))["sensor"]["instance"], "other-sensor")
+        self.assertEqual(config(objects({"sensor": {"instance": "mine"}}))["sensor"]["instance"], "mine")
+
+    def test_no_port_of_the_node_stands_in_its_way(self):
+        pod = one(objects({}), "DaemonSet")["spec"]["template"]["spec"]
+        ports = [port for container in pod["containers"] for port in container.get("ports", [])]
+        self.assertFalse(any("hostPort" in port for port in ports))
+        self.assertFalse(pod.get("hostNetwork", False))
+
+
 class OneDeployment(unittest.TestCase):
     """Chart and kustomize base are two ways to the same pod."""
 

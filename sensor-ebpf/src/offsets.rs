@@ -58,6 +58,7 @@ offsets! {
     signal_tty = ["signal_struct.tty"],
     signal_nr_threads = ["signal_struct.nr_threads"],
     signal_rlim = ["signal_struct.rlim"],
+    task_self_exec_id = ["task_struct.self_exec_id"] or optional,
     task_maj_flt = ["task_struct.maj_flt"],
     task_min_flt = ["task_struct.min_flt"],
     tty_driver = ["tty_struct.driver"],

@@ -234,8 +234,9 @@ wire! {
         pub argv_len: u32,
         /// Bytes captured of the environment: strings, each with its NUL.
         pub env_len: u32,
-        /// Explicit padding.
-        pub reserved: u32,
+        /// How many programs the process and its ancestors before their forks have executed, this
+        /// one included: the low bits of `task_struct.self_exec_id` (0: unknown).
+        pub exec_id: u32,
     }
 
     /// Fixed part of plain system calls.

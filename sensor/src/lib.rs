@@ -9,4 +9,5 @@ pub mod logging;
 pub mod observers;
 pub mod reports;
 pub mod sources;
+pub mod takeover;
 pub mod watch;

@@ -28,6 +28,6 @@ pub mod terminal;
 pub mod testbed;
 
 pub use harness::{
-    Act, Bpftool, Cgroup, Container, Counters, Event, Scene, Seen, Sensor, Setup, Statistics, act,
-    calls, connects, container, elf, figures, programs, rights, sensor,
+    Act, Bpftool, Cgroup, Container, Counters, Event, Scene, Seen, Sensor, Setup, Statistics, Tick,
+    Ticks, act, calls, connects, container, elf, figures, programs, rights, sensor,
 };

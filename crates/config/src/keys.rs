@@ -157,6 +157,7 @@ keys! {
     sensor.stop_deadline: "How long a stop may take. The sensor counts lines that it has not written by then as dropped.";
     sensor.instance: "Name of the lock that keeps a second sensor from starting on the node.";
     sensor.state_dir: "Local directory in which the sensor keeps a folder for each `sensor.instance`, with what the next run needs: the last good rules. The sensor makes it with mode 0700, and runs without it where that fails; an empty text: without it in any case. A reload does not change it.";
+    sensor.takeover: "What a start does if another sensor of the same `sensor.instance` and `sensor.state_dir` runs. `off`: it fails. `on`: it takes over without a gap as soon as it is ready, and the other sensor ends. `at_stop`: it is ready, and takes over when the other sensor is told to stop, as in a rollout of Kubernetes (a container that ended by itself would start again). A reload does not change it.";
     sensor.strict_config: "Refuse a configuration with unknown keys, or with values for which Falco takes the default; otherwise the sensor warns of them. `--dry-run --strict` sets the key.";
     sensor.syslog.ident: "Name (ident) in front of each line of the system log, of alerts and of the sensor's own log.";
     sensor.log_format: "How the log's lines look: `text`, or `json`: an object a line, with `time`, `level`, `target` (the module), `message` and, where there are any, `fields`.";

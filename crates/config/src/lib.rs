@@ -49,7 +49,7 @@ pub use schema::schema;
 pub use secrets::hide_user_info;
 pub use sensor::{
     BrokenRules, Capture, Containerd, Dns, Fairness, FileTuning, Hold, Hooks, Kube, Runtime,
-    SelfTest, Sensor, SensorRules, Syslog, Toggle, Tree, TreeMode, WantedEnv,
+    SelfTest, Sensor, SensorRules, Syslog, Takeover, Toggle, Tree, TreeMode, WantedEnv,
 };
 pub use service::{DropAction, Metrics, SyscallEventDrops, Webserver};
 pub use values::{ByteSize, Mode, Owner, Span};

@@ -23,6 +23,8 @@ pub struct Sensor {
     pub instance: String,
     /// Where the state folder is; empty: nowhere.
     pub state_dir: PathBuf,
+    /// What a start does if another sensor has the state folder.
+    pub takeover: Takeover,
     /// Whether mistakes that Falco takes are errors.
     pub strict_config: bool,
     /// Lines in the system log.
@@ -70,6 +72,7 @@ impl Default for Sensor {
             stop_deadline: Span::from_secs(5),
             instance: "sensor".into(),
             state_dir: "/var/lib/sensor".into(),
+            takeover: Takeover::default(),
             strict_config: false,
             syslog: Syslog::default(),
             log_format: LogFormat::default(),
@@ -135,6 +138,18 @@ pub enum BrokenRules {
     Keep,
     /// It fails.
     Stop,
+}
+
+/// What a start does if another sensor of the same `sensor.instance` runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Takeover {
+    /// It fails.
+    #[default]
+    Off,
+    /// It takes over from that sensor as soon as it is ready.
+    On,
+    /// It takes over when that sensor is told to stop, and is ready until then.
+    AtStop,
 }
 
 /// `sensor.capture.*`

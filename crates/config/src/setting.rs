@@ -7,8 +7,8 @@ use yaml::Node;
 
 use super::{
     AppendOutput, BrokenRules, ByteSize, CaptureMode, DropAction, EngineKind, Headers, Hooks,
-    LogFormat, LogLevel, Mode, Owner, RuleMatching, RuleSwitch, Span, Strategy, Toggle, TreeMode,
-    WantedEnv,
+    LogFormat, LogLevel, Mode, Owner, RuleMatching, RuleSwitch, Span, Strategy, Takeover, Toggle,
+    TreeMode, WantedEnv,
 };
 
 /// A type of value that a key can have.
@@ -201,6 +201,9 @@ named! {
     }
     TreeMode: "all, exclude or only" {
         "all" => Self::All, "exclude" => Self::Exclude, "only" => Self::Only
+    }
+    Takeover: "off, on or at_stop" {
+        "off" => Self::Off, "false" => Self::Off, "on" => Self::On, "true" => Self::On, "at_stop" => Self::AtStop
     }
     BrokenRules: "keep or stop" { "keep" => Self::Keep, "stop" => Self::Stop }
     LogFormat: "text or json" { "text" => Self::Text, "json" => Self::Json }

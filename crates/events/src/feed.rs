@@ -20,7 +20,7 @@ use rustix::{
 };
 use telemetry::Identity;
 
-use crate::{EventSource, Next};
+use crate::{Around, EventSource, Next, Share};
 
 /// Most events of one pass.
 const BATCH: usize = 1024;
@@ -43,7 +43,7 @@ pub struct Reload<S: EventSource> {
 enum Command<S: EventSource> {
     Reload(Box<Reload<S>>),
     Record(Box<Record>),
-    HandOver(u64),
+    Share(Share, Sender<()>),
     Stop,
 }
 
@@ -53,6 +53,8 @@ pub struct Finished<S: EventSource> {
     pub figures: S::Figures,
     /// The outputs, which the caller has to stop.
     pub outputs: Outputs,
+    /// The events around the moment of a takeover, if there was one.
+    pub around: Around,
     /// The error with which the thread ended by itself, if it did.
     pub error: Option<io::Error>,
 }
@@ -105,7 +107,7 @@ impl<S: EventSource> Feed<S> {
         })
     }
 
-    /// The figures of the source, at most a second old.
+    /// The figures of the source, at most a second old, and after a command those of the next pass.
     pub fn figures(&self) -> impl Fn() -> S::Figures + Send + Sync + 'static {
         let figures = Arc::clone(&self.figures);
         move || {
@@ -130,9 +132,12 @@ impl<S: EventSource> Feed<S> {
         self.command(Command::Record(Box::new(record)));
     }
 
-    /// Leaves events from that time on to another process, see [`EventSource::hand_over`].
-    pub fn hand_over(&self, time: u64) {
-        self.command(Command::HandOver(time));
+    /// Takes another share of the events, see [`EventSource::share`]. The receiver gets a message
+    /// when the thread has done so.
+    pub fn share(&self, share: Share) -> Receiver<()> {
+        let (done, shared) = channel();
+        self.command(Command::Share(share, done));
+        shared
     }
 
     /// Takes every event that has come, releases the events that wait, and ends.
@@ -177,6 +182,7 @@ impl<S: EventSource> Driver<S> {
         self.outputs.flush();
         self.source.flushed();
         let figures = self.source.figures();
+        let around = self.source.around();
         // The thread counts nothing from here on.
         let Self {
             source, outputs, ..
@@ -185,6 +191,7 @@ impl<S: EventSource> Driver<S> {
         Finished {
             figures,
             outputs,
+            around,
             error,
         }
     }
@@ -192,7 +199,7 @@ impl<S: EventSource> Driver<S> {
     fn pass_until_stopped(&mut self) -> io::Result<()> {
         let mut published = Instant::now();
         loop {
-            self.commands();
+            let commanded = self.commands();
             let stopping = self.stop;
             if stopping {
                 // The source takes and counts no event that happens from here on.
@@ -201,7 +208,7 @@ impl<S: EventSource> Driver<S> {
             let next = self.source.pass(BATCH, &mut self.outputs)?;
             self.outputs.flush();
             self.source.flushed();
-            if published.elapsed() >= LONGEST_SLEEP {
+            if commanded || published.elapsed() >= LONGEST_SLEEP {
                 published = Instant::now();
                 let figures = self.source.figures();
                 *self.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
@@ -216,14 +223,21 @@ impl<S: EventSource> Driver<S> {
         }
     }
 
-    fn commands(&mut self) {
+    /// Obeys the commands that have come; returns whether there was one.
+    fn commands(&mut self) -> bool {
+        let mut any = false;
         let mut count = [0; 8];
         // The read fails if the thread woke for another reason.
         let _ = read(&*self.wakeup, &mut count);
         while let Ok(command) = self.commands.try_recv() {
+            any = true;
             match command {
                 Command::Stop => self.stop = true,
-                Command::HandOver(time) => self.source.hand_over(time),
+                Command::Share(share, done) => {
+                    self.source.share(share, &mut self.outputs);
+                    // Who does not wait for it has dropped the receiver.
+                    let _ = done.send(());
+                }
                 Command::Record(record) => {
                     let record = record.written(&self.identity);
                     let line = record.line(&self.identity);
@@ -249,6 +263,7 @@ impl<S: EventSource> Driver<S> {
                 }
             }
         }
+        any
     }
 
     /// Sleeps until the source has events, a command comes, or the time of the source is up.

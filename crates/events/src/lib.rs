@@ -12,6 +12,7 @@ mod evaluator;
 mod feed;
 mod lines;
 mod pending;
+mod share;
 mod source;
 
 pub use evaluator::{Evaluator, RecordingDemand};
@@ -20,4 +21,5 @@ pub use lines::Lines;
 pub use pending::{
     PendingEvents, PendingOptions, PendingStatistics, Release, ReleaseCounts, Released,
 };
+pub use share::{Around, Border, SKEW, Share};
 pub use source::{EventSource, Next};

@@ -6,7 +6,7 @@ use falco_rules::Timed;
 use outputs::internal::Written;
 use telemetry::{Condition, Kind, Ledger};
 
-use crate::Lines;
+use crate::{Around, Lines, Share};
 
 /// A source of events: a [`crate::Feed`] drives it in a thread of its own.
 ///
@@ -79,14 +79,16 @@ pub trait EventSource: Sized + Send + 'static {
     /// A record that the sensor made about itself is in the stream here.
     fn note(&mut self, _record: &Written) {}
 
-    /// Leaves events from that time on (nanoseconds since boot) to another process, which takes
-    /// those. The source counts these events as passed over.
-    ///
-    /// Each process gives an event a time of its own, so the time alone may double or miss events
-    /// within some milliseconds of the moment: the processes must match these events by identity.
+    /// Takes another share of the events, while two processes see the same ones. The source counts
+    /// the events of the other process as passed over.
     ///
     /// A source whose events another process cannot take ignores the call.
-    fn hand_over(&mut self, _time: u64) {}
+    fn share(&mut self, _share: Share, _lines: &mut impl Lines) {}
+
+    /// The events around the moment of the last [`Share::Proposed`] and [`Share::Until`].
+    fn around(&mut self) -> Around {
+        Around::default()
+    }
 
     /// The position up to which the source's events are done (their lines written or counted as
     /// dropped), if the source can start again from a position.

@@ -9,7 +9,7 @@ use config::Config;
 use telemetry::Identity;
 
 use super::{
-    Account, OutputError,
+    Account, Gate, OutputError,
     kinds::{KINDS, Kind},
     service::Service,
     stdout,
@@ -25,6 +25,8 @@ struct State {
     config: Option<Config>,
     /// The accounts of all outputs since the start, in service or not.
     accounts: Vec<(&'static str, Arc<Account>)>,
+    /// Where another process still writes.
+    gate: Gate,
     running: Vec<Arc<Service>>,
     /// Outputs that were replaced, and have perhaps not ended yet.
     ending: Vec<Arc<Service>>,
@@ -55,6 +57,13 @@ impl Drop for Change {
 }
 
 impl Control {
+    /// A handle for outputs that begin when the gate opens.
+    pub(super) fn behind(gate: Gate) -> Self {
+        let control = Self::default();
+        control.with(|state| state.gate = gate);
+        control
+    }
+
     fn with<T>(&self, action: impl FnOnce(&mut State) -> T) -> T {
         action(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -103,9 +112,10 @@ impl Control {
         if !KINDS.iter().any(|kind| (kind.enabled)(config)) {
             return Err(OutputError::None);
         }
-        let (former, others) = self.with(|state| {
+        let (former, others, gate) = self.with(|state| {
             let others = state.running.iter().chain(&state.ending).cloned();
-            (state.config.clone(), others.collect::<Vec<_>>())
+            let others: Vec<_> = others.collect();
+            (state.config.clone(), others, state.gate.clone())
         });
         let mut change = Change {
             control: self.clone(),
@@ -118,7 +128,7 @@ impl Control {
             change.replaced.push(kind.name);
             if (kind.enabled)(config) {
                 let account = self.account(kind.name);
-                let output = Service::start(kind, config, identity, account, &others)?;
+                let output = Service::start(kind, config, identity, account, (&others, &gate))?;
                 change.started.push(Arc::new(output));
             }
         }

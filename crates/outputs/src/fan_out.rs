@@ -11,7 +11,7 @@ use falco_rules::Priority;
 use telemetry::Identity;
 
 use super::{
-    Batch, Change, Control, Counts, DropCause, OutputError,
+    Batch, Change, Control, Counts, DropCause, Gate, OutputError,
     batch::Builder,
     kinds::KINDS,
     progress::{Producers, Progress},
@@ -65,7 +65,22 @@ impl Outputs {
     /// # Errors
     /// If the configuration enables no output, or one cannot work for a lasting reason.
     pub fn start(config: &Config, identity: &Arc<Identity>) -> Result<Self, OutputError> {
-        let mut outputs = Self::default();
+        Self::start_behind(Gate::default(), config, identity)
+    }
+
+    /// Starts the outputs like [`Self::start`]; those to files begin when the gate opens.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_behind(
+        gate: Gate,
+        config: &Config,
+        identity: &Arc<Identity>,
+    ) -> Result<Self, OutputError> {
+        let mut outputs = Self {
+            control: Control::behind(gate),
+            ..Self::default()
+        };
         let change = outputs.control.prepare(config, identity)?;
         outputs.apply(change);
         Ok(outputs)

@@ -28,6 +28,8 @@ pub(super) struct Kind {
     differs: fn(&Config, &Config) -> bool,
     /// Whether a start would fail for a lasting reason, without one.
     pub(super) check: fn(&Config) -> Result<(), OutputError>,
+    /// Whether the files can be opened, for an output that begins later.
+    pub(super) try_places: fn(&Config, &Identity) -> Result<(), OutputError>,
     pub(super) start: Start,
 }
 
@@ -43,6 +45,7 @@ pub(super) const KINDS: &[Kind] = &[
         places: |_, _| vec!["/dev/stdout".into()],
         differs: |a, b| a.outputs_queue != b.outputs_queue,
         check: |_| Ok(()),
+        try_places: |_, _| Ok(()),
         start: |_, identity, queue| {
             let fd = duplicate_stdout()?;
             stdout::start(fd, terminal::wants_colour(), identity, queue)
@@ -72,6 +75,7 @@ pub(super) const KINDS: &[Kind] = &[
                 || a.buffered_outputs != b.buffered_outputs
         },
         check: |_| Ok(()),
+        try_places: file::try_to_open,
         start: file::start,
     },
     Kind {
@@ -89,6 +93,7 @@ pub(super) const KINDS: &[Kind] = &[
                 || a.outputs_queue != b.outputs_queue
         },
         check: http::check,
+        try_places: |_, _| Ok(()),
         start: http::start,
     },
     Kind {
@@ -100,6 +105,7 @@ pub(super) const KINDS: &[Kind] = &[
         places: |_, _| Vec::new(),
         differs: |a, b| a.sensor.syslog != b.sensor.syslog || a.outputs_queue != b.outputs_queue,
         check: |_| Ok(()),
+        try_places: |_, _| Ok(()),
         start: syslog::start,
     },
     Kind {
@@ -112,6 +118,7 @@ pub(super) const KINDS: &[Kind] = &[
         // Not for the length of the queue: after the lock-down the sensor starts no more processes.
         differs: |a, b| a.program_output != b.program_output,
         check: program::check,
+        try_places: |_, _| Ok(()),
         start: program::start,
     },
 ];

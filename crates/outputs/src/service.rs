@@ -11,7 +11,7 @@ use telemetry::Identity;
 use tracing::error;
 
 use super::{
-    Account, Form, OutputError, Queue,
+    Account, Form, Gate, OutputError, Queue,
     kinds::Kind,
     worker::{Worker, expired},
 };
@@ -35,14 +35,14 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Starts an output. If one of `others` writes to the same place, the new output begins when
-    /// that one has ended; until then its lines wait.
+    /// Starts an output. If one of the others, or another process, writes to the same place, the new
+    /// output begins when that one has ended; until then its lines wait.
     pub(super) fn start(
         kind: &'static Kind,
         config: &Config,
         identity: &Arc<Identity>,
         account: Arc<Account>,
-        others: &[Arc<Self>],
+        (others, gate): (&[Arc<Self>], &Gate),
     ) -> Result<Self, OutputError> {
         let places = (kind.places)(config, identity);
         let shares = |other: &Self| other.places.iter().any(|place| places.contains(place));
@@ -52,12 +52,16 @@ impl Service {
             .cloned()
             .collect();
         let queue = Arc::new(Queue::new((kind.limit)(config), account));
-        let workers = if former.is_empty() {
+        let is_kept_out = gate.is_closed() && !places.is_empty();
+        let workers = if former.is_empty() && !is_kept_out {
             (kind.start)(config, identity, &queue)?
         } else {
+            if is_kept_out {
+                (kind.try_places)(config, identity)?;
+            }
             let (config, identity) = (config.clone(), Arc::clone(identity));
-            let its = Arc::clone(&queue);
-            let follow = move || follow(&former, kind, &config, &identity, &its);
+            let (its, gate) = (Arc::clone(&queue), gate.clone());
+            let follow = move || follow(&former, &gate, kind, (&config, &identity), &its);
             vec![Worker::spawn("out-next", &queue, follow)?]
         };
         Ok(Self {
@@ -104,16 +108,15 @@ impl Service {
     }
 }
 
-/// Waits for the outputs that write to the same place, starts the output, and returns when it has
-/// ended.
+/// Waits for those that write to the same place, starts the output, and returns when it has ended.
 fn follow(
     former: &[Arc<Service>],
+    gate: &Gate,
     kind: &Kind,
-    config: &Config,
-    identity: &Arc<Identity>,
+    (config, identity): (&Config, &Arc<Identity>),
     queue: &Arc<Queue>,
 ) {
-    while former.iter().any(|former| !former.has_ended()) {
+    while gate.is_closed() || former.iter().any(|former| !former.has_ended()) {
         if expired(queue) {
             queue.abandon();
             return;

@@ -20,6 +20,8 @@ pub enum Condition {
     OutputsWritable,
     /// All rules files are good.
     RulesGood,
+    /// The sensor can take over from the one that runs.
+    TakeoverPossible,
 }
 
 impl Condition {
@@ -33,6 +35,7 @@ impl Condition {
             Self::KubeAnswered => "kube_answered",
             Self::OutputsWritable => "outputs_writable",
             Self::RulesGood => "rules_good",
+            Self::TakeoverPossible => "takeover_possible",
         }
     }
 }

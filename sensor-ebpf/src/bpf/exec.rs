@@ -98,6 +98,7 @@ fn exec(task: u64, bprm: u64) {
     }
     record.begin(Kind::Exec);
     record.header.time = now;
+    record.fixed.exec_id = exec_id(task);
     task::fill(record, task, &image, key, settings);
 
     let start = record.position();
@@ -148,6 +149,16 @@ fn exec(task: u64, bprm: u64) {
         record.count_incomplete(Kind::Exec, Counter::PathIncomplete);
     }
     record.submit(Kind::Exec, capacity);
+}
+
+/// See [`Exec::exec_id`].
+#[inline(always)]
+pub fn exec_id(task: u64) -> u32 {
+    let offset = off!(task_self_exec_id);
+    if offset == u64::from(ABSENT) {
+        return 0;
+    }
+    load(task + offset)
 }
 
 /// Where the environment of an address space begins and ends.

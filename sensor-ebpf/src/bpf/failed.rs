@@ -15,7 +15,7 @@ use sensor_ebpf::{
 use super::{
     cgroup,
     count::count,
-    exec::{PATHS_COMPLETE, append_cwd, append_exe, file_facts},
+    exec::{PATHS_COMPLETE, append_cwd, append_exe, exec_id, file_facts},
     filter,
     kernel::{ARGV_CAPACITY, current_task, load, off},
     lineage::image_of,
@@ -160,6 +160,7 @@ fn failed(task: u64, regs: &Regs, result: i64, is_execveat: impl Fn() -> bool) {
     record.begin(Kind::ExecFailed);
     record.fixed = Exec::default();
     record.fixed.result = result;
+    record.fixed.exec_id = exec_id(task);
     // The program writes into the record at once which call this is, and reads it from there: the
     // same fact in a register would make the verifier check all following code once for each call.
     if is_execveat() {

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     cases::{Case, CaseFile, Choice, Coverage, Outcome, RecordedEvent, compile, files, junit, run},
     sources::syscall::fields::Syscall,
-    watch::{FilterError, Pods, of_every_field},
+    watch::{FilterError, Places, of_every_field},
 };
 
 /// Tries the cases of these files and folders. Returns false if a case fails, or a file has
@@ -153,7 +153,7 @@ fn condition(choice: &Choice, config: &Config) -> anyhow::Result<Option<Arc<Rule
     };
     let base = rules::with_base(Vec::new(), config);
     let set =
-        of_every_field(Some(condition), &Pods::default(), base).map_err(|error| match error {
+        of_every_field(Some(condition), &Places::default(), base).map_err(|error| match error {
             FilterError::Condition(report) => refused(&report),
             other => other.into(),
         })?;

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use events::SKEW;
 use falco_rules::Priority;
 use metadata::boot_now;
 use outputs::{
@@ -19,6 +20,8 @@ use tracing::warn;
 
 use crate::lifecycle::{StateError, StateFolder};
 
+/// Name of the record of a gap.
+const RULE: &str = "Sensor internal: gap";
 /// Name of the file in the state folder.
 const NAME: &str = "run";
 
@@ -39,7 +42,21 @@ impl Moment {
         }
     }
 
-    fn text(self) -> String {
+    /// The moment of that time since boot, in nanoseconds; a time to come is possible.
+    pub(super) fn of(boot: u64) -> Self {
+        let now = Self::now();
+        Self {
+            boot,
+            utc: (now.utc + boot).saturating_sub(now.boot),
+        }
+    }
+
+    /// Nanoseconds since the epoch.
+    pub(super) fn utc(self) -> u64 {
+        self.utc
+    }
+
+    pub(super) fn text(self) -> String {
         utc(UNIX_EPOCH + Duration::from_nanos(self.utc))
     }
 }
@@ -68,10 +85,43 @@ pub(super) fn former(state: Option<&StateFolder>) -> Option<Run> {
     }
 }
 
+/// The record of a gap that this run has left: a sensor that was to take over has ended.
+pub(super) fn left(from: Moment, until: Moment) -> Record {
+    let seconds = Duration::from_nanos(until.boot.saturating_sub(from.boot)).as_secs_f64();
+    let how = "the sensor that was to take over has ended";
+    let message = format!(
+        "{RULE}. Events between {} and {} ({seconds:.3} s) can be missing: {how}.",
+        from.text(),
+        until.text()
+    );
+    Record::new(RULE, Priority::Notice, message)
+        .field("sensor.gap.from", from.utc)
+        .field("sensor.gap.seconds", seconds)
+        .field("sensor.gap.until", until.utc)
+}
+
 impl Run {
+    /// The record of the gap between this former run and a sensor that has taken over; `doubled`
+    /// says whether events can be there twice near the moment.
+    pub(super) fn gap_at_takeover(&self, boot_id: &str, at: Moment, doubled: bool) -> Record {
+        let mut record = self.gap(boot_id, at);
+        if doubled {
+            let (from, until) = (Moment::of(at.boot - SKEW), Moment::of(at.boot + SKEW));
+            record.message = format!(
+                "{} Events between {} and {} can be there twice.",
+                record.message,
+                from.text(),
+                until.text()
+            );
+            record = record
+                .field("sensor.gap.twice_from", from.utc)
+                .field("sensor.gap.twice_until", until.utc);
+        }
+        record
+    }
+
     /// The record of the gap between this former run and the moment from which on a run sees events.
     pub(super) fn gap(&self, boot_id: &str, attached: Moment) -> Record {
-        let rule = "Sensor internal: gap";
         let (from, until) = (self.complete_until, attached);
         // The kernel's clock does not jump, and begins anew with each boot.
         let length = if self.boot_id == boot_id {
@@ -89,11 +139,11 @@ impl Run {
             )
         };
         let message = format!(
-            "{rule}. Events between {} and {} ({seconds:.3} s) can be missing: {how}.",
+            "{RULE}. Events between {} and {} ({seconds:.3} s) can be missing: {how}.",
             from.text(),
             until.text()
         );
-        Record::new(rule, Priority::Notice, message)
+        Record::new(RULE, Priority::Notice, message)
             .field("sensor.gap.alive", self.alive.utc)
             .field("sensor.gap.from", from.utc)
             .field("sensor.gap.seconds", seconds)

@@ -112,7 +112,7 @@ impl Monitor {
 }
 
 /// Sets readiness to the result of the self-test; logs a failure and returns a record of it.
-fn judge(verdict: Verdict, telemetry: &Telemetry) -> Option<Record> {
+pub(super) fn judge(verdict: Verdict, telemetry: &Telemetry) -> Option<Record> {
     match verdict {
         Verdict::Passed => {
             telemetry.health.hold(Condition::SelfTestPassed);

@@ -1,7 +1,8 @@
 //! Observes the node, from the start to the summary.
 
 use std::{
-    io::IsTerminal as _,
+    io::{self, IsTerminal as _},
+    os::fd::OwnedFd,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed, mpsc},
     time::{Duration, Instant},
@@ -11,7 +12,7 @@ use anyhow::{Context as _, bail};
 use config::{Config, ConfigError, EngineKind};
 use events::{Feed, Reload};
 use metadata::{MetadataTasks, Resolver};
-use outputs::Control;
+use outputs::{Control, DropCause, Gate};
 use telemetry::{Condition, Identity, Ledger, Loaded, Telemetry};
 use tokio::runtime::Runtime;
 use tracing::{error, info, warn};
@@ -29,22 +30,25 @@ use super::{
     record::{self, RecordTo, Recording},
     replay, rights,
     rules::RuleLog,
+    seat::Seat,
     start::start,
     summary::Summary,
+    takeover::Own,
     tree,
 };
 use crate::{
     cli::{self, Args},
-    lifecycle::{self, Instance, PidFile, Request, Signals, StateFolder, Watch},
+    lifecycle::{self, PidFile, Request, Signals, Watch},
     logging::{self, explain},
-    observers::Observers,
     reports::OutputReport,
     sources::syscall::{
         self, Rules, SystemCalls,
         capture::{Programs, Reach},
+        recording,
         rules::Requirements,
         self_test::SelfTest,
     },
+    takeover::Handing,
 };
 
 /// How often the main thread does its periodic work, between requests.
@@ -74,9 +78,8 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         warn!("{warning}");
     }
     tree::check(config)?;
-    let _instance = Instance::take(&config.sensor.instance)?;
-    let state = state_folder(config);
-    let (rules, broken) = start_rules(loaded, state.as_ref())?;
+    let seat = Seat::take(config)?;
+    let (rules, broken) = start_rules(loaded, seat.folder())?;
     let mut remarks = RuleLog::default();
     remarks.say("starting", &rules.set);
     let _pid_file = match &args.pid_file {
@@ -91,23 +94,39 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         writes_lines,
         everything: args.rules.is_empty(),
     });
-    let former = gap::former(state.as_ref());
-    let mut started = start(loaded, Arc::clone(&rules.set), recording, state)?;
+    let stands_by = matches!(seat, Seat::Behind(_));
+    let mut started = start(loaded, Arc::clone(&rules.set), recording, stands_by)?;
+    match &broken {
+        Some(broken) => started.say_broken(broken),
+        None => started.telemetry.health.hold(Condition::RulesGood),
+    }
+    match seat {
+        Seat::Alone(instance, state) => {
+            if let Some(former) = gap::former(state.as_ref()) {
+                let gap = former.gap(&started.identity.boot_id, started.attached);
+                started.feed.record(gap);
+            }
+            started.own = Own::new(&started, state, Some(instance));
+        }
+        Seat::Behind(predecessor) => {
+            if !started.take_over_from(*predecessor, args)? {
+                // What the outputs have is nothing: the other sensor writes.
+                started.leave(Duration::ZERO);
+                return Ok(Outcome::Done);
+            }
+        }
+    }
     match broken {
         Some(broken) => started.take_over_broken(broken),
         None => started.take_over(&rules),
     }
-    if let Some(former) = former {
-        let gap = former.gap(&started.identity.boot_id, started.attached);
-        started.feed.record(gap);
-    }
     let end = started.wait(args, loaded, watch, remarks);
     if end.unread {
-        started.leave(&end.config);
+        started.leave(end.config.sensor.stop_deadline.0);
         return Ok(Outcome::Unread);
     }
     info!("stopping");
-    started.stop(&end.config, end.drops)
+    started.stop(&end.config, end.drops, end.handing)
 }
 
 /// Why the sensor stops waiting.
@@ -118,6 +137,8 @@ struct End {
     drops: (u64, u64),
     /// Whether nobody reads the lines any more.
     unread: bool,
+    /// The sensor that has taken over.
+    handing: Option<Handing>,
 }
 
 /// The running sensor.
@@ -136,30 +157,43 @@ pub(super) struct Running {
     /// What recorders need beyond the rules.
     pub(super) wider: Option<Requirements>,
     pub(super) recording: Option<Recording>,
-    pub(super) _observers: Option<Observers>,
-    pub(super) state: Option<StateFolder>,
+    /// Where observers come in.
+    pub(super) observers: recording::Door,
+    /// Closed until the predecessor has written its last line.
+    pub(super) gate: Gate,
+    /// The socket of the web server.
+    pub(super) port: Option<OwnedFd>,
+    /// What only one sensor of an instance has.
+    pub(super) own: Own,
     pub(super) heartbeat: Heartbeat,
     /// From this moment on the sensor sees events.
     pub(super) attached: Moment,
     /// The files that were broken at the start, until a reload finds all files good.
     pub(super) broken: Arc<Mutex<Vec<Box<str>>>>,
+    pub(super) sender: mpsc::Sender<Request>,
     pub(super) requests: mpsc::Receiver<Request>,
+    /// Whether a reload was asked for while the sensor stood by.
+    pub(super) reload_later: bool,
     pub(super) _signals: Signals,
     pub(super) _runtime: Runtime,
 }
 
 impl Running {
-    /// Says in the stream, in metrics and in readiness which rules files are broken.
-    fn take_over_broken(&self, broken: Broken) {
+    /// Says in readiness which rules files are broken.
+    fn say_broken(&self, broken: &Broken) {
         let health = &self.telemetry.health;
         health.fail(Condition::RulesGood, broken.to_string());
+    }
+
+    /// Says in the stream and in metrics which rules files are broken.
+    fn take_over_broken(&self, broken: Broken) {
         self.feed.record(broken.record());
         *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = broken.files;
     }
 
     /// Keeps rules that are in force, all of whose files are good.
     fn take_over(&self, rules: &GoodRules) {
-        broken_rules::keep(&rules.files, self.state.as_ref());
+        broken_rules::keep(&rules.files, self.own.state.as_ref());
         self.telemetry.health.hold(Condition::RulesGood);
         let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
         broken.clear();
@@ -185,9 +219,10 @@ impl Running {
             .stop_after
             .filter(|seconds| *seconds > 0)
             .and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
+        let mut handing = None;
         loop {
-            let mut reload = false;
-            let mut tick = TICK;
+            let mut reload = std::mem::take(&mut self.reload_later);
+            let mut tick = if reload { Duration::ZERO } else { TICK };
             if !readiness.is_settled() {
                 self.look_at_health(&mut readiness);
                 tick = START_TICK;
@@ -195,6 +230,12 @@ impl Running {
             let left = end.map_or(tick, |end| end.saturating_duration_since(Instant::now()));
             match self.requests.recv_timeout(left.min(tick)) {
                 Ok(Request::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Ok(Request::HandOver) => {
+                    handing = self.hand_over();
+                    if handing.is_some() {
+                        break;
+                    }
+                }
                 Ok(Request::Reload) => reload = true,
                 Ok(Request::Reopen) => self.control.reopen(),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
@@ -220,7 +261,7 @@ impl Running {
             }
             if beaten.elapsed() >= gap::BEAT {
                 beaten = Instant::now();
-                let (held, state) = (figures().events, self.state.as_ref());
+                let (held, state) = (figures().events, self.own.state.as_ref());
                 self.heartbeat
                     .beat(&self.ledger, held, &self.control, state);
             }
@@ -245,14 +286,18 @@ impl Running {
                 break;
             }
         }
+        if handing.is_none() && !unread && !self.feed.has_ended() {
+            handing = self.hand_over();
+        }
         End {
             config,
             drops: monitor.counts(),
             unread,
+            handing,
         }
     }
 
-    fn look_at_health(&self, readiness: &mut Readiness) {
+    pub(super) fn look_at_health(&self, readiness: &mut Readiness) {
         self.telemetry.probe();
         let health = &self.telemetry.health;
         judge_runtimes(&self.metadata.health(), health);
@@ -334,12 +379,21 @@ impl Running {
         Ok(loaded)
     }
 
-    /// Stops, and prints the summary.
-    fn stop(mut self, config: &Config, drops: (u64, u64)) -> anyhow::Result<Outcome> {
-        let before = Moment::now();
+    /// Stops, tells the sensor that has taken over how far it is, and prints the summary.
+    fn stop(
+        mut self,
+        config: &Config,
+        drops: (u64, u64),
+        mut handing: Option<Handing>,
+    ) -> anyhow::Result<Outcome> {
+        let at = handing.as_ref().map(|handing| Moment::of(handing.at));
+        let before = at.unwrap_or_else(Moment::now);
         let Ok(finished) = self.feed.stop() else {
             bail!("the capture thread panicked");
         };
+        if let Some(handing) = &mut handing {
+            said(handing.handed(finished.around));
+        }
         let recorded = self.recording.map(Recording::finish).transpose()?;
         let summary = Summary {
             outputs: finished.outputs.stop(config.sensor.stop_deadline.0),
@@ -350,7 +404,14 @@ impl Running {
             drops,
         };
         if finished.error.is_none() && !lifecycle::panicked() {
-            self.heartbeat.stopped(before, self.state.as_ref());
+            self.heartbeat.stopped(before, self.own.state.as_ref());
+        }
+        // The doors close before the next sensor opens its own.
+        self.own.close();
+        if let Some(handing) = &mut handing {
+            let outputs = summary.outputs.iter();
+            let dropped = outputs.map(|(_, counts)| counts.dropped[DropCause::Stopped as usize]);
+            said(handing.written(dropped.sum()));
         }
         let text = if std::io::stderr().is_terminal() {
             summary.for_people()
@@ -370,10 +431,10 @@ impl Running {
     }
 
     /// Stops without a word, since nobody reads what the sensor writes.
-    fn leave(self, config: &Config) {
+    fn leave(self, deadline: Duration) {
         if let Ok(finished) = self.feed.stop() {
             // Nobody is left who would hear of lines that are lost.
-            let _ = finished.outputs.stop(config.sensor.stop_deadline.0);
+            let _ = finished.outputs.stop(deadline);
         }
     }
 }
@@ -408,19 +469,9 @@ fn watched(loaded: &config::Loaded) -> impl Iterator<Item = &PathBuf> {
     loaded.files.iter().chain(&loaded.config.rules_files)
 }
 
-/// The state folder; none if there can be none, and the log says so.
-fn state_folder(config: &Config) -> Option<StateFolder> {
-    let sensor = &config.sensor;
-    if sensor.state_dir.as_os_str().is_empty() {
-        return None;
-    }
-    match StateFolder::take(&sensor.state_dir, &sensor.instance) {
-        Ok(folder) => Some(folder),
-        Err(error) => {
-            warn!(
-                "no state folder, so the next run will know neither the gap before it nor, if it starts with broken rules, the last good ones: {error}; set sensor.state_dir to a local directory, or to an empty text for none"
-            );
-            None
-        }
+/// The sensor that takes over may have ended meanwhile; the next one tells the gap.
+fn said(told: io::Result<()>) {
+    if let Err(error) = told {
+        warn!("the sensor that has taken over does not listen: {error}");
     }
 }

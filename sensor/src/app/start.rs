@@ -1,13 +1,16 @@
 //! Starts the parts of the process, each part before those that use it.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed, mpsc};
+use std::{
+    os::fd::OwnedFd,
+    sync::{Arc, atomic::Ordering::Relaxed, mpsc},
+};
 
 use anyhow::Context as _;
 use config::Config;
-use events::{EventSource as _, Feed, ReleaseCounts};
+use events::{EventSource as _, Feed, ReleaseCounts, Share};
 use metadata::{Counters, Domains, Metadata, MetadataTasks, Notice, Resolver, Users};
-use outputs::Outputs;
-use telemetry::{Condition, Identity, Ledger, Loaded, Telemetry};
+use outputs::{Gate, Outputs};
+use telemetry::{Condition, Identity, Loaded, Telemetry};
 use tokio::runtime::Runtime;
 use tracing::{info, warn};
 
@@ -18,24 +21,25 @@ use super::{
     options,
     record::RecordTo,
     rights,
+    takeover::Own,
 };
 use crate::{
-    lifecycle::{self, Request, Signals, StateFolder},
-    observers::Observers,
+    lifecycle::{self, Request, Signals},
     reports::{OutputReport, Server},
     sources::syscall::{
         self, SystemCalls,
         capture::{self, Capture, OwnPlace},
         lineage::Lineage,
         pipeline::{Cgroups, Node, Pending, PipelineParts},
-        recording::{Door, RuleRecordings, Taps},
+        recording::{RuleRecordings, Taps},
         rules::RuleSet,
         say_attached,
         self_test::{Marker, SelfTest},
     },
 };
 
-/// Starts all parts.
+/// Starts all parts. A sensor that stands by (`stands_by`) takes no events yet, and its outputs to
+/// files do not begin.
 ///
 /// # Errors
 /// If a part cannot start.
@@ -43,15 +47,22 @@ pub(super) fn start(
     loaded: &config::Loaded,
     rules: Arc<RuleSet>,
     record: Option<RecordTo<'_>>,
-    state: Option<StateFolder>,
+    stands_by: bool,
 ) -> anyhow::Result<Running> {
     let config = &loaded.config;
     let identity = Arc::new(Identity::new(config));
     identity.set_loaded(Loaded::new(config, &loaded.digest, rules.digest()));
     let telemetry = telemetry_of(config, &identity);
-    let (signals, requests) = listen(config, &telemetry)?;
+    let (signals, sender, requests) = listen(config, &telemetry)?;
     let writes_lines = record.as_ref().is_none_or(|record| record.writes_lines);
-    let (outputs, report) = start_outputs(config, writes_lines, &identity, &telemetry)?;
+    let gate = if stands_by {
+        telemetry.health.require(Condition::TakeoverPossible);
+        Gate::closed()
+    } else {
+        Gate::default()
+    };
+    let behind = writes_lines.then(|| gate.clone());
+    let (mut outputs, report) = start_outputs(config, behind, &identity, &telemetry)?;
     let control = outputs.control();
     let ledger = Arc::new(SystemCalls::ledger());
     let rule_recordings = RuleRecordings::new(&config.capture, &identity, &ledger);
@@ -115,12 +126,14 @@ pub(super) fn start(
         wider: wider.clone(),
         taps,
     };
-    start_server(config, &runtime, &telemetry)?;
-    let source = SystemCalls::new(capture, ring, kernel, throttled, parts);
+    let port = start_server(config, stands_by, &runtime, &telemetry)?;
+    let mut source = SystemCalls::new(capture, ring, kernel, throttled, parts);
+    if stands_by {
+        source.share(Share::Nothing, &mut outputs);
+    }
     let feed = Feed::start("capture", source, outputs, Arc::clone(&identity))
         .context("cannot start the capture thread")?;
     metrics::figures(&telemetry, feed.figures());
-    let observers = open_door(state.as_ref(), &telemetry, &ledger, door);
     rights::give_up(config, &identity);
     lifecycle::give_back();
     let heartbeat = Heartbeat::new(&identity.boot_id, attached, &ledger);
@@ -138,31 +151,19 @@ pub(super) fn start(
         programs,
         wider,
         recording,
-        _observers: observers,
-        state,
+        observers: door,
+        gate,
+        port,
+        own: Own::default(),
         heartbeat,
         attached,
         broken,
+        sender,
         requests,
+        reload_later: false,
         _signals: signals,
         _runtime: runtime,
     })
-}
-
-/// Opens the door for observers, if the sensor has a state folder.
-fn open_door(
-    state: Option<&StateFolder>,
-    telemetry: &Arc<Telemetry>,
-    ledger: &Arc<Ledger>,
-    door: Door,
-) -> Option<Observers> {
-    match Observers::listen(&state?.door(), telemetry, ledger, door) {
-        Ok(observers) => Some(observers),
-        Err(error) => {
-            warn!("`sensor watch` cannot attach to this sensor: {error}");
-            None
-        }
-    }
 }
 
 /// The owners of cgroups on the sensor's own node; the kernel side leaves out what lies outside.
@@ -183,17 +184,17 @@ fn telemetry_of(config: &Config, identity: &Arc<Identity>) -> Arc<Telemetry> {
     Arc::new(telemetry)
 }
 
-/// The outputs, and what the sensor says of them; a sensor that writes no lines has none.
+/// The outputs, and what the sensor says of them; a sensor that writes no lines has none, and no
+/// gate.
 fn start_outputs(
     config: &Config,
-    writes_lines: bool,
+    behind: Option<Gate>,
     identity: &Arc<Identity>,
     telemetry: &Arc<Telemetry>,
 ) -> anyhow::Result<(Outputs, OutputReport)> {
-    let outputs = if writes_lines {
-        Outputs::start(config, identity)?
-    } else {
-        Outputs::default()
+    let outputs = match behind {
+        Some(gate) => Outputs::start_behind(gate, config, identity)?,
+        None => Outputs::default(),
     };
     let report = OutputReport::new(outputs.control());
     report.connect(telemetry);
@@ -202,11 +203,11 @@ fn start_outputs(
     Ok((outputs, report))
 }
 
+/// What passes on signals, and the two ends of the channel of requests.
+type Listening = (Signals, mpsc::Sender<Request>, mpsc::Receiver<Request>);
+
 /// Receives signals, and makes a request of a panic.
-fn listen(
-    config: &Config,
-    telemetry: &Arc<Telemetry>,
-) -> anyhow::Result<(Signals, mpsc::Receiver<Request>)> {
+fn listen(config: &Config, telemetry: &Arc<Telemetry>) -> anyhow::Result<Listening> {
     let (sender, requests) = mpsc::channel();
     let signals = {
         let sender = sender.clone();
@@ -215,12 +216,13 @@ fn listen(
     };
     let telemetry = Arc::clone(telemetry);
     lifecycle::set_patience(config.sensor.stop_deadline.0);
+    let its = sender.clone();
     lifecycle::install_panic_hook(move || {
         telemetry.panics.fetch_add(1, Relaxed);
         // The thread that receives requests may be the one that panicked.
-        let _ = sender.send(Request::Stop);
+        let _ = its.send(Request::Stop);
     });
-    Ok((signals, requests))
+    Ok((signals, sender, requests))
 }
 
 /// The threads for the tasks that query container runtimes and the API server, and for the web server.
@@ -273,18 +275,21 @@ fn start_resolver(
     Ok((domains, resolver))
 }
 
-/// Starts the web server if the configuration enables it.
+/// Starts the web server if the configuration enables it, and returns its port.
 fn start_server(
     config: &Config,
+    stands_by: bool,
     runtime: &Runtime,
     telemetry: &Arc<Telemetry>,
-) -> anyhow::Result<()> {
-    if config.webserver.enabled {
-        let server = runtime.block_on(Server::bind(&config.webserver))?;
-        info!("webserver listens at {}", server.address());
-        runtime.spawn(server.run(Arc::clone(telemetry)));
+) -> anyhow::Result<Option<OwnedFd>> {
+    if !config.webserver.enabled {
+        return Ok(None);
     }
-    Ok(())
+    let server = runtime.block_on(Server::bind(&config.webserver, stands_by))?;
+    info!("webserver listens at {}", server.address());
+    let port = server.port().context("webserver")?;
+    runtime.spawn(server.run(Arc::clone(telemetry)));
+    Ok(Some(port))
 }
 
 /// Loads and attaches the eBPF programs, and logs which programs are attached.

@@ -3,6 +3,7 @@
 use std::{
     io,
     os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
         linux::net::SocketAddrExt,
         unix::net::{SocketAddr, UnixListener, UnixStream},
     },
@@ -31,7 +32,23 @@ pub enum InstanceError {
 /// visible in one network namespace, which is the host's if the pod has `hostNetwork`.
 #[derive(Debug)]
 pub struct Instance {
-    _listener: UnixListener,
+    listener: UnixListener,
+}
+
+impl AsFd for Instance {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+/// The instance of another process, which has passed its socket on: nobody else gets the name
+/// when that process ends.
+impl From<OwnedFd> for Instance {
+    fn from(socket: OwnedFd) -> Self {
+        Self {
+            listener: socket.into(),
+        }
+    }
 }
 
 impl Instance {
@@ -42,9 +59,7 @@ impl Instance {
     pub fn take(name: &str) -> Result<Self, InstanceError> {
         let address = SocketAddr::from_abstract_name(format!("sensor-instance/{name}"))?;
         match UnixListener::bind_addr(&address) {
-            Ok(listener) => Ok(Self {
-                _listener: listener,
-            }),
+            Ok(listener) => Ok(Self { listener }),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(InstanceError::Taken {
                 pid: owner(&address),
             }),

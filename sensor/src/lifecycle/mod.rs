@@ -6,6 +6,7 @@ mod memory;
 mod panics;
 mod pid_file;
 mod signals;
+mod socket;
 mod state_folder;
 mod watch;
 
@@ -15,5 +16,6 @@ pub(crate) use memory::{give_back, keep_large_apart};
 pub use panics::{install as install_panic_hook, panicked, set_patience};
 pub use pid_file::PidFile;
 pub use signals::{Request, Signals};
+pub use socket::SocketName;
 pub use state_folder::{StateError, StateFolder};
 pub use watch::Watch;

@@ -7,7 +7,7 @@ use signal_hook::{
     iterator::{Handle, Signals as Iterator},
 };
 
-/// What a signal asks for.
+/// What a signal, or another sensor, asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// `TERM` or `INT`: drain and stop.
@@ -16,6 +16,8 @@ pub enum Request {
     Reload,
     /// `USR1`: open output files again.
     Reopen,
+    /// Another sensor asks to take over.
+    HandOver,
 }
 
 /// The thread that turns signals into requests. Dropping the value ends the thread.

@@ -3,7 +3,10 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    },
     path::{Path, PathBuf},
 };
 
@@ -15,6 +18,11 @@ const FORMAT: u32 = 1;
 
 /// The name of the socket for observers.
 const DOOR: &str = "observers.sock";
+
+/// Name of the socket through which a sensor takes over.
+const TAKEOVER: &str = "takeover.sock";
+/// Name of the file whose lock says who has the folder.
+const LOCK: &str = "lock";
 
 /// Most bytes of a file that are written or read.
 const MOST: usize = 64 << 20;
@@ -70,7 +78,8 @@ pub enum StateError {
 #[derive(Debug)]
 pub struct StateFolder {
     path: PathBuf,
-    _lock: File,
+    /// Who holds it has the folder; none while another sensor does.
+    lock: Option<File>,
 }
 
 /// What is around the content of a file.
@@ -92,6 +101,19 @@ impl StateFolder {
     /// # Errors
     /// If the folder cannot be made, if others may write to it, or if another sensor has it.
     pub fn take(root: &Path, instance: &str) -> Result<Self, StateError> {
+        let mut folder = Self::of_another(root, instance)?;
+        if folder.try_to_take()? {
+            Ok(folder)
+        } else {
+            Err(StateError::Taken(folder.path))
+        }
+    }
+
+    /// The folder of a sensor that runs: this process only reads in it until it takes the folder.
+    ///
+    /// # Errors
+    /// If the folder cannot be made, or if others may write to it.
+    pub fn of_another(root: &Path, instance: &str) -> Result<Self, StateError> {
         let path = root.join(name_of(instance));
         let wrong = |source: io::Error| StateError::Folder {
             path: path.clone(),
@@ -105,12 +127,59 @@ impl StateFolder {
         if !metadata.is_dir() || metadata.uid() != own || metadata.mode() & 0o022 != 0 {
             return Err(StateError::Open(path));
         }
-        let lock = create(&path.join("lock")).map_err(wrong)?;
+        Ok(Self { path, lock: None })
+    }
+
+    /// Takes the folder if no other sensor has it; returns whether this process has it now.
+    ///
+    /// # Errors
+    /// If the kernel refuses the lock.
+    pub fn try_to_take(&mut self) -> Result<bool, StateError> {
+        let wrong = |source: io::Error| StateError::Folder {
+            path: self.path.clone(),
+            source,
+        };
+        let lock = create(&self.path.join(LOCK)).map_err(wrong)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { path, _lock: lock }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(StateError::Taken(path)),
-            Err(error) => Err(wrong(error.into())),
+            Ok(()) => self.lock = Some(lock),
+            Err(rustix::io::Errno::WOULDBLOCK) => {}
+            Err(error) => return Err(wrong(error.into())),
         }
+        Ok(self.lock.is_some())
+    }
+
+    /// Takes the folder with the lock of the sensor that has it: when that sensor ends, no third
+    /// one gets the folder.
+    ///
+    /// # Errors
+    /// If the descriptor is not that of the lock.
+    pub fn take_with(&mut self, lock: OwnedFd) -> Result<(), StateError> {
+        let (lock, path) = (File::from(lock), self.path.join(LOCK));
+        let id = |file: fs::Metadata| (file.dev(), file.ino());
+        let both = lock.metadata().and_then(|of_lock| {
+            let of_path = fs::symlink_metadata(&path)?;
+            Ok((id(of_lock), id(of_path)))
+        });
+        match both {
+            Ok((one, other)) if one == other => {
+                self.lock = Some(lock);
+                Ok(())
+            }
+            Ok(_) => Err(StateError::Taken(self.path.clone())),
+            Err(source) => Err(StateError::File { path, source }),
+        }
+    }
+
+    /// The lock, for [`Self::take_with`].
+    #[must_use]
+    pub fn lock(&self) -> Option<BorrowedFd<'_>> {
+        self.lock.as_ref().map(AsFd::as_fd)
+    }
+
+    /// The path of the door through which a sensor takes over.
+    #[must_use]
+    pub fn takeover_door(&self) -> PathBuf {
+        self.path.join(TAKEOVER)
     }
 
     /// The path of the door for observers.

@@ -1,13 +1,9 @@
 //! The thread of all observers.
 
 use std::{
-    fs::Permissions,
     io::{self, ErrorKind},
-    os::{
-        fd::AsFd as _,
-        unix::{fs::PermissionsExt as _, net::UnixListener},
-    },
-    path::{Path, PathBuf},
+    os::{fd::AsFd as _, unix::net::UnixListener},
+    path::Path,
     sync::{Arc, atomic::Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
@@ -21,7 +17,10 @@ use super::{
     MOST,
     client::{Client, Next, refuse},
 };
-use crate::sources::syscall::recording::{Captured, Door, Pace, Recorder};
+use crate::{
+    lifecycle::SocketName,
+    sources::syscall::recording::{Captured, Door, Pace, Recorder},
+};
 
 /// Longest sleep, so that figures are never older.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -29,7 +28,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// The open door. Dropping this value removes the socket.
 #[derive(Debug)]
 pub struct Observers {
-    path: PathBuf,
+    _name: SocketName,
 }
 
 impl Observers {
@@ -43,13 +42,7 @@ impl Observers {
         ledger: &Arc<Ledger>,
         door: Door,
     ) -> io::Result<Self> {
-        // A sensor that was killed has left its socket; the state folder is this sensor's alone.
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = UnixListener::bind(path)?;
-        std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        let (listener, name) = SocketName::listen(path)?;
         listener.set_nonblocking(true)?;
         let mut doorkeeper = Doorkeeper {
             listener,
@@ -65,16 +58,7 @@ impl Observers {
                 let Err(error) = doorkeeper.run();
                 warn!("no observers any more: {error}");
             })?;
-        Ok(Self {
-            path: path.to_owned(),
-        })
-    }
-}
-
-impl Drop for Observers {
-    fn drop(&mut self) {
-        // If somebody has removed the socket, nothing is left to do.
-        let _ = std::fs::remove_file(&self.path);
+        Ok(Self { _name: name })
     }
 }
 

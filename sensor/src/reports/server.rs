@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     io,
     net::{IpAddr, SocketAddr},
+    os::fd::{AsFd as _, OwnedFd},
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -21,7 +22,7 @@ use serde_json::json;
 use telemetry::Telemetry;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::AbortHandle,
     time::timeout,
 };
@@ -32,6 +33,8 @@ use super::versions;
 
 /// Most connections at a time.
 const CONNECTIONS: usize = 64;
+/// Most connections that wait for the server.
+const BACKLOG: u32 = 1024;
 /// How long a connection lives: from its handshake to the last byte of the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -73,11 +76,12 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Listens at the configured address.
+    /// Listens at the configured address. `shared` allows for another sensor that listens there and
+    /// shares its port ([`Self::port`]).
     ///
     /// # Errors
     /// If the address cannot be used, or the certificate is not valid.
-    pub async fn bind(config: &Webserver) -> Result<Self, ServerError> {
+    pub async fn bind(config: &Webserver, shared: bool) -> Result<Self, ServerError> {
         let tls = if config.ssl_enabled {
             let path = &config.ssl_certificate;
             let acceptor = outputs::tls::acceptor(path);
@@ -90,7 +94,11 @@ impl Server {
         };
         let address = SocketAddr::new(config.listen_address, config.listen_port);
         let wrong = |source| ServerError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(wrong)?;
+        let listener = if shared {
+            listen_too(address).map_err(wrong)?
+        } else {
+            TcpListener::bind(address).await.map_err(wrong)?
+        };
         let address = listener.local_addr().map_err(wrong)?;
         Ok(Self {
             listener,
@@ -104,6 +112,15 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// A copy of the socket, whose option `SO_REUSEPORT` lets a sensor that takes over listen at the
+    /// same address.
+    ///
+    /// # Errors
+    /// If the kernel gives no descriptor.
+    pub fn port(&self) -> io::Result<OwnedFd> {
+        self.listener.as_fd().try_clone_to_owned()
     }
 
     /// Serves until the caller drops the task.
@@ -128,6 +145,18 @@ impl Server {
             connections.add(peer.ip(), task.abort_handle());
         }
     }
+}
+
+/// Listens where another sensor may listen too.
+fn listen_too(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// The open connections, in the order in which they came.

@@ -32,6 +32,7 @@ pub mod scene;
 pub mod seen;
 pub mod sensor;
 pub mod statistics;
+pub mod ticks;
 pub mod web;
 
 pub use act::Act;
@@ -45,3 +46,4 @@ pub use scene::Scene;
 pub use seen::Seen;
 pub use sensor::{Sensor, Setup};
 pub use statistics::Statistics;
+pub use ticks::{Tick, Ticks};

@@ -34,6 +34,7 @@ pub struct Setup {
     capabilities: Option<Vec<u32>>,
     log: Option<PathBuf>,
     cgroup: Option<String>,
+    variables: Vec<(String, String)>,
     longest: Duration,
 }
 
@@ -55,6 +56,7 @@ impl Setup {
             capabilities: None,
             log: None,
             cgroup: None,
+            variables: Vec::new(),
             longest: LONGEST,
         }
     }
@@ -93,6 +95,13 @@ impl Setup {
         self
     }
 
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Stops the sensor after that time, instead of ten minutes.
     #[must_use]
     pub fn at_most(self, longest: Duration) -> Self {
@@ -115,6 +124,17 @@ impl Setup {
     /// If the sensor does not start; the message has its standard error.
     #[must_use]
     pub fn start(self) -> Sensor {
+        let mut sensor = self.launch();
+        sensor.wait_until_started();
+        sensor
+    }
+
+    /// Starts the sensor, and does not wait for anything.
+    ///
+    /// # Panics
+    /// If its files cannot be written.
+    #[must_use]
+    pub fn launch(self) -> Sensor {
         assert!(
             geteuid().is_root(),
             "these tests load eBPF programs: run them as root, or by `cargo xtask test`"
@@ -167,15 +187,14 @@ impl Setup {
         if let Some(capabilities) = &setup.capabilities {
             rights::keep_only(&mut command, capabilities);
         }
+        command.envs(setup.variables);
         let child = programs::spawn(&mut command);
-        let mut sensor = Sensor {
+        Sensor {
             child,
             ended: None,
             log,
             dir,
-        };
-        sensor.wait_until_started();
-        sensor
+        }
     }
 }
 

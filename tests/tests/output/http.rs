@@ -270,7 +270,7 @@ fn https_is_checked_against_the_given_authority() {
         ..Default::default()
     };
     let web = runtime
-        .block_on(sensor::reports::Server::bind(&web))
+        .block_on(sensor::reports::Server::bind(&web, false))
         .unwrap();
     let url = format!("https://localhost:{}/", web.address().port());
     let identity = Arc::new(Identity::new(&Config::default()));

@@ -33,7 +33,7 @@ struct Web {
 impl Web {
     fn start() -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let server = runtime.block_on(Server::bind(&config())).unwrap();
+        let server = runtime.block_on(Server::bind(&config(), false)).unwrap();
         let identity = Arc::new(Identity::new(&Config::default()));
         let telemetry = Arc::new(Telemetry::new(identity));
         telemetry.add_source(Arc::new(SystemCalls::ledger()));
@@ -195,7 +195,7 @@ fn a_port_that_is_taken_is_an_error() {
         ..config()
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let error = runtime.block_on(Server::bind(&config)).unwrap_err();
+    let error = runtime.block_on(Server::bind(&config, false)).unwrap_err();
     assert!(matches!(error, ServerError::Bind { .. }));
     assert!(
         error.to_string().contains("webserver.listen_port"),

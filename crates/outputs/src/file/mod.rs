@@ -60,6 +60,35 @@ struct Options {
     memory: u64,
 }
 
+/// Whether the file can be opened, as far as that is known in time.
+///
+/// # Errors
+/// If the file cannot be opened for a lasting reason.
+pub(super) fn try_to_open(config: &Config, identity: &Identity) -> Result<(), OutputError> {
+    let (mode, owner) = {
+        let tuning = &config.sensor.file_output;
+        (tuning.mode, tuning.owner)
+    };
+    let path = identity.expand(&config.file_output.filename);
+    let (opened, outcome) = mpsc::sync_channel(1);
+    let its = path.clone();
+    std::thread::Builder::new()
+        .name("out-try".into())
+        // Nobody waits any more where the file system has stalled.
+        .spawn(move || drop(opened.send(append(&its, mode, owner, b""))))
+        .map_err(|source| OutputError::Thread {
+            name: "file",
+            source,
+        })?;
+    match outcome.recv_timeout(START_PATIENCE) {
+        Ok(Err(source)) => match open::remedy(&source) {
+            Some(hint) => Err(OutputError::File { path, source, hint }),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
 /// Starts the threads of the file output.
 ///
 /// # Errors

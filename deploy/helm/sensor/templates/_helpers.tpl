@@ -280,10 +280,27 @@ chart had `collectors.docker` and `collectors.crio` until 7.0, and has lists in
 {{- /* A socket of one's own must answer; of those in a list a node may have none. */ -}}
 {{- $wanted := ternary (dict "enabled" true) (dict) (eq $runtime.type "Directory") -}}
 {{- $containerd := ternary (set $wanted "sockets" $runtime.sockets) (dict "enabled" false) (gt (len $runtime.sockets) 0) -}}
-{{- $runtimes := dict "containerd" $containerd -}}
+{{- $runtimes := dict "containerd" $containerd "takeover" "at_stop" -}}
+{{- /* The pods of a release take over from each other, and not from those of another one. */ -}}
+{{- $instance := printf "%s-%s" (include "sensor.namespace" .) (include "sensor.fullname" .) -}}
+{{- if ne $instance "sensor-sensor" -}}{{- $_ := set $runtimes "instance" (trunc 63 $instance) -}}{{- end -}}
 {{- range $runtime, $sockets := include "sensor.runtimes" . | fromJson -}}{{- $_ := set $runtimes $runtime (dict "sockets" $sockets) -}}{{- end -}}
 {{- $_ := set $config "sensor" (mergeOverwrite $runtimes (deepCopy .Values.sensor)) -}}
 {{- toYaml $config -}}
+{{- end -}}
+
+{{- /* The API takes either maxSurge or maxUnavailable: a value of one's own takes the place of the other one here. */ -}}
+{{- define "sensor.updateStrategy" -}}
+{{- $strategy := deepCopy (default (dict) .Values.controller.daemonset.updateStrategy) -}}
+{{- $rolling := default (dict) $strategy.rollingUpdate -}}
+{{- $none := list "0" "0%" "" -}}
+{{- if not (has (toString (default "" $rolling.maxUnavailable)) $none) -}}
+{{- $_ := unset $rolling "maxSurge" -}}
+{{- else if has (toString (default "" $rolling.maxSurge)) $none -}}
+{{- $_ := unset $rolling "maxSurge" -}}
+{{- $_ := unset $rolling "maxUnavailable" -}}
+{{- end -}}
+{{- toYaml $strategy -}}
 {{- end -}}
 
 {{- /* The web server as it is configured: what probes and Services ask. */ -}}

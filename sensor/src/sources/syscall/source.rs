@@ -9,7 +9,7 @@ use std::{
 
 use bytes::BytesMut;
 use config::RuleCapture;
-use events::{EventSource, Lines, Next, PendingStatistics};
+use events::{Around, EventSource, Lines, Next, PendingStatistics, Share};
 use outputs::{
     AlertOptions,
     internal::{Record, Written},
@@ -152,6 +152,9 @@ impl EventSource for SystemCalls {
         {
             warn!("observers see only what the rules want: {error}");
         }
+        if self.pipeline.is_full() {
+            return Ok(Next::After(FULL));
+        }
         let Self { ring, pipeline, .. } = self;
         let drained = ring.drain(most, |record| pipeline.process(record, lines));
         #[cfg(feature = "bpf-log")]
@@ -205,8 +208,12 @@ impl EventSource for SystemCalls {
         self.pipeline.note(record);
     }
 
-    fn hand_over(&mut self, time: u64) {
-        self.pipeline.hand_over(time);
+    fn share(&mut self, share: Share, lines: &mut impl Lines) {
+        self.pipeline.share(share, lines);
+    }
+
+    fn around(&mut self) -> Around {
+        self.pipeline.around()
     }
 
     fn detach(&mut self) {
@@ -265,6 +272,9 @@ pub fn say_attached(capture: &Capture) {
         warn!("system calls are hooked raw, which costs every one of them");
     }
 }
+
+/// Pause while no more events can wait for the end of a takeover.
+const FULL: Duration = Duration::from_millis(2);
 
 /// Niceness of the capture thread. On a machine whose CPUs are all busy, the ring buffer would fill
 /// while the thread waits for its turn. The thread runs a few per cent of the time.

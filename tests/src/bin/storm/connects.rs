@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::check;
+use super::{Pace, check};
 
 /// The address of a listener.
 const ACCEPTED: [Ipv4Addr; 3] = [
@@ -63,8 +63,9 @@ fn network() -> Result<()> {
 }
 
 /// One round of a worker.
-pub(super) fn work(rounds: u32) -> Result<()> {
-    for _ in 0..rounds {
+pub(super) fn work(rounds: u32, pace: Pace) -> Result<()> {
+    for round in 0..rounds {
+        pace.wait(round);
         connect(libc::SOCK_STREAM, REFUSED, libc::ECONNREFUSED)?;
         for ip in ACCEPTED {
             connect(libc::SOCK_STREAM, SocketAddrV4::new(ip, PORT), 0)?;

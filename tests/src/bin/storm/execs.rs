@@ -11,10 +11,15 @@ use std::{
 
 use anyhow::Result;
 
-use super::{in_child, wait};
+use super::{Pace, in_child, wait};
 
 /// One round of a worker.
-pub(super) fn work(worker: u32, rounds: u32, program: &Path, log: Option<&Path>) -> Result<()> {
+pub(super) fn work(
+    worker: u32,
+    (rounds, pace): (u32, Pace),
+    program: &Path,
+    log: Option<&Path>,
+) -> Result<()> {
     let mut log = match log {
         Some(log) => Some(BufWriter::new(File::create(format!(
             "{}.{worker}",
@@ -28,6 +33,7 @@ pub(super) fn work(worker: u32, rounds: u32, program: &Path, log: Option<&Path>)
     let path = CString::new(OsStr::as_bytes(program.as_os_str()))?;
     let worker = CString::new(worker.to_string())?;
     for round in 0..rounds {
+        pace.wait(round);
         let round = CString::new(round.to_string())?;
         let argv = [path.as_ptr(), worker.as_ptr(), round.as_ptr(), ptr::null()];
         let environment = [ptr::null()];

@@ -13,6 +13,7 @@ use std::{
     io::Error,
     path::PathBuf,
     process::ExitCode,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -52,6 +53,25 @@ struct Size {
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     workers: u32,
     count: u32,
+    /// Most events in a second, of all workers together; without it as many as the machine can
+    #[arg(long)]
+    rate: Option<u32>,
+}
+
+/// When the rounds of a worker begin.
+#[derive(Clone, Copy)]
+struct Pace {
+    begin: Instant,
+    /// Time from one round to the next.
+    every: Duration,
+}
+
+impl Pace {
+    /// Sleeps until the time of that round.
+    fn wait(self, round: u32) {
+        let until = self.begin + self.every * round;
+        thread::sleep(until.saturating_duration_since(Instant::now()));
+    }
 }
 
 impl Size {
@@ -63,6 +83,15 @@ impl Size {
             "COUNT is not a multiple of {in_all}"
         );
         Ok(self.count / in_all)
+    }
+
+    /// The pace of a worker whose rounds have that length.
+    fn pace(self, length: u32) -> Pace {
+        let every = |rate| Duration::from_secs((self.workers * length).into()) / rate;
+        Pace {
+            begin: Instant::now(),
+            every: self.rate.map_or(Duration::ZERO, every),
+        }
     }
 
     /// Runs the workers, each with its number, and waits until they have ended.
@@ -98,13 +127,15 @@ fn run(arguments: Arguments) -> Result<(Duration, Duration)> {
         Kind::Execs { size, program, log } => {
             let rounds = size.rounds(1)?;
             begin = Instant::now();
-            size.rage(|worker| execs::work(worker, rounds, &program, log.as_deref()))?;
+            let pace = size.pace(1);
+            size.rage(|worker| execs::work(worker, (rounds, pace), &program, log.as_deref()))?;
         }
         Kind::Connects { size } => {
             let rounds = size.rounds(connects::ROUND)?;
             connects::listen()?;
             begin = Instant::now();
-            size.rage(|_| connects::work(rounds))?;
+            let pace = size.pace(connects::ROUND);
+            size.rage(|_| connects::work(rounds, pace))?;
         }
     }
     Ok((begin.elapsed(), time_of_children()?))

@@ -3,7 +3,7 @@
 use std::{os::fd::BorrowedFd, sync::Arc, time::Duration};
 
 use config::RuleCapture;
-use events::{Lines, PendingEvents, PendingStatistics, Release};
+use events::{Around, Lines, PendingEvents, PendingStatistics, Release, Share};
 use metadata::{ContainerId, ContainerState, Domains, Lookup, Metadata, Users, boot_now};
 use outputs::{
     AlertOptions,
@@ -13,7 +13,11 @@ use sensor_ebpf::{CgroupClass, CgroupKey, Header, Kinds};
 use telemetry::{Cache, Ledger, Telemetry};
 
 use super::{
-    Cgroups, Node, cgroups::CgroupOwner, environments::Environments, evaluator::Evaluator,
+    Cgroups, Node,
+    cgroups::CgroupOwner,
+    environments::Environments,
+    evaluator::Evaluator,
+    share::{Part, Taking},
     watched::Observers,
 };
 use crate::sources::syscall::{
@@ -73,6 +77,10 @@ impl PendingRecord {
             bytes: event.bytes.into(),
         }
     }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
 }
 
 /// The hold: records that wait for their containers.
@@ -93,8 +101,8 @@ pub struct Pipeline {
     requirements: Requirements,
     /// Number of the last event.
     number: u64,
-    /// The time from which on events belong to another process, nanoseconds since boot.
-    until: u64,
+    /// Which events are this sensor's.
+    taking: Taking,
     ledger: Arc<Ledger>,
     telemetry: Arc<Telemetry>,
     marker: Arc<Marker>,
@@ -137,7 +145,7 @@ impl Pipeline {
             cgroups,
             environments: Environments::default(),
             number: 0,
-            until: u64::MAX,
+            taking: Taking::default(),
             ledger,
             telemetry,
             marker,
@@ -159,10 +167,17 @@ impl Pipeline {
         self.pending.statistics()
     }
 
-    /// The number of events in the hold, and their bytes.
+    /// The number of events that wait in the hold or for the end of a takeover, and their bytes.
     #[must_use]
     pub fn waiting(&self) -> (usize, usize) {
-        self.pending.waiting()
+        let (pending, taking) = (self.pending.waiting(), self.taking.waiting());
+        (pending.0 + taking.0, pending.1 + taking.1)
+    }
+
+    /// Whether so many events wait that others must stay in the ring buffer.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.taking.is_full()
     }
 
     /// Descriptors that become readable when metadata has arrived, or an observer. Then call
@@ -254,9 +269,25 @@ impl Pipeline {
         self.cgroups.get(key)
     }
 
-    /// Leaves events from that time on, nanoseconds since boot, to another process.
-    pub fn hand_over(&mut self, time: u64) {
-        self.until = time;
+    /// Takes another share of the events.
+    pub fn share(&mut self, share: Share, lines: &mut impl Lines) {
+        for record in self.taking.share(share) {
+            let Ok(mut event) = Event::decode(&record.bytes) else {
+                let kind = claimed_kind(&record.bytes) as usize;
+                self.ledger.lost(kind, UNDECODABLE);
+                continue;
+            };
+            event.header.number = record.number;
+            match self.taking.part(&event) {
+                Part::Own => self.process_own(&event, lines),
+                Part::Other | Part::Waits => self.pass_over(&event),
+            }
+        }
+    }
+
+    /// The events around the moment of a takeover; none follows.
+    pub fn around(&mut self) -> Around {
+        self.taking.around(boot_now())
     }
 
     /// Call this before each batch: takes over metadata that has arrived, and releases the events
@@ -340,17 +371,37 @@ impl Pipeline {
         self.number += u64::from(is_for_rules);
         self.ledger.received(event.kind as usize);
         event.header.number = self.number;
-        if event.header.time >= self.until {
-            return self.filter(event.kind);
-        }
         if self.marker.take(&event) {
             return self.filter(event.kind);
         }
-        if is_for_rules {
-            self.evaluator.lineage.observe(&event);
+        let part = if is_for_rules {
+            self.taking.part(&event)
+        } else {
+            // An event that only observers want has no line that two sensors could write.
+            Part::Own
+        };
+        match part {
+            Part::Own => self.process_own(&event, lines),
+            Part::Other => self.pass_over(&event),
+            Part::Waits => {}
         }
-        self.observers.observe(&event);
-        let (owner, new) = self.cgroups.owner(&event);
+    }
+
+    /// Leaves an event to the other sensor. The next event can be this sensor's own, so it knows
+    /// the programs of processes.
+    fn pass_over(&mut self, event: &Event<'_>) {
+        self.evaluator.lineage.observe(event);
+        self.observers.observe(event);
+        self.filter(event.kind);
+    }
+
+    fn process_own(&mut self, event: &Event<'_>, lines: &mut impl Lines) {
+        let is_for_rules = event.header.watched == 0;
+        if is_for_rules {
+            self.evaluator.lineage.observe(event);
+        }
+        self.observers.observe(event);
+        let (owner, new) = self.cgroups.owner(event);
         let reach = self.requirements.reach;
         let wanted = match owner {
             Some(CgroupOwner::Host) => reach.host,
@@ -365,7 +416,7 @@ impl Pipeline {
         // The kernel side does not know the class of a new cgroup, nor of one whose events are not
         // wanted and come all the same: its map has dropped the class.
         if let Some(owner) = owner.filter(|_| new || !(wanted || is_watched)) {
-            let class = owner.class_of(&event);
+            let class = owner.class_of(event);
             if !self.classes.contains(&class) {
                 self.classes.push(class);
             }
@@ -373,43 +424,43 @@ impl Pipeline {
         if !wanted {
             self.filter(event.kind);
             if is_watched {
-                self.observe(&event, owner);
+                self.observe(event, owner);
             }
             return;
         }
-        self.observers.prepare(&event);
+        self.observers.prepare(event);
         let of_itself = self.requirements.programs.kinds().contains(event.kind);
         let of_ancestors = self.requirements.ancestor_programs;
         let lineage = &mut self.evaluator.lineage;
-        lineage.prepare(&event, of_itself, of_ancestors);
+        lineage.prepare(event, of_itself, of_ancestors);
         let id = match owner {
             Some(CgroupOwner::Host | CgroupOwner::OtherNode) => {
-                return self.evaluate_in(&event, ContainerState::Host, lines);
+                return self.evaluate_in(event, ContainerState::Host, lines);
             }
             Some(CgroupOwner::Container(id)) => id,
             None => {
                 let unknown = ContainerState::Unknown(ContainerId::UNKNOWN);
-                return self.evaluate_in(&event, unknown, lines);
+                return self.evaluate_in(event, unknown, lines);
             }
         };
         if self.pending.is_waiting(&id) {
-            return self.hold(id, &event, lines);
+            return self.hold(id, event, lines);
         }
         let waits = self.needs_container();
         let found = self.metadata.lookup(&id, event.header.time);
         match found {
-            Lookup::Pending if waits => self.hold(id, &event, lines),
+            Lookup::Pending if waits => self.hold(id, event, lines),
             Lookup::Known(container) => {
                 if new {
                     self.telemetry.enrichment.record(Duration::ZERO);
                 }
                 let known = ContainerState::Known(container);
                 let observers = &mut self.observers;
-                let lines = self.evaluator.evaluate(&event, known, observers, lines);
-                self.count(&event, lines);
+                let lines = self.evaluator.evaluate(event, known, observers, lines);
+                self.count(event, lines);
             }
             Lookup::Pending | Lookup::Unknown => {
-                self.evaluate_in(&event, ContainerState::Unknown(id), lines);
+                self.evaluate_in(event, ContainerState::Unknown(id), lines);
             }
         }
     }

@@ -10,6 +10,7 @@ mod environments;
 mod evaluator;
 mod event_path;
 mod guard;
+mod share;
 #[cfg(test)]
 mod tests;
 mod throttling;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use config::Config;
-use events::{EventSource as _, PendingOptions};
+use events::{EventSource as _, PendingOptions, Share};
 use metadata::{Counters, Domains, Metadata, Users, UsersOptions};
 use outputs::AlertOptions;
 use sensor_ebpf::task_flag;
@@ -104,12 +104,12 @@ fn a_hundred_thousand_containers_leave_bounded_caches() {
 }
 
 #[test]
-fn events_from_the_time_of_a_hand_over_on_are_left_to_the_other_process_and_counted() {
+fn events_from_the_time_of_a_takeover_on_are_left_to_the_other_sensor_and_counted() {
     let telemetry = Arc::new(Telemetry::new(Arc::new(Identity::new(&Config::default()))));
     let mut pipeline = pipeline(&telemetry);
     let mut lines = BytesMut::new();
     // The event of number n happens at n milliseconds.
-    pipeline.hand_over(2_000_000);
+    pipeline.share(Share::Until(2_000_000), &mut lines);
     for n in 1..=3 {
         pipeline.process(&exec(n), &mut lines);
     }
@@ -117,6 +117,32 @@ fn events_from_the_time_of_a_hand_over_on_are_left_to_the_other_process_and_coun
     let execs = &totals.kinds[0];
     assert_eq!((execs.matched, execs.passed_over), (1, 2));
     assert!(totals.is_balanced());
+}
+
+#[test]
+fn a_sensor_that_takes_over_writes_the_events_that_waited_and_were_not_taken() {
+    let telemetry = Arc::new(Telemetry::new(Arc::new(Identity::new(&Config::default()))));
+    let (mut former, mut next) = (pipeline(&telemetry), pipeline(&telemetry));
+    let (mut of_former, mut of_next) = (BytesMut::new(), BytesMut::new());
+    let at = 1_000_000_000;
+    former.share(Share::Proposed(at), &mut of_former);
+    former.share(Share::Until(at), &mut of_former);
+    next.share(Share::Nothing, &mut of_next);
+    next.share(Share::From(at), &mut of_next);
+    for n in 1..=2000 {
+        former.process(&exec(n), &mut of_former);
+        next.process(&exec(n), &mut of_next);
+    }
+    assert!(of_next.is_empty());
+    assert!(next.waiting().0 > 1000);
+    next.share(Share::Rest(former.around()), &mut of_next);
+    assert_eq!(next.waiting().0, 0);
+    next.process(&exec(2001), &mut of_next);
+    let matched = |pipeline: &Pipeline| pipeline.ledger().totals().kinds[0].matched;
+    assert_eq!((matched(&former), matched(&next)), (999, 1002));
+    for pipeline in [&former, &next] {
+        assert!(pipeline.ledger().totals().is_balanced());
+    }
 }
 
 #[test]
