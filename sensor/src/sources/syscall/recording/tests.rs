@@ -342,7 +342,7 @@ fn an_exec_that_waited_while_its_program_changed_is_replayed_with_the_later_prog
     for exec in &execs {
         evaluator.with(exec, ContainerState::Host, |engine, context| {
             engine.evaluate(context, &mut lines);
-            recorder.record(context);
+            recorder.record(context, true);
         });
     }
     recorder.finish(true);
