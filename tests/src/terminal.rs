@@ -1,4 +1,4 @@
-//! A terminal of 80 columns and 24 rows, and what somebody sees on it.
+//! A terminal of 80 columns and 24 rows, or of another size later, and what somebody sees on it.
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
@@ -22,6 +22,8 @@ pub struct Terminal {
     child: Child,
     pty: Arc<Pty>,
     bytes: Arc<Mutex<Vec<u8>>>,
+    /// Changes of the width: the bytes before each, and the columns after it.
+    widths: Mutex<Vec<(usize, u16)>>,
     reader: Option<JoinHandle<()>>,
 }
 
@@ -72,6 +74,7 @@ impl Terminal {
             child,
             pty,
             bytes,
+            widths: Mutex::new(vec![(0, COLUMNS)]),
             reader: Some(reader),
         }
     }
@@ -80,6 +83,17 @@ impl Terminal {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Changes the size of the terminal.
+    ///
+    /// # Panics
+    /// If the terminal is gone.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let bytes = lock(&self.bytes);
+        lock(&self.widths).push((bytes.len(), columns));
+        let size = pty_process::Size::new(rows, columns);
+        self.pty.resize(size).expect("a terminal has a size");
     }
 
     /// Types a text; `\x03` is Ctrl-C.
@@ -107,7 +121,7 @@ impl Terminal {
     /// What has been on the screen so far.
     #[must_use]
     pub fn look(&self) -> Screen {
-        Screen::of(&lock(&self.bytes))
+        Screen::of(&lock(&self.bytes), &lock(&self.widths))
     }
 
     /// Waits for the end of the program.
@@ -144,20 +158,28 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// What has been on the screen, with the rows that have scrolled away.
-pub struct Screen(Parser);
+pub struct Screen(Parser, u16);
 
 impl Screen {
-    fn of(bytes: &[u8]) -> Self {
+    fn of(bytes: &[u8], widths: &[(usize, u16)]) -> Self {
         let size = |n| NonZeroU16::new(n).expect("more than none");
         let mut parser = Parser::new(size(SCROLLED), size(COLUMNS), 0);
-        parser.process(bytes);
-        Self(parser)
+        let ends = widths.iter().skip(1).map(|(begin, _)| *begin);
+        let ends = ends.chain([bytes.len()]);
+        for ((begin, columns), end) in widths.iter().zip(ends) {
+            parser.set_size(size(SCROLLED), size(*columns));
+            parser.process(&bytes[*begin..end]);
+        }
+        Self(
+            parser,
+            widths.last().map_or(COLUMNS, |(_, columns)| *columns),
+        )
     }
 
     /// The rows up to the last one that is not empty.
     #[must_use]
     pub fn rows(&self) -> Vec<String> {
-        let rows = self.0.screen().rows(0, COLUMNS);
+        let rows = self.0.screen().rows(0, self.1);
         let mut rows: Vec<String> = rows.map(|row| row.trim_end().to_owned()).collect();
         let last = rows.iter().rposition(|row| !row.is_empty());
         rows.truncate(last.map_or(0, |last| last + 1));
@@ -169,7 +191,7 @@ impl Screen {
     pub fn text(&self) -> String {
         let screen = self.0.screen();
         let mut text = String::new();
-        for (number, row) in (0..).zip(screen.rows(0, COLUMNS)).take(self.rows().len()) {
+        for (number, row) in (0..).zip(screen.rows(0, self.1)).take(self.rows().len()) {
             if screen.row_wrapped(number) {
                 text += &row;
             } else {
@@ -200,7 +222,7 @@ impl Screen {
         };
         let mut text = String::new();
         for row in 0..SCROLLED {
-            for column in 0..COLUMNS {
+            for column in 0..self.1 {
                 if let Some(cell) = screen.cell(row, column)
                     && !plain(cell)
                 {

@@ -4,10 +4,21 @@
     reason = "a test that cannot go on says so by a panic"
 )]
 
-use std::{fs, process::Command};
+use std::{
+    fs,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 use tempfile::TempDir;
-use tests::{programs, sensor::wait_for, terminal::Terminal};
+use tests::{
+    Scene, Setup, elf,
+    observer::{self, Shell, Watching},
+    programs,
+    sensor::wait_for,
+    terminal::Terminal,
+};
 
 /// A folder with a file of that many lines; the last line is no event.
 fn lines(events: usize) -> (TempDir, String) {
@@ -100,4 +111,120 @@ fn sigterm_leaves_the_terminal_as_it_was() {
     let (status, screen) = terminal.end();
     assert!(status.success());
     assert!(!screen.text().contains("TIME"), "{}", screen.text());
+}
+
+/// Every exec, whatever the program is.
+const EXECS: &str = "
+- rule: Execs
+  desc: Every exec.
+  condition: evt.type = execve
+  output: '%proc.cmdline'
+  priority: INFO
+";
+
+/// Whether each row is one event, between the titles and the status line: no row is empty or begins
+/// with the rest of another one.
+fn is_whole(terminal: &Terminal, height: usize) -> bool {
+    let screen = terminal.look();
+    let rows = screen.rows();
+    // A narrow terminal has no times.
+    let begins = |row: &String| row.starts_with(|c: char| c.is_ascii_alphanumeric());
+    rows.len() == height
+        && ["TIME", "POD OR HOST"]
+            .iter()
+            .any(|title| rows[0].starts_with(title))
+        && rows[1..height - 1].iter().all(begins)
+        && rows[height - 1].contains(" events")
+        && screen.broken().is_empty()
+}
+
+#[test]
+fn under_a_storm_of_execs_every_row_is_whole_at_each_size() {
+    const EXECS_OF_THE_STORM: usize = 15_000;
+    let scene = Scene::new();
+    let program = scene.path("wide 日本語 \u{1b}[2J\u{7}\u{202e}end");
+    programs::write(&program, &elf::native());
+    let program = program.to_str().unwrap().to_owned();
+    let mut shell = Shell::start();
+    let sensor = Setup::watching(shell.pid()).rules(EXECS).start();
+    let terminal = Terminal::start(observer::watch(&sensor, &[]));
+    let begun = Instant::now();
+    let storm = thread::spawn(move || {
+        shell.run("out", "storm", EXECS_OF_THE_STORM, &program);
+        begun.elapsed()
+    });
+    let mut looks = 0;
+    while !storm.is_finished() {
+        for (columns, height) in [(80, 24), (41, 9), (132, 50), (80, 24)] {
+            terminal.resize(columns, height);
+            let height = usize::from(height);
+            let drawn = wait_for(|| is_whole(&terminal, height));
+            assert!(drawn, "{columns}:\n{}", terminal.look().text());
+            for _ in 0..10 {
+                thread::sleep(Duration::from_millis(30));
+                assert!(is_whole(&terminal, height), "{}", terminal.look().text());
+                looks += 1;
+            }
+        }
+    }
+    assert!(looks >= 40, "{looks}");
+    let took = storm.join().unwrap();
+    println!("{EXECS_OF_THE_STORM} execs in {took:?}");
+    // Each event is on the screen, or counted as not read in time.
+    let all = || {
+        let text = terminal.look().text();
+        let words: Vec<_> = text.split(' ').collect();
+        let before = |what: &str| {
+            let at = words.windows(2).position(|pair| pair[1] == what)?;
+            words[at].parse::<usize>().ok()
+        };
+        let unread = text.contains("not read in time");
+        let unread = unread.then(|| before("not")).flatten();
+        before("events").is_some_and(|shown| shown + unread.unwrap_or(0) >= EXECS_OF_THE_STORM)
+    };
+    assert!(wait_for(all), "{}", terminal.look().text());
+    terminal.type_in("q");
+    assert!(terminal.end().0.success());
+    sensor.stop().counters().assert_complete();
+}
+
+/// How long an observer takes from its start to its first event.
+fn until_the_first_event(command: Command) -> Duration {
+    let begun = Instant::now();
+    let watching = Watching::start(command);
+    loop {
+        let status = programs::alone(|| Command::new("/bin/true").status());
+        assert!(status.unwrap().success());
+        if watching.next(Duration::from_millis(10)).is_some() {
+            return begun.elapsed();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "no event");
+    }
+}
+
+/// How many processes share a CPU: everything takes so many times as long.
+fn shared_by() -> f64 {
+    let load = fs::read_to_string("/proc/loadavg").unwrap();
+    let load: f64 = load.split(' ').next().unwrap().parse().unwrap();
+    let cpus = thread::available_parallelism().unwrap().get();
+    (2.0 * load / cpus as f64).max(1.0)
+}
+
+#[test]
+fn the_first_event_comes_within_two_seconds_of_the_start() {
+    let folder = TempDir::new().unwrap();
+    let mut alone = watch(&[]);
+    alone.args([
+        "-o",
+        &format!("sensor.state_dir={}", folder.path().display()),
+    ]);
+    let alone = until_the_first_event(alone);
+    // The rules want no event of the host.
+    let rules = EXECS.replace("execve", "execve and container.id != host");
+    let sensor = Setup::of_the_machine().rules(&rules).start();
+    let attached = until_the_first_event(observer::watch(&sensor, &[]));
+    println!("the first event: alone after {alone:?}, attached after {attached:?}");
+    let most = Duration::from_secs(2).mul_f64(shared_by());
+    assert!(alone <= most && attached <= most, "{alone:?} {attached:?}");
+    sensor.stop().counters().assert_complete();
 }

@@ -4,10 +4,15 @@ use std::fs;
 
 use ratatui::{Terminal, backend::TestBackend};
 
-use super::{Row, Show, View, draw::draw, text::width};
+use metadata::ContainerId;
+
+use super::{Fed, Row, Show, View, draw::draw, text::width};
+use crate::sources::syscall::recording::{KindCounts, ThrottledFrame};
 
 /// Lines of a small shop.
 const LINES: &str = include_str!("lines.json");
+/// The short id of the container in the pod `cart-0`.
+const CART: &str = "0123456789ab";
 
 fn screen(view: &mut View, columns: u16, rows: u16) -> Vec<String> {
     let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
@@ -29,10 +34,40 @@ fn screen(view: &mut View, columns: u16, rows: u16) -> Vec<String> {
 }
 
 fn view(show: Show) -> View {
-    let mut view = View::new(show, "all of events.json".into(), true);
+    let mut view = View::new(show, "all of the running sensor".into(), true);
+    let cart = format!("{CART}{}", "0".repeat(52));
+    let cart = ContainerId::new(cart.as_bytes());
+    let mut lose = |causes: &[(&str, u64)], events| {
+        let causes = causes.iter();
+        view.take(Fed::Counts(vec![KindCounts {
+            causes: causes
+                .map(|(name, lost)| ((*name).to_owned(), *lost))
+                .collect(),
+            ..KindCounts::default()
+        }]));
+        view.take(Fed::Throttled(vec![ThrottledFrame {
+            container: cart,
+            events,
+        }]));
+    };
+    // What was lost before the view began does not count.
+    lose(&[("throttled", 500)], 500);
+    lose(&[("throttled", 620), ("ring_full", 3)], 620);
     for line in LINES.lines() {
-        view.add(Row::of(&serde_json::from_str(line).unwrap()));
+        let mut line: serde_json::Map<_, _> = serde_json::from_str(line).unwrap();
+        let fields = line["output_fields"].as_object_mut().unwrap();
+        if fields
+            .get("k8s.pod.name")
+            .is_some_and(|pod| pod == "cart-0")
+        {
+            fields.insert("container.id".to_owned(), CART.into());
+        }
+        view.add(Row::of(&line));
     }
+    view.take(Fed::Throttled(vec![ThrottledFrame {
+        container: cart,
+        events: 620,
+    }]));
     view.second();
     view
 }

@@ -372,6 +372,10 @@ impl Recorder {
     /// Passes on what has come, if it is time. The capture thread calls this after each batch.
     pub fn flush(&mut self, throttled: &[ThrottledFrame]) {
         if self.since.elapsed() >= self.pace.age() {
+            // The reader hears of a gap also if no event follows.
+            if self.must_forget {
+                self.forget();
+            }
             if self.counted.is_none_or(|at| at.elapsed() >= COUNTS) {
                 self.counted = Some(Instant::now());
                 self.counts();
