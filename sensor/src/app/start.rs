@@ -96,7 +96,6 @@ pub(super) fn start(
     };
     metrics::connect(&telemetry, sources);
     let broken = metrics::broken_rules(&telemetry);
-    let rule_recordings = RuleRecordings::new(&config.capture, &identity, &ledger);
     let (domains, resolver) = start_resolver(config, &rules, &counters)?;
     let parts = PipelineParts {
         rules,
@@ -112,7 +111,7 @@ pub(super) fn start(
         telemetry: Arc::clone(&telemetry),
         marker,
         wider: wider.clone(),
-        taps: Taps::new(incoming, Some(rule_recordings)),
+        taps: recorders(config, incoming, &identity, &ledger),
     };
     start_server(config, &runtime, &telemetry)?;
     let source = SystemCalls::new(capture, ring, kernel, throttled, parts);
@@ -146,6 +145,17 @@ pub(super) fn start(
         _signals: signals,
         _runtime: runtime,
     })
+}
+
+/// The recorders that come, and those that rules start.
+fn recorders(
+    config: &Config,
+    incoming: mpsc::Receiver<Recorder>,
+    identity: &Arc<Identity>,
+    ledger: &Arc<Ledger>,
+) -> Taps {
+    let rule_recordings = RuleRecordings::new(&config.capture, identity, ledger);
+    Taps::new(incoming, Some(rule_recordings))
 }
 
 /// Opens the door for observers, if the sensor has a state folder.
