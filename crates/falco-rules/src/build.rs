@@ -169,7 +169,7 @@ impl<S: Source> Builder<'_, '_, S> {
                 output,
                 extra,
                 capture: rule.capture,
-                capture_duration: rule.capture_duration,
+                capture_duration: Some(rule.capture_duration).filter(|span| !span.is_zero()),
             },
             info: RuleInfo {
                 enabled,

@@ -67,20 +67,20 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Contents> {
     let packed = beginning(&mut file).with_context(context)?;
     let (is_gzip, is_zstd) = (packed.starts_with(GZIP), packed.starts_with(ZSTD));
     let packed = io::Cursor::new(packed).chain(file);
-    let mut content: Box<dyn Read + Send> = if is_gzip {
+    let mut unpacked: Box<dyn Read + Send> = if is_gzip {
         Box::new(MultiGzDecoder::new(packed))
     } else if is_zstd {
         Box::new(Zstd::new(packed))
     } else {
         Box::new(packed)
     };
-    let first = beginning(&mut content).with_context(context)?;
+    let first = beginning(&mut unpacked).with_context(context)?;
     let is_recording = first.starts_with(&MAGIC[..14]);
-    let content = BufReader::new(io::Cursor::new(first).chain(content));
+    let unpacked = BufReader::new(io::Cursor::new(first).chain(unpacked));
     Ok(if is_recording {
-        Contents::Recording(Box::new(content))
+        Contents::Recording(Box::new(unpacked))
     } else {
-        Contents::Lines(Box::new(content))
+        Contents::Lines(Box::new(unpacked))
     })
 }
 

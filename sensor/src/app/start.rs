@@ -10,7 +10,7 @@ use config::Config;
 use events::{EventSource as _, Feed, ReleaseCounts, Share};
 use metadata::{Counters, Domains, Metadata, MetadataTasks, Notice, Resolver, Users};
 use outputs::{Gate, Outputs};
-use telemetry::{Condition, Identity, Loaded, Telemetry};
+use telemetry::{Condition, Identity, Ledger, Loaded, Telemetry};
 use tokio::runtime::Runtime;
 use tracing::{info, warn};
 
@@ -31,7 +31,7 @@ use crate::{
         capture::{self, Capture, OwnPlace},
         lineage::Lineage,
         pipeline::{Cgroups, Node, Pending, PipelineParts},
-        recording::{RuleRecordings, Taps},
+        recording::{self, RuleRecordings, Taps},
         rules::RuleSet,
         say_attached,
         self_test::{Marker, SelfTest},
@@ -65,9 +65,7 @@ pub(super) fn start(
     let (mut outputs, report) = start_outputs(config, behind, &identity, &telemetry)?;
     let control = outputs.control();
     let ledger = Arc::new(SystemCalls::ledger());
-    let rule_recordings = RuleRecordings::new(&config.capture, &identity, &ledger);
-    let (door, taps) =
-        Taps::new(Some(rule_recordings)).context("cannot make a descriptor for observers")?;
+    let (door, taps) = recorders(config, &identity, &ledger)?;
     let wider = record.as_ref().map(|record| record.requirements(&rules));
     let begin = |record: RecordTo<'_>| record.start(&identity, &ledger, &door);
     let recording = record.map(begin).transpose()?;
@@ -164,6 +162,16 @@ pub(super) fn start(
         _signals: signals,
         _runtime: runtime,
     })
+}
+
+/// The recorders that rules start, and those that come through the door.
+fn recorders(
+    config: &Config,
+    identity: &Arc<Identity>,
+    ledger: &Arc<Ledger>,
+) -> anyhow::Result<(recording::Door, Taps)> {
+    let rule_recordings = RuleRecordings::new(&config.capture, identity, ledger);
+    Taps::new(Some(rule_recordings)).context("cannot make a descriptor for observers")
 }
 
 /// The owners of cgroups on the sensor's own node; the kernel side leaves out what lies outside.

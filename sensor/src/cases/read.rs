@@ -103,9 +103,7 @@ impl<'s, S: Writable> Reader<'s, S> {
                 object.insert(key, json(value));
             }
         }
-        if let Some(recording) = self.recording(node)? {
-            written.recorded = Some(recording);
-        }
+        self.recording(node, &mut written)?;
         if written.fields.is_empty() && written.recorded.is_none() {
             self.error(
                 node,
@@ -176,8 +174,8 @@ impl<'s, S: Writable> Reader<'s, S> {
         None
     }
 
-    /// The recorded event of a case, if it names one; none after a mistake.
-    fn recording(&mut self, node: &Node) -> Option<Option<(PathBuf, Choice)>> {
+    /// Takes the recorded event that a case names, if it does; none after a mistake.
+    fn recording(&mut self, node: &Node, event: &mut Event) -> Option<()> {
         let choices = ["number", "where"].map(|key| node.get(key));
         let Some(recording) = node.get("recording") else {
             if let Some(choice) = choices.into_iter().flatten().next() {
@@ -187,7 +185,7 @@ impl<'s, S: Writable> Reader<'s, S> {
                 );
                 return None;
             }
-            return Some(None);
+            return Some(());
         };
         let Some(name) = recording.as_str().filter(|name| !name.is_empty()) else {
             self.error(
@@ -197,20 +195,20 @@ impl<'s, S: Writable> Reader<'s, S> {
             return None;
         };
         let choice = match choices {
-            [Some(number), None] => match number.as_u64() {
-                Some(number) => Choice::Number(number),
-                None => {
+            [Some(number), None] => {
+                let Some(number) = number.as_u64() else {
                     self.error(number, "'number' is the number of an event (evt.num)");
                     return None;
-                }
-            },
-            [None, Some(condition)] => match condition.as_str() {
-                Some(text) => Choice::Where(text.into()),
-                None => {
+                };
+                Choice::Number(number)
+            }
+            [None, Some(condition)] => {
+                let Some(text) = condition.as_str() else {
                     self.error(condition, "'where' is a condition");
                     return None;
-                }
-            },
+                };
+                Choice::Where(text.into())
+            }
             _ => {
                 self.error(
                     recording,
@@ -219,7 +217,8 @@ impl<'s, S: Writable> Reader<'s, S> {
                 return None;
             }
         };
-        Some(Some((self.folder.join(name), choice)))
+        event.recorded = Some((self.folder.join(name), choice));
+        Some(())
     }
 
     /// The fields of a line of JSON, as a sensor writes it.

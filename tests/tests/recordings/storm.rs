@@ -17,7 +17,7 @@ use tests::{
     container,
     late_docker::LateDocker,
     programs,
-    recorder::Recorder,
+    recorder::{Recorded, Recorder},
     sensor::wait_for,
 };
 
@@ -147,12 +147,9 @@ fn field<'l>(line: &'l Value, name: &str) -> &'l str {
     line["output_fields"][name].as_str().unwrap_or_default()
 }
 
-#[test]
-fn lines_are_the_same_over_held_events_a_reload_and_changed_metadata() {
-    let world = World::new();
-    let options = world.options();
-    let options: Vec<_> = options.iter().map(String::as_str).collect();
-    let recorder = Recorder::start(&rules("Before"), &options);
+/// Makes the events of each container, and changes the world meanwhile. Returns the ids of the containers
+/// with their numbers of events.
+fn make_events(world: &World, recorder: &Recorder) -> Vec<(String, u32)> {
     // Nine of ten events are connects, in rounds of five for each worker.
     let in_one = events() / CONTAINERS;
     let execs = in_one / 10 / WORKERS * WORKERS;
@@ -198,7 +195,11 @@ fn lines_are_the_same_over_held_events_a_reload_and_changed_metadata() {
         recorder.has_line(&["as-user", "bob"])
     });
     assert!(is_renamed, "{}", recorder.log());
-    let recorded = recorder.stop();
+    containers
+}
+
+/// Checks that replays with the rules before and after the reload write the lines of the live run.
+fn assert_replayed(recorded: &Recorded) {
     let live = &recorded.lines;
 
     let is_after = |line: &String| line.contains("\"rule\":\"After\"");
@@ -219,14 +220,17 @@ fn lines_are_the_same_over_held_events_a_reload_and_changed_metadata() {
     };
     assert_eq!(differ(before, &of_before[..reload]), None);
     assert_eq!(differ(after, &of_after[reload..]), None);
+}
 
-    // What the test made has happened.
-    let lines = live
+/// Checks that what the test made has happened.
+fn assert_made(recorded: &Recorded, containers: &[(String, u32)]) {
+    let lines = recorded
+        .lines
         .iter()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());
     let lines: Vec<_> = lines.collect();
     let mut in_all = 0;
-    for (number, (id, expected)) in (0..).zip(&containers) {
+    for (number, (id, expected)) in (0..).zip(containers) {
         let own = lines
             .iter()
             .filter(|line| field(line, "container.id") == &id[..12]);
@@ -248,5 +252,17 @@ fn lines_are_the_same_over_held_events_a_reload_and_changed_metadata() {
     }
     let users = |name: &str| lines.iter().any(|line| field(line, "user.name") == name);
     assert!(users("ann") && users("bob"));
-    println!("{} lines, {in_all} of them of the storms", live.len());
+    println!("{} lines, {in_all} of them of the storms", lines.len());
+}
+
+#[test]
+fn lines_are_the_same_over_held_events_a_reload_and_changed_metadata() {
+    let world = World::new();
+    let options = world.options();
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
+    let recorder = Recorder::start(&rules("Before"), &options);
+    let containers = make_events(&world, &recorder);
+    let recorded = recorder.stop();
+    assert_replayed(&recorded);
+    assert_made(&recorded, &containers);
 }

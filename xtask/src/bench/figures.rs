@@ -1,6 +1,6 @@
 //! Figures of a process and of a series of measurements.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use harness::figures::{anonymous_memory, cpu_time};
 
 /// The median of a series (for an even number of values the mean of the two in the middle).
@@ -29,6 +29,26 @@ pub(super) fn spread(series: &[f64]) -> f64 {
 pub(super) fn cpu_seconds(pid: u32) -> Result<f64> {
     let time = cpu_time(pid).with_context(|| format!("CPU time of process {pid}"))?;
     Ok(time.as_secs_f64())
+}
+
+/// User and system time of the children that have ended, in seconds.
+pub(super) fn cpu_seconds_of_children() -> Result<f64> {
+    // SAFETY: zeros are a valid rusage, and the kernel fills it.
+    let (result, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        (
+            libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage),
+            usage,
+        )
+    };
+    ensure!(
+        result == 0,
+        "getrusage: {}",
+        std::io::Error::last_os_error()
+    );
+    #[expect(clippy::cast_precision_loss, reason = "times are far below 2^53 µs")]
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    Ok(seconds(usage.ru_utime) + seconds(usage.ru_stime))
 }
 
 /// Anonymous resident memory of a process, in MiB.

@@ -1,14 +1,18 @@
-//! `cargo xtask bench replay`: events a second that one thread replays. The command records storms in a
-//! cgroup that is named as a container's is, and replays each recording under two rules.
+//! `cargo xtask bench replay`: events that one thread replays in a second of CPU time. The command records
+//! storms in a cgroup that is named as a container's is, and replays each recording under two rules.
 
-use std::{fs, path::Path, process::Stdio};
+use std::{
+    fs,
+    path::Path,
+    process::{Child, ExitStatus, Stdio},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use harness::{Scene, elf, programs, sensor::wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
-    figures::{median, spread},
+    figures::{cpu_seconds_of_children, median, spread},
     storm,
 };
 use crate::shell::{command, say};
@@ -74,7 +78,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     }
     println!(
         "\n{} replays each, medians (± half the distance between quartiles)\n\n{:<28}{:>10}{:>10}{:>14}{:>9}{:>12}{:>12}",
-        arguments.rounds, "", "events", "lines", "events/s", "±", "event", "recorded"
+        arguments.rounds, "", "events", "lines", "events/CPU s", "±", "event", "recorded"
     );
     let rules = scene.path("rules.yaml");
     for (recording, variants) in [(&execs, EXECS), (&connects, CONNECTS)] {
@@ -88,6 +92,26 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
+/// A sensor that records; it ends with this value.
+struct Recorder(Child);
+
+impl Recorder {
+    /// Ends the recording.
+    fn stop(mut self) -> Result<ExitStatus> {
+        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.context("the sensor has a pid")?, Signal::TERM)?;
+        Ok(self.0.wait()?)
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // A sensor that has ended is no more to be killed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Records everything while a function runs.
 fn record(recording: &Path, log: &Path, during: impl FnOnce() -> Result<()>) -> Result<()> {
     let mut record = command(programs::sensor(), &["record"]);
@@ -96,17 +120,12 @@ fn record(recording: &Path, log: &Path, during: impl FnOnce() -> Result<()>) -> 
         record.args(["-o", option]);
     }
     record.stderr(fs::File::create(log)?);
-    let mut sensor = programs::spawn(&mut record);
+    let recorder = Recorder(programs::spawn(&mut record));
     let said = || fs::read_to_string(log).unwrap_or_default();
-    let done = if wait_for(|| said().contains(": ready")) {
-        during()
-    } else {
-        Err(anyhow::anyhow!("the sensor is not ready: {}", said()))
-    };
-    let pid = i32::try_from(sensor.id()).ok().and_then(Pid::from_raw);
-    kill_process(pid.context("the sensor has a pid")?, Signal::TERM)?;
-    let status = sensor.wait()?;
-    done?;
+    let is_ready = wait_for(|| said().contains(": ready"));
+    ensure!(is_ready, "the sensor is not ready: {}", said());
+    during()?;
+    let status = recorder.stop()?;
     ensure!(status.success(), "{}", said());
     ensure!(!said().contains("not in it"), "{}", said());
     Ok(())
@@ -116,6 +135,7 @@ fn record(recording: &Path, log: &Path, during: impl FnOnce() -> Result<()>) -> 
 struct Replay {
     events: f64,
     lines: f64,
+    /// CPU time, the start of the process included.
     seconds: f64,
 }
 
@@ -124,17 +144,17 @@ fn replay(recording: &Path, rules: &Path) -> Result<Replay> {
     replay.arg(recording).arg("-r").arg(rules);
     replay.args(["-o", "json_output=true"]);
     replay.stdout(Stdio::null());
+    let before = cpu_seconds_of_children()?;
     let output = replay.output()?;
+    let seconds = cpu_seconds_of_children()? - before;
     let log = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{log}");
     let figure = |after: &str| -> Option<f64> {
         let (before, _) = log.split_once(after)?;
         before.rsplit(' ').next()?.parse().ok()
     };
-    let all = figure(" events,")
-        .zip(figure(" lines,"))
-        .zip(figure(" s\n"));
-    let ((events, lines), seconds) = all.with_context(|| format!("no figures: {log}"))?;
+    let both = figure(" events,").zip(figure(" lines,"));
+    let (events, lines) = both.with_context(|| format!("no figures: {log}"))?;
     Ok(Replay {
         events,
         lines,

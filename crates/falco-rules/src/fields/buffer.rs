@@ -44,6 +44,18 @@ impl Buffer for BytesMut {
     }
 }
 
+impl Buffer for bumpalo::collections::Vec<'_, u8> {
+    #[inline]
+    fn append(&mut self, bytes: &[u8]) {
+        self.extend_from_slice_copy(bytes);
+    }
+
+    #[inline]
+    fn truncate(&mut self, len: usize) {
+        Self::truncate(self, len);
+    }
+}
+
 /// A buffer as a target of `write!`.
 pub(super) struct Formatted<'a, B>(pub(super) &'a mut B);
 

@@ -1,6 +1,9 @@
 //! Values as text.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use super::{Buffer, Value, buffer::Formatted, clock::write_time};
 
@@ -19,7 +22,8 @@ impl Value<'_> {
             }
             Self::Uint(number) => write_digits(out, number),
             Self::Str(text) => out.append(text.as_bytes()),
-            Self::Ip(ip) => {
+            Self::Ip(IpAddr::V4(ip)) => write_ipv4(out, ip),
+            Self::Ip(IpAddr::V6(ip)) => {
                 // A write to a buffer cannot fail.
                 let _ = write!(Formatted(out), "{ip}");
             }
@@ -34,6 +38,29 @@ impl Value<'_> {
             }
         }
     }
+}
+
+/// Several times as fast as the library's formatting, and most addresses are of this kind.
+fn write_ipv4(out: &mut impl Buffer, ip: Ipv4Addr) {
+    let mut text = [b'.'; "255.255.255.255".len()];
+    let mut at = 0;
+    let mut add = |byte| {
+        text[at] = byte;
+        at += 1;
+    };
+    for (index, octet) in ip.octets().into_iter().enumerate() {
+        if index > 0 {
+            add(b'.');
+        }
+        if octet >= 100 {
+            add(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            add(b'0' + octet / 10 % 10);
+        }
+        add(b'0' + octet % 10);
+    }
+    out.append(&text[..at]);
 }
 
 pub(super) fn write_digits(out: &mut impl Buffer, mut number: u64) {
@@ -73,5 +100,15 @@ mod tests {
         check(Value::Ip([127, 0, 0, 1].into()), "127.0.0.1");
         check(Value::List(&[Value::Str("a"), Value::Str("b")]), "a b");
         check(Value::List(&[]), "");
+    }
+
+    #[test]
+    fn an_ipv4_address_prints_as_the_library_prints_it() {
+        for octet in 0..=255 {
+            for octets in [[octet, 0, 99, 100], [7, octet, 255, 10], [1, 9, 200, octet]] {
+                let ip = IpAddr::from(octets);
+                check(Value::Ip(ip), &ip.to_string());
+            }
+        }
     }
 }

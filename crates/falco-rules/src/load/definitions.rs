@@ -42,6 +42,7 @@ pub(crate) struct MacroDefinition {
 }
 
 /// A rule.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of a rule")]
 #[derive(Clone, Debug)]
 pub(crate) struct RuleDefinition {
     /// Description of the rule.
@@ -64,8 +65,8 @@ pub(crate) struct RuleDefinition {
     pub warn_evttypes: bool,
     /// Whether a match starts a recording (`capture`).
     pub capture: bool,
-    /// How long such a recording lasts at least; none: as long as the configuration says.
-    pub capture_duration: Option<Duration>,
+    /// How long such a recording lasts at least; 0: as long as the configuration says.
+    pub capture_duration: Duration,
     /// Whether to skip the rule, instead of failing, if it uses an unknown field.
     pub skip_if_unknown_filter: bool,
 }

@@ -111,7 +111,7 @@ fn define(reader: &mut Reader<'_>) -> Option<RuleDefinition> {
         enabled: reader.boolean("enabled").unwrap_or(true),
         warn_evttypes: reader.boolean("warn_evttypes").unwrap_or(true),
         capture: reader.boolean("capture").unwrap_or(false),
-        capture_duration: capture_duration(reader).flatten(),
+        capture_duration: capture_duration(reader).unwrap_or_default(),
         skip_if_unknown_filter: reader.boolean("skip-if-unknown-filter").unwrap_or(false),
         description: text(description?),
         condition: Located::new(reader.source, condition?),
@@ -160,7 +160,7 @@ fn priority(reader: &mut Reader<'_>) -> Option<Priority> {
 }
 
 /// How long a recording lasts that the rule starts; 0 stands for the configuration's duration.
-fn capture_duration(reader: &mut Reader<'_>) -> Option<Option<Duration>> {
+fn capture_duration(reader: &mut Reader<'_>) -> Option<Duration> {
     let node = reader.get("capture_duration")?;
     let number = node.as_u64().and_then(|number| u32::try_from(number).ok());
     let Some(milliseconds) = number else {
@@ -170,8 +170,7 @@ fn capture_duration(reader: &mut Reader<'_>) -> Option<Option<Duration>> {
         );
         return reader.error(Code::YamlValidate, node.position, message);
     };
-    let duration = Duration::from_millis(milliseconds.into());
-    Some((!duration.is_zero()).then_some(duration))
+    Some(Duration::from_millis(milliseconds.into()))
 }
 
 /// Appends to keys of an existing rule, or replaces them.

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bumpalo::{collections::Vec, format};
+use falco_rules::Buffer as _;
 use metadata::Names;
 
 use super::{Context, Value};
@@ -13,6 +14,8 @@ pub(super) const AF_INET: u16 = 2;
 pub(super) const AF_INET6: u16 = 10;
 const AF_NETLINK: u16 = 16;
 const AF_PACKET: u16 = 17;
+/// Room for two endpoints of IPv4.
+const ENDPOINTS_LEN: usize = "255.255.255.255:65535->255.255.255.255:65535".len();
 
 /// Whether the descriptor is open.
 pub(super) fn is_open(connect: Connect) -> bool {
@@ -134,15 +137,23 @@ pub(super) fn name<'a>(c: &Context<'a>) -> &'a str {
     let (Some(remote), Some(remote_port)) = (remote(fixed), remote_port(fixed)) else {
         return "";
     };
-    let text = match (local(fixed), protocol(fixed)) {
-        (Some(local), "raw" | "icmp") => format!(in c.arena, "{}->{}", local, remote),
-        (Some(local), _) => {
-            format!(in c.arena, "{}:{}->{}:{}", local, fixed.local_port, remote, remote_port)
-        }
-        (None, "raw" | "icmp") => format!(in c.arena, "->{}", remote),
-        (None, _) => format!(in c.arena, "->{}:{}", remote, remote_port),
-    };
-    text.into_bump_str()
+    let has_ports = !matches!(protocol(fixed), "raw" | "icmp");
+    let mut text = Vec::with_capacity_in(ENDPOINTS_LEN, c.arena);
+    if let Some(local) = local(fixed) {
+        write_endpoint(&mut text, local, fixed.local_port, has_ports);
+    }
+    text.extend_from_slice_copy(b"->");
+    write_endpoint(&mut text, remote, remote_port, has_ports);
+    // Digits and punctuation.
+    std::str::from_utf8(text.into_bump_slice()).unwrap_or_default()
+}
+
+fn write_endpoint(text: &mut Vec<'_, u8>, address: IpAddr, port: u16, has_port: bool) {
+    Value::Ip(address).write_text(text);
+    if has_port {
+        text.append_byte(b':');
+        Value::Uint(port.into()).write_text(text);
+    }
 }
 
 /// Path of a unix socket, or `@` and its abstract name.

@@ -106,11 +106,11 @@ impl RuleRecordings {
         let ledger = Arc::clone(&self.ledger);
         let recorder = Recorder::new(chunks, Pace::Blocks, None, &self.identity, ledger);
         let written = Arc::<AtomicU64>::default();
-        let (bytes, recorded) = (Arc::clone(&written), recorder.recorded());
+        let (bytes, counts) = (Arc::clone(&written), recorder.recorded());
         // A disk may be slow to make a file, and the capture thread does not wait.
         let thread = thread::Builder::new()
             .name("rule-recording".into())
-            .spawn(move || write(&path, &received, &bytes, &recorded));
+            .spawn(move || write(&path, &received, &bytes, &counts));
         match thread {
             Ok(thread) => {
                 self.threads.retain(|thread| !thread.is_finished());

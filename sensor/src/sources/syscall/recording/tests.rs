@@ -335,9 +335,9 @@ fn an_exec_that_waited_while_its_program_changed_is_replayed_with_the_later_prog
     let (sender, chunks) = sync_channel(1);
     let ledger = Arc::new(SystemCalls::ledger());
     let mut recorder = Recorder::new(sender, Pace::Blocks, None, identity, ledger);
-    execs
-        .iter()
-        .for_each(|exec| evaluator.lineage.observe(exec));
+    for exec in &execs {
+        evaluator.lineage.observe(exec);
+    }
     let mut lines = BytesMut::new();
     for exec in &execs {
         evaluator.with(exec, ContainerState::Host, |engine, context| {
