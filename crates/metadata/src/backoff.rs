@@ -27,16 +27,20 @@ impl Backoff {
     pub(super) fn pause(&mut self) -> Duration {
         let pause = self.next;
         self.next = (pause * 2).min(self.max);
-        // The keys of a fresh hasher are random, which is enough for jitter.
-        let random = RandomState::new().hash_one(0u8) % 1024;
-        let jitter = pause / 2 * u32::try_from(random).unwrap_or(0) / 1024;
-        pause.saturating_sub(jitter)
+        pause.saturating_sub(part_of(pause / 2))
     }
 
     /// Begins again with the first pause, after an attempt that succeeded.
     pub(super) fn reset(&mut self) {
         self.next = self.min;
     }
+}
+
+/// A random part of a time, from nothing to all of it.
+pub(super) fn part_of(time: Duration) -> Duration {
+    // The keys of a fresh hasher are random, which is enough for jitter.
+    let random = RandomState::new().hash_one(0u8) % (1 << 16);
+    time * u32::try_from(random).unwrap_or(0) / (1 << 16)
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ counters! {
     kube_forbidden_total,
     /// Requests refused because of too many of them (429).
     kube_throttled_total,
-    /// Watches given up because nothing came for too long.
+    /// Requests without an answer in time, and watches given up because nothing came for too long.
     kube_idle_total,
     /// Requests to the API server that failed in another way.
     kube_failures_total,

@@ -117,13 +117,15 @@ pub struct KubeOptions {
     /// Annotations that the caches keep. Default: none.
     pub annotations: Vec<String>,
     /// Time without any message, bookmarks (one a minute) included, after which the sensor gives a
-    /// WATCH up. Default: 150 s.
+    /// WATCH up; up to as much again is added by chance. Default: 150 s.
     pub idle_timeout: Duration,
     /// Time limit for a LIST. Default: 60 s.
     pub list_timeout: Duration,
-    /// First pause after a failure; it doubles up to [`Self::backoff_max`]. Default: 500 ms.
+    /// First pause after a failure that concerns this node alone; it doubles up to
+    /// [`Self::backoff_max`]. Default: 500 ms.
     pub backoff_min: Duration,
-    /// Longest pause after a failure. Default: 60 s.
+    /// Longest pause after a failure, and the time over which the nodes of a cluster come back to a
+    /// server that they had lost. Default: 120 s.
     pub backoff_max: Duration,
     /// Most bytes of a LIST. Default: 64 MiB.
     pub list_bytes: usize,
@@ -141,7 +143,7 @@ impl Default for KubeOptions {
             idle_timeout: Duration::from_secs(150),
             list_timeout: Duration::from_mins(1),
             backoff_min: Duration::from_millis(500),
-            backoff_max: Duration::from_mins(1),
+            backoff_max: Duration::from_mins(2),
             list_bytes: 64 << 20,
             object_bytes: 4 << 20,
         }

@@ -5,18 +5,19 @@ use std::{error::Error, future::Future, time::Duration};
 use http_body_util::BodyExt;
 use hyper::{Request, Response, StatusCode, header::RETRY_AFTER};
 use kube::{Client, client::Body};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{
     frames::Lines,
     object::{PodList, PodObject, StatusObject, WatchEvent},
 };
-use crate::KubeOptions;
+use crate::{KubeOptions, backoff};
 
 /// Longest wait for the head of the answer to a WATCH.
 const HEAD: Duration = Duration::from_secs(30);
-/// How long the server may keep a WATCH open (`timeoutSeconds`).
-const WATCH_SECONDS: u32 = 290;
+/// How long the server shall keep a WATCH open (`timeoutSeconds`), at least. Up to as much again is
+/// added by chance: nodes whose watches began together do not ask together for the next ones.
+const WATCH: Duration = Duration::from_secs(290);
 /// Most bytes of an error's text.
 const ERROR_MAX: usize = 1 << 16;
 
@@ -46,7 +47,10 @@ pub(super) enum Failure {
     /// 429.
     #[error("too many requests (429)")]
     Throttled(Option<Duration>),
-    /// The server sent nothing in time.
+    /// The server did not answer a request in time.
+    #[error("no answer for {0:?}")]
+    Late(Duration),
+    /// A WATCH is open, and nothing came for so long.
     #[error("nothing came for {0:?}")]
     Idle(Duration),
     /// A WATCH ended in the middle of an object.
@@ -106,6 +110,8 @@ pub(super) enum Change {
 pub(super) struct Watch {
     lines: Lines,
     idle: Duration,
+    /// When the server should end the watch.
+    end: Instant,
 }
 
 impl Api {
@@ -139,14 +145,19 @@ impl Api {
 
     /// Begins a WATCH for the changes after a version.
     pub(super) async fn watch(&self, after: &str) -> Result<Watch, Failure> {
+        let time = WATCH + backoff::part_of(WATCH);
         let uri = format!(
-            "{}&watch=true&allowWatchBookmarks=true&resourceVersion={after}&timeoutSeconds={WATCH_SECONDS}",
-            self.selector
+            "{}&watch=true&allowWatchBookmarks=true&resourceVersion={after}&timeoutSeconds={}",
+            self.selector,
+            time.as_secs()
         );
+        let end = Instant::now() + Duration::from_secs(time.as_secs());
         let response = within(HEAD.min(self.options.idle_timeout), self.get(uri)).await?;
         Ok(Watch {
             lines: Lines::new(response.into_body(), self.options.object_bytes),
-            idle: self.options.idle_timeout,
+            // By chance, too: where no pod changes, the server may send nothing to anybody.
+            idle: self.options.idle_timeout + backoff::part_of(self.options.idle_timeout),
+            end,
         })
     }
 
@@ -182,7 +193,8 @@ impl Api {
 impl Watch {
     /// The next change; none if the server ended the WATCH.
     pub(super) async fn next(&mut self) -> Result<Option<Change>, Failure> {
-        let line = within(self.idle, self.lines.next()).await?;
+        let line = timeout(self.idle, self.lines.next()).await;
+        let line = line.unwrap_or(Err(Failure::Idle(self.idle)))?;
         let Some(line) = line else {
             return Ok(None);
         };
@@ -200,6 +212,12 @@ impl Watch {
             _ => Change::Unreadable,
         }))
     }
+
+    /// Whether the server, which has ended the WATCH, kept it open for as long as it should.
+    pub(super) fn is_whole(&self) -> bool {
+        // The server's clock began when it had the request, and the answer takes its time.
+        Instant::now() + Duration::from_secs(1) >= self.end
+    }
 }
 
 async fn within<T>(
@@ -208,7 +226,7 @@ async fn within<T>(
 ) -> Result<T, Failure> {
     timeout(limit, work)
         .await
-        .unwrap_or(Err(Failure::Idle(limit)))
+        .unwrap_or(Err(Failure::Late(limit)))
 }
 
 /// A whole body of bounded size.

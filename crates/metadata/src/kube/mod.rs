@@ -2,34 +2,33 @@
 //!
 //! One LIST from the server's cache (`resourceVersion=0`), then one WATCH with
 //! bookmarks, both selected by `spec.nodeName`; each object is trimmed as it
-//! arrives. Watch-lists are not used: old servers refuse them.
+//! arrives. Watch-lists are not used: old servers refuse them. `pace` says when the task asks
+//! again, so that the nodes of a cluster do not ask together.
 
 mod access;
 mod api;
 mod frames;
 mod object;
+mod pace;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use self::{
     access::Access,
     api::{Api, Change, Failure, Version},
     object::PodObject,
+    pace::Pace,
 };
 use super::{
     ContainerId, Counters, Health, KubeOptions, Notice,
-    backoff::Backoff,
     caches::{Detail, Origin, Update, Updates},
     clock::boot_now,
     counters::count,
     health::Once,
 };
-
-/// A WATCH that ends sooner counts as failed.
-const SHORT: Duration = Duration::from_secs(1);
 
 /// What the task needs.
 pub(super) struct Task {
@@ -71,6 +70,7 @@ pub(super) async fn run(task: Task) {
         pods: FxHashMap::default(),
         reason: Once::default(),
         is_up: false,
+        pace: Pace::new(&task.options),
         task,
     }
     .run(&access)
@@ -80,7 +80,10 @@ pub(super) async fn run(task: Task) {
 /// The result of one step.
 enum Step {
     Listed,
-    Watched,
+    /// The server has ended a WATCH; whether it kept the WATCH open for as long as it should.
+    Watched {
+        is_whole: bool,
+    },
 }
 
 /// What the task has sent of a pod.
@@ -98,16 +101,15 @@ struct Reflector {
     pods: FxHashMap<Box<str>, Sent>,
     reason: Once,
     is_up: bool,
+    pace: Pace,
 }
 
 impl Reflector {
     async fn run(&mut self, access: &Access) {
         let options = self.task.options.clone();
-        let mut backoff = Backoff::new(options.backoff_min, options.backoff_max);
         let mut api: Option<Api> = None;
         let mut next = Version::FromCache;
         while !self.task.updates.is_closed() {
-            let begin = Instant::now();
             let result = match &mut api {
                 Some(api) => self.step(api, &mut next).await,
                 None => match access.api(&options).await {
@@ -118,13 +120,14 @@ impl Reflector {
                     Err(failure) => Err(failure),
                 },
             };
-            if begin.elapsed() >= SHORT {
-                backoff.reset();
-            }
             let failure = match result {
                 Ok(Step::Listed) => continue,
-                Ok(Step::Watched) => {
-                    sleep(backoff.pause()).await;
+                Ok(Step::Watched { is_whole: true }) => {
+                    sleep(self.pace.after_a_whole_watch()).await;
+                    continue;
+                }
+                Ok(Step::Watched { is_whole: false }) => {
+                    sleep(self.pace.after_a_short_watch()).await;
                     continue;
                 }
                 Err(failure) => failure,
@@ -141,13 +144,13 @@ impl Reflector {
                 // A new client reads the token anew and opens a connection of its own.
                 Failure::Unauthorized
                 | Failure::Forbidden(_)
+                | Failure::Late(_)
                 | Failure::Idle(_)
                 | Failure::Broken(_)
                 | Failure::Other(_) => api = None,
-                Failure::Throttled(Some(after)) => sleep(after.min(options.backoff_max)).await,
-                Failure::Throttled(None) => {}
+                Failure::Throttled(_) => {}
             }
-            sleep(backoff.pause()).await;
+            sleep(self.pace.after(&failure)).await;
         }
     }
 
@@ -156,14 +159,17 @@ impl Reflector {
         let Version::After(last) = next else {
             count(&self.task.counters.kube_lists_total);
             let (pods, version) = api.list(next).await?;
+            self.pace.answered();
             self.replace(pods).await;
             *next = Version::After(version);
             return Ok(Step::Listed);
         };
         count(&self.task.counters.kube_watches_total);
         let mut watch = api.watch(last).await?;
+        self.pace.answered();
         self.up().await;
         while let Some(change) = watch.next().await? {
+            self.pace.heard();
             let version = match change {
                 Change::Applied(pod) => {
                     let version = pod.metadata.resource_version.clone();
@@ -184,7 +190,9 @@ impl Reflector {
                 *last = version;
             }
         }
-        Ok(Step::Watched)
+        Ok(Step::Watched {
+            is_whole: watch.is_whole(),
+        })
     }
 
     /// Takes the list of all pods: every other pod is gone.
@@ -286,14 +294,14 @@ impl Reflector {
             Failure::Unauthorized => &counters.kube_unauthorized_total,
             Failure::Forbidden(_) => &counters.kube_forbidden_total,
             Failure::Throttled(_) => &counters.kube_throttled_total,
-            Failure::Idle(_) => &counters.kube_idle_total,
+            Failure::Late(_) | Failure::Idle(_) => &counters.kube_idle_total,
             Failure::Broken(_) | Failure::Other(_) => &counters.kube_failures_total,
         };
         count(counter);
         // These failures are part of normal operation and pass by themselves.
         if matches!(
             failure,
-            Failure::Expired | Failure::Idle(_) | Failure::Broken(_)
+            Failure::Expired | Failure::Late(_) | Failure::Idle(_) | Failure::Broken(_)
         ) {
             return;
         }
