@@ -23,6 +23,8 @@ cache=$base/$arch
 host=$(dpkg --print-architecture)
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 apt_root=$cache/apt
+# A guest of this machine's own kind takes libraries from the machine, whose suite the other lists lack.
+if [ "$command" = root ] && [ "$arch" = "$host" ]; then apt_root=$cache/apt-own; fi
 apt=(-q -o "APT::Architecture=$arch" -o "APT::Architectures=$arch"
     -o "Dir::Etc::SourceList=$apt_root/sources.list" -o Dir::Etc::SourceParts=/dev/null
     -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
@@ -76,6 +78,8 @@ update() {
     else
         suites+=("$debian $own-backports")
     fi
+    # What fits to the machine's own libraries, and nothing newer.
+    if [ "${1:-}" = own ]; then suites=("$debian $own" "$security $own-security"); fi
     sources=$(for suite in "${suites[@]}"; do
         echo "deb [arch=$arch signed-by=$keyring] $suite main"
     done)
@@ -119,7 +123,7 @@ packages_root() {
     local to=$cache/root packages
     packages=$(printf '%s\n' "$@")
     if [ -e "$to.packages" ] && [ "$(<"$to.packages")" = "$packages" ]; then return; fi
-    update
+    if [ "$arch" = "$host" ]; then update own; else update; fi
     say "fetching $* for $arch"
     mkdir "$scratch/root"
     # shellcheck disable=SC2046

@@ -19,14 +19,19 @@ use crate::{
 pub(super) struct Payload {
     /// The processor of the guest.
     pub(super) machine: Machine,
-    /// The root directory of the system with programs and libraries for this processor.
-    pub(super) root: PathBuf,
+    /// The root directories of systems with programs and libraries for this processor; the first
+    /// that has a library counts.
+    pub(super) roots: Vec<PathBuf>,
     /// Test programs.
     pub(super) tests: Vec<PathBuf>,
     /// Further programs in `/work`, the working directory.
     pub(super) programs: Vec<PathBuf>,
     /// Programs of the system.
     pub(super) system: Vec<PathBuf>,
+    /// Further files, and where the guest has them.
+    pub(super) files: Vec<(PathBuf, &'static str)>,
+    /// Modules of the kernel, beside those of every guest.
+    pub(super) modules: &'static [&'static str],
     /// How the guest mounts cgroups: `v1`, `hybrid` or `v2`.
     pub(super) cgroup: &'static str,
 }
@@ -78,7 +83,7 @@ pub(super) fn build(kernel: &Kernel, payload: &Payload, script: &str) -> Result<
     );
 
     let mut modules = String::new();
-    for (path, content) in kernel.modules()? {
+    for (path, content) in kernel.modules(payload.modules)? {
         archive.file(
             &format!("/lib/modules/{}/{path}", kernel.release),
             0o644,
@@ -98,6 +103,9 @@ pub(super) fn build(kernel: &Kernel, payload: &Payload, script: &str) -> Result<
         archive.copy(program, &format!("/bin/{}", name_of(program)?))?;
         libraries.add_needs(program)?;
     }
+    for (file, to) in &payload.files {
+        archive.copy(file, to)?;
+    }
     for (to, library) in &libraries.found {
         archive.copy(library, to)?;
     }
@@ -111,7 +119,7 @@ fn name_of(program: &Path) -> Result<Cow<'_, str>> {
 
 /// The shared libraries of programs.
 struct Libraries<'a> {
-    root: &'a Path,
+    roots: &'a [PathBuf],
     directories: Vec<String>,
     /// Path in the guest, and path on this machine.
     found: BTreeMap<String, PathBuf>,
@@ -121,7 +129,7 @@ impl<'a> Libraries<'a> {
     fn of(payload: &'a Payload) -> Self {
         let triplet = payload.machine.triplet();
         Self {
-            root: &payload.root,
+            roots: &payload.roots,
             directories: vec![format!("/lib/{triplet}"), "/lib64".into(), "/lib".into()],
             found: BTreeMap::new(),
         }
@@ -161,8 +169,10 @@ impl<'a> Libraries<'a> {
         };
         places.into_iter().find_map(|to| {
             let here = [format!(".{to}"), format!("./usr{to}")];
-            let here = here.map(|path| self.root.join(path));
-            Some((to, here.into_iter().find(|path| path.is_file())?))
+            let in_roots = |path: &String| self.roots.iter().map(|root| root.join(path)).collect();
+            let mut here = here.iter().flat_map::<Vec<PathBuf>, _>(in_roots);
+            let found = here.find(|path| path.is_file())?;
+            Some((to, found))
         })
     }
 }

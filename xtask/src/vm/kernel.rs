@@ -35,9 +35,9 @@ impl Kernel {
         self.directory.join("vmlinuz")
     }
 
-    /// Modules to load at boot with their dependencies, in the order of loading: paths below
-    /// `lib/modules/RELEASE`, and their contents.
-    pub(super) fn modules(&self) -> Result<Vec<(String, Vec<u8>)>> {
+    /// Modules to load at boot, these and those of every guest, with their dependencies, in the
+    /// order of loading: paths below `lib/modules/RELEASE`, and their contents.
+    pub(super) fn modules(&self, more: &[&str]) -> Result<Vec<(String, Vec<u8>)>> {
         let base = self.directory.join("lib/modules").join(&self.release);
         let text = fs::read_to_string(base.join("modules.dep"))?;
         let needs: BTreeMap<&str, Vec<&str>> = text
@@ -47,7 +47,7 @@ impl Kernel {
             .collect();
         let mut ordered = Vec::new();
         let mut seen = HashSet::new();
-        for name in AT_BOOT {
+        for name in AT_BOOT.iter().chain(more) {
             let file = format!("/{name}.ko");
             if let Some(module) = needs.keys().find(|path| path.ends_with(&file)) {
                 visit(module, &needs, &mut seen, &mut ordered);

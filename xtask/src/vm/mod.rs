@@ -8,6 +8,7 @@ mod image;
 mod kernel;
 mod qemu;
 mod report;
+mod share;
 
 use std::{
     fmt::Write as _,
@@ -31,8 +32,9 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A kernel series, or `all`; repeatable
-    #[arg(long, default_values_t = oldest_and_newest())]
+    /// A kernel series, or `all`; repeatable. By default the oldest and the newest, and with
+    /// `--share` the one of Debian's stable release
+    #[arg(long)]
     kernel: Vec<String>,
     /// The guest's processor; by default that of this machine
     #[arg(long, value_enum)]
@@ -46,6 +48,9 @@ pub(crate) struct Arguments {
     /// List the kernels
     #[arg(long)]
     list: bool,
+    /// Logs on an NFS share: a guest that is server and client, and what both can suffer
+    #[arg(long)]
+    share: bool,
     /// Only test programs whose names contain one of these
     #[arg(last = true)]
     tests: Vec<String>,
@@ -113,14 +118,18 @@ fn run_noting(arguments: &Arguments, red: &mut Vec<FailedTest>) -> Result<()> {
         return Ok(());
     }
     let payload = payload(machine, arguments)?;
-    let series: Vec<&str> = if arguments.kernel.iter().any(|series| series == "all") {
-        ALL.to_vec()
+    let series: Vec<String> = if arguments.kernel.iter().any(|series| series == "all") {
+        ALL.map(str::to_owned).to_vec()
+    } else if !arguments.kernel.is_empty() {
+        arguments.kernel.clone()
+    } else if arguments.share {
+        vec![share::KERNEL.to_owned()]
     } else {
-        arguments.kernel.iter().map(String::as_str).collect()
+        oldest_and_newest()
     };
     let limit = Duration::from_secs(arguments.timeout);
     let reports: Vec<Report> = series
-        .into_iter()
+        .iter()
         .map(|series| one(series, &payload, limit))
         .collect();
     println!(
@@ -137,11 +146,12 @@ fn run_noting(arguments: &Arguments, red: &mut Vec<FailedTest>) -> Result<()> {
 /// Runs the tests that differ most between kernels on the oldest and the newest kernel.
 pub(crate) fn short(red: &mut Vec<FailedTest>) -> Result<()> {
     let arguments = Arguments {
-        kernel: oldest_and_newest(),
+        kernel: Vec::new(),
         arch: None,
         cgroup: "v2".to_owned(),
         timeout: 1800,
         list: false,
+        share: false,
         tests: SHORT.map(str::to_owned).to_vec(),
     };
     run_noting(&arguments, red)
@@ -184,7 +194,12 @@ fn fill(report: &mut Report, payload: &image::Payload, limit: Duration) -> Resul
 fn payload(machine: Machine, arguments: &Arguments) -> Result<image::Payload> {
     let (_, sensor) = build::sensor(machine)?;
     let objects = objects(machine)?;
-    let (tests, helpers) = test_programs(&Build::of(machine)?)?;
+    let kinds = if arguments.share {
+        &share::TESTS
+    } else {
+        KINDS.as_slice()
+    };
+    let (tests, helpers) = test_programs(&Build::of(machine)?, kinds)?;
     let wanted = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let matches = |part: &String| name.contains(part.as_str());
@@ -202,18 +217,43 @@ fn payload(machine: Machine, arguments: &Arguments) -> Result<image::Payload> {
         "hybrid" => "hybrid",
         _ => "v2",
     };
-    let root = if machine == Machine::host() {
-        PathBuf::from("/")
+    let is_own = machine == Machine::host();
+    let mut packages = if is_own {
+        Vec::new()
     } else {
-        debian::root_of(machine, &PACKAGES)?
+        PACKAGES.to_vec()
     };
-    let system = SYSTEM.iter().filter_map(|program| find(&root, program));
+    if arguments.share {
+        packages.extend(share::PACKAGES);
+    }
+    let mut roots = Vec::new();
+    if !packages.is_empty() {
+        roots.push(debian::root_of(machine, &packages)?);
+    }
+    if is_own {
+        roots.push(PathBuf::from("/"));
+    }
+    let mut system: Vec<PathBuf> = SYSTEM
+        .iter()
+        .filter_map(|program| roots.iter().find_map(|root| find(root, program)))
+        .collect();
+    let mut files = Vec::new();
+    if arguments.share {
+        system.extend(share::programs(&roots[0])?);
+        files.extend(share::files(&roots[0]));
+    }
     Ok(image::Payload {
         machine,
         tests,
         programs: helpers.into_iter().chain([sensor]).chain(objects).collect(),
-        system: system.collect(),
-        root,
+        system,
+        files,
+        modules: if arguments.share {
+            &share::MODULES
+        } else {
+            &[]
+        },
+        roots,
         cgroup,
     })
 }
@@ -243,9 +283,11 @@ fn script<'a>(tests: impl Iterator<Item = &'a PathBuf>, hooks: &str) -> Result<S
             "\necho '{}{name}'; began=$(date +%s); ./{name} --test-threads=2 {} || code=1\
              \necho \"{}$(($(date +%s) - began))\"",
             report::PROGRAM,
-            // The figures of this test are interesting also if it passes.
+            // The figures of these tests are interesting also if they pass.
             if name.starts_with("verifier_") {
                 "--show-output"
+            } else if share::TESTS.iter().any(|test| name.starts_with(test)) {
+                "--show-output --ignored"
             } else {
                 ""
             },
@@ -265,8 +307,8 @@ fn find(root: &Path, program: &str) -> Option<PathBuf> {
         .find(|path| path.starts_with(root))
 }
 
-/// The integration tests of execs, and the programs beside them.
-fn test_programs(build: &Build) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+/// The integration tests whose names begin so, and the programs beside them.
+fn test_programs(build: &Build, kinds: &[&str]) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     // For this machine the command selects all packages of the workspace, see `workspace_cargo`;
     // for another processor it builds only the tests.
     let selected = if build.is_foreign() {
@@ -291,7 +333,7 @@ fn test_programs(build: &Build) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
         };
         let path = PathBuf::from(path);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if KINDS.iter().any(|kind| name.starts_with(kind)) {
+        if kinds.iter().any(|kind| name.starts_with(kind)) {
             tests.push(path);
         }
     }

@@ -62,6 +62,11 @@ impl MountGuard {
         ))
     }
 
+    /// Whether the directory is on a network file system.
+    pub(super) fn is_remote(&self) -> bool {
+        NETWORK.contains(&self.id.kind)
+    }
+
     /// A guard for a share; no directory of a test is on it.
     #[cfg(test)]
     pub(super) fn on_a_share() -> Self {

@@ -25,6 +25,8 @@ use crate::{Account, Batch};
 
 /// Most bytes that are written and not confirmed; they stay in memory.
 const UNCONFIRMED_MAX: usize = 4 << 20;
+/// Bounds of the bytes that are on their way to a file server at once.
+const ON_THE_WAY: std::ops::RangeInclusive<usize> = (32 << 10)..=(256 << 10);
 /// How often the writer checks whether the path still leads to the open file.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Pause after a rotation that failed.
@@ -46,6 +48,10 @@ pub(super) struct Open {
     pub(super) number: u64,
     checked: Instant,
     synced: Instant,
+    /// Bytes that were written since the last sync.
+    unsynced: usize,
+    /// Most of them.
+    unsynced_max: usize,
 }
 
 /// The log file, open or not.
@@ -121,6 +127,7 @@ impl Target {
     pub(super) fn begin(&mut self, opened: Opened, reason: &'static str) -> io::Result<()> {
         let now = Instant::now();
         let size = opened.size;
+        let unsynced_max = self.unsynced_max(&opened.file)?;
         let mut open = Open {
             file: opened.file,
             id: opened.id,
@@ -129,6 +136,8 @@ impl Target {
             number: self.number,
             checked: now,
             synced: now,
+            unsynced: 0,
+            unsynced_max,
         };
         let again = self.last.is_some();
         if again && self.resume(&mut open, size)? {
@@ -180,6 +189,25 @@ impl Target {
         Ok(())
     }
 
+    /// Whether the file is on a network file system.
+    fn is_remote(&self) -> bool {
+        self.mount_guard.as_ref().is_some_and(MountGuard::is_remote)
+    }
+
+    /// How many bytes may be written without a sync.
+    ///
+    /// A file server can get two requests of a client in another order than they were sent, for
+    /// example after it was away. Whoever reads the file on the server then sees zeros in place of
+    /// the lines of the first one. So only what fits into one request is on its way: half of the
+    /// client's largest one (`st_blksize`), since the client may complete pages.
+    fn unsynced_max(&self, file: &std::fs::File) -> io::Result<usize> {
+        if !self.is_remote() {
+            return Ok(UNCONFIRMED_MAX);
+        }
+        let request = usize::try_from(file.metadata()?.blksize()).unwrap_or(0);
+        Ok((request / 2).clamp(*ON_THE_WAY.start(), *ON_THE_WAY.end()))
+    }
+
     /// The last line of the file; if the file has none, that of the newest rotated file.
     fn last_line(&self, last: Option<Vec<u8>>, newest: u64) -> Option<Vec<u8>> {
         last.filter(|last| !last.is_empty())
@@ -194,10 +222,16 @@ impl Target {
     }
 
     /// Finds the part of the window that is already in the file. False if the file is another one.
-    fn resume(&mut self, open: &mut Open, size: u64) -> io::Result<bool> {
+    fn resume(&mut self, open: &mut Open, mut size: u64) -> io::Result<bool> {
         let Some((id, base)) = self.last else {
             return Ok(false);
         };
+        if self.is_remote() {
+            // A request can still be on its way though an earlier one has failed: what it brings
+            // must not come between the look and the next line.
+            rustix::fs::fdatasync(&open.file)?;
+            size = open.file.metadata()?.len();
+        }
         if size < base {
             return Ok(false);
         }
@@ -246,18 +280,20 @@ impl Target {
             let Some(open) = &mut self.open else {
                 return self.ensure_open();
             };
-            let slices = self.window.slices(PIECES);
+            let left = open.unsynced_max - open.unsynced;
+            let slices = self.window.slices(PIECES, left);
             match rustix::io::writev(&open.file, &slices) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     drop(slices);
+                    open.unsynced += n;
                     self.window.advance(n);
                     self.account.bytes.fetch_add(n as u64, Relaxed);
                 }
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            if self.window.written() >= UNCONFIRMED_MAX {
+            if open.unsynced >= open.unsynced_max {
                 self.sync()?;
                 self.rotate_if_due()?;
             }
@@ -294,6 +330,7 @@ impl Target {
             rustix::fs::fdatasync(&open.file)?;
         }
         open.synced = Instant::now();
+        open.unsynced = 0;
         if open.file.metadata()?.nlink() == 0 {
             // Somebody deleted the file: the lines that are not confirmed go into the next one.
             self.abandon_file();

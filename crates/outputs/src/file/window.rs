@@ -52,8 +52,8 @@ impl Window {
         self.batches.iter().map(Batch::count).sum()
     }
 
-    /// The next pieces to write, at most `most`.
-    pub(super) fn slices(&self, most: usize) -> Vec<IoSlice<'_>> {
+    /// The next pieces to write: at most `most`, and at most that many bytes.
+    pub(super) fn slices(&self, most: usize, mut bytes_left: usize) -> Vec<IoSlice<'_>> {
         let mut skip = self.written;
         let mut slices = Vec::with_capacity(most.min(self.batches.len()));
         for batch in &self.batches {
@@ -62,9 +62,12 @@ impl Window {
                 skip -= bytes.len();
                 continue;
             }
-            slices.push(IoSlice::new(&bytes[skip..]));
+            let piece = &bytes[skip..];
+            let piece = &piece[..piece.len().min(bytes_left)];
+            slices.push(IoSlice::new(piece));
+            bytes_left -= piece.len();
             skip = 0;
-            if slices.len() == most {
+            if slices.len() == most || bytes_left == 0 {
                 break;
             }
         }
@@ -196,7 +199,11 @@ mod tests {
     }
 
     fn rest(window: &Window) -> Vec<u8> {
-        window.slices(9).iter().flat_map(|s| s.to_vec()).collect()
+        window
+            .slices(9, usize::MAX)
+            .iter()
+            .flat_map(|s| s.to_vec())
+            .collect()
     }
 
     #[test]
@@ -212,6 +219,19 @@ mod tests {
         window.advance(6);
         assert_eq!(window.confirm(), (1, 6));
         assert!(window.is_empty());
+    }
+
+    #[test]
+    fn pieces_have_no_more_bytes_than_may_be_written() {
+        let window = window();
+        let pieces = |bytes| {
+            let pieces = window.slices(9, bytes);
+            pieces.iter().map(|piece| piece.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(pieces(3), [3]);
+        assert_eq!(pieces(8), [8]);
+        assert_eq!(pieces(11), [8, 3]);
+        assert_eq!(pieces(99), [8, 6]);
     }
 
     #[test]
