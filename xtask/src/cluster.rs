@@ -77,6 +77,21 @@ pub(crate) fn keep() -> Result<()> {
 /// # Errors
 /// If a build fails; with `CI=true` also if the machine lacks something.
 pub(crate) fn materials() -> Result<Option<Materials>> {
+    let Some(programs) = programs_if_possible()? else {
+        return Ok(None);
+    };
+    Ok(Some(Materials {
+        programs,
+        image: image::of_this_machine()?,
+    }))
+}
+
+/// The folder of the programs of Kubernetes, built if the cache lacks them. None, after a line that
+/// says why, where the machine lacks Go or etcd.
+///
+/// # Errors
+/// If the build fails; with `CI=true` also if the machine lacks something.
+pub(crate) fn programs_if_possible() -> Result<Option<PathBuf>> {
     let Some(go) = go() else {
         left_out("a real Kubernetes, which needs Go 1.21 or later to be built")?;
         return Ok(None);
@@ -85,10 +100,7 @@ pub(crate) fn materials() -> Result<Option<Materials>> {
         left_out(format_args!("a real Kubernetes: {error:#}"))?;
         return Ok(None);
     }
-    Ok(Some(Materials {
-        programs: programs(&go)?,
-        image: image::of_this_machine()?,
-    }))
+    programs(&go).map(Some)
 }
 
 /// Go, in `PATH` or where its archive is unpacked to.

@@ -91,6 +91,6 @@ fn run(command: Command) -> Result<()> {
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Lines(arguments) => lines::run(&arguments),
         Command::Image(arguments) => image::run(&arguments),
-        Command::Bench(command) => bench::run(command),
+        Command::Bench(command) => bench::run(&command),
     }
 }

@@ -56,13 +56,17 @@ pub(super) fn certificates(dir: &Path) -> Result<Pki> {
     Ok(pki)
 }
 
+/// Where etcd listens in the network namespace of the first node.
+pub(super) const ETCD: &str = "127.0.0.1:2379";
+
 /// Starts etcd, which keeps the cluster's objects.
 pub(super) fn etcd(space: &Space) -> Result<Part> {
     let mut etcd = space.command("etcd");
     etcd.arg(format!("--data-dir={}/etcd", space.dir().display()));
+    for flag in ["listen-client-urls", "advertise-client-urls"] {
+        etcd.arg(format!("--{flag}=http://{ETCD}"));
+    }
     etcd.args([
-        "--listen-client-urls=http://127.0.0.1:2379",
-        "--advertise-client-urls=http://127.0.0.1:2379",
         "--listen-peer-urls=http://127.0.0.1:2380",
         "--initial-advertise-peer-urls=http://127.0.0.1:2380",
         "--initial-cluster=default=http://127.0.0.1:2380",
@@ -72,11 +76,15 @@ pub(super) fn etcd(space: &Space) -> Result<Part> {
     space.start("etcd", &mut etcd)
 }
 
-/// Starts the API server, and waits until it is ready.
-pub(super) fn api_server(space: &Space, programs: &Path, pki: &Pki) -> Result<Part> {
+/// Starts the API server with further options, and waits until it is ready.
+pub(super) fn api_server(
+    space: &Space,
+    programs: &Path,
+    pki: &Pki,
+    more: &[String],
+) -> Result<Part> {
     let mut server = space.command(programs.join("kube-apiserver"));
     server.args([
-        "--etcd-servers=http://127.0.0.1:2379",
         "--bind-address=0.0.0.0",
         "--secure-port=443",
         "--kubelet-preferred-address-types=InternalIP",
@@ -87,6 +95,7 @@ pub(super) fn api_server(space: &Space, programs: &Path, pki: &Pki) -> Result<Pa
         "--allow-privileged=true",
         "--profiling=false",
     ]);
+    server.arg(format!("--etcd-servers=http://{ETCD}"));
     server.arg(format!("--advertise-address={ADDRESS}"));
     for (flag, file) in [
         ("tls-cert-file", "apiserver.crt"),
@@ -100,6 +109,7 @@ pub(super) fn api_server(space: &Space, programs: &Path, pki: &Pki) -> Result<Pa
     ] {
         server.arg(format!("--{flag}={}", pki.file(file).display()));
     }
+    server.args(more);
     let mut part = space.start("apiserver", &mut server)?;
     part.until("the API server is ready", PATIENCE, || {
         run(kubectl(space, programs, pki).args(["get", "--raw=/readyz"])).is_ok()

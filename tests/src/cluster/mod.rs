@@ -7,6 +7,7 @@
 mod control;
 mod node;
 mod pki;
+mod plane;
 mod space;
 
 use std::{
@@ -21,6 +22,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use harness::container;
 
+pub use self::plane::{ControlPlane, Traffic};
 use self::{
     node::Node,
     pki::Pki,
@@ -71,13 +73,8 @@ impl Cluster {
     /// # Errors
     /// If `SENSOR_CLUSTER` is not set, or a part does not start.
     pub fn start(kind: Nodes, image: &Path) -> Result<Self> {
-        let programs: PathBuf = env::var_os("SENSOR_CLUSTER")
-            .context("`cargo xtask test cluster` builds the programs and sets SENSOR_CLUSTER")?
-            .into();
-        // By chance, as containers' ids: cgroups may outlive a process id.
-        let name = format!("sensor-cluster-{}", &container::id()[..12]);
-        let dir = env::temp_dir().join(&name);
-        fs::create_dir_all(&dir)?;
+        let programs = programs()?;
+        let (name, dir) = folder()?;
         let guard = Guard::start(&name, &dir)?;
         let pki = control::certificates(&dir.join("pki"))?;
         let first = Node::new(1, kind, &name, &dir)?;
@@ -87,7 +84,7 @@ impl Cluster {
         let address = format!("{}:53", control::NAMES);
         first.space.within(move || server.start(&address))?;
         let etcd = control::etcd(&first.space)?;
-        let server = control::api_server(&first.space, &programs, &pki)?;
+        let server = control::api_server(&first.space, &programs, &pki, &[])?;
         let mut others = vec![etcd];
         others.extend(control::controllers(&first.space, &programs, &pki)?);
         let mut all = vec![first];
@@ -221,7 +218,7 @@ impl Cluster {
     pub fn start_api_server(&self) -> Result<()> {
         let server = {
             let nodes = lock(&self.nodes);
-            control::api_server(&nodes[0].space, &self.programs, &self.pki)?
+            control::api_server(&nodes[0].space, &self.programs, &self.pki, &[])?
         };
         lock(&self.parts).server = Some(server);
         Ok(())
@@ -242,6 +239,22 @@ impl Cluster {
     pub fn start_containerd(&self) -> Result<()> {
         lock(&self.nodes)[0].start_containerd(1)
     }
+}
+
+/// The folder of the programs.
+fn programs() -> Result<PathBuf> {
+    env::var_os("SENSOR_CLUSTER")
+        .map(PathBuf::from)
+        .context("`cargo xtask` builds the programs and sets SENSOR_CLUSTER")
+}
+
+/// Names a new cluster, and makes the folder of its files.
+fn folder() -> Result<(String, PathBuf)> {
+    // By chance, as containers' ids: cgroups may outlive a process id.
+    let name = format!("sensor-cluster-{}", &container::id()[..12]);
+    let dir = env::temp_dir().join(&name);
+    fs::create_dir_all(&dir)?;
+    Ok((name, dir))
 }
 
 /// Waits until a question has an answer, and returns it.

@@ -66,13 +66,15 @@ impl Space {
     }
 
     /// Calls a function in a thread that is in the network namespace.
-    pub(super) fn within(&self, call: impl FnOnce() + Send + 'static) -> Result<()> {
+    pub(super) fn within<T: Send + 'static>(
+        &self,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
         let namespace = File::open(format!("/proc/{}/ns/net", self.pid()))?;
         let thread = thread::spawn(move || {
             let kind = Some(LinkNameSpaceType::Network);
             move_into_link_name_space(namespace.as_fd(), kind)?;
-            call();
-            anyhow::Ok(())
+            anyhow::Ok(call())
         });
         let done = thread.join();
         done.map_err(|_| anyhow!("a call in the network namespace panicked"))?
@@ -133,6 +135,11 @@ impl Part {
             thread::sleep(Duration::from_millis(50));
         }
         Ok(())
+    }
+
+    /// The process id of the program: the namespaces are entered by `exec`.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Kills the program.

@@ -6,6 +6,7 @@
 mod connect;
 mod exec;
 mod figures;
+mod fleet;
 mod getppid;
 mod idle;
 mod peers;
@@ -23,7 +24,7 @@ use crate::{
     shell::{cargo, is_root, run as execute},
 };
 
-#[derive(clap::Subcommand, Clone, Copy)]
+#[derive(clap::Subcommand, Clone)]
 pub(crate) enum Command {
     /// A storm of execs: without the sensor, and with it filtering, matching no event, writing all
     /// events
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Rules,
     /// Recordings of storms, replayed in one thread
     Replay(replay::Arguments),
+    /// What the agents of a whole cluster cost its API server: a real one, with etcd
+    Fleet(fleet::Arguments),
     /// An idle machine
     Idle(idle::Arguments),
     /// Short-lived containers for a long time: memory must stay flat, and every exec be accounted
@@ -50,10 +53,11 @@ pub(crate) enum Command {
     Soak(soak::Arguments),
 }
 
-pub(crate) fn run(command: Command) -> Result<()> {
+pub(crate) fn run(command: &Command) -> Result<()> {
     match command {
         Command::Enrich => return in_process("enrich"),
         Command::Rules => return in_process("rules"),
+        Command::Fleet(arguments) => return fleet::run(arguments),
         _ => {}
     }
     ensure!(is_root(), "this loads eBPF programs: run it as root");
@@ -66,15 +70,15 @@ pub(crate) fn run(command: Command) -> Result<()> {
         "--bins",
     ]))?;
     match command {
-        Command::Exec(arguments) => exec::run(arguments)?,
-        Command::Connect(arguments) => connect::run(arguments)?,
-        Command::Getppid(arguments) => getppid::run(arguments)?,
-        Command::Programs(arguments) => programs::run(arguments)?,
-        Command::Peers(arguments) => peers::run(arguments)?,
-        Command::Enrich | Command::Rules => {}
-        Command::Replay(arguments) => replay::run(arguments)?,
-        Command::Idle(arguments) => idle::run(arguments)?,
-        Command::Soak(arguments) => soak::run(arguments)?,
+        Command::Exec(arguments) => exec::run(*arguments)?,
+        Command::Connect(arguments) => connect::run(*arguments)?,
+        Command::Getppid(arguments) => getppid::run(*arguments)?,
+        Command::Programs(arguments) => programs::run(*arguments)?,
+        Command::Peers(arguments) => peers::run(*arguments)?,
+        Command::Enrich | Command::Rules | Command::Fleet(_) => {}
+        Command::Replay(arguments) => replay::run(*arguments)?,
+        Command::Idle(arguments) => idle::run(*arguments)?,
+        Command::Soak(arguments) => soak::run(*arguments)?,
     }
     Ok(())
 }
