@@ -51,9 +51,9 @@ pub struct Successor {
     pub sensor: String,
 }
 
-/// The one place for a successor.
+/// The one room for a successor.
 #[derive(Debug, Default)]
-enum Place {
+enum Room {
     #[default]
     Free,
     /// A successor has come and is not ready, or the sensor hands over to it.
@@ -65,11 +65,11 @@ enum Place {
 #[derive(Debug)]
 pub struct Door {
     _name: SocketName,
-    place: Arc<Mutex<Place>>,
+    room: Arc<Mutex<Room>>,
 }
 
-fn lock(place: &Mutex<Place>) -> MutexGuard<'_, Place> {
-    place.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(room: &Mutex<Room>) -> MutexGuard<'_, Room> {
+    room.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Door {
@@ -79,22 +79,22 @@ impl Door {
     /// If the socket or the thread cannot be made.
     pub fn open(path: &Path, locks: Locks, call: Call) -> io::Result<Self> {
         let (listener, name) = SocketName::listen(path)?;
-        let place = Arc::<Mutex<Place>>::default();
-        let shared = Arc::new((locks, Arc::clone(&place), call));
+        let room = Arc::<Mutex<Room>>::default();
+        let shared = Arc::new((locks, Arc::clone(&room), call));
         thread::Builder::new()
             .name("takeover".into())
             .spawn(move || accept(&listener, &shared))?;
-        Ok(Self { _name: name, place })
+        Ok(Self { _name: name, room })
     }
 
     /// The successor, if one is ready. The next one is refused until [`Self::free`].
     #[must_use]
     pub fn successor(&self) -> Option<Successor> {
-        let mut place = lock(&self.place);
-        match std::mem::replace(&mut *place, Place::Taken) {
-            Place::Ready(successor) => Some(successor),
+        let mut room = lock(&self.room);
+        match std::mem::replace(&mut *room, Room::Taken) {
+            Room::Ready(successor) => Some(successor),
             other => {
-                *place = other;
+                *room = other;
                 None
             }
         }
@@ -102,12 +102,12 @@ impl Door {
 
     /// The successor has not taken over: another one may come.
     pub fn free(&self) {
-        *lock(&self.place) = Place::Free;
+        *lock(&self.room) = Room::Free;
     }
 }
 
 /// Serves each that comes in a thread of its own.
-fn accept(listener: &UnixListener, shared: &Arc<(Locks, Arc<Mutex<Place>>, Call)>) {
+fn accept(listener: &UnixListener, shared: &Arc<(Locks, Arc<Mutex<Room>>, Call)>) {
     for stream in listener.incoming() {
         let shared = Arc::clone(shared);
         let served = stream.and_then(|stream| {
@@ -123,8 +123,8 @@ fn accept(listener: &UnixListener, shared: &Arc<(Locks, Arc<Mutex<Place>>, Call)
 }
 
 /// Answers one that wants to take over, and watches it until this sensor hands over or it has gone.
-fn serve(stream: UnixStream, locks: &Locks, place: &Mutex<Place>, call: &Call) {
-    let greeted = Wire::new(stream).and_then(|wire| greet(wire, locks, place));
+fn serve(stream: UnixStream, locks: &Locks, room: &Mutex<Room>, call: &Call) {
+    let greeted = Wire::new(stream).and_then(|wire| greet(wire, locks, room));
     let (mut wire, greeting) = match greeted {
         Ok(Some(greeted)) => greeted,
         Ok(None) => return,
@@ -134,23 +134,23 @@ fn serve(stream: UnixStream, locks: &Locks, place: &Mutex<Place>, call: &Call) {
     let Greeting { pid, sensor, .. } = greeting;
     if let Err(error) = hear_ready(&mut wire) {
         info!("sensor {sensor} (pid {pid}) does not take over: {error}");
-        *lock(place) = Place::Free;
+        *lock(room) = Room::Free;
         return;
     }
     info!("sensor {sensor} (pid {pid}) is ready to take over");
-    *lock(place) = Place::Ready(Successor { wire, pid, sensor });
+    *lock(room) = Room::Ready(Successor { wire, pid, sensor });
     reached("awaited");
     if greeting.when == When::Ready {
         call();
     }
-    watch(place);
+    watch(room);
 }
 
 /// Answers the greeting; none if the answer was a refusal.
 fn greet(
     mut wire: Wire,
     locks: &Locks,
-    place: &Mutex<Place>,
+    room: &Mutex<Room>,
 ) -> io::Result<Option<(Wire, Greeting)>> {
     let theirs: Option<Greeting> = wire.receive(Instant::now() + GREETING)?;
     let theirs = theirs.ok_or_else(|| io::Error::from(io::ErrorKind::TimedOut))?;
@@ -162,10 +162,10 @@ fn greet(
         return Ok(None);
     }
     let is_free = {
-        let mut place = lock(place);
-        let is_free = matches!(*place, Place::Free);
+        let mut room = lock(room);
+        let is_free = matches!(*room, Room::Free);
         if is_free {
-            *place = Place::Taken;
+            *room = Room::Taken;
         }
         is_free
     };
@@ -185,7 +185,7 @@ fn greet(
     match wire.send_with(&Greeting::own(), &descriptors) {
         Ok(()) => Ok(Some((wire, theirs))),
         Err(error) => {
-            *lock(place) = Place::Free;
+            *lock(room) = Room::Free;
             Err(error)
         }
     }
@@ -202,18 +202,18 @@ fn hear_ready(wire: &mut Wire) -> io::Result<()> {
     }
 }
 
-/// Frees the place if the successor goes while it waits.
-fn watch(place: &Mutex<Place>) {
+/// Frees the room if the successor goes while it waits.
+fn watch(room: &Mutex<Room>) {
     loop {
         thread::sleep(LOOK);
-        let mut place = lock(place);
-        let Place::Ready(successor) = &*place else {
+        let mut room = lock(room);
+        let Room::Ready(successor) = &*room else {
             return;
         };
         if successor.wire.has_ended() {
             let Successor { pid, sensor, .. } = successor;
             info!("sensor {sensor} (pid {pid}) has gone before it took over");
-            *place = Place::Free;
+            *room = Room::Free;
             return;
         }
     }

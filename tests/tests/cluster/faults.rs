@@ -63,14 +63,19 @@ fn nothing_is_lost_while_the_sensor_is_stopped_by_a_signal() -> Result<()> {
 
 #[test]
 #[ignore = "`cargo xtask test cluster` runs it"]
-fn a_rollout_loses_only_what_happens_before_the_next_start_record() -> Result<()> {
+fn a_rollout_loses_and_doubles_nothing() -> Result<()> {
     let shared = cluster(Installed::Kustomize)?;
     let ticker = Ticker::start(&shared, "rollout")?;
+    let process = shared.process()?;
     shared
         .cluster
         .kubectl(&["-n", "sensor", "rollout", "restart", "daemonset/sensor"])?;
     shared.ready()?;
-    ticker.end()?.missing_only_at_starts()
+    ensure!(shared.process()? != process, "the same sensor runs");
+    until("the takeover is told", || {
+        Ok((!shared.lines("Sensor internal: takeover")?.is_empty()).then_some(()))
+    })?;
+    ticker.end()?.nothing_is_missing()
 }
 
 #[test]

@@ -132,14 +132,19 @@ impl Shared {
             .kubectl(&["-n", "sensor", "logs", "daemonset/sensor"])
     }
 
-    /// The process of the sensor.
+    /// The process of the sensor. In a rollout the pod before it may still be ending.
     pub(crate) fn process(&self) -> Result<u32> {
         until("the sensor's process", || {
-            let path = "jsonpath={.items[0].status.containerStatuses[0].containerID}";
-            let id = self
+            let pods = self
                 .cluster
-                .kubectl(&["-n", "sensor", "get", "pods", "-o", path])?;
-            let id = id.rsplit('/').next().unwrap_or_default().to_owned();
+                .kubectl(&["-n", "sensor", "get", "pods", "-o", "json"])?;
+            let pods: Value = serde_json::from_str(&pods)?;
+            let mut pods = pods["items"].as_array().into_iter().flatten();
+            let pod = pods.find(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+            let id =
+                pod.and_then(|pod| pod["status"]["containerStatuses"][0]["containerID"].as_str());
+            let id = id.unwrap_or_default().rsplit('/').next();
+            let id = id.unwrap_or_default().to_owned();
             let tasks = self
                 .cluster
                 .on_node("ctr", &["-n", "k8s.io", "task", "ls"])?;
