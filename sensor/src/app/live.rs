@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::{
     cli::Args,
     lifecycle::StateFolder,
-    observers::{self, Wants},
+    observers::{self, WantedEvents},
 };
 
 /// The source of a view; dropping it ends a sensor that records for the view.
@@ -30,7 +30,7 @@ pub(super) type Opened = (Box<dyn Read + Send>, String, Live);
 
 /// Attaches to the running sensor of the configured instance, or starts a sensor that records
 /// everything.
-pub(super) fn open(config: &Config, args: &Args, wants: Wants) -> anyhow::Result<Opened> {
+pub(super) fn open(config: &Config, args: &Args, wants: WantedEvents) -> anyhow::Result<Opened> {
     let sensor = &config.sensor;
     let door = StateFolder::door_of(&sensor.state_dir, &sensor.instance);
     match observers::attach(&door, wants) {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     cli::{self, Args, WatchArgs},
-    observers::Wants,
+    observers::WantedEvents,
     sources::syscall::recording::{Captured, Reader},
     watch::{
         Fed, Filter, FilterError, Line, Lines, Places, Recorded, Row, Seen, Show, View,
@@ -38,12 +38,12 @@ enum Source {
 /// The events of a recording, and the kinds of events that somebody wants to see.
 struct Events {
     recorded: Recorded<Box<dyn Read + Send>>,
-    wanted: Wants,
+    wanted: WantedEvents,
 }
 
 /// The kinds that somebody wants to see and that a sensor does not capture.
-fn missing(wanted: &Wants, captured: Captured) -> Vec<String> {
-    let Wants {
+fn missing(wanted: &WantedEvents, captured: Captured) -> Vec<String> {
+    let WantedEvents {
         host, container, ..
     } = wanted;
     let is_wanted = |kind: &String| host.contains(kind) || container.contains(kind);
@@ -73,7 +73,7 @@ pub fn watch(watch: &WatchArgs, args: &Args) -> anyhow::Result<Outcome> {
     // A mistake in the condition is reported before anything starts.
     let filter = Filter::new(condition, &places, base()).map_err(wrong)?;
     let every_field = of_every_field(condition, &places, base()).map_err(wrong)?;
-    let wants = Wants::from(every_field.requirements());
+    let wants = WantedEvents::from(every_field.requirements());
     let wanted = wants.clone();
     let recording = |bytes, name: &str| {
         let reader = Reader::new(bytes).with_context(|| name.to_owned())?;

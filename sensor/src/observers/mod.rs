@@ -40,7 +40,7 @@ pub struct Greeting {
     pub version: u32,
     /// The observer: the events that it wants; without these, those of the sensor's rules.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub wants: Option<Wants>,
+    pub wants: Option<WantedEvents>,
     /// Why the sensor refuses the observer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -52,7 +52,7 @@ pub struct Greeting {
 /// The events that an observer wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Wants {
+pub struct WantedEvents {
     /// Kinds of events in containers. The sensor leaves out names that it does not know.
     pub container: Vec<String>,
     /// Kinds of events outside of containers.
@@ -79,7 +79,7 @@ pub struct WantedConnects {
     pub other_families: bool,
 }
 
-impl From<&Requirements> for Wants {
+impl From<&Requirements> for WantedEvents {
     fn from(requirements: &Requirements) -> Self {
         let names = |kinds: Kinds| kinds.iter().map(|kind| kind.name().to_owned()).collect();
         let Connects {
@@ -103,8 +103,8 @@ impl From<&Requirements> for Wants {
     }
 }
 
-impl From<&Wants> for Watched {
-    fn from(wants: &Wants) -> Self {
+impl From<&WantedEvents> for Watched {
+    fn from(wants: &WantedEvents) -> Self {
         let kinds = |names: &[String]| {
             let has = |kind: Kind| names.iter().any(|name| name == kind.name());
             let add = |kinds: Kinds, kind| kinds.with_if(kind, has(kind));
@@ -161,7 +161,7 @@ fn hear(stream: &UnixStream) -> io::Result<Greeting> {
 ///
 /// # Errors
 /// If no sensor listens there, or the sensor refuses.
-pub fn attach(path: &Path, wants: Wants) -> io::Result<(Captured, UnixStream)> {
+pub fn attach(path: &Path, wants: WantedEvents) -> io::Result<(Captured, UnixStream)> {
     let stream = UnixStream::connect(path)?;
     let own = Greeting {
         version: VERSION,

@@ -55,10 +55,10 @@ impl Open {
     }
 }
 
-fn execs_of_the_host() -> Wants {
-    Wants {
+fn execs_of_the_host() -> WantedEvents {
+    WantedEvents {
         host: vec!["exec".into(), "a kind of a later sensor".into()],
-        ..Wants::default()
+        ..WantedEvents::default()
     }
 }
 
@@ -136,7 +136,7 @@ fn an_observer_of_another_version_is_refused_with_the_reason() {
 fn of_a_hundred_observers_all_but_sixteen_are_refused_with_the_reason() {
     let open = open();
     let tried: Vec<_> = (0..100)
-        .map(|_| attach(&open.path, Wants::default()))
+        .map(|_| attach(&open.path, WantedEvents::default()))
         .collect();
     let refused = tried.iter().filter_map(|tried| tried.as_ref().err());
     let reasons: Vec<_> = refused.map(ToString::to_string).collect();

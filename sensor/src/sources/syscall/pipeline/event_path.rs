@@ -1,16 +1,13 @@
 //! The way of one record at a time: decode → identify → enrich → hold → evaluate → format.
 
-use std::{os::fd::BorrowedFd, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use config::RuleCapture;
-use events::{Around, Lines, PendingEvents, PendingStatistics, Release, Share};
+use events::{Around, Lines, PendingEvents, Release, Share};
 use metadata::{ContainerId, ContainerState, Domains, Lookup, Metadata, Users, boot_now};
-use outputs::{
-    AlertOptions,
-    internal::{Record, Written},
-};
+use outputs::{AlertOptions, internal::Record};
 use sensor_ebpf::{CgroupClass, CgroupKey, Header, Kinds};
-use telemetry::{Cache, Ledger, Telemetry};
+use telemetry::{Ledger, Telemetry};
 
 use super::{
     Cgroups, Node,
@@ -25,7 +22,7 @@ use crate::sources::syscall::{
     event::{Event, Kind},
     fields::Needs,
     lineage::Lineage,
-    recording::{Taps, ThrottledFrame},
+    recording::Taps,
     rules::{Requirements, RuleSet},
     self_test::Marker,
 };
@@ -90,29 +87,29 @@ pub type Pending = PendingEvents<ContainerId, PendingRecord>;
 pub struct Pipeline {
     pub(super) evaluator: Evaluator,
     pub(super) metadata: Metadata,
-    pending: Pending,
-    cgroups: Cgroups,
+    pub(super) pending: Pending,
+    pub(super) cgroups: Cgroups,
     /// Environments of which parts have come.
-    environments: Environments,
+    pub(super) environments: Environments,
     pub(super) observers: Observers,
     /// What observers want beyond the rules, if the kernel side does not know yet.
-    watched: Option<Watched>,
+    pub(super) watched: Option<Watched>,
     /// The requirements of rules and recorders.
-    requirements: Requirements,
+    pub(super) requirements: Requirements,
     /// Number of the last event.
-    number: u64,
+    pub(super) number: u64,
     /// Which events are this sensor's.
-    taking: Taking,
-    ledger: Arc<Ledger>,
-    telemetry: Arc<Telemetry>,
-    marker: Arc<Marker>,
+    pub(super) taking: Taking,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) marker: Arc<Marker>,
     /// Classes of cgroups that the kernel side does not have yet.
-    classes: Vec<(CgroupKey, CgroupClass)>,
+    pub(super) classes: Vec<(CgroupKey, CgroupClass)>,
     /// The times of the events whose lines are not in the outputs' queues yet, nanoseconds since
     /// boot.
-    unflushed: Vec<u64>,
+    pub(super) unflushed: Vec<u64>,
     /// What the sensor has to say about itself.
-    said: Vec<Record>,
+    pub(super) said: Vec<Record>,
 }
 
 impl Pipeline {
@@ -161,57 +158,6 @@ impl Pipeline {
         &self.ledger
     }
 
-    /// How long events waited in the hold.
-    #[must_use]
-    pub fn waits(&self) -> PendingStatistics {
-        self.pending.statistics()
-    }
-
-    /// The number of events that wait in the hold or for the end of a takeover, and their bytes.
-    #[must_use]
-    pub fn waiting(&self) -> (usize, usize) {
-        let (pending, taking) = (self.pending.waiting(), self.taking.waiting());
-        (pending.0 + taking.0, pending.1 + taking.1)
-    }
-
-    /// Whether so many events wait that others must stay in the ring buffer.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.taking.is_full()
-    }
-
-    /// Descriptors that become readable when metadata has arrived, or an observer. Then call
-    /// [`Self::begin_batch`].
-    pub fn wakeups(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let of_observers = self.observers.taps.wakeup();
-        of_observers.into_iter().chain([self.metadata.wakeup()])
-    }
-
-    /// How long [`Self::begin_batch`] and [`Self::flushed`] have nothing to do if nothing comes.
-    pub fn patience(&mut self) -> Duration {
-        let holds = [&mut self.pending, &mut self.observers.pending];
-        let deadline = holds.into_iter().filter_map(Pending::deadline).min();
-        let of_holds = deadline.map_or(Duration::MAX, |deadline| {
-            Duration::from_nanos(deadline.saturating_sub(boot_now()))
-        });
-        of_holds.min(self.observers.taps.patience())
-    }
-
-    /// What observers want beyond the rules, if that has changed since the last call.
-    pub fn take_watched(&mut self) -> Option<Watched> {
-        self.watched.take()
-    }
-
-    /// Takes over the throttled events of places, for recordings.
-    pub fn throttled(&mut self, places: Vec<ThrottledFrame>) {
-        self.observers.taps.throttled(places);
-    }
-
-    /// Tells observers which kinds of events the hooks see from here on.
-    pub fn captures(&mut self, kinds: Kinds) {
-        self.observers.taps.captures(kinds);
-    }
-
     /// Takes over other rules, settings of the recordings that rules start, and the requirements of other
     /// recorders, from the next event on.
     pub fn set_rules(
@@ -226,47 +172,6 @@ impl Pipeline {
         let variables = self.requirements.variables.clone();
         self.evaluator.lineage.set_variables(variables);
         self.evaluator.set_rules(rules, alerts);
-    }
-
-    /// The classes of cgroups found since the last call, for the kernel's filter.
-    pub fn take_classes(&mut self) -> impl Iterator<Item = (CgroupKey, CgroupClass)> {
-        self.classes.drain(..)
-    }
-
-    /// Records how long the lines made so far took to the outputs' queues. Call this when the
-    /// queues have the lines.
-    pub fn flushed(&mut self) {
-        if let Some(record) = self.observers.taps.flush() {
-            self.said.push(record);
-        }
-        if self.unflushed.is_empty() {
-            return;
-        }
-        let now = boot_now();
-        for time in self.unflushed.drain(..) {
-            let delay = Duration::from_nanos(now.saturating_sub(time));
-            self.telemetry.delay.record(delay);
-        }
-    }
-
-    /// Reports the caches' figures to the telemetry.
-    pub fn report_caches(&self) {
-        let caches = &self.telemetry.caches;
-        let (containers, pods) = self.metadata.len();
-        let [of_containers, of_pods] = self.metadata.lookups();
-        let (cgroups, of_cgroups) = self.cgroups.figures();
-        let (users, of_users) = self.evaluator.users.figures();
-        let (programs, of_programs) = self.evaluator.lineage.figures();
-        caches.report(Cache::Cgroups, cgroups, of_cgroups);
-        caches.report(Cache::Containers, containers, of_containers);
-        caches.report(Cache::Pods, pods, of_pods);
-        caches.report(Cache::Programs, programs, of_programs);
-        caches.report(Cache::Users, users, of_users);
-    }
-
-    /// The owner of a cgroup, if the cache has it.
-    pub(crate) fn owner_of(&self, key: &CgroupKey) -> Option<CgroupOwner> {
-        self.cgroups.get(key)
     }
 
     /// Takes another share of the events.
@@ -320,21 +225,6 @@ impl Pipeline {
         self.release(lines);
         self.observers.pending.drain(boot_now());
         self.release_to_observers();
-    }
-
-    /// The records about the sensor itself since the last call.
-    pub fn take_said(&mut self) -> Vec<Record> {
-        std::mem::take(&mut self.said)
-    }
-
-    /// Puts a record that the sensor made about itself into the recordings.
-    pub fn note(&mut self, record: &Written) {
-        self.observers.taps.note(record);
-    }
-
-    /// Ends all recordings: nothing follows.
-    pub fn end_recordings(&mut self) {
-        self.observers.taps.finish();
     }
 
     /// Processes one record, and passes its lines to `lines`.

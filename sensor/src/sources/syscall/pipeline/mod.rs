@@ -14,6 +14,7 @@ mod share;
 #[cfg(test)]
 mod tests;
 mod throttling;
+mod upkeep;
 mod watched;
 
 pub use cgroups::Cgroups;
