@@ -239,7 +239,7 @@ mod tests {
         let at = 10 * SKEW;
         let mut taking = Taking::default();
         taking.share(Share::Proposed(at));
-        let mut part = |taking: &mut Taking, n, time| {
+        let part = |taking: &mut Taking, n, time| {
             let bytes = exec(n, time);
             taking.part(&Event::decode(&bytes).unwrap())
         };
@@ -262,7 +262,7 @@ mod tests {
         let at = 10 * SKEW;
         let mut taking = Taking::default();
         taking.share(Share::Nothing);
-        let mut part = |taking: &mut Taking, n, time| {
+        let part = |taking: &mut Taking, n, time| {
             let bytes = exec(n, time);
             taking.part(&Event::decode(&bytes).unwrap())
         };
