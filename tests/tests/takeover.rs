@@ -135,11 +135,11 @@ fn rollouts_in_a_storm_write_each_event_once() {
     let mut slowest = Duration::ZERO;
     for n in 1..=rollouts {
         thread::sleep(Duration::from_secs(1));
-        let began = Instant::now();
+        let launch = Instant::now();
         // Each has other rules.
         let next = setup(&scene, &rules(&scene, &format!("r{n}"))).start();
         replaced(std::mem::replace(&mut sensor, next), &sensor);
-        slowest = slowest.max(began.elapsed());
+        slowest = slowest.max(launch.elapsed());
     }
     let took = begin.elapsed();
     let still = storms[0].try_wait().unwrap().is_none();
@@ -176,8 +176,11 @@ fn rollouts_in_a_storm_write_each_event_once() {
     assert!(still, "the storm was over before the last rollout");
 }
 
+/// A time, from and until, in nanoseconds since the epoch.
+type Bounds = (u64, u64);
+
 /// The bounds of gaps, and those of times in which events can be there twice.
-fn told(events: &[Event]) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
+fn told(events: &[Event]) -> (Vec<Bounds>, Vec<Bounds>) {
     let gaps = events
         .iter()
         .filter(|event| event.0["rule"] == "Sensor internal: gap");

@@ -134,6 +134,7 @@ impl<S: EventSource> Feed<S> {
 
     /// Takes another share of the events, see [`EventSource::share`]. The receiver gets a message
     /// when the thread has done so.
+    #[must_use]
     pub fn share(&self, share: Share) -> Receiver<()> {
         let (done, shared) = channel();
         self.command(Command::Share(share, done));

@@ -55,14 +55,9 @@ pub(super) fn start(
     let telemetry = telemetry_of(config, &identity);
     let (signals, sender, requests) = listen(config, &telemetry)?;
     let writes_lines = record.as_ref().is_none_or(|record| record.writes_lines);
-    let gate = if stands_by {
-        telemetry.health.require(Condition::TakeoverPossible);
-        Gate::closed()
-    } else {
-        Gate::default()
-    };
+    let gate = gate(stands_by, &telemetry);
     let behind = writes_lines.then(|| gate.clone());
-    let (mut outputs, report) = start_outputs(config, behind, &identity, &telemetry)?;
+    let (outputs, report) = start_outputs(config, behind, &identity, &telemetry)?;
     let control = outputs.control();
     let ledger = Arc::new(SystemCalls::ledger());
     let (door, taps) = recorders(config, &identity, &ledger)?;
@@ -76,6 +71,7 @@ pub(super) fn start(
         syscall::options::capture_request(config, &rules.requirements_with(wider.as_ref()));
     let marker = Arc::<Marker>::default();
     let self_test = start_self_test(config, &telemetry, &marker);
+    let options = syscall::options::capture(config, self_test.is_some());
     let capture::Started {
         mut capture,
         ring,
@@ -85,11 +81,7 @@ pub(super) fn start(
         programs,
         own,
         place,
-    } = start_capture(
-        &syscall::options::capture(config, self_test.is_some()),
-        &request,
-        &telemetry,
-    )?;
+    } = start_capture(&options, &request, &telemetry)?;
     marker.set_parent(own);
     let cgroups = confined(config, &mut capture, place.as_ref())?;
     let attached = Moment::now();
@@ -125,13 +117,8 @@ pub(super) fn start(
         taps,
     };
     let port = start_server(config, stands_by, &runtime, &telemetry)?;
-    let mut source = SystemCalls::new(capture, ring, kernel, throttled, parts);
-    if stands_by {
-        source.share(Share::Nothing, &mut outputs);
-    }
-    let feed = Feed::start("capture", source, outputs, Arc::clone(&identity))
-        .context("cannot start the capture thread")?;
-    metrics::figures(&telemetry, feed.figures());
+    let source = SystemCalls::new(capture, ring, kernel, throttled, parts);
+    let feed = start_feed(source, outputs, stands_by, &telemetry)?;
     rights::give_up(config, &identity);
     lifecycle::give_back();
     let heartbeat = Heartbeat::new(&identity.boot_id, attached, &ledger);
@@ -172,6 +159,32 @@ fn recorders(
 ) -> anyhow::Result<(recording::Door, Taps)> {
     let rule_recordings = RuleRecordings::new(&config.capture, identity, ledger);
     Taps::new(Some(rule_recordings)).context("cannot make a descriptor for observers")
+}
+
+/// The gate before the outputs to files. A sensor that stands by is not ready before it can take over.
+fn gate(stands_by: bool, telemetry: &Telemetry) -> Gate {
+    if !stands_by {
+        return Gate::default();
+    }
+    telemetry.health.require(Condition::TakeoverPossible);
+    Gate::closed()
+}
+
+/// Starts the capture thread.
+fn start_feed(
+    mut source: SystemCalls,
+    mut outputs: Outputs,
+    stands_by: bool,
+    telemetry: &Telemetry,
+) -> anyhow::Result<Feed<SystemCalls>> {
+    if stands_by {
+        source.share(Share::Nothing, &mut outputs);
+    }
+    let identity = Arc::clone(&telemetry.identity);
+    let feed = Feed::start("capture", source, outputs, identity)
+        .context("cannot start the capture thread")?;
+    metrics::figures(telemetry, feed.figures());
+    Ok(feed)
 }
 
 /// The owners of cgroups on the sensor's own node; the kernel side leaves out what lies outside.

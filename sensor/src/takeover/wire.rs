@@ -84,7 +84,7 @@ impl Wire {
             // Zero would mean to wait without end.
             let left = left.max(Duration::from_micros(100));
             self.stream.set_read_timeout(Some(left))?;
-            let mut bytes = [0; 64 << 10];
+            let mut bytes = vec![0; 64 << 10];
             match self.stream.read(&mut bytes) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(n) => self.received.extend_from_slice(&bytes[..n]),
