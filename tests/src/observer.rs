@@ -193,7 +193,7 @@ impl Watching {
     #[must_use]
     pub fn events(&self, number: usize) -> Vec<Value> {
         let next = |at| {
-            let event = self.next(Duration::from_secs(60));
+            let event = self.next(Duration::from_mins(1));
             event.unwrap_or_else(|| panic!("{at} of {number} events"))
         };
         (0..number).map(next).collect()

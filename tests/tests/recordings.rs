@@ -42,10 +42,10 @@ fn execute(mark: &str, times: usize) {
 
 #[test]
 fn a_replay_of_a_recording_writes_the_lines_of_the_live_run() {
-    let recorder = Recorder::start(RULES, &["sensor.kube.enabled=false"]);
+    let live = Recorder::start(RULES, &["sensor.kube.enabled=false"]);
     let mark = format!("recorded-{}", std::process::id());
     execute(&mark, 300);
-    let recorded = recorder.stop();
+    let recorded = live.stop();
     assert_eq!(recorded.replay(RULES), recorded.lines);
     let marked = recorded.lines.iter().filter(|line| line.contains(&mark));
     assert_eq!(marked.count(), 300);

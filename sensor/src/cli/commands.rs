@@ -47,6 +47,10 @@ pub enum Command {
 }
 
 /// The arguments of `sensor watch`.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each one is a flag of the command line"
+)]
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatchArgs {
     /// Show only events that match, in the language of rules: 'proc.name = curl'

@@ -35,13 +35,13 @@ struct Scene {
 impl Scene {
     fn new(test: &str) -> Self {
         let mark = format!("{test}-{}-", std::process::id());
-        let recorder = Recorder::start(&rules(&mark), &["sensor.kube.enabled=false"]);
+        let live = Recorder::start(&rules(&mark), &["sensor.kube.enabled=false"]);
         for number in 0..3 {
             let argument = format!("{mark}{number}");
             let status = programs::alone(|| Command::new("/bin/true").arg(argument).status());
             assert!(status.unwrap().success());
         }
-        let recorded = recorder.stop();
+        let recorded = live.stop();
         Self { recorded, mark }
     }
 

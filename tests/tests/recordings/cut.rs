@@ -8,13 +8,13 @@ use crate::{RULES, execute};
 
 #[test]
 fn a_recording_that_is_cut_anywhere_gives_the_first_lines_of_the_whole_one() {
-    let recorder = Recorder::start(RULES, &["sensor.kube.enabled=false"]);
+    let live = Recorder::start(RULES, &["sensor.kube.enabled=false"]);
     // A block is written about once a second.
     for _ in 0..4 {
         execute("cut", 40);
         std::thread::sleep(std::time::Duration::from_millis(800));
     }
-    let recorded = recorder.stop();
+    let recorded = live.stop();
     let bytes = fs::read(recorded.recording()).unwrap();
     let cut = recorded.path("cut.rec");
     let mut lengths = Vec::new();

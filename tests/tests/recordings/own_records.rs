@@ -20,13 +20,13 @@ fn a_replay_writes_what_the_live_run_wrote_about_itself() {
         "sensor.fairness.rate=10",
         "sensor.fairness.burst=50",
     ];
-    let recorder = Recorder::start(CONNECTS, &options);
+    let live = Recorder::start(CONNECTS, &options);
     let cgroup = Cgroup::new(&format!("docker-{}.scope", container::id()));
     let mut storm = Command::new(programs::built("storm"));
     storm.args(["connects", "1", "2000", "--cgroup", &cgroup.procs()]);
     let status = programs::alone(|| storm.output());
     assert!(status.unwrap().status.success());
-    let recorded = recorder.stop();
+    let recorded = live.stop();
     let own = |lines: &[String]| {
         let own = lines
             .iter()

@@ -149,7 +149,7 @@ fn field<'l>(line: &'l Value, name: &str) -> &'l str {
 
 /// Makes the events of each container, and changes the world meanwhile. Returns the ids of the containers
 /// with their numbers of events.
-fn make_events(world: &World, recorder: &Recorder) -> Vec<(String, u32)> {
+fn make_events(world: &World, live: &Recorder) -> Vec<(String, u32)> {
     // Nine of ten events are connects, in rounds of five for each worker.
     let in_one = events() / CONTAINERS;
     let execs = in_one / 10 / WORKERS * WORKERS;
@@ -168,12 +168,12 @@ fn make_events(world: &World, recorder: &Recorder) -> Vec<(String, u32)> {
             storm(&cgroup, "connects", connects),
         ];
         // The events of the container have left the hold, and more follow.
-        let has_left = || recorder.has_line(&[&id[..12], "early"]);
-        assert!(wait_for(has_left), "{}", recorder.log());
+        let has_left = || live.has_line(&[&id[..12], "early"]);
+        assert!(wait_for(has_left), "{}", live.log());
         world.label_pod(number, "late");
         if number == CONTAINERS / 2 {
             world.name_user("bob");
-            recorder.reload(&rules("After"));
+            live.reload(&rules("After"));
         }
         for storm in &mut storms {
             assert!(storm.wait().unwrap().success());
@@ -183,18 +183,18 @@ fn make_events(world: &World, recorder: &Recorder) -> Vec<(String, u32)> {
         let has_changed = wait_for(|| {
             further += WORKERS;
             let storm = storm(&cgroup, "execs", WORKERS).wait();
-            storm.unwrap().success() && recorder.has_line(&[&id[..12], "late"])
+            storm.unwrap().success() && live.has_line(&[&id[..12], "late"])
         });
-        assert!(has_changed, "{}", recorder.log());
+        assert!(has_changed, "{}", live.log());
         containers.push((id, execs + connects + further));
     }
     // The sensor looks every few seconds whether the names of users have changed.
     let is_renamed = wait_for(|| {
         execute_as_user();
         thread::sleep(Duration::from_millis(50));
-        recorder.has_line(&["as-user", "bob"])
+        live.has_line(&["as-user", "bob"])
     });
-    assert!(is_renamed, "{}", recorder.log());
+    assert!(is_renamed, "{}", live.log());
     containers
 }
 
@@ -260,9 +260,9 @@ fn lines_are_the_same_over_held_events_a_reload_and_changed_metadata() {
     let world = World::new();
     let options = world.options();
     let options: Vec<_> = options.iter().map(String::as_str).collect();
-    let recorder = Recorder::start(&rules("Before"), &options);
-    let containers = make_events(&world, &recorder);
-    let recorded = recorder.stop();
+    let live = Recorder::start(&rules("Before"), &options);
+    let containers = make_events(&world, &live);
+    let recorded = live.stop();
     assert_replayed(&recorded);
     assert_made(&recorded, &containers);
 }

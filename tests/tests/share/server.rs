@@ -41,6 +41,7 @@ fn shell(commands: &str) {
 /// The server, which is started once in a guest.
 pub(crate) struct Server(());
 
+#[expect(clippy::unused_self, reason = "only who has started it may use it")]
 impl Server {
     pub(crate) fn start() -> Self {
         static ONCE: Once = Once::new();
@@ -99,6 +100,7 @@ impl Server {
 /// The share where the client has it. Unmounted, and emptied, when dropped.
 pub(crate) struct Share(());
 
+#[expect(clippy::unused_self, reason = "only who has started it may use it")]
 impl Share {
     pub(crate) fn mount(options: &str) -> Self {
         shell(&format!(

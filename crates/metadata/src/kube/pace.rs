@@ -167,7 +167,7 @@ mod tests {
             while at < outage {
                 at += pace.after(&refused());
             }
-            seconds[usize::try_from((at - outage).as_secs()).unwrap()] += 1;
+            seconds[usize::try_from(at.saturating_sub(outage).as_secs()).unwrap()] += 1;
         }
         seconds
     }

@@ -20,7 +20,7 @@ pub(super) struct Audit(PathBuf);
 struct Stage {
     node: String,
     verb: String,
-    stage: String,
+    reached: String,
     code: u64,
     /// When the server had the request: `2026-11-27T10:00:00.123456Z`.
     received: String,
@@ -78,7 +78,7 @@ impl Audit {
     pub(super) fn watching(&self, mark: u64) -> Result<usize> {
         let stages = self.stages(mark)?;
         let begun = |stage: &&Stage| {
-            stage.verb == "watch" && stage.stage == "ResponseStarted" && stage.code == 200
+            stage.verb == "watch" && stage.reached == "ResponseStarted" && stage.code == 200
         };
         let nodes: BTreeSet<&str> = stages
             .iter()
@@ -93,7 +93,7 @@ impl Audit {
         let mut requests = Requests::default();
         let mut seconds: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for stage in self.stages(mark)? {
-            match stage.stage.as_str() {
+            match stage.reached.as_str() {
                 "RequestReceived" => {
                     match stage.verb.as_str() {
                         "watch" => requests.watches += 1,
@@ -129,7 +129,7 @@ fn stage(line: &str) -> Result<Stage> {
     Ok(Stage {
         node: node.to_owned(),
         verb: text("verb"),
-        stage: text("stage"),
+        reached: text("stage"),
         code: event["responseStatus"]["code"].as_u64().unwrap_or(0),
         received: text("requestReceivedTimestamp"),
     })

@@ -133,41 +133,13 @@ impl Capture {
             path: "/sys/kernel/btf/vmlinux".into(),
             reason: e.to_string(),
         })?;
-        // A cast makes typed pointers.
-        let functions = KernelFunctions {
-            cast: layout.kernel_functions.cast.filter(|_| typed),
-            ..layout.kernel_functions
-        };
         let cpus = possible_cpus();
         let backups = options.backups.unwrap_or(layout.preempted);
         let capacity = options
             .argv_capacity
             .clamp(ARGV_LIMIT_DEFAULT, ARGV_LIMIT_MAX);
-        let (small, large) = if capacity > ARGV_LIMIT_DEFAULT {
-            (1, cpus)
-        } else {
-            (cpus, 1)
-        };
-        let mut bpf = EbpfLoader::new()
-            .btf(Some(&btf))
-            .override_global("OFFSETS", layout.offsets.as_bytes(), true)
-            .override_global("REGS_ON_STACK", &layout.regs_on_stack, true)
-            .override_global("TYPED", &u32::from(typed), true)
-            .override_global("CASTS", functions.types().as_bytes(), true)
-            .override_global("BACKUPS", &backups, true)
-            .override_global("ARGV_CAPACITY", &capacity, true)
-            .map_max_entries("EVENTS", options.ring_bytes)
-            .map_max_entries("COUNTS", cpus)
-            .map_max_entries("DONE", if backups == 0 { 1 } else { DONE_MAX })
-            .map_max_entries("SCRATCH_EXEC", small)
-            .map_max_entries("SCRATCH_FAILED", small)
-            .map_max_entries("SCRATCH_CONNECT", cpus)
-            .map_max_entries("SCRATCH_ATTEMPT", cpus)
-            .map_max_entries("SCRATCH_CALL", cpus)
-            .map_max_entries("SCRATCH_EXEC_LARGE", large)
-            .map_max_entries("SCRATCH_FAILED_LARGE", large)
-            .load(kernel_functions::object(options.object, &functions).as_bytes())
-            .map_err(|e| CaptureError::Load(Box::new(e)))?;
+        let room = (cpus, capacity, backups);
+        let mut bpf = object(options, layout, &btf, typed, room)?;
         freeze(&bpf, OF_PROGRAMS)?;
         let mut ring = Ring::new(map::<RingBuf<MapData>>(&mut bpf, "EVENTS")?);
         let place = OwnPlace::ask(&mut bpf, &mut ring).unwrap_or_else(|error| {
@@ -430,6 +402,47 @@ impl Capture {
                 source,
             })
     }
+}
+
+/// The programs and maps for this kernel, none of them loaded but the maps. `room` is the number of CPUs,
+/// the bytes of argv for which scratch memory has room, and the hooks whose programs have backups.
+fn object(
+    options: &Options,
+    layout: &Layout,
+    btf: &Btf,
+    typed: bool,
+    (cpus, capacity, backups): (u32, u32, u32),
+) -> Result<Ebpf, CaptureError> {
+    // A cast makes typed pointers.
+    let functions = KernelFunctions {
+        cast: layout.kernel_functions.cast.filter(|_| typed),
+        ..layout.kernel_functions
+    };
+    let (small, large) = if capacity > ARGV_LIMIT_DEFAULT {
+        (1, cpus)
+    } else {
+        (cpus, 1)
+    };
+    EbpfLoader::new()
+        .btf(Some(btf))
+        .override_global("OFFSETS", layout.offsets.as_bytes(), true)
+        .override_global("REGS_ON_STACK", &layout.regs_on_stack, true)
+        .override_global("TYPED", &u32::from(typed), true)
+        .override_global("CASTS", functions.types().as_bytes(), true)
+        .override_global("BACKUPS", &backups, true)
+        .override_global("ARGV_CAPACITY", &capacity, true)
+        .map_max_entries("EVENTS", options.ring_bytes)
+        .map_max_entries("COUNTS", cpus)
+        .map_max_entries("DONE", if backups == 0 { 1 } else { DONE_MAX })
+        .map_max_entries("SCRATCH_EXEC", small)
+        .map_max_entries("SCRATCH_FAILED", small)
+        .map_max_entries("SCRATCH_CONNECT", cpus)
+        .map_max_entries("SCRATCH_ATTEMPT", cpus)
+        .map_max_entries("SCRATCH_CALL", cpus)
+        .map_max_entries("SCRATCH_EXEC_LARGE", large)
+        .map_max_entries("SCRATCH_FAILED_LARGE", large)
+        .load(kernel_functions::object(options.object, &functions).as_bytes())
+        .map_err(|e| CaptureError::Load(Box::new(e)))
 }
 
 /// Takes a map out of the object. The map must live as long as the object, since programs that a

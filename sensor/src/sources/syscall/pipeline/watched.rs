@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use events::RecordingDemand;
 use metadata::{ContainerId, ContainerState, Lookup, boot_now};
-use sensor_ebpf::ANCESTORS_MAX;
 
 use super::{
     cgroups::CgroupOwner,
@@ -17,7 +16,7 @@ use super::{
 use crate::sources::syscall::{
     capture::Watched,
     event::Event,
-    fields::{Context, Memo},
+    fields::{ANCESTORS_MAX, Context, Memo},
     lineage::Lineage,
     recording::Taps,
 };
@@ -62,7 +61,7 @@ impl Observers {
     /// Call this before an event is recorded: reads missing programs from `/proc`.
     pub(super) fn prepare(&mut self, event: &Event<'_>) {
         if let Some(lineage) = &mut self.lineage {
-            lineage.prepare(event, true, ANCESTORS_MAX as u32);
+            lineage.prepare(event, true, ANCESTORS_MAX);
         }
     }
 
