@@ -204,7 +204,9 @@ fn dies(side: &str, state: &str) {
     let with = |dies: bool| {
         let setup = setup(&scene, &rules);
         if dies {
-            setup.variable(DIES, state)
+            // Cargo builds this one, which can die in a state, beside the tests of the workspace.
+            let program = programs::built("sensor");
+            setup.program(program).variable(DIES, state)
         } else {
             setup
         }

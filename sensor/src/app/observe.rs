@@ -100,21 +100,26 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         Some(broken) => started.say_broken(broken),
         None => started.telemetry.health.hold(Condition::RulesGood),
     }
-    match seat {
+    let predecessor = match seat {
         Seat::Alone(instance, state) => {
             if let Some(former) = gap::former(state.as_ref()) {
                 let gap = former.gap(&started.identity.boot_id, started.attached);
                 started.feed.record(gap);
             }
             started.own = Own::new(&started, state, Some(instance));
+            None
         }
-        Seat::Behind(predecessor) => {
-            if !started.take_over_from(*predecessor, args)? {
-                // What the outputs have is nothing: the other sensor writes.
-                started.leave(Duration::ZERO);
-                return Ok(Outcome::Done);
-            }
-        }
+        Seat::Behind(predecessor) => Some(predecessor),
+    };
+    // Who waits for the log line of this step finds the doors in the state folder open.
+    rights::give_up(config, &started.identity);
+    lifecycle::give_back();
+    if let Some(predecessor) = predecessor
+        && !started.take_over_from(*predecessor, args)?
+    {
+        // What the outputs have is nothing: the other sensor writes.
+        started.leave(Duration::ZERO);
+        return Ok(Outcome::Done);
     }
     match broken {
         Some(broken) => started.take_over_broken(broken),

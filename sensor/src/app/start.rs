@@ -20,7 +20,6 @@ use super::{
     observe::Running,
     options,
     record::RecordTo,
-    rights,
     takeover::Own,
 };
 use crate::{
@@ -119,8 +118,6 @@ pub(super) fn start(
     let port = start_server(config, stands_by, &runtime, &telemetry)?;
     let source = SystemCalls::new(capture, ring, kernel, throttled, parts);
     let feed = start_feed(source, outputs, stands_by, &telemetry)?;
-    rights::give_up(config, &identity);
-    lifecycle::give_back();
     let heartbeat = Heartbeat::new(&identity.boot_id, attached, &ledger);
     Ok(Running {
         feed,

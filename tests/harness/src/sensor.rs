@@ -36,6 +36,7 @@ pub struct Setup {
     cgroup: Option<String>,
     variables: Vec<(String, String)>,
     longest: Duration,
+    program: Option<PathBuf>,
 }
 
 impl Setup {
@@ -58,6 +59,7 @@ impl Setup {
             cgroup: None,
             variables: Vec::new(),
             longest: LONGEST,
+            program: None,
         }
     }
 
@@ -100,6 +102,13 @@ impl Setup {
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Runs this build of the sensor instead of the one of [`programs::sensor`].
+    #[must_use]
+    pub fn program(self, path: PathBuf) -> Self {
+        let program = Some(path);
+        Self { program, ..self }
     }
 
     /// Stops the sensor after that time, instead of ten minutes.
@@ -166,12 +175,13 @@ impl Setup {
         fs::write(path("rules.yaml"), setup.rules).expect("the rules can be written");
         let stderr = File::create(path("stderr")).expect("a file for standard error can be made");
 
+        let program = setup.program.unwrap_or_else(programs::sensor);
         let mut command = match &setup.cgroup {
-            None => Command::new(programs::sensor()),
+            None => Command::new(program),
             Some(procs) => {
                 let mut shell = Command::new("/bin/sh");
                 shell.args(["-c", "echo 0 > \"$0\" && exec \"$@\"", procs]);
-                shell.arg(programs::sensor());
+                shell.arg(program);
                 shell
             }
         };

@@ -192,10 +192,11 @@ impl Recorder {
         self.watched.as_ref()
     }
 
-    /// When frames that wait are due.
+    /// When frames that wait are due, or the news of a gap.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
-        (!self.chunk.is_empty()).then(|| self.since + self.pace.age())
+        let waits = self.must_forget || !self.chunk.is_empty();
+        waits.then(|| self.since + self.pace.age())
     }
 
     /// Tells the reader which kinds of events the sensor captures from here on.

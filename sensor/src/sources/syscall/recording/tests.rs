@@ -432,6 +432,21 @@ fn a_reader_that_is_too_slow_lacks_events_knows_how_many_and_goes_on() {
 }
 
 #[test]
+fn a_reader_hears_of_a_gap_although_no_event_follows() {
+    const GAP: u8 = 9;
+    let mut live = Live::start(every_field(), 1);
+    for _ in 0..3 {
+        live.process(&events()[0]);
+    }
+    let taken = live.chunks.try_iter().count();
+    assert_eq!(taken, 1, "the reader was too slow for the others");
+    assert_eq!(live.pipeline.patience(), Duration::ZERO);
+    live.pipeline.flushed();
+    let chunk = live.chunks.try_recv().unwrap();
+    assert!(kinds(&chunk).any(|kind| kind == GAP));
+}
+
+#[test]
 fn a_recording_of_another_form_of_records_is_refused() {
     let header = Header {
         sensor: "9.9.9".into(),
