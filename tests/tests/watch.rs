@@ -148,6 +148,8 @@ fn under_a_storm_of_execs_every_row_is_whole_at_each_size() {
     let mut shell = Shell::start();
     let sensor = Setup::watching(shell.pid()).rules(EXECS).start();
     let terminal = Terminal::start(observer::watch(&sensor, &[]));
+    let is_attached = || terminal.look().text().contains(" 0 events");
+    assert!(wait_for(is_attached), "{}", terminal.look().text());
     let begun = Instant::now();
     let storm = thread::spawn(move || {
         shell.run("out", "storm", EXECS_OF_THE_STORM, &program);
