@@ -148,7 +148,7 @@ pub enum Takeover {
     Off,
     /// It takes over from that sensor as soon as it is ready.
     On,
-    /// It takes over when that sensor is told to stop, and is ready until then.
+    /// The sensor that starts becomes ready, waits, and takes over when the running sensor receives SIGTERM.
     AtStop,
 }
 

@@ -84,7 +84,7 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Contents> {
     })
 }
 
-/// Takes so many bytes from a file as tell what it is.
+/// Reads the first bytes of a file, by which the sensor recognizes the form of the file.
 fn beginning(file: &mut dyn Read) -> io::Result<Vec<u8>> {
     let mut first = Vec::new();
     file.take(MAGIC.len() as u64).read_to_end(&mut first)?;

@@ -74,7 +74,8 @@ impl KernelFunctions {
     }
 }
 
-/// The eBPF object with calls of these functions. Moves replace the calls of those that are not there.
+/// Puts calls of these functions into the eBPF object. Where the kernel lacks a function, a move between
+/// registers replaces the call.
 pub(super) fn object(object: &[u8], functions: &KernelFunctions) -> Vec<u64> {
     let call = |function: Option<u32>, otherwise: u64| {
         function.map_or(otherwise, |id| {

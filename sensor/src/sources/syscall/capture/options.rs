@@ -196,7 +196,7 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// What either wants.
+    /// The events that at least one of both observers wants.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self {

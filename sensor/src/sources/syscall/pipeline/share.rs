@@ -151,7 +151,7 @@ impl Taking {
         }
     }
 
-    /// The events around the moment of the takeover, of which none follows.
+    /// The events that this sensor has seen around the moment of the takeover. Call this when no further such event can come.
     pub(super) fn around(&mut self, now: u64) -> Around {
         match std::mem::take(self) {
             Self::Until { mut around, .. } => {
